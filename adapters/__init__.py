@@ -1,0 +1,1 @@
+"""One folder a vendor: its client, and a sandbox that speaks the vendor's own wire format."""

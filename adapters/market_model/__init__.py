@@ -1,0 +1,1 @@
+"""One seeded market behind the Unusual Whales and TWS sandboxes, so that they tell one story."""

@@ -1,0 +1,32 @@
+"""The catalogue: every event type, one module for each part of the desk.
+
+Importing this package registers all of them (domain/event.py, `body_class`).
+"""
+
+from domain.events import (
+    analytics,
+    approvals,
+    controls,
+    feeds,
+    orders,
+    positions,
+    publication,
+    reports,
+    risk,
+    signals,
+    system,
+)
+
+__all__ = [
+    "analytics",
+    "approvals",
+    "controls",
+    "feeds",
+    "orders",
+    "positions",
+    "publication",
+    "reports",
+    "risk",
+    "signals",
+    "system",
+]

@@ -1,0 +1,151 @@
+"""Positions, stops and exits: what we hold, from fills and evidenced adjustments alone."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from domain.event import DeskEvent, MarketEvent
+from domain.events.signals import ExitPlan
+from domain.instruments import Direction, Strategy, Structure, Value
+
+
+class ExitReason(StrEnum):
+    """In order of precedence: a higher reason replaces a lower one's order."""
+
+    KILL = "KILL"
+    FORCED_FLAT = "FORCED_FLAT"
+    ASSIGNMENT_GUARD = "ASSIGNMENT_GUARD"
+    BROKER_MARGIN = "BROKER_MARGIN"
+    STOP = "STOP"
+    INVALIDATED = "INVALIDATED"
+    TRAIL = "TRAIL"
+    TARGET = "TARGET"
+    TIME = "TIME"
+    PROTECTIVE_STOP = "PROTECTIVE_STOP"
+    OPERATOR = "OPERATOR"
+
+
+class LegPosition(Value):
+    con_id: int
+    quantity: int
+    """Signed contracts held."""
+
+
+class PositionOpened(DeskEvent):
+    """The first fill of an entry. Stream `position/<position_id>`."""
+
+    position_id: str
+    signal_id: str
+    decision_id: str
+    strategy: Strategy
+    symbol: str
+    direction: Direction
+    structure: Structure
+    planned_units: int
+    exit_plan: ExitPlan
+    max_loss_per_unit_usd: Decimal
+    risk_units: Decimal
+    """R: max loss of the planned units over the bucket's share of equity, to the nearest 0.25."""
+    opened_at: datetime
+
+
+class PositionChanged(DeskEvent):
+    """A fill was applied. Prices are of the structure, a share, signed as bought."""
+
+    position_id: str
+    fill_id: str
+    legs: tuple[LegPosition, ...]
+    units: int
+    average_entry_price: Decimal
+    average_exit_price: Decimal | None
+    realised_pnl: Decimal
+    fees: Decimal
+
+
+class PositionMarked(MarketEvent, frozen=True):
+    """Mark of an open position, at most once a second of market time. Stream `marks/<id>`."""
+
+    position_id: str
+    symbol: str
+    mark: str
+    """Decimal text: price of the structure a share."""
+    bid: str
+    ask: str
+    unrealised_pnl: str
+    underlying_price: float
+    quote_age_seconds: float
+    quality: str
+
+
+class StopMoved(DeskEvent):
+    """The working stop of a position, held by the platform, took this value."""
+
+    position_id: str
+    stop_price: Decimal
+    previous_stop_price: Decimal | None
+    high_water_mark: Decimal
+    kind: str
+    """initial, trail."""
+
+
+class ExitDecided(DeskEvent):
+    """A position is to be left now. `evidence` names the quotes or rule that decided it."""
+
+    position_id: str
+    reason: ExitReason
+    profile: str
+    """Ladder: patient, normal, urgent, market_equivalent."""
+    mark: Decimal | None
+    threshold: str
+    evidence: tuple[str, ...]
+
+
+class PositionClosed(DeskEvent):
+    position_id: str
+    signal_id: str
+    strategy: Strategy
+    symbol: str
+    reason: ExitReason
+    units: int
+    entry_price: Decimal
+    exit_price: Decimal
+    realised_pnl: Decimal
+    """After fees, in dollars."""
+    fees: Decimal
+    pnl_over_max_loss: Decimal
+    opened_at: datetime
+    closed_at: datetime
+
+
+class PnlExplained(DeskEvent):
+    """dV = delta dS + gamma dS^2 / 2 + vega d(iv) + theta dt + residual, dollars."""
+
+    position_id: str
+    delta_pnl: float
+    gamma_pnl: float
+    vega_pnl: float
+    theta_pnl: float
+    fees: float
+    residual: float
+    total: float
+
+
+class PositionAdjusted(DeskEvent):
+    """A change without a fill of ours: expiry, exercise, assignment, import, operator."""
+
+    position_id: str
+    con_id: int
+    quantity: int
+    kind: str
+    evidence: str
+
+
+class FillInferred(DeskEvent):
+    """The broker holds something else than our fills say and no execution explains it."""
+
+    con_id: int
+    ours: int
+    theirs: int
+    position_id: str

@@ -1,0 +1,68 @@
+"""Risk decisions: every check with limit, value and outcome, and the size vector."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from domain.event import DeskEvent
+from domain.events.signals import Result
+from domain.instruments import Strategy, Value
+
+
+class Check(Value):
+    """One risk check. `code` is from the one enum of denial codes (domain/risk/codes.py)."""
+
+    code: str
+    result: Result
+    limit: str
+    value: str
+    input: str
+    """Where the value came from: event ids, or what is missing."""
+
+
+class SizeVector(Value):
+    """Units allowed by each rule of sizing; the smallest binds."""
+
+    r1_bucket: float
+    r2_kelly: float
+    r3_volatility: float
+    r4_limits: float
+    r5_liquidity: float
+    binding: str
+    units: int
+
+
+class RiskDecided(DeskEvent):
+    """Approved or refused, with every check. Stream `decision/<decision_id>`."""
+
+    decision_id: str
+    signal_id: str
+    strategy: Strategy
+    symbol: str
+    approved: bool
+    units: int
+    denials: tuple[str, ...]
+    """Codes of the checks that did not pass; empty when approved."""
+    checks: tuple[Check, ...]
+    size: SizeVector | None
+    max_loss_usd: Decimal
+    """Of all units, fees included."""
+    max_profit_usd: Decimal | None
+    equity_usd: Decimal | None
+    broker_ready_id: str
+    decided_at: datetime
+
+
+class MarginChecked(DeskEvent):
+    """The broker's what-if answer for a decision, verbatim numbers, or why there is none."""
+
+    decision_id: str
+    order_ref: str
+    initial_change: Decimal | None
+    maintenance_change: Decimal | None
+    equity_with_loan_change: Decimal | None
+    commission: Decimal | None
+    local_estimate: Decimal
+    accepted: bool
+    reason: str

@@ -1,0 +1,172 @@
+"""Signals: what a strategy wants, with every gate and every feature that led to it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from domain.event import DeskEvent
+from domain.instruments import Direction, Strategy, Structure, Value
+
+
+class Result(StrEnum):
+    """Outcome of a gate or a risk check. Unevaluable never passes an entry."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    UNEVALUABLE = "unevaluable"
+
+
+class Gate(Value):
+    """One condition: what was measured, against what, with which outcome."""
+
+    code: str
+    result: Result
+    measured: str
+    threshold: str
+    reason: str = ""
+
+
+class Feature(Value):
+    """One row of the feature table; contributions with bias and clip add up to the log-odds."""
+
+    name: str
+    raw: float | None
+    unit: str
+    x: float
+    weight: float
+    contribution: float
+    as_of: datetime | None
+    quality: str
+
+
+class LegQuote(Value):
+    """A leg as it stood at decision time: the values a decision embeds."""
+
+    con_id: int
+    bid: Decimal
+    ask: Decimal
+    bid_size: int
+    ask_size: int
+    quote_age_seconds: float
+    implied_volatility: float
+    delta: float
+    gamma: float
+    vega: float
+    theta: float
+    open_interest: int
+    volume: int
+
+
+class RiskInputs(Value):
+    """What sizing and risk need, so that they decide without the ticks. Dollars a unit."""
+
+    underlying_price: float
+    underlying_bid: float
+    underlying_ask: float
+    net_bid: Decimal
+    net_ask: Decimal
+    net_mid: Decimal
+    model_mid: Decimal
+    legs: tuple[LegQuote, ...]
+    target_usd: float
+    """W: gain a unit at the target."""
+    stop_usd: float
+    """Ls: loss a unit at the stop."""
+    cost_usd: float
+    p_win: float
+    n_eff: float
+    model_hits: float | None
+    trust: float
+    rv_hat_day: float
+    variance_remaining: float
+    regime: str
+    flip_side: str
+    beta: float
+    size_factor: float = 1.0
+    """0.5 compounds for every rule that says half size."""
+
+
+class ExitPlan(Value):
+    """Where the position is to be left, in prices of the structure and of the underlying."""
+
+    target_price: Decimal
+    stop_price: Decimal
+    time_stop_at: datetime
+    forced_flat_at: datetime
+    trail_activation: float = 0.25
+    trail_fraction: float = 0.25
+    invalidation: str = ""
+    """Named rule on the underlying, such as noise_area_and_vwap; empty for none."""
+
+
+class SignalRaised(DeskEvent):
+    """A candidate: the score conditions hold inside the window. Stream `signal/<signal_id>`.
+
+    Its correlation id is derived from the signal id: the whole story of a trade carries it.
+    """
+
+    signal_id: str
+    strategy: Strategy
+    variant: str
+    symbol: str
+    direction: Direction
+    score: float
+    probability: float
+    coverage: float
+    bias: float
+    clip_adjust: float
+    features: tuple[Feature, ...]
+    gates: tuple[Gate, ...]
+    params_version: int
+
+
+class SignalGatesChanged(DeskEvent):
+    """A candidate is still alive and the outcome of some gate changed."""
+
+    signal_id: str
+    gates: tuple[Gate, ...]
+
+
+class SignalValidated(DeskEvent):
+    """All gates pass at one evaluation point: risk is asked. Carries everything it was decided on."""
+
+    signal_id: str
+    strategy: Strategy
+    variant: str
+    symbol: str
+    direction: Direction
+    structure: Structure
+    score: float
+    probability: float
+    confidence: float
+    coverage: float
+    bias: float
+    clip_adjust: float
+    features: tuple[Feature, ...]
+    gates: tuple[Gate, ...]
+    rationale: str
+    risk_inputs: RiskInputs
+    exit_plan: ExitPlan
+    valid_until: datetime
+    """Age limit: no order may be sent or kept after it."""
+    underlying_move_max: float
+    """Staleness: largest move of the underlying since now, either way, in dollars."""
+    mid_against_max: Decimal
+    """Staleness: largest move of the structure's mid against us, the slippage budget."""
+    params_version: int
+
+
+class SignalExpired(DeskEvent):
+    signal_id: str
+    reason: str
+
+
+class SignalInvalidated(DeskEvent):
+    """A valid signal is stale: no order may be sent or kept for it."""
+
+    signal_id: str
+    condition: str
+    measured: str
+    threshold: str

@@ -1,0 +1,129 @@
+"""Clock, workers, parameters and sessions: what every other part rests on."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from domain.event import DeskEvent, MarketEvent
+from domain.instruments import Value
+
+CLOCK_STREAM = "clock"
+PARAMETERS_STREAM = "parameters"
+SESSION_STREAM = "session"
+
+
+class ClockStarted(DeskEvent):
+    """From here on market_time = base + elapsed real time x speed.
+
+    Written at each start and each change of speed. `entries_open` false and `thinned` true mark a
+    stretch run faster than trading can follow: feeds thin quotes and trades, analytics evaluate
+    once a minute instead of every 5 seconds, and no entry is made.
+    """
+
+    base_market_time: datetime
+    speed: float
+    session_date: date
+    thinned: bool = False
+    entries_open: bool = True
+    reason: str = "start"
+
+
+class ClockTicked(MarketEvent, frozen=True):
+    """Time passes for one worker: every second of market time, at most ten a real second.
+
+    Stream `clock/<worker>`; a worker consumes only its own.
+    """
+
+    worker: str
+
+
+class WorkerStarted(DeskEvent):
+    """A run of a worker begins. Stream `worker/<name>`; consumed by that worker alone.
+
+    `run_id` names the run: an intent of an earlier run without outcome is unknown.
+    """
+
+    worker: str
+    run_id: str
+    build: str
+    stages: tuple[str, ...]
+    types: tuple[str, ...]
+    configuration_sha256: str
+    python: str
+    platform: str
+
+
+class ProcessStarted(DeskEvent):
+    """A process came up, with its settings (secrets left out)."""
+
+    process: str
+    build: str
+    settings: dict[str, str]
+
+
+class ProcessFault(DeskEvent):
+    """A process met a defect and stops; its supervisor starts it again."""
+
+    process: str
+    error: str
+    detail: str
+
+
+class ProcessHeartbeat(MarketEvent, frozen=True):
+    """A process is alive and says how it is: every 2 real seconds. Stream `heartbeat/<process>`."""
+
+    process: str
+    run_id: str
+    state: str
+    position: int
+    """Consumed position of its worker; 0 for a process that consumes nothing."""
+    figures: dict[str, float]
+    """Named figures, such as queue_depth, lag_seconds, messages_per_second."""
+
+
+class InputSkipped(DeskEvent):
+    """The operator lets a worker pass over one poison input."""
+
+    worker: str
+    position: int
+    who: str
+    why: str
+
+
+class ParametersChanged(DeskEvent):
+    """Parameters take these values. The first start writes all of them from the shipped defaults."""
+
+    values: dict[str, float | str | bool]
+    version: int
+    who: str
+    why: str
+
+
+class PlannedDay(Value):
+    """One session of the exchange calendar, times in UTC."""
+
+    session_date: date
+    open_at: datetime
+    close_at: datetime
+    options_close_at: datetime
+    is_half_day: bool
+
+
+class SessionPlanned(DeskEvent):
+    """The day's hours, with the sessions around it, read from the calendar library."""
+
+    day: PlannedDay
+    earlier: tuple[PlannedDay, ...]
+    """The last 30 sessions before `day`, oldest first."""
+    later: tuple[PlannedDay, ...]
+    """The next 60 sessions after `day`, oldest first."""
+    library: str
+    calendar: str = "XNYS"
+
+
+class ClockAccepted(DeskEvent):
+    """A step of the database clock is accepted, by the operator or by agreement with the broker."""
+
+    who: str
+    why: str
+    step_seconds: float
