@@ -1,0 +1,120 @@
+"""Settings of every process, read once from the environment and .env, checked in full.
+
+Variables carry the prefix STRIKETAPE_, but for DATABASE_URL and REDIS_URL. Secrets are SecretStr:
+they are never printed. An unknown STRIKETAPE_ variable is refused, because a misspelt limit that
+is silently ignored is worse than a start that fails.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "STRIKETAPE_"
+
+
+class Settings(BaseSettings):
+    """One field a setting; `.env.example` lists them with a sentence each."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
+    )
+
+    database_url: str = Field(validation_alias="DATABASE_URL")
+    redis_url: str = Field(validation_alias="REDIS_URL")
+    mode: Literal["sandbox", "paper", "live"] = "sandbox"
+    var_dir: Path = Path("var")
+
+    api_host: str = "127.0.0.1"
+    api_port: int = 8080
+    operator_name: str = "operator"
+    operator_password_hash: SecretStr = SecretStr("")
+    metrics_port: int = 0
+    """0 serves no metrics; run/all gives each service a port of its own."""
+
+    ib_host: str = "127.0.0.1"
+    ib_port: int = 7497
+    ib_trader_client_id: int = 1
+    ib_data_client_id: int = 2
+    ib_account: str = ""
+
+    uw_rest_url: str = "https://api.unusualwhales.com"
+    uw_socket_url: str = "wss://api.unusualwhales.com/socket"
+    uw_token: SecretStr = SecretStr("")
+    uw_limit_factor: float = 1.0
+    """Multiplies the 120 calls a minute; the sandbox allows 120 x SPEED."""
+
+    discord_url: str = "https://discord.com/api/v10"
+    discord_token: SecretStr = SecretStr("")
+    discord_channel_premium: int = 0
+    discord_channel_basic: int = 0
+    discord_channel_free: int = 0
+
+    telegram_url: str = "https://api.telegram.org/bot"
+    telegram_token: SecretStr = SecretStr("")
+    telegram_chat_id: int = 0
+    telegram_allowed_users: tuple[int, ...] = ()
+
+    x_url: str = "https://api.twitter.com"
+    x_consumer_key: SecretStr = SecretStr("")
+    x_consumer_secret: SecretStr = SecretStr("")
+    x_access_token: SecretStr = SecretStr("")
+    x_access_token_secret: SecretStr = SecretStr("")
+
+    reddit_url: str = "https://www.reddit.com"
+    reddit_oauth_url: str = "https://oauth.reddit.com"
+    reddit_client_id: SecretStr = SecretStr("")
+    reddit_client_secret: SecretStr = SecretStr("")
+    reddit_username: str = ""
+    reddit_password: SecretStr = SecretStr("")
+    reddit_subreddit: str = ""
+
+    claude_url: str = "https://api.anthropic.com"
+    claude_api_key: SecretStr = SecretStr("")
+    claude_model: str = "claude-haiku-5-5"
+
+    publication_secret: SecretStr = SecretStr("")
+    """Key of public ids, delivery markers and button signatures."""
+
+
+class SettingsError(Exception):
+    """A setting is missing, unknown or wrong; the text names it and never shows a value."""
+
+
+def load_settings() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        SettingsError: naming every setting that is missing, unknown or malformed.
+    """
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
+    unknown = sorted(
+        name for name in os.environ if name.startswith(PREFIX) and name.upper() not in known
+    )
+    if unknown:
+        raise SettingsError(f"unknown settings: {', '.join(unknown)}; see .env.example")
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
+            for item in error.errors(include_input=False, include_url=False)
+        ]
+        raise SettingsError("settings: " + "; ".join(lines) + "; see .env.example") from None
+
+
+def shown(settings: Settings) -> dict[str, str]:
+    """The settings as an event or a log may show them: no secret, no address with a password."""
+    result: dict[str, str] = {}
+    for name, value in settings:
+        if isinstance(value, SecretStr):
+            result[name] = "set" if value.get_secret_value() else "not set"
+        elif name in ("database_url", "redis_url"):
+            result[name] = str(value).rpartition("@")[2]
+        else:
+            result[name] = str(value)
+    return result

@@ -1,0 +1,351 @@
+"""The shell around the stages of one worker: consumption, commit, recovery, clock, heartbeat.
+
+It takes inputs by position, lets the stages decide, and commits what they emit together with the
+checkpoint. Any failure drops the memory and folds the log again. It decides nothing itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import structlog
+
+from domain.event import Body, Proposed, Recorded, Retention, derived_id
+from domain.events.system import (
+    ClockStarted,
+    ClockTicked,
+    InputSkipped,
+    ProcessFault,
+    ProcessHeartbeat,
+    WorkerStarted,
+)
+from domain.stage import Consumer, Stage
+from run import metrics
+from store.contract import Appended, Checkpoint, EventStore, Selection
+
+INPUTS_PER_COMMIT_MAX = 500
+CHECKPOINT_LAG_SECONDS_MAX = 0.25
+HEARTBEAT_SECONDS = 2.0
+TICKS_PER_REAL_SECOND_MAX = 10.0
+RECOVERY_PAGE = 5_000
+
+Committed = Callable[[Sequence[Recorded]], None]
+
+
+class Recorder:
+    """Writes what a process saw or did: facts without a deciding stage.
+
+    An id that the caller does not give is derived from the run and a counter, so that a repeat
+    of the same append is a no-op and two facts never share one.
+    """
+
+    def __init__(self, store: EventStore, worker: str, build: str, run_id: str) -> None:
+        self.store = store
+        self.worker = worker
+        self.build = build
+        self.run_id = run_id
+        self._count = 0
+
+    def propose(
+        self,
+        stream: str,
+        body: Body,
+        *,
+        occurred_at: datetime | None = None,
+        event_id: UUID | None = None,
+        causation_id: UUID | None = None,
+        correlation_id: UUID | None = None,
+        market_time: datetime | None = None,
+    ) -> Proposed:
+        """An event of this process; the correlation of a root is its own id."""
+        self._count += 1
+        identity = event_id or derived_id(self.worker, self.run_id, self._count)
+        return Proposed(
+            stream=stream,
+            event_id=identity,
+            occurred_at=occurred_at or datetime.now(UTC),
+            correlation_id=correlation_id or identity,
+            worker=self.worker,
+            build=self.build,
+            body=body,
+            causation_id=causation_id,
+            market_time=market_time,
+        )
+
+    async def record(self, stream: str, body: Body, **given: Any) -> Appended:
+        """Append one fact."""
+        return await self.append([self.propose(stream, body, **given)])
+
+    async def append(self, events: Sequence[Proposed]) -> Appended:
+        """Append facts in one transaction."""
+        return await self.store.append(events)
+
+
+class Worker:
+    """One worker: its stages, its checkpoint, its clock.
+
+    `on_committed` is called with every batch of committed emissions, in order, right after the
+    commit; it must not block (effects have queues of their own). `on_ready` is called once, when
+    recovery is done and WorkerStarted is on the log.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        stages: Sequence[Stage[Any]],
+        store: EventStore,
+        build: str,
+        *,
+        configuration_sha256: str = "",
+        on_committed: Committed | None = None,
+        figures: Callable[[], dict[str, float]] | None = None,
+    ) -> None:
+        self.name = name
+        self.store = store
+        self.build = build
+        self.run_id = uuid4().hex
+        self.consumer: Consumer[Any] = Consumer(name, build, stages)
+        self.recorder = Recorder(store, name, build, self.run_id)
+        self.position = 0
+        self.ready = asyncio.Event()
+        self._stages = tuple(stages)
+        self._configuration_sha256 = configuration_sha256
+        self._on_committed = on_committed
+        self._figures = figures or dict
+        self._committed_position = 0
+        self._committed_at = 0.0
+        self._versions: dict[str, int] = {}
+        self._skipped: frozenset[int] = frozenset()
+        self._speed = 1.0
+        self._speed_changed = asyncio.Event()
+        self._lag_seconds = 0.0
+        self._log: structlog.stdlib.BoundLogger = structlog.get_logger(name)
+
+    @property
+    def selection(self) -> Selection:
+        """What this worker reads: its stages' types, the clock's base, and its own ticks."""
+        types = self.consumer.types - {"ClockTicked", "WorkerStarted"}
+        return Selection(types=types | {"ClockStarted"}, own_clock=self.name)
+
+    def is_input(self, event: Recorded) -> bool:
+        """Own emissions read back are no inputs, nor is what the operator let it pass over."""
+        own = event.worker == self.name and event.is_emission
+        return not own and event.position not in self._skipped
+
+    async def run(self) -> None:
+        """Recover, then consume until cancelled. Raises what made it stop."""
+        try:
+            await self._run()
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            self._log.error("worker stops", error=repr(error), exc_info=error)
+            fault = ProcessFault(
+                process=self.name, error=type(error).__name__, detail=str(error)[:2_000]
+            )
+            await self.recorder.record(f"process/{self.name}", fault)
+            raise
+
+    async def _run(self) -> None:
+        await self.recover()
+        await self.recorder.record(
+            f"worker/{self.name}",
+            WorkerStarted(
+                worker=self.name,
+                run_id=self.run_id,
+                build=self.build,
+                stages=tuple(stage.name for stage in self._stages),
+                types=tuple(sorted(self.consumer.types)),
+                configuration_sha256=self._configuration_sha256,
+                python=platform.python_version(),
+                platform=platform.platform(),
+            ),
+        )
+        self.ready.set()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._consume(), name=f"{self.name}.consume")
+            tasks.create_task(self._tick(), name=f"{self.name}.tick")
+            tasks.create_task(self._beat(), name=f"{self.name}.heartbeat")
+
+    async def recover(self) -> None:
+        """Fold inputs and recorded emissions, in the order of consumption, up to the checkpoint."""
+        started = time.perf_counter()
+        self.consumer = Consumer(self.name, self.build, self._stages)
+        self._versions.clear()
+        self._skipped = await load_skips(self.store, self.name)
+        checkpoint = await self.store.checkpoint(self.name)
+        folded = 0
+        async for source, own in inputs_with_emissions(self, 0, checkpoint):
+            self._notice(source)
+            self.consumer.fold(source, own)
+            folded += 1
+            if folded % 1_000 == 0:
+                await asyncio.sleep(0)
+        self.position = self._committed_position = checkpoint
+        self._log.info(
+            "recovered",
+            position=checkpoint,
+            inputs=folded,
+            seconds=round(time.perf_counter() - started, 3),
+        )
+
+    async def _consume(self) -> None:
+        async for events, scanned in self.store.subscribe(self.position, self.selection):
+            await self.take(events, scanned)
+
+    async def take(self, events: Sequence[Recorded], scanned: int) -> list[Recorded]:
+        """Consume a page; returns the committed emissions."""
+        committed: list[Recorded] = []
+        batch: list[Recorded] = []
+        pending = 0
+        for event in events:
+            self.position = event.position
+            if not self.is_input(event):
+                continue
+            self._notice(event)
+            began = time.perf_counter()
+            emitted = self.consumer.step(event)
+            metrics.STEP_SECONDS.labels(self.name).observe(time.perf_counter() - began)
+            pending += 1
+            batch.extend(emitted)
+            # A decision leaves at once; numbers and silence may share a commit.
+            if pending >= INPUTS_PER_COMMIT_MAX or any(_is_desk(e) for e in emitted):
+                committed.extend(await self._commit(batch))
+                batch, pending = [], 0
+        self.position = max(self.position, scanned)
+        if batch:
+            committed.extend(await self._commit(batch))
+        elif time.monotonic() - self._committed_at > CHECKPOINT_LAG_SECONDS_MAX:
+            await self._commit([])
+        if events:
+            self._lag_seconds = (datetime.now(UTC) - events[-1].recorded_at).total_seconds()
+            metrics.LAG_SECONDS.labels(self.name).set(self._lag_seconds)
+            metrics.INPUTS.labels(self.name).inc(len(events))
+            metrics.POSITION.labels(self.name).set(self.position)
+        return committed
+
+    async def _commit(self, emitted: Sequence[Recorded]) -> list[Recorded]:
+        if not emitted and self.position == self._committed_position:
+            return []
+        proposed = [await self._proposal(event) for event in emitted]
+        checkpoint = Checkpoint(self.name, self._committed_position, self.position)
+        began = time.perf_counter()
+        appended = await self.store.append(proposed, checkpoint)
+        metrics.APPEND_SECONDS.observe(time.perf_counter() - began)
+        self._committed_position = self.position
+        self._committed_at = time.monotonic()
+        metrics.EMISSIONS.labels(self.name).inc(len(emitted))
+        done = [_placed(event, appended, k) for k, event in enumerate(emitted)]
+        if done and self._on_committed is not None:
+            self._on_committed(done)
+        return done
+
+    async def _proposal(self, event: Recorded) -> Proposed:
+        version = self._versions.get(event.stream)
+        if version is None:
+            version = await self.store.stream_version(event.stream)
+        self._versions[event.stream] = version + 1
+        return Proposed(
+            stream=event.stream,
+            event_id=event.event_id,
+            occurred_at=event.occurred_at,
+            correlation_id=event.correlation_id,
+            worker=self.name,
+            build=self.build,
+            body=event.body,
+            causation_id=event.causation_id,
+            expected_version=version + 1,
+            input_position=event.input_position,
+            ordinal=event.ordinal,
+        )
+
+    def _notice(self, event: Recorded) -> None:
+        if isinstance(event.body, ClockStarted) and event.body.speed != self._speed:
+            self._speed = event.body.speed
+            self._speed_changed.set()
+
+    async def _tick(self) -> None:
+        stream = f"clock/{self.name}"
+        body = ClockTicked(worker=self.name)
+        while True:
+            await self.recorder.record(stream, body)
+            wait = max(1.0 / TICKS_PER_REAL_SECOND_MAX, 1.0 / max(self._speed, 1e-9))
+            self._speed_changed.clear()
+            try:
+                async with asyncio.timeout(min(wait, 1.0)):
+                    await self._speed_changed.wait()
+            except TimeoutError:
+                continue
+
+    async def _beat(self) -> None:
+        while True:
+            figures = {"lag_seconds": self._lag_seconds, **self._figures()}
+            await self.recorder.record(
+                f"heartbeat/{self.name}",
+                ProcessHeartbeat(
+                    process=self.name,
+                    run_id=self.run_id,
+                    state="running",
+                    position=self.position,
+                    figures=figures,
+                ),
+            )
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+
+
+async def load_skips(store: EventStore, worker: str) -> frozenset[int]:
+    """Positions that the operator lets this worker pass over."""
+    events = await store.read(0, Selection(types=frozenset({"InputSkipped"})))
+    return frozenset(
+        event.body.position
+        for event in events
+        if isinstance(event.body, InputSkipped) and event.body.worker == worker
+    )
+
+
+async def inputs_with_emissions(
+    worker: Worker, after: int, up_to: int
+) -> AsyncIterator[tuple[Recorded, list[Recorded]]]:
+    """Each input in (after, up_to] with what the worker's stages emitted for it, by position."""
+    while after < up_to:
+        page = await worker.store.read(after, worker.selection, RECOVERY_PAGE, up_to)
+        last = page[-1].position if len(page) == RECOVERY_PAGE else up_to
+        emitted: dict[int, list[Recorded]] = {}
+        for event in await worker.store.emissions(worker.name, after, last):
+            assert event.input_position is not None
+            emitted.setdefault(event.input_position, []).append(event)
+        for event in page:
+            if worker.is_input(event):
+                yield event, emitted.get(event.position, [])
+        after = last
+
+
+def _is_desk(event: Recorded) -> bool:
+    return type(event.body).retention is Retention.DESK
+
+
+def _placed(event: Recorded, appended: Appended, index: int) -> Recorded:
+    return Recorded(
+        position=appended.positions[index],
+        stream=event.stream,
+        version=appended.versions[index],
+        type=event.type,
+        schema=event.schema,
+        event_id=event.event_id,
+        occurred_at=event.occurred_at,
+        recorded_at=appended.recorded_at,
+        market_time=appended.market_times[index],
+        causation_id=event.causation_id,
+        correlation_id=event.correlation_id,
+        worker=event.worker,
+        build=event.build,
+        input_position=event.input_position,
+        ordinal=event.ordinal,
+        body=event.body,
+    )
