@@ -1,0 +1,65 @@
+# Striketape. `make demo` runs the desk on a simulated day; `make test` proves it.
+SHELL := /bin/sh
+VENV ?= .venv
+PY := $(VENV)/bin/python
+WORKERS ?= 2
+.DEFAULT_GOAL := help
+.PHONY: help venv sync lock ui demo demo-reset test check lint types imports bench migrate up down logs compose-config
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+venv: ## the environment with the locked packages
+	@scripts/setup.sh
+
+sync: venv ## the same; kept for habit
+
+lock: venv ## pin requirements*.in with hashes, wheels for every platform
+	$(VENV)/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+	  -o requirements.txt requirements.in
+	$(VENV)/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+	  -c requirements.txt -o requirements-dev.txt requirements-dev.in
+	$(VENV)/bin/pip freeze > docs/runtime_versions.txt
+
+ui: venv ## build the page (skipped when its sources are unchanged)
+	@$(PY) -m run.build_ui
+
+demo: venv ui ## a simulated trading day: DURATION=120 SEED=7 SPEED=10 RECORDING=folder DAY=2013-10-08
+	@$(PY) -m run.demo
+
+demo-reset: venv ## forget the demo's log and ledgers
+	@$(PY) -m run.demo --reset
+
+test: venv ui ## everything: lint, types, contracts, unit to end-to-end
+	@scripts/browser.sh
+	@$(MAKE) --no-print-directory check
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile
+
+check: lint types imports ## static checks
+
+lint: venv
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+
+types: venv
+	@$(VENV)/bin/mypy
+
+imports: venv
+	@$(VENV)/bin/lint-imports
+
+bench: venv ## measure, one JSON line each
+	@for bench in benchmarks/*.py; do $(PY) -m benchmarks.$$(basename $$bench .py) || exit 1; done
+
+migrate: venv ## bring the database of DATABASE_URL up to date
+	@$(PY) -m run.migrate
+
+up: ## the services in containers, for real use
+	docker compose up --build --detach
+
+down:
+	docker compose down
+
+logs:
+	docker compose logs --follow --tail 100
