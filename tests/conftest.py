@@ -1,0 +1,124 @@
+"""Real servers for the tests: one Postgres and one Valkey for each test process.
+
+Each test that asks for a database gets a fresh one, cloned from a migrated template. Durability
+is off here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from pytest_postgresql import factories
+from pytest_postgresql.executors import NoopExecutor
+from redis.asyncio import Redis
+
+from run.embedded import EmbeddedPostgres, EmbeddedValkey, free_port
+from store.migrate import migrate
+
+_SLOTS_MAX = 64
+_NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+_POSTGRES_PORT = free_port()
+
+
+@pytest.fixture(scope="session")
+def server_folder() -> Iterator[Path]:
+    """A folder that this test process has for itself.
+
+    Slots are used again, so that a server left over by a killed run is found and stopped.
+    """
+    checkout = hashlib.sha256(str(Path(__file__).resolve()).encode()).hexdigest()[:8]
+    root = Path(tempfile.gettempdir()) / f"striketape-tests-{os.getuid()}-{checkout}"
+    root.mkdir(mode=0o755, exist_ok=True)
+    for slot in range(_SLOTS_MAX):
+        folder = root / str(slot)
+        folder.mkdir(mode=0o755, exist_ok=True)
+        with open(folder / "lock", "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield folder
+            return
+    pytest.fail(f"at most {_SLOTS_MAX} test processes must run at once")
+
+
+@pytest.fixture(scope="session")
+def postgres_server(server_folder: Path) -> Iterator[EmbeddedPostgres]:
+    server = EmbeddedPostgres(server_folder / "postgres", _POSTGRES_PORT, _NOT_DURABLE)
+    server.stop_leftover()
+    shutil.rmtree(server.data, ignore_errors=True)
+    with server:
+        yield server
+    shutil.rmtree(server.data, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def valkey_server(server_folder: Path) -> Iterator[EmbeddedValkey]:
+    server = EmbeddedValkey(server_folder / "valkey", free_port())
+    server.stop_leftover()
+    shutil.rmtree(server.data, ignore_errors=True)
+    with server:
+        yield server
+    shutil.rmtree(server.data, ignore_errors=True)
+
+
+def _migrate_template(host: str, port: int, user: str, dbname: str, **_: Any) -> None:
+    asyncio.run(migrate(f"postgresql://{user}@{host}:{port}/{dbname}"))
+
+
+_template = factories.postgresql_noproc(
+    host="127.0.0.1", port=_POSTGRES_PORT, user="postgres", dbname="desk", load=[_migrate_template]
+)
+
+
+@pytest.fixture(scope="session")
+def migrated_template(
+    postgres_server: EmbeddedPostgres, request: pytest.FixtureRequest
+) -> NoopExecutor:
+    """The template database; asked for by name because it connects as soon as it is set up."""
+    template: NoopExecutor = request.getfixturevalue("_template")
+    return template
+
+
+owner_connection = factories.postgresql("migrated_template")
+
+
+@pytest.fixture
+def database_url(owner_connection: psycopg.Connection[Any]) -> str:
+    """Address of a fresh migrated database; dropped after the test."""
+    about = owner_connection.info
+    return f"postgresql://{about.user}@{about.host}:{about.port}/{about.dbname}"
+
+
+@pytest.fixture
+async def store(database_url: str) -> AsyncIterator[Any]:
+    """An open store on a fresh migrated database."""
+    from store.postgres import PostgresStore
+
+    opened = await PostgresStore.open(database_url, application_name="test")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def redis_url(valkey_server: EmbeddedValkey) -> str:
+    return valkey_server.url()
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    """An asyncio client of an empty Valkey."""
+    client = Redis.from_url(redis_url, decode_responses=True)
+    await client.flushall()
+    yield client
+    await client.aclose()
