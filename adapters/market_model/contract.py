@@ -104,6 +104,9 @@ class OptionTraded:
     is_multi_leg: bool
     sweep_id: str
     """Trades of one sweep share it; empty for others."""
+    volumes: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
+    """Session volume of the contract after this trade: total, at ask, at bid, between, and the
+    multi-leg part of the total."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +146,8 @@ class MarketModel(Protocol):
     def advance(self, until: datetime, thin: bool = False) -> list[MarketUpdate]:
         """Move the market to `until`, market time; updates in time order.
 
-        `thin` drops quotes and option trades of the stretch but never bars, auction ticks,
-        news, or what totals are made of.
+        `thin` drops option trades of the stretch and all quotes but the first of each minute, but
+        never bars, auction ticks, news, or what totals are made of.
         """
         ...
 
