@@ -1,0 +1,94 @@
+"""What a request to a distribution vendor can end in, and how a delivery is found again.
+
+The outbox branches on these values; no vendor exception leaves an adapter. The rule behind them:
+a request of which any byte may have left and whose answer was not read is Unknown, is never sent
+again blindly, and is read back first. Also here: the marker and the nonce of a delivery.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from base64 import b32encode
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+MARKER_CHARACTERS = 10
+NONCE_CHARACTERS = 24
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The vendor answered and named what it made. `remote_at` is the vendor's time, UTC."""
+
+    remote_id: str
+    remote_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """The vendor cannot have acted: it refused, or was never reached.
+
+    `permanent`: the same request will be refused again. Otherwise it may be repeated, after
+    `retry_after_seconds` (real seconds) when the vendor stated a wait.
+    """
+
+    permanent: bool
+    vendor_code: str
+    text: str
+    retry_after_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The vendor may have acted: read back before anything else."""
+
+    reason: str
+
+
+SendOutcome: TypeAlias = Sent | NotSent | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Reading back shows the message. `duplicates` counts further copies; the oldest is named."""
+
+    remote_id: str
+    remote_at: datetime | None
+    duplicates: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    """Reading back proved the absence: `evidence` is the listing that proves it, in words."""
+
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class CannotTell:
+    """Reading back failed, or saw nothing without proof that it could have seen something."""
+
+    reason: str
+
+
+FindOutcome: TypeAlias = Found | NotFound | CannotTell
+
+
+def delivery_marker(secret: bytes, delivery_id: str) -> str:
+    """Ten characters of Crockford base32 of HMAC-SHA256(secret, delivery id), put in the content.
+
+    Opaque to readers, different for every delivery, so that tiers cannot be linked by it.
+    """
+    digest = hmac.new(secret, delivery_id.encode(), hashlib.sha256).digest()
+    number = int.from_bytes(digest[:8], "big") >> (64 - 5 * MARKER_CHARACTERS)
+    return "".join(
+        _CROCKFORD[(number >> shift) & 31] for shift in range(5 * (MARKER_CHARACTERS - 1), -1, -5)
+    )
+
+
+def delivery_nonce(delivery_id: str) -> str:
+    """The idempotency key of a delivery, the same for each attempt (Discord: at most 25)."""
+    return b32encode(hashlib.sha256(delivery_id.encode()).digest()).decode()[:NONCE_CHARACTERS]
