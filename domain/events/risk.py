@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from domain.event import DeskEvent
 from domain.events.signals import Result
-from domain.instruments import Strategy, Value
+from domain.instruments import Strategy, Structure, Value
 
 
 class Check(Value):
@@ -65,4 +65,26 @@ class MarginChecked(DeskEvent):
     commission: Decimal | None
     local_estimate: Decimal
     accepted: bool
+    reason: str
+
+
+class WhatIfWanted(DeskEvent):
+    """Risk asks for the broker's margin change before it decides. Stream `decision/<decision_id>`.
+
+    The order side asks the broker and answers with WhatIfAnswered whose order_ref is the
+    decision_id.
+    """
+
+    decision_id: str
+    signal_id: str
+    structure: Structure
+    quantity: int
+    limit_price: Decimal
+
+
+class CashFlowRecorded(DeskEvent):
+    """A deposit (positive) or withdrawal, entered by the operator: it is no profit or loss."""
+
+    amount: Decimal
+    who: str
     reason: str
