@@ -38,8 +38,8 @@ class Stage(Protocol[S]):
 
     `evolve` returns the state after an event; it may reuse and change the state it was given,
     which has one owner (a failure drops it and folds anew). `react` looks at the state after
-    `evolve` and returns emissions; it must not change the state. Neither may look at
-    `recorded_at`, `position` of own events, or anything outside its arguments.
+    `evolve` and returns emissions; it must not change the state. Both depend on their arguments
+    alone. Rules use `market_time`; only limits on our own machinery use `recorded_at`.
     """
 
     name: str

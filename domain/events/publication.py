@@ -65,6 +65,13 @@ class DeliveryConfirmed(DeskEvent):
     """response or reconcile."""
 
 
+class DeliveryReconciling(DeskEvent):
+    """The outcome of the last attempt is unknown: the vendor is asked what it has."""
+
+    delivery_id: str
+    attempt: int
+
+
 class DeliveryRejected(DeskEvent):
     delivery_id: str
     permanent: bool

@@ -1,0 +1,1 @@
+"""Commentary: facts from the log, a draft by the model that writes no figure, a guard, a text."""

@@ -1,0 +1,1 @@
+"""Publication tiers, approvals and deliveries: who is told what, when, and once."""

@@ -1,0 +1,94 @@
+"""What every daemon does at start and end: settings, logs, metrics, store, signals to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from hashlib import sha256
+
+import orjson
+import structlog
+import uvloop
+
+from domain.events.system import ProcessStarted
+from run import log, metrics
+from run.build import build_id
+from run.config import Settings, SettingsError, load_settings, shown
+from run.worker import Recorder
+from store.contract import StoreError
+from store.postgres import PostgresStore
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A running daemon's parts."""
+
+    name: str
+    build: str
+    run_id: str
+    settings: Settings
+    store: PostgresStore
+    recorder: Recorder
+    log: structlog.stdlib.BoundLogger
+
+    @property
+    def configuration_sha256(self) -> str:
+        return sha256(orjson.dumps(shown(self.settings), option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+Main = Callable[[Process], Awaitable[None]]
+
+
+async def _serve(name: str, settings: Settings, main: Main) -> None:
+    from uuid import uuid4
+
+    build = build_id()
+    logger = log.configure(name, build)
+    metrics.serve(settings.metrics_port)
+    store = await PostgresStore.open(settings.database_url, application_name=name)
+    try:
+        run_id = uuid4().hex
+        recorder = Recorder(store, name, build, run_id)
+        process = Process(name, build, run_id, settings, store, recorder, logger)
+        if settings.mode != "sandbox":
+            await store.assert_durable()
+        started = ProcessStarted(process=name, build=build, settings=shown(settings))
+        await recorder.record(f"process/{name}", started)
+        logger.info("started", run_id=run_id)
+        await _until_signal(main(process))
+        logger.info("stopped")
+    finally:
+        await store.close()
+
+
+async def _until_signal(work: Awaitable[None]) -> None:
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not task.cancelled():
+            raise
+
+
+def serve(name: str, main: Main) -> int:
+    """Run a daemon until it is asked to stop; the exit code of its process."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 2
+    try:
+        uvloop.run(_serve(name, settings, main))
+    except (StoreError, OSError) as error:
+        structlog.get_logger(name).error("cannot go on", error=str(error))
+        return 1
+    except BaseExceptionGroup as error:
+        structlog.get_logger(name).error("cannot go on", error=repr(error.exceptions[0]))
+        return 1
+    return 0

@@ -1,0 +1,53 @@
+"""Which worker runs which stages, in which order: the one place that says so.
+
+The daemons build their workers from it, and so does verification.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from domain.stage import Stage
+from run.config import Settings
+
+
+def signal_stages(settings: Settings) -> Sequence[Stage[Any]]:
+    """Analytics, then the strategies that read them."""
+    from domain.analytics.stage import AnalyticsStage
+    from domain.signals.zero_dte import ZeroDteStage
+
+    return (AnalyticsStage(), ZeroDteStage())
+
+
+def trader_stages(settings: Settings) -> Sequence[Stage[Any]]:
+    """Risk decides, orders carry out, positions follow fills, stops watch positions."""
+    from domain.execution.orders import OrderStage
+    from domain.execution.positions import PositionStage
+    from domain.execution.stops import StopStage
+    from domain.risk.stage import RiskStage
+
+    return (RiskStage(), OrderStage(), PositionStage(), StopStage())
+
+
+def outbox_stages(settings: Settings) -> Sequence[Stage[Any]]:
+    """Publication plans, reports are written and checked, approvals are given, deliveries made."""
+    from domain.commentary.stage import ReportStage
+    from domain.distribution.approvals import ApprovalStage
+    from domain.distribution.deliveries import DeliveryStage
+    from domain.distribution.publication import PublicationStage
+
+    key = settings.publication_secret.get_secret_value().encode()
+    return (
+        PublicationStage(key),
+        ReportStage(settings.claude_model),
+        ApprovalStage(),
+        DeliveryStage(),
+    )
+
+
+WORKERS: Mapping[str, Callable[[Settings], Sequence[Stage[Any]]]] = {
+    "signals": signal_stages,
+    "trader": trader_stages,
+    "outbox": outbox_stages,
+}

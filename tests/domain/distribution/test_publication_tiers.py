@@ -1,0 +1,165 @@
+"""Tiers: never early, nothing beyond the allow-list, replies in the same tier."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from domain.distribution.publication import PublicationStage, public_id
+from domain.events.approvals import ApprovalDecided, ApprovalRequested
+from domain.events.positions import StopMoved
+from domain.events.publication import DeliveryScheduled, PublicationWithheld, Tier, Vendor
+from domain.stage import Consumer
+from tests.domain.distribution.story import (
+    KEY,
+    START,
+    Story,
+    changed,
+    closed,
+    opened,
+    validated,
+)
+
+
+@pytest.fixture
+def story() -> Story:
+    return new_story()
+
+
+def new_story() -> Story:
+    consumer: Consumer[Any] = Consumer("outbox", "test", [PublicationStage(KEY)])
+    return Story(consumer)
+
+
+def enter(story: Story) -> list[DeliveryScheduled]:
+    signal = validated()
+    story.tell(signal)
+    story.tell(opened(signal))
+    return story.bodies(DeliveryScheduled, story.tell(changed()))
+
+
+def test_an_entry_is_told_at_once_then_after_a_minute_then_after_five(story: Story) -> None:
+    due = {d.tier: d.due_at - START for d in enter(story)}
+    assert due == {
+        Tier.PREMIUM: timedelta(0),
+        Tier.BASIC: timedelta(seconds=60),
+        Tier.FREE: timedelta(seconds=300),
+    }
+
+
+def test_nothing_is_told_before_the_first_fill(story: Story) -> None:
+    signal = validated()
+    story.tell(signal)
+    story.tell(opened(signal))
+    assert story.bodies(DeliveryScheduled) == []
+
+
+def test_a_part_fill_is_told_once(story: Story) -> None:
+    enter(story)
+    assert story.bodies(DeliveryScheduled, story.tell(changed("1.74"), 3)) == []
+
+
+def text_of(delivery: DeliveryScheduled) -> str:
+    return delivery.model_dump_json(include={"title", "body", "fields"})
+
+
+@given(
+    strike=some.integers(30_000, 90_000).map(lambda n: str(Decimal(n) / 100 + Decimal("0.005"))),
+    cents=some.integers(1_000, 99_999),
+)
+def test_lower_tiers_hold_no_premium_value(strike: str, cents: int) -> None:
+    story = new_story()
+    price = str(Decimal(cents) / 10_000)
+    signal = validated(strike, "99999.995")
+    story.tell(signal)
+    story.tell(opened(signal))
+    story.tell(changed(price))
+    story.tell(
+        StopMoved(
+            position_id="pos-1",
+            stop_price=Decimal("13.3713"),
+            previous_stop_price=Decimal("0.8651"),
+            high_water_mark=Decimal("17.7177"),
+            kind="trail",
+        ),
+        90,
+    )
+    story.tell(closed(), 360)
+    secrets = [
+        strike,
+        "99999.995",
+        "0.8651",
+        "0.87",
+        "2.7731",
+        "2.7791",
+        "13.37",
+        "2.78",
+        "pos-1",
+        "sig-1",
+        "dec-1",
+        "1018.60",
+        "58.7",
+        "0.1523",
+        "2026-11-23",
+        "7710",
+    ]
+    for delivery in story.bodies(DeliveryScheduled):
+        if delivery.tier in (Tier.BASIC, Tier.FREE):
+            found = [s for s in secrets if s in text_of(delivery)]
+            assert found == []
+
+
+def test_an_exit_replies_to_the_entry_of_its_own_tier(story: Story) -> None:
+    entries = {d.tier: d.delivery_id for d in enter(story)}
+    exits = story.bodies(DeliveryScheduled, story.tell(closed(), 360))
+    assert {d.tier: d.reply_to for d in exits} == entries
+
+
+def test_a_small_stop_change_is_not_worth_a_message(story: Story) -> None:
+    enter(story)
+    small = StopMoved(
+        position_id="pos-1",
+        stop_price=Decimal("0.90"),
+        previous_stop_price=None,
+        high_water_mark=Decimal("1.8"),
+        kind="trail",
+    )
+    assert story.bodies(DeliveryScheduled, story.tell(small, 90)) == []
+
+
+def test_a_closed_trade_asks_for_a_post_and_posts_only_what_was_approved(story: Story) -> None:
+    enter(story)
+    request = story.bodies(ApprovalRequested, story.tell(closed(), 360))[0]
+    assert request.targets == (Vendor.X.value, Vendor.REDDIT.value)
+    decided = ApprovalDecided(
+        approval_id=request.approval_id, revision=1, approved=True, who="operator", callback_id="c"
+    )
+    posts = story.bodies(DeliveryScheduled, story.tell(decided, 365))
+    assert [p.vendor for p in posts] == [Vendor.X, Vendor.REDDIT]
+    assert all(p.body == request.text for p in posts)
+    assert all(p.due_at >= START + timedelta(seconds=360 + 300) for p in posts)
+
+
+def test_a_rejected_post_is_never_sent(story: Story) -> None:
+    enter(story)
+    request = story.bodies(ApprovalRequested, story.tell(closed(), 360))[0]
+    decided = ApprovalDecided(
+        approval_id=request.approval_id, revision=1, approved=False, who="operator", callback_id="c"
+    )
+    assert story.tell(decided, 365) == []
+
+
+def test_a_trade_without_its_signal_is_withheld_from_everybody(story: Story) -> None:
+    story.tell(opened(validated()))
+    emitted = story.tell(changed())
+    assert [type(e.body) for e in emitted] == [PublicationWithheld]
+
+
+def test_the_public_id_needs_the_key() -> None:
+    assert public_id(KEY, "pos-1") == public_id(KEY, "pos-1")
+    assert public_id(KEY, "pos-1") != public_id(b"another", "pos-1")
