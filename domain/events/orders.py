@@ -12,6 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from domain.event import DeskEvent
+from domain.events.risk import Check
 from domain.instruments import OptionContract, Side, Structure, Value
 
 BROKER_STREAM = "broker"
@@ -226,6 +227,7 @@ class OrderModifyIntended(DeskEvent):
     stop_price: Decimal | None
     oca_group: str = ""
     oca_type: int = 0
+    ladder_step: int = 0
     reason: str = ""
 
 
@@ -234,6 +236,38 @@ class OrderCancelIntended(DeskEvent):
     order_id: int
     connection: str
     reason: str
+
+
+class EntryRefused(DeskEvent):
+    """An approved decision whose order is not sent: the last look failed. Nothing is working.
+
+    `codes` are those of domain/risk/codes.py that did not pass; `checks` all that were made.
+    Stream `decision-orders/<decision_id>`.
+    """
+
+    decision_id: str
+    signal_id: str
+    codes: tuple[str, ...]
+    checks: tuple[Check, ...] = ()
+
+
+class BrokerSnapshotWanted(DeskEvent):
+    """Something is in doubt: the shell takes a snapshot before anything else is sent."""
+
+    connection: str
+    reason: str
+
+
+class EmergencyCancelSent(DeskEvent):
+    """An entry was cancelled without an intent on the log, which could not be written or whose
+    owner did not answer. It is journalled to a file first; `cancelled_at` is real time."""
+
+    order_ref: str
+    order_id: int
+    who: str
+    """trader or watchdog."""
+    reason: str
+    cancelled_at: datetime
 
 
 class IntentSent(DeskEvent):
