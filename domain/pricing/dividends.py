@@ -1,0 +1,121 @@
+"""Discrete dividends: present value, escrowed spot, forward, and the check of the forward.
+
+Called by the surface and by every rule that prices a leg. A continuous yield is never used: it
+puts forwards before an ex-date too low and bends the smile.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+
+import numpy as np
+
+from domain.pricing.black_scholes import Bools, Floats
+from domain.session import NEW_YORK, YEAR_SECONDS
+
+_EX_TIME = time(9, 30)
+FORWARD_STRIKES = 5
+_SHORT_YEARS = 60 / 365
+
+
+@dataclass(frozen=True, slots=True)
+class Dividend:
+    """Dollars a share; `estimated` when not yet declared (last year's of the same quarter)."""
+
+    ex_date: date
+    amount: float
+    estimated: bool
+
+
+def years_until(at: datetime, now: datetime) -> float:
+    """ACT/365 fixed, in calendar time; negative in the past."""
+    return (at - now).total_seconds() / YEAR_SECONDS
+
+
+def ex_time(ex_date: date) -> datetime:
+    """09:30 New York of the ex-date: from then on the share trades without the dividend."""
+    return datetime.combine(ex_date, _EX_TIME, tzinfo=NEW_YORK)
+
+
+def present_value(
+    dividends: Sequence[Dividend], now: datetime, expiry_at: datetime, rate: float
+) -> float:
+    """Dollars a share of the dividends with an ex-time in (now, expiry_at]."""
+    total = 0.0
+    for dividend in dividends:
+        at = ex_time(dividend.ex_date)
+        if now < at <= expiry_at:
+            total += dividend.amount * math.exp(-rate * years_until(at, now))
+    return total
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """`spot_escrowed` = spot less the present value of dividends; `forward` is its growth."""
+
+    spot_escrowed: float
+    forward: float
+    years: float
+
+
+def forward_of(
+    spot: float, dividends: Sequence[Dividend], now: datetime, expiry_at: datetime, rate: float
+) -> Forward:
+    """Escrowed spot and forward of one expiry."""
+    years = years_until(expiry_at, now)
+    escrowed = spot - present_value(dividends, now, expiry_at, rate)
+    return Forward(escrowed, escrowed * math.exp(rate * max(years, 0.0)), years)
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardCheck:
+    """`implied` is the median forward of put-call parity, null when nothing could be compared."""
+
+    implied: float | None
+    ok: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParityQuotes:
+    """Both sides of the strikes of one expiry, ascending; `usable` when both quotes are."""
+
+    strikes: Floats
+    call_bid: Floats
+    call_ask: Floats
+    put_bid: Floats
+    put_ask: Floats
+    usable: Bools
+
+
+def check_forward(
+    quotes: ParityQuotes,
+    spot: float,
+    expected: Forward,
+    rate: float,
+    tolerance_short: float,
+    tolerance_long: float,
+) -> ForwardCheck:
+    """Compare the forward with what the quotes say, over the 5 usable strikes nearest the spot.
+
+    Tolerances are fractions, up to 60 days and beyond. Equal distance: the lower strike.
+    """
+    call_mid = (quotes.call_bid + quotes.call_ask) / 2
+    put_mid = (quotes.put_bid + quotes.put_ask) / 2
+    tight = (quotes.call_ask - quotes.call_bid <= np.maximum(0.05, 0.05 * call_mid) + 1e-9) & (
+        quotes.put_ask - quotes.put_bid <= np.maximum(0.05, 0.05 * put_mid) + 1e-9
+    )
+    chosen = np.flatnonzero(quotes.usable & tight)
+    if chosen.size == 0:
+        return ForwardCheck(None, False, "FORWARD_UNCHECKED")
+    nearest = np.argsort(np.abs(quotes.strikes[chosen] - spot), kind="stable")[:FORWARD_STRIKES]
+    used = chosen[nearest]
+    growth = math.exp(rate * max(expected.years, 0.0))
+    implied = float(np.median(quotes.strikes[used] + growth * (call_mid[used] - put_mid[used])))
+    tolerance = tolerance_short if expected.years <= _SHORT_YEARS else tolerance_long
+    if abs(implied / expected.forward - 1) > tolerance:
+        return ForwardCheck(implied, False, "FORWARD_MISMATCH")
+    return ForwardCheck(implied, True, "")
