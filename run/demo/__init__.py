@@ -1,0 +1,1 @@
+"""The demo: the whole desk on a simulated day, on this machine alone."""
