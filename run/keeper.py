@@ -1,0 +1,79 @@
+"""The keeper daemon: partitions made ahead, and alerts when a process falls silent.
+
+Lags of our own machinery are real seconds at any speed of the market.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import UTC, datetime, timedelta
+
+from domain.event import derived_id
+from domain.events.controls import AlertRaised
+from domain.events.system import ProcessFault, ProcessHeartbeat
+from run.service import Process, serve
+from store.contract import Selection
+from store.partitions import make_partitions_ahead
+
+ROUND_SECONDS = 5.0
+PARTITIONS_EVERY = timedelta(hours=1)
+SILENT_AFTER = timedelta(seconds=15)
+ALERT_STREAM = "alerts/keeper"
+
+
+class Keeper:
+    """Watches heartbeats and faults; each silence raises one alert until the process is back."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._seen: dict[str, datetime] = {}
+        self._silent: set[str] = set()
+        self._partitions_at: datetime | None = None
+
+    async def follow(self) -> None:
+        """Follow heartbeats and faults from now on; never returns."""
+        types = frozenset({"ProcessHeartbeat", "ProcessFault"})
+        head = await self._process.store.head()
+        async for events, _ in self._process.store.subscribe(head, Selection(types=types)):
+            for event in events:
+                if isinstance(event.body, ProcessHeartbeat):
+                    self._seen[event.body.process] = event.recorded_at
+                elif isinstance(event.body, ProcessFault):
+                    text = f"{event.body.process} stopped: {event.body.error}"
+                    await self._alert("critical", "PROCESS_FAULT", text, str(event.event_id))
+
+    async def rounds(self) -> None:
+        """Do what is due, every few seconds; never returns."""
+        while True:
+            now = datetime.now(UTC)
+            if self._partitions_at is None or now - self._partitions_at > PARTITIONS_EVERY:
+                await make_partitions_ahead(self._process.store)
+                self._partitions_at = now
+            for name, seen in sorted(self._seen.items()):
+                silent = now - seen > SILENT_AFTER
+                if silent and name not in self._silent:
+                    self._silent.add(name)
+                    text = f"{name} has been silent for {SILENT_AFTER.total_seconds():.0f} s"
+                    await self._alert("warning", "PROCESS_SILENT", text, seen.isoformat())
+                elif not silent:
+                    self._silent.discard(name)
+            await asyncio.sleep(ROUND_SECONDS)
+
+    async def _alert(self, severity: str, code: str, text: str, evidence: str) -> None:
+        identity = derived_id("alert", code, text, evidence)
+        alert = AlertRaised(alert_id=str(identity), severity=severity, code=code, text=text)
+        await self._process.recorder.record(ALERT_STREAM, alert, event_id=identity)
+        self._process.log.warning("alert", code=code, text=text)
+
+
+async def main(process: Process) -> None:
+    """Run both duties until the process is asked to stop."""
+    keeper = Keeper(process)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(keeper.follow(), name="keeper.follow")
+        tasks.create_task(keeper.rounds(), name="keeper.rounds")
+
+
+if __name__ == "__main__":
+    sys.exit(serve("keeper", main))
