@@ -24,6 +24,7 @@ from redis.asyncio import Redis
 
 from run.embedded import EmbeddedPostgres, EmbeddedValkey, free_port
 from store.migrate import migrate
+from store.postgres import PostgresStore
 
 _SLOTS_MAX = 64
 _NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -101,10 +102,8 @@ def database_url(owner_connection: psycopg.Connection[Any]) -> str:
 
 
 @pytest.fixture
-async def store(database_url: str) -> AsyncIterator[Any]:
+async def store(database_url: str) -> AsyncIterator[PostgresStore]:
     """An open store on a fresh migrated database."""
-    from store.postgres import PostgresStore
-
     opened = await PostgresStore.open(database_url, application_name="test")
     yield opened
     await opened.close()

@@ -1,0 +1,395 @@
+"""The grouping appender: one task that commits what is queued, without lingering.
+
+One for each open store. A group holds at most EVENTS_PER_GROUP_MAX events, so that an order never
+waits long behind ticks, and each call in it gets its own result or error. When the connection is
+lost while a group is under way, the outcome is settled by looking for the group on the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from store.contract import Appended, Checkpoint
+from store.errors import (
+    CheckpointConflict,
+    ClockStepped,
+    IdConflict,
+    InvalidEvent,
+    OutcomeUnknown,
+    StoreError,
+    StoreUnavailable,
+    VersionConflict,
+)
+from store.group import APPEND, Anchor, group_arguments
+from store.rows import Prepared, accepts_clock, clock_start
+
+EVENTS_PER_GROUP_MAX = 500
+EVENTS_PER_CALL_MAX = 10_000
+QUEUED_EVENTS_MAX = 20_000
+ATTEMPTS_MAX = 3
+COMMAND_SECONDS_MAX = 10.0
+SETTLE_SECONDS_MAX = 10.0
+_SETTLE_POLL_SECONDS = 0.02
+
+Writer: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+OnAppend = Callable[[float, int], None]
+"""Called with real seconds of a committed group and its number of events."""
+
+_CONFLICTS: dict[int, type[StoreError]] = {1: VersionConflict, 2: IdConflict, 3: CheckpointConflict}
+_LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, TimeoutError)
+
+
+@dataclass(slots=True)
+class Call:
+    """One append call: distinct events, and the index of the one each given event is."""
+
+    events: Sequence[Prepared]
+    index: Sequence[int]
+    checkpoint: Checkpoint | None
+    result: asyncio.Future[Appended]
+    is_clock: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.is_clock = accepts_clock(self.events) or any(
+            clock_start(event) is not None for event in self.events
+        )
+
+    def finish(self, outcome: Appended | StoreError) -> None:
+        if self.result.done():
+            return  # the caller was cancelled
+        if isinstance(outcome, Appended):
+            self.result.set_result(outcome)
+        else:
+            self.result.set_exception(outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an event is on the log."""
+
+    position: int
+    version: int
+    recorded_at: datetime
+    market_time: datetime
+
+
+class Appender:
+    """Owns the writing connection. `connect` opens one in the role of the writer."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Writer]],
+        places: Callable[[Sequence[int]], Awaitable[dict[int, Place]]],
+        on_append: OnAppend | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._connect = connect
+        self._places = places
+        self._on_append = on_append
+        self._monotonic = monotonic
+        self._anchor: Anchor | None = None
+        self._connection: Writer | None = None
+        self._queue: deque[Call] = deque()
+        self._queued_events = 0
+        self._wake = asyncio.Event()
+        self._room = asyncio.Event()
+        self._closing = False
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Connect once, so that a wrong address shows at start, and begin to work."""
+        await self._connected()
+        self._task = asyncio.create_task(self._run(), name="store.appender")
+
+    async def close(self) -> None:
+        """Commit what is queued, then stop."""
+        self._closing = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+        await self._disconnect()
+
+    async def append(
+        self, events: Sequence[Prepared], index: Sequence[int], checkpoint: Checkpoint | None
+    ) -> Appended:
+        """Queue one call and wait for its outcome; waits for room when the queue is full."""
+        while self._queue and self._queued_events >= QUEUED_EVENTS_MAX:
+            self._room.clear()
+            await self._room.wait()
+        if self._closing or self._task is None or self._task.done():
+            raise StoreUnavailable("the store must be open to append, was closed")
+        call = Call(events, index, checkpoint, asyncio.get_running_loop().create_future())
+        self._queue.append(call)
+        self._queued_events += len(events)
+        self._wake.set()
+        return await call.result
+
+    @property
+    def queued_events(self) -> int:
+        return self._queued_events
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._queue:
+                group = self._take()
+                try:
+                    await self._commit(group)
+                except StoreError as error:
+                    _fail(group, error)
+                except BaseException as error:
+                    _fail([*group, *self._queue], StoreError(f"appender stopped: {error!r}"))
+                    raise
+                finally:
+                    self._room.set()
+            if self._closing:
+                return
+
+    def _take(self) -> list[Call]:
+        """The next calls in order. Ids and consumers differ within a group, and calls that start
+        or accept the clock stand alone."""
+        group: list[Call] = []
+        ids: set[UUID] = set()
+        consumers: set[str] = set()
+        while self._queue:
+            call = self._queue[0]
+            if group and (
+                len(ids) + len(call.events) > EVENTS_PER_GROUP_MAX
+                or call.is_clock
+                or group[0].is_clock
+                or any(event.proposed.event_id in ids for event in call.events)
+                or (call.checkpoint is not None and call.checkpoint.consumer in consumers)
+            ):
+                break
+            self._queue.popleft()
+            self._queued_events -= len(call.events)
+            if call.result.done():
+                continue  # cancelled while it waited
+            group.append(call)
+            ids.update(event.proposed.event_id for event in call.events)
+            if call.checkpoint is not None:
+                consumers.add(call.checkpoint.consumer)
+        return group
+
+    async def _commit(self, group: Sequence[Call]) -> None:
+        """Append a group and give each call its outcome.
+
+        Raises:
+            StoreError: for every call of the group that has no outcome yet.
+        """
+        if not group:
+            return
+        for _ in range(ATTEMPTS_MAX):
+            connection = await self._connected()
+            assert self._anchor is not None
+            group_id = uuid4()
+            began = self._monotonic()
+            arguments = group_arguments(group, group_id, self._anchor, began)
+            try:
+                row = await connection.fetchrow(APPEND, *arguments)
+            except asyncpg.DataError as error:
+                await self._commit_singly(group, InvalidEvent(f"event cannot be stored: {error}"))
+                return
+            except (asyncpg.UniqueViolationError, asyncpg.TransactionRollbackError):
+                continue  # another process wrote one of the ids first: now it is there to be seen
+            except asyncpg.CheckViolationError:
+                await connection.execute(_TODAYS_PARTITIONS)  # the log slept past the last day
+                continue
+            except _LOST as error:
+                if await self._settle(group, group_id, connection, error):
+                    return
+                continue
+            except asyncpg.PostgresError as error:
+                await self._refused(group, error, connection, group_id)
+                return
+            assert row is not None
+            await self._finish(group, row)
+            if self._on_append is not None:
+                count = sum(len(call.events) for call in group)
+                self._on_append(self._monotonic() - began, count)
+            return
+        raise StoreUnavailable(f"nothing was written: {ATTEMPTS_MAX} attempts did not get through")
+
+    async def _refused(
+        self,
+        group: Sequence[Call],
+        error: asyncpg.PostgresError,
+        connection: Writer,
+        group_id: UUID,
+    ) -> None:
+        """An error that the server reported: the transaction was rolled back."""
+        state = error.sqlstate or ""
+        if state == "ST001":
+            raise ClockStepped(f"{error}: append ClockAccepted to go on")
+        if state.startswith("57P") or connection.is_closed():
+            if not await self._settle(group, group_id, connection, error):
+                raise StoreUnavailable(f"nothing was written: {error}")
+        elif state in ("55P03", "57014") or state.startswith("53"):
+            raise StoreUnavailable(f"nothing was written: {error}")
+        else:
+            await self._commit_singly(group, StoreError(f"the log refused the event: {error}"))
+
+    async def _commit_singly(self, group: Sequence[Call], error: StoreError) -> None:
+        """One bad item must not fail its neighbours: each call gets a group of its own."""
+        if len(group) == 1:
+            raise error
+        for call in group:
+            try:
+                await self._commit([call])
+            except StoreError as alone:
+                call.finish(alone)
+
+    async def _finish(self, group: Sequence[Call], row: asyncpg.Record) -> None:
+        outcomes, details = row["outcomes"], row["details"]
+        positions, versions = row["positions"] or [], row["versions"] or []
+        market_times, recorded_at = row["market_times"] or [], row["recorded_at"]
+        repeats = [p for p, v in zip(positions, versions, strict=False) if p and v is None]
+        known = await self._places(repeats) if repeats else {}
+        start = 0
+        for number, call in enumerate(group):
+            end = start + len(call.events)
+            if outcomes[number] != 0:
+                call.finish(_CONFLICTS[outcomes[number]](details[number]))
+            else:
+                places = [
+                    Place(positions[i], versions[i], recorded_at, market_times[i])
+                    if versions[i] is not None
+                    else known[positions[i]]
+                    for i in range(start, end)
+                ]
+                new = {p.position for p in places} - known.keys()
+                call.finish(appended(call, places, new, row["clock_now"]))
+            start = end
+        assert self._anchor is not None
+        last = max((p for p in positions if p), default=0)
+        self._anchor = Anchor(row["clock_now"], max(last, self._anchor.position), self._monotonic())
+
+    async def _settle(
+        self, group: Sequence[Call], group_id: UUID, lost: Writer, cause: Exception
+    ) -> bool:
+        """Find out whether a group was committed whose answer was lost; give outcomes if it was.
+
+        The group can still commit as long as its backend lives, so that one must have ended.
+
+        Raises:
+            OutcomeUnknown: the database could not be asked in time.
+        """
+        process = lost.get_server_pid()
+        lost.terminate()
+        self._connection = None
+        deadline = time.monotonic() + SETTLE_SECONDS_MAX
+        while time.monotonic() < deadline:
+            try:
+                connection = await self._connected()
+                if await connection.fetchval(_GROUP_IS_THERE, group_id):
+                    await self._read_back(group, group_id, connection)
+                    return True
+                if not await connection.fetchval(_END_BACKEND, process):
+                    # It may have committed between the two looks.
+                    if not await connection.fetchval(_GROUP_IS_THERE, group_id):
+                        return False
+                    continue
+            except (*_LOST, asyncpg.PostgresError, StoreUnavailable):
+                await self._disconnect()
+            await asyncio.sleep(_SETTLE_POLL_SECONDS)
+        raise OutcomeUnknown(
+            f"outcome of a group of {len(group)} calls must be settled in "
+            f"{SETTLE_SECONDS_MAX:.0f} s, was not: {cause!r}"
+        )
+
+    async def _read_back(self, group: Sequence[Call], group_id: UUID, connection: Writer) -> None:
+        """Outcomes of a committed group, from the log. A call that is not there had been refused;
+        it is asked again on its own to learn why."""
+        first = await connection.fetchval(_GROUP_FIRST, group_id) or 0
+        moved = {row["consumer"] for row in await connection.fetch(_MOVED, group_id)}
+        now = await connection.fetchval("SELECT clock_timestamp()")
+        for call in group:
+            ids = [event.proposed.event_id for event in call.events]
+            rows = {row["event_id"]: row for row in await connection.fetch(_BY_ID, ids)}
+            there = all(
+                event.proposed.event_id in rows
+                and rows[event.proposed.event_id]["digest"] == event.digest
+                for event in call.events
+            ) and (call.checkpoint is None or call.checkpoint.consumer in moved)
+            if not there:
+                await self._commit_singly_after_loss(call)
+                continue
+            positions = [rows[event_id]["position"] for event_id in ids]
+            places = await self._places(positions)
+            new = {position for position in positions if first and position >= first}
+            call.finish(appended(call, [places[p] for p in positions], new, now))
+
+    async def _commit_singly_after_loss(self, call: Call) -> None:
+        try:
+            await self._commit([call])
+        except StoreError as error:
+            call.finish(error)
+
+    async def _connected(self) -> Writer:
+        if self._connection is None or self._connection.is_closed():
+            try:
+                self._connection = await self._connect()
+                if self._anchor is None:
+                    row = await self._connection.fetchrow(_ANCHOR)
+                    assert row is not None
+                    self._anchor = Anchor(row["now"], row["head"], self._monotonic())
+            except (*_LOST, asyncpg.PostgresError) as error:
+                raise StoreUnavailable(f"nothing was written: no connection: {error}") from error
+        return self._connection
+
+    async def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None and not connection.is_closed():
+            connection.terminate()
+
+
+def appended(call: Call, places: Sequence[Place], new: set[int], now: datetime) -> Appended:
+    """The result of a call, in the order its events were given."""
+    given = [places[at] for at in call.index]
+    first_use = {at: i for i, at in reversed(list(enumerate(call.index)))}
+    return Appended(
+        positions=tuple(place.position for place in given),
+        versions=tuple(place.version for place in given),
+        recorded_at=max((place.recorded_at for place in given), default=now),
+        market_times=tuple(place.market_time for place in given),
+        repeated=tuple(
+            places[at].position not in new or first_use[at] != i for i, at in enumerate(call.index)
+        ),
+    )
+
+
+def _fail(group: Sequence[Call], error: StoreError) -> None:
+    for call in group:
+        call.finish(error)
+
+
+_TODAYS_PARTITIONS = "SELECT make_partitions((clock_timestamp() AT TIME ZONE 'UTC')::date, 3)"
+_ANCHOR = """
+    SELECT clock_timestamp() AS now,
+        coalesce((SELECT max(last_position) FROM commits), 0) AS head
+"""
+# The newest rows are enough: a group is settled seconds after it was sent.
+_GROUP_IS_THERE = """
+    SELECT EXISTS (
+        SELECT FROM (SELECT group_id FROM commits ORDER BY last_position DESC LIMIT 10000) AS newest
+        WHERE group_id = $1)
+    OR EXISTS (SELECT FROM checkpoints WHERE moved_by = $1)
+"""
+_GROUP_FIRST = """
+    SELECT first_position
+    FROM (SELECT * FROM commits ORDER BY last_position DESC LIMIT 10000) AS newest
+    WHERE group_id = $1
+"""
+_MOVED = "SELECT consumer FROM checkpoints WHERE moved_by = $1"
+_BY_ID = "SELECT event_id, position, digest FROM event_ids WHERE event_id = ANY ($1::uuid[])"
+_END_BACKEND = "SELECT end_backend($1)"

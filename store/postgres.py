@@ -1,0 +1,194 @@
+"""The event store on Postgres: keeps the promises of store/contract.py.
+
+Opened by every process of run/ and by the tests. It puts together the grouping appender (one
+writing connection), the reader (a small pool) and the doorbell (one listening connection).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Self
+from uuid import UUID
+
+import asyncpg
+
+from domain.event import Proposed, Recorded
+from store.appender import EVENTS_PER_CALL_MAX, Appender, OnAppend, Writer
+from store.contract import PAGE_EVENTS_MAX, Appended, Checkpoint, Selection
+from store.errors import NotDurable, StoreUnavailable
+from store.partitions import make_ahead
+from store.reading import Pool, Reader
+from store.rows import prepare, without_repeats
+from store.subscription import Doorbell, follow
+
+READER_CONNECTIONS_MAX = 4
+CONNECT_SECONDS_MAX = 10.0
+COMMAND_SECONDS_MAX = 30.0
+EVERYTHING = Selection()
+
+# A stuck writer fails loudly in half a second instead of stalling everybody.
+_WRITER_SETTINGS = {
+    "role": "striketape_writer",
+    "lock_timeout": "500ms",
+    "statement_timeout": "2s",
+    "idle_in_transaction_session_timeout": "5s",
+}
+# Pages name their days as parameters: only a plan for these very values leaves the other days out.
+_READER_SETTINGS = {
+    "role": "striketape_reader",
+    "plan_cache_mode": "force_custom_plan",
+    "statement_timeout": "20s",
+    "idle_in_transaction_session_timeout": "5s",
+}
+
+
+async def _keep_session(_: object) -> None:
+    """Connections of the pool hold no state that would have to be reset on release."""
+
+
+class PostgresStore:
+    """The log. Use `open`; all methods are safe to call from many tasks at once."""
+
+    def __init__(
+        self, dsn: str, pool: Pool, appender: Appender, reader: Reader, doorbell: Doorbell
+    ) -> None:
+        self.dsn = dsn
+        self._pool = pool
+        self._appender = appender
+        self._reader = reader
+        self._doorbell = doorbell
+
+    @classmethod
+    async def open(
+        cls,
+        dsn: str,
+        *,
+        application_name: str,
+        on_append: OnAppend | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> Self:
+        """Connect, and make the partitions of today and the next days when they are missing.
+
+        `on_append` gets the real seconds of each committed group and its number of events.
+
+        Raises:
+            StoreUnavailable: no connection, or the database was not migrated.
+        """
+
+        async def connect_writer() -> Writer:
+            return await _connect(dsn, application_name, _WRITER_SETTINGS)
+
+        async def connect_listener() -> Writer:
+            return await _connect(dsn, f"{application_name} listener", _READER_SETTINGS)
+
+        try:
+            first = await connect_writer()
+            try:
+                await make_ahead(first)
+            finally:
+                await first.close()
+            pool = await asyncpg.create_pool(
+                dsn,
+                min_size=1,
+                max_size=READER_CONNECTIONS_MAX,
+                timeout=CONNECT_SECONDS_MAX,
+                command_timeout=COMMAND_SECONDS_MAX,
+                server_settings={**_READER_SETTINGS, "application_name": application_name},
+                reset=_keep_session,
+            )
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+            raise StoreUnavailable(
+                f"the database must be up and migrated (python -m run.migrate), was: {error}"
+            ) from error
+        reader = Reader(pool)
+        appender = Appender(connect_writer, reader.places, on_append, monotonic)
+        await appender.start()
+        return cls(dsn, pool, appender, reader, Doorbell(connect_listener, reader))
+
+    async def close(self) -> None:
+        """Commit what is queued, then close all connections."""
+        await self._appender.close()
+        await self._doorbell.close()
+        await self._pool.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @property
+    def queued_events(self) -> int:
+        """Events that wait for their commit."""
+        return self._appender.queued_events
+
+    async def append(
+        self, events: Sequence[Proposed], checkpoint: Checkpoint | None = None
+    ) -> Appended:
+        """Append all or nothing; see the contract for errors.
+
+        Raises:
+            ValueError: more than EVENTS_PER_CALL_MAX events.
+        """
+        if len(events) > EVENTS_PER_CALL_MAX:
+            raise ValueError(
+                f"events in one append must be at most {EVENTS_PER_CALL_MAX}, was {len(events)}"
+            )
+        distinct, index = without_repeats([prepare(event) for event in events])
+        return await self._appender.append(distinct, index, checkpoint)
+
+    async def read(
+        self,
+        after: int,
+        selection: Selection = EVERYTHING,
+        limit: int = PAGE_EVENTS_MAX,
+        up_to: int | None = None,
+    ) -> list[Recorded]:
+        return await self._reader.page(after, selection, limit, up_to)
+
+    def subscribe(
+        self, after: int, selection: Selection = EVERYTHING, page: int = 1_000
+    ) -> AsyncIterator[tuple[list[Recorded], int]]:
+        return follow(self._reader, self._doorbell, after, selection, page)
+
+    async def read_stream(self, stream: str, after_version: int = 0) -> list[Recorded]:
+        return await self._reader.stream(stream, after_version)
+
+    async def event(self, event_id: UUID) -> Recorded | None:
+        return await self._reader.event(event_id)
+
+    async def caused_by(self, event_id: UUID) -> list[Recorded]:
+        return await self._reader.caused_by(event_id)
+
+    async def emissions(self, worker: str, after: int, up_to: int) -> list[Recorded]:
+        return await self._reader.emissions(worker, after, up_to)
+
+    async def checkpoint(self, consumer: str) -> int:
+        return await self._reader.checkpoint(consumer)
+
+    async def head(self) -> int:
+        return (await self._reader.head()).position
+
+    async def stream_version(self, stream: str) -> int:
+        return await self._reader.stream_version(stream)
+
+    async def assert_durable(self) -> None:
+        """Refuse a database that may lose what it confirmed; called when a broker is configured.
+
+        Raises:
+            NotDurable: naming the settings that are off.
+        """
+        names = ("fsync", "synchronous_commit", "full_page_writes")
+        off = [n for n in names if await self._pool.fetchval(f"SHOW {n}") == "off"]
+        if off:
+            raise NotDurable(f"{', '.join(off)} must be on when orders are sent, was off")
+
+
+async def _connect(dsn: str, application_name: str, settings: dict[str, str]) -> Writer:
+    return await asyncpg.connect(
+        dsn,
+        timeout=CONNECT_SECONDS_MAX,
+        command_timeout=COMMAND_SECONDS_MAX,
+        server_settings={**settings, "application_name": application_name},
+    )

@@ -1,0 +1,244 @@
+"""Pages of the log: keyset reads that open only the partitions of the days they need.
+
+Used by store/postgres.py and store/subscription.py. recorded_at never falls with position, so a
+position bounds it exactly: every query carries the UTC days it can concern as constants for the
+planner, and 730 partitions cost no more than one.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TypeAlias
+from uuid import UUID
+
+import asyncpg
+
+from domain.event import Recorded, Retention, body_class
+from store.appender import Place
+from store.contract import PAGE_EVENTS_MAX, Selection
+from store.rows import COLUMNS, recorded
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+_DAYS_AT_ONCE_MAX = 32
+_OWN_CLOCK_TYPES = frozenset({"ClockTicked", "WorkerStarted"})
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Position of the last visible event and the UTC day it was recorded on."""
+
+    position: int
+    day: date
+
+
+def retentions(selection: Selection) -> frozenset[Retention]:
+    """The classes in which the selected events can be."""
+    if not selection.types:
+        return frozenset(Retention)
+    found = {body_class(name).retention for name in selection.types}
+    if selection.own_clock:
+        found |= {Retention.MARKET, Retention.DESK}
+    return frozenset(found)
+
+
+def _start_of(day: date) -> datetime:
+    return datetime.combine(day, time(0), UTC)
+
+
+class Reader:
+    """Reads pages over a pool of connections in the role of the reader."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._first_positions: list[int] = []
+        self._days: list[date] = []
+        self._head = Head(0, date.min)
+
+    async def head(self) -> Head:
+        """The last visible event; day is date.min for an empty log."""
+        row = await self._pool.fetchrow(_HEAD)
+        if row is not None:
+            self.notice(Head(row["last_position"], row["day"]))
+        return self._head
+
+    def notice(self, head: Head) -> None:
+        """Take note of a head that somebody has seen."""
+        if head.position > self._head.position:
+            self._head = head
+
+    async def page(
+        self, after: int, selection: Selection, limit: int, up_to: int | None
+    ) -> list[Recorded]:
+        """Selected events with position in (after, up_to], at most `limit`, by position."""
+        if not 1 <= limit <= PAGE_EVENTS_MAX:
+            raise ValueError(f"limit must be from 1 to {PAGE_EVENTS_MAX}, was {limit}")
+        if up_to is None or up_to > self._head.position:
+            head = await self.head()
+            up_to = head.position if up_to is None else min(up_to, head.position)
+        found: list[Recorded] = []
+        width_days = 1
+        while after < up_to and len(found) < limit:
+            since, until, last = await self._window(after, up_to, width_days)
+            rows = await self._fetch(selection, after, last, since, until, limit - len(found))
+            found.extend(recorded(row) for row in rows)
+            after = last
+            width_days = min(2 * width_days, _DAYS_AT_ONCE_MAX)
+        return found
+
+    async def places(self, positions: Sequence[int]) -> dict[int, Place]:
+        """Where the events of these positions are."""
+        found: dict[int, Place] = {}
+        for position in positions:
+            since, until, _ = await self._window(position - 1, position, 1)
+            row = await self._pool.fetchrow(_PLACE, position, since, until)
+            if row is not None:
+                found[position] = Place(*row.values())
+        return found
+
+    async def event(self, event_id: UUID) -> Recorded | None:
+        position = await self._pool.fetchval(_POSITION, event_id)
+        if position is None:
+            return None
+        since, until, _ = await self._window(position - 1, position, 1)
+        row = await self._pool.fetchrow(_EVENT, position, since, until)
+        return None if row is None else recorded(row)
+
+    async def caused_by(self, event_id: UUID) -> list[Recorded]:
+        position = await self._pool.fetchval(_POSITION, event_id)
+        if position is None:
+            return []
+        since, _, _ = await self._window(position - 1, position, 1)
+        return [recorded(row) for row in await self._pool.fetch(_CAUSED_BY, event_id, since)]
+
+    async def stream(
+        self, stream: str, after_version: int, up_to_version: int | None = None
+    ) -> list[Recorded]:
+        bounds = await self._pool.fetchrow(_STREAM_BOUNDS, stream)
+        if bounds is None or bounds["last_position"] == 0:
+            return []
+        since, _, _ = await self._window(bounds["first_position"] - 1, bounds["first_position"], 1)
+        last = bounds["last_position"]
+        _, until, _ = await self._window(last - 1, last, 1)
+        rows = await self._pool.fetch(
+            _STREAM, stream, after_version, since, until, up_to_version or 2**31 - 1
+        )
+        return [recorded(row) for row in rows]
+
+    async def stream_version(self, stream: str) -> int:
+        row = await self._pool.fetchrow(_STREAM_BOUNDS, stream)
+        return 0 if row is None else int(row["version"])
+
+    async def emissions(self, worker: str, after: int, up_to: int) -> list[Recorded]:
+        if after >= up_to:
+            return []
+        since, _, _ = await self._window(after, after + 1, 1)
+        rows = await self._pool.fetch(_EMISSIONS, worker, after, up_to, since)
+        return [recorded(row) for row in rows]
+
+    async def checkpoint(self, consumer: str) -> int:
+        return int(await self._pool.fetchval(_CHECKPOINT, consumer) or 0)
+
+    async def _window(
+        self, after: int, up_to: int, width_days: int
+    ) -> tuple[datetime, datetime, int]:
+        """(since, until, last): positions in (after, last] were recorded in [since, until), where
+        last is at most up_to and the days are at most `width_days` of those with events."""
+        if up_to > self._head.position:
+            await self.head()
+        if not self._days or self._days[-1] < self._head.day:
+            rows = await self._pool.fetch(_DAYS)
+            self._first_positions = [row["first_position"] for row in rows]
+            self._days = [row["day"] for row in rows]
+        if not self._days:
+            return _start_of(date.min), _start_of(date.min), up_to
+        first = max(0, bisect_right(self._first_positions, after + 1) - 1)
+        beyond = first + width_days
+        if beyond < len(self._days):
+            last = min(up_to, self._first_positions[beyond] - 1)
+            return _start_of(self._days[first]), _start_of(self._days[beyond]), last
+        until = _start_of(self._days[-1]) + timedelta(days=1)
+        return _start_of(self._days[first]), until, up_to
+
+    async def _fetch(
+        self,
+        selection: Selection,
+        after: int,
+        last: int,
+        since: datetime,
+        until: datetime,
+        limit: int,
+    ) -> list[asyncpg.Record]:
+        conditions = [
+            "position > $1",
+            "position <= $2",
+            "recorded_at >= $3",
+            "recorded_at < $4",
+        ]
+        given: list[object] = [after, last, since, until]
+
+        def parameter(value: object) -> str:
+            given.append(value)
+            return f"${len(given)}"
+
+        classes = retentions(selection)
+        if len(classes) == 1:
+            conditions.append(f"retention = '{next(iter(classes)).value}'")
+        if selection.types or selection.own_clock:
+            either = []
+            if selection.types:
+                either.append(f"type = ANY ({parameter(sorted(selection.types))}::text[])")
+            if selection.own_clock:
+                own = [f"clock/{selection.own_clock}", f"worker/{selection.own_clock}"]
+                either.append(
+                    f"(type = ANY ({parameter(sorted(_OWN_CLOCK_TYPES))}::text[])"
+                    f" AND stream = ANY ({parameter(own)}::text[]))"
+                )
+            conditions.append(f"({' OR '.join(either)})")
+        if selection.streams:
+            conditions.append(f"stream = ANY ({parameter(list(selection.streams))}::text[])")
+        if selection.correlation_id is not None:
+            story = parameter(selection.correlation_id)
+            # Of market events only emissions have their story indexed, and the root of one: it is
+            # its own story.
+            conditions.append(
+                f"correlation_id = {story} AND (retention = 'desk'"
+                f" OR input_position IS NOT NULL OR event_id = {story})"
+            )
+        query = (
+            f"SELECT {COLUMNS} FROM events WHERE {' AND '.join(conditions)}"  # noqa: S608
+            f" ORDER BY position LIMIT {parameter(limit)}"
+        )
+        return await self._pool.fetch(query, *given)
+
+
+_HEAD = """
+    SELECT last_position, (recorded_at AT TIME ZONE 'UTC')::date AS day
+    FROM commits ORDER BY last_position DESC LIMIT 1
+"""
+_DAYS = "SELECT first_position, day FROM log_days ORDER BY first_position"
+_POSITION = "SELECT position FROM event_ids WHERE event_id = $1"
+_PLACE = """
+    SELECT position, version, recorded_at, market_time FROM events
+    WHERE position = $1 AND recorded_at >= $2 AND recorded_at < $3
+"""
+_EVENT = f"""
+    SELECT {COLUMNS} FROM events WHERE position = $1 AND recorded_at >= $2 AND recorded_at < $3
+"""  # noqa: S608
+_CAUSED_BY = f"""
+    SELECT {COLUMNS} FROM events WHERE causation_id = $1 AND recorded_at >= $2 ORDER BY position
+"""  # noqa: S608
+_STREAM_BOUNDS = "SELECT version, first_position, last_position FROM streams WHERE stream = $1"
+_STREAM = f"""
+    SELECT {COLUMNS} FROM events
+    WHERE stream = $1 AND version > $2 AND version <= $5 AND recorded_at >= $3 AND recorded_at < $4
+    ORDER BY version
+"""  # noqa: S608
+_EMISSIONS = f"""
+    SELECT {COLUMNS} FROM events
+    WHERE worker = $1 AND input_position > $2 AND input_position <= $3 AND recorded_at >= $4
+    ORDER BY input_position, ordinal
+"""  # noqa: S608
+_CHECKPOINT = "SELECT position FROM checkpoints WHERE consumer = $1"
