@@ -9,7 +9,7 @@ _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 APPEND_SECONDS = Histogram(
     "striketape_append_seconds", "Time of one append, from call to commit seen", buckets=_SECONDS
 )
-EVENTS_APPENDED = Counter("striketape_events_appended_total", "Events appended", ["type"])
+EVENTS_APPENDED = Counter("striketape_events_appended_total", "Events appended")
 INPUTS = Counter("striketape_inputs_total", "Inputs consumed", ["worker"])
 EMISSIONS = Counter("striketape_emissions_total", "Events emitted by stages", ["worker"])
 STEP_SECONDS = Histogram(

@@ -18,7 +18,7 @@ from run import log, metrics
 from run.build import build_id
 from run.config import Settings, SettingsError, load_settings, shown
 from run.worker import Recorder
-from store.contract import StoreError
+from store.errors import StoreError
 from store.postgres import PostgresStore
 
 
@@ -42,13 +42,20 @@ class Process:
 Main = Callable[[Process], Awaitable[None]]
 
 
+def _measure_append(seconds: float, events: int) -> None:
+    metrics.APPEND_SECONDS.observe(seconds)
+    metrics.EVENTS_APPENDED.inc(events)
+
+
 async def _serve(name: str, settings: Settings, main: Main) -> None:
     from uuid import uuid4
 
     build = build_id()
     logger = log.configure(name, build)
     metrics.serve(settings.metrics_port)
-    store = await PostgresStore.open(settings.database_url, application_name=name)
+    store = await PostgresStore.open(
+        settings.database_url, application_name=name, on_append=_measure_append
+    )
     try:
         run_id = uuid4().hex
         recorder = Recorder(store, name, build, run_id)

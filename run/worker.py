@@ -235,9 +235,7 @@ class Worker:
             return []
         proposed = [await self._proposal(event) for event in emitted]
         checkpoint = Checkpoint(self.name, self._committed_position, self.position)
-        began = time.perf_counter()
         appended = await self.store.append(proposed, checkpoint)
-        metrics.APPEND_SECONDS.observe(time.perf_counter() - began)
         self._committed_position = self.position
         self._committed_at = time.monotonic()
         metrics.EMISSIONS.labels(self.name).inc(len(emitted))

@@ -1,0 +1,257 @@
+"""The outbox daemon: publication, reports, approvals and deliveries.
+
+Its stages decide; this module carries out what they emitted after it is committed, one lane a
+vendor and channel so that a slow one holds up nothing else, and records every outcome. Nothing
+here is awaited by the trader.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from adapters.claude import DraftAnswer
+from adapters.outcome import CannotTell, FindOutcome, Found, NotFound, NotSent, SendOutcome, Sent
+from domain.commentary.prompt import RULES, SCHEMA, facts_block
+from domain.commentary.stage import ReportState
+from domain.distribution.approvals import ApprovalState
+from domain.distribution.deliveries import Delivery, DeliveryState
+from domain.event import DeskEvent, Recorded
+from domain.events.approvals import (
+    ApprovalAnswered,
+    ApprovalDecided,
+    ApprovalExpired,
+    ApprovalPrompted,
+    ApprovalRequested,
+)
+from domain.events.publication import (
+    DeliveryAttempted,
+    DeliveryConfirmed,
+    DeliveryNotFound,
+    DeliveryReconciling,
+    DeliveryRejected,
+    DeliveryUnknown,
+)
+from domain.events.reports import DraftFailed, DraftReceived, DraftRequested
+from run import metrics
+from run.people import Desks
+from run.service import Process
+from run.worker import Worker
+
+LANE_LENGTH_MAX = 1_000
+RETRY_AFTER_SECONDS_MAX = 60.0
+RETRY_AFTER_SECONDS = 1.0
+READ_BACK_MARGIN = timedelta(minutes=10)
+DRAFT_TOKENS_MAX = 2_000
+STREAM = "outbox"
+
+
+class LaneFull(Exception):
+    """A lane has more waiting than it may: the outbox stops rather than forget a delivery."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One committed emission to be carried out."""
+
+    event: Recorded
+
+
+class Outbox:
+    """Carries out the emissions of the outbox worker, one lane at a time in order."""
+
+    def __init__(self, process: Process, worker: Worker, desks: Desks) -> None:
+        self._process = process
+        self._worker = worker
+        self._desks = desks
+        self._lanes: dict[str, asyncio.Queue[Recorded]] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+
+    def figures(self) -> dict[str, float]:
+        """Depths of the lanes, for the heartbeat."""
+        depths = {f"queue_{name}": float(q.qsize()) for name, q in self._lanes.items()}
+        deliveries = self._state(3, DeliveryState).deliveries.values()
+        depths["unknown_deliveries"] = float(
+            sum(d.status.value in ("attempted", "reading_back") for d in deliveries)
+        )
+        return depths
+
+    def _state(self, index: int, kind: type[_State]) -> _State:
+        state = self._worker.consumer.states[index]
+        assert isinstance(state, kind)
+        return state
+
+    async def run(self) -> None:
+        """Own the lanes; ends with the first lane that fails."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            tasks.create_task(self._prompt_again(), name="outbox.prompt-again")
+            await asyncio.Event().wait()
+
+    async def _prompt_again(self) -> None:
+        """After a restart ask again for what is pending: a second prompt is harmless."""
+        await self._worker.ready.wait()
+        for pending in list(self._state(2, ApprovalState).pending.values()):
+            await self._prompt(pending.request)
+
+    def carry_out(self, emitted: Sequence[Recorded]) -> None:
+        """Put committed emissions into their lanes; called by the worker, never blocks."""
+        for event in emitted:
+            lane = self._lane_of(event)
+            if lane:
+                self._put(lane, event)
+
+    def _lane_of(self, event: Recorded) -> str:
+        match event.body:
+            case DeliveryAttempted() | DeliveryReconciling():
+                scheduled = self._delivery(event.body.delivery_id).scheduled
+                return f"{scheduled.vendor.value}.{scheduled.channel}"
+            case ApprovalRequested() | ApprovalDecided() | ApprovalExpired():
+                return "telegram.approvals"
+            case ApprovalAnswered():
+                return "telegram.answers"
+            case DraftRequested():
+                return "claude"
+            case _:
+                return ""
+
+    def _put(self, name: str, event: Recorded) -> None:
+        queue = self._lanes.get(name)
+        if queue is None:
+            assert self._tasks is not None, "lanes must be running before the worker commits"
+            queue = self._lanes[name] = asyncio.Queue(LANE_LENGTH_MAX)
+            self._tasks.create_task(self._serve(name, queue), name=f"outbox.{name}")
+        try:
+            queue.put_nowait(event)
+        except asyncio.QueueFull:
+            raise LaneFull(f"lane {name} must hold at most {LANE_LENGTH_MAX}") from None
+        metrics.QUEUE_DEPTH.labels(name).set(queue.qsize())
+
+    async def _serve(self, name: str, queue: asyncio.Queue[Recorded]) -> None:
+        while True:
+            event = await queue.get()
+            metrics.QUEUE_DEPTH.labels(name).set(queue.qsize())
+            await self._do(event)
+
+    async def _do(self, event: Recorded) -> None:
+        match event.body:
+            case DeliveryAttempted():
+                await self._deliver(event)
+            case DeliveryReconciling():
+                await self._read_back(event)
+            case ApprovalRequested() as body:
+                await self._prompt(body, event)
+            case ApprovalAnswered() as body:
+                await self._desks.answer(body.callback_id, body.text)
+            case ApprovalDecided() as body:
+                word = "Approved" if body.approved else "Rejected"
+                await self._desks.close_prompts(body.approval_id, f"{word} by {body.who}.")
+            case ApprovalExpired() as body:
+                await self._desks.close_prompts(body.approval_id, "Expired.")
+            case DraftRequested() as body:
+                await self._draft(body, event)
+            case _:
+                pass
+
+    def _delivery(self, delivery_id: str) -> Delivery:
+        return self._state(3, DeliveryState).deliveries[delivery_id]
+
+    async def _record(self, body: DeskEvent, cause: Recorded | None) -> None:
+        await self._process.recorder.record(
+            STREAM,
+            body,
+            causation_id=None if cause is None else cause.event_id,
+            correlation_id=None if cause is None else cause.correlation_id,
+        )
+
+    async def _deliver(self, event: Recorded) -> None:
+        assert isinstance(event.body, DeliveryAttempted)
+        delivery = self._delivery(event.body.delivery_id)
+        scheduled = delivery.scheduled
+        parent = self._state(3, DeliveryState).deliveries.get(scheduled.reply_to)
+        reply_to = parent.remote_id if parent is not None else ""
+        outcome = await self._desks.send(scheduled, event.body.idempotency_key, reply_to)
+        metrics.DELIVERIES.labels(scheduled.vendor.value, type(outcome).__name__).inc()
+        await self._record_outcome(scheduled.delivery_id, outcome, event)
+
+    async def _record_outcome(
+        self, delivery_id: str, outcome: SendOutcome, cause: Recorded
+    ) -> None:
+        body: DeskEvent
+        match outcome:
+            case Sent(remote_id, remote_at):
+                body = DeliveryConfirmed(
+                    delivery_id=delivery_id,
+                    remote_id=remote_id,
+                    remote_at=remote_at,
+                    via="response",
+                )
+            case NotSent(permanent, code, text, retry_after):
+                if not permanent:
+                    wait = RETRY_AFTER_SECONDS if retry_after is None else retry_after
+                    await asyncio.sleep(min(wait, RETRY_AFTER_SECONDS_MAX))
+                body = DeliveryRejected(
+                    delivery_id=delivery_id,
+                    permanent=permanent,
+                    vendor_code=code,
+                    text=text[:500],
+                )
+            case _:
+                body = DeliveryUnknown(delivery_id=delivery_id, reason=outcome.reason[:500])
+        await self._record(body, cause)
+
+    async def _read_back(self, event: Recorded) -> None:
+        assert isinstance(event.body, DeliveryReconciling)
+        scheduled = self._delivery(event.body.delivery_id).scheduled
+        since = datetime.now(UTC) - READ_BACK_MARGIN
+        found: FindOutcome = await self._desks.find(scheduled, since)
+        body: DeskEvent
+        match found:
+            case Found(remote_id, remote_at):
+                body = DeliveryConfirmed(
+                    delivery_id=scheduled.delivery_id,
+                    remote_id=remote_id,
+                    remote_at=remote_at,
+                    via="reconcile",
+                )
+            case NotFound(evidence):
+                body = DeliveryNotFound(delivery_id=scheduled.delivery_id, evidence=evidence[:500])
+            case CannotTell(reason):
+                await asyncio.sleep(RETRY_AFTER_SECONDS)
+                body = DeliveryUnknown(delivery_id=scheduled.delivery_id, reason=reason[:500])
+        await self._record(body, event)
+
+    async def _prompt(self, request: ApprovalRequested, cause: Recorded | None = None) -> None:
+        prompted = await self._desks.prompt(request)
+        if prompted is not None:
+            chat_id, message_id = prompted
+            body = ApprovalPrompted(
+                approval_id=request.approval_id,
+                revision=request.revision,
+                chat_id=chat_id,
+                message_id=message_id,
+            )
+            await self._record(body, cause)
+
+    async def _draft(self, request: DraftRequested, cause: Recorded) -> None:
+        report = self._state(1, ReportState).drafts[request.report_id].due
+        answer = await self._desks.draft(RULES, facts_block(report), SCHEMA, DRAFT_TOKENS_MAX)
+        body: DeskEvent
+        if isinstance(answer, DraftAnswer):
+            body = DraftReceived(
+                report_id=request.report_id,
+                attempt=request.attempt,
+                model=answer.model,
+                request_id=answer.request_id,
+                stop_reason=answer.stop_reason,
+                text=answer.text,
+                input_tokens=answer.input_tokens,
+                output_tokens=answer.output_tokens,
+                cost_usd=str(answer.cost_usd),
+            )
+        else:
+            reason = f"{answer.kind}: {answer.text}"[:500]
+            body = DraftFailed(report_id=request.report_id, attempt=request.attempt, reason=reason)
+        await self._record(body, cause)
