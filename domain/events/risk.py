@@ -33,6 +33,22 @@ class SizeVector(Value):
     units: int
 
 
+class ScenarioCell(Value):
+    move_percent: float
+    """Move of SPY; others move by beta times it."""
+    shift_points: float
+    days: int
+    pnl_usd: float
+
+
+class ScenarioGrid(Value):
+    """P&L of the book over the grid (order: moves, shifts, days) with its worst cells."""
+
+    pnl_usd: tuple[float, ...]
+    worst_near: ScenarioCell
+    worst: ScenarioCell
+
+
 class RiskDecided(DeskEvent):
     """Approved or refused, with every check. Stream `decision/<decision_id>`."""
 
@@ -52,6 +68,7 @@ class RiskDecided(DeskEvent):
     equity_usd: Decimal | None
     broker_ready_id: str
     decided_at: datetime
+    scenario: ScenarioGrid | None = None
 
 
 class MarginChecked(DeskEvent):

@@ -14,6 +14,7 @@ from domain.events.risk import Check
 from domain.events.signals import Result
 from domain.instruments import MULTIPLIER, TICK, Side
 from domain.numbers import ceil_tick, floor_tick
+from domain.risk.check_row import check_row
 from domain.risk.codes import DenialCode
 from domain.risk.order_prices import PriceBound, collar, fair_value, sensible_value
 from domain.risk.order_views import (
@@ -26,17 +27,10 @@ from domain.risk.order_views import (
 )
 
 
-def _check(
-    code: DenialCode, holds: bool | None, limit: object, value: object, source: str
-) -> Check:
-    result = Result.UNEVALUABLE if holds is None else Result.PASS if holds else Result.FAIL
-    return Check(code=code.value, result=result, limit=str(limit), value=str(value), input=source)
-
-
 def _price_check(code: DenialCode, bound: PriceBound, price: Decimal) -> Check:
     if bound.unknown:
-        return _check(code, None, "-", price, f"missing: {bound.unknown}")
-    return _check(code, bound.holds(price), bound, price, "quotes")
+        return check_row(code, None, "-", price, f"missing: {bound.unknown}")
+    return check_row(code, bound.holds(price), bound, price, "quotes")
 
 
 def _bounds(
@@ -56,14 +50,14 @@ def _quote_checks(market: MarketView, limits: OrderLimits) -> list[Check]:
     oldest = max(known) if known and len(known) == len(ages) else None
     age = market.underlying_age_seconds
     return [
-        _check(
+        check_row(
             DenialCode.QUOTE_AGE,
             None if oldest is None else oldest <= limits.leg_age_seconds,
             f"{limits.leg_age_seconds} s",
             "-" if oldest is None else f"{oldest} s",
             "leg quotes" if oldest is not None else "missing: leg quote",
         ),
-        _check(
+        check_row(
             DenialCode.UNDERLYING_AGE,
             None if age is None else age <= limits.underlying_age_seconds,
             f"{limits.underlying_age_seconds} s",
@@ -80,7 +74,7 @@ def _rate_checks(order: OrderProposal, desk: DeskSituation, limits: OrderLimits)
         most = limits.exit_replaces_minute if exit_order else limits.replaces_minute
         holds = done < most and (exit_order or order.replaces < limits.replaces_order)
         return [
-            _check(
+            check_row(
                 DenialCode.RATE_REPLACE,
                 holds,
                 f"{limits.replaces_order} an order, {most} a minute",
@@ -90,14 +84,14 @@ def _rate_checks(order: OrderProposal, desk: DeskSituation, limits: OrderLimits)
         ]
     bucket, everything = desk.new_orders_bucket_minute, desk.new_orders_minute
     return [
-        _check(
+        check_row(
             DenialCode.RATE_BUCKET,
             bucket < limits.orders_bucket_minute,
             f"{limits.orders_bucket_minute} a minute",
             f"{bucket} before this",
             "order counts",
         ),
-        _check(
+        check_row(
             DenialCode.RATE_ALL,
             everything < limits.orders_minute,
             f"{limits.orders_minute} a minute",
@@ -128,21 +122,21 @@ def _hold_checks(order: OrderProposal, desk: DeskSituation) -> list[Check]:
     known = opens is not None and closes is not None
     inside = opens <= desk.now < closes if opens is not None and closes is not None else None
     return [
-        _check(
+        check_row(
             DenialCode.OPTION_HOURS,
             inside,
             f"[{opens}, {closes})",
             desk.now,
             "session plan" if known else "missing: session plan",
         ),
-        _check(
+        check_row(
             DenialCode.ORDER_REF_NEW,
             not desk.order_ref_used or order.is_replacement,
             "not used before",
             order.order_ref,
             "order references",
         ),
-        _check(
+        check_row(
             DenialCode.ACCOUNT,
             order.account == desk.account != "" and order.paper == desk.paper,
             f"{desk.account or '-'} {'paper' if desk.paper else 'live'}",
@@ -155,7 +149,7 @@ def _hold_checks(order: OrderProposal, desk: DeskSituation) -> list[Check]:
 def _type_check(order: OrderProposal) -> Check:
     stop = order.purpose is Purpose.PROTECTIVE_STOP
     wanted = OrderType.STOP_LIMIT if stop else OrderType.LIMIT
-    return _check(
+    return check_row(
         DenialCode.ORDER_TYPE,
         order.order_type is wanted and order.time_in_force == "DAY",
         f"{wanted.value} DAY",
@@ -166,7 +160,7 @@ def _type_check(order: OrderProposal) -> Check:
 
 def _duplicate_check(desk: DeskSituation, limits: OrderLimits) -> Check:
     age = desk.similar_order_seconds
-    return _check(
+    return check_row(
         DenialCode.DUPLICATE_ORDER,
         age is None or age >= limits.duplicate_seconds,
         f"{limits.duplicate_seconds} s",
@@ -181,14 +175,14 @@ def _entry_amounts(order: OrderProposal, desk: DeskSituation, limits: OrderLimit
     equity = desk.equity_usd
     most = None if equity is None else equity * Decimal(repr(limits.premium_share))
     return [
-        _check(
+        check_row(
             DenialCode.QUANTITY,
             1 <= order.quantity <= limits.contracts_per_order and legs >= 1,
             f"[1, {limits.contracts_per_order}]",
             order.quantity,
             "order",
         ),
-        _check(
+        check_row(
             DenialCode.PREMIUM,
             None if most is None else premium <= most,
             "-" if most is None else most,
@@ -212,14 +206,14 @@ def check_entry(
         ),
         *_entry_amounts(order, desk, limits),
         *_quote_checks(market, limits),
-        _check(
+        check_row(
             DenialCode.SIGNAL_AGE,
             None if until is None else desk.now <= until,
             "-" if until is None else until,
             desk.now,
             "signal" if until is not None else "missing: signal",
         ),
-        _check(
+        check_row(
             DenialCode.REDUCE_ONLY,
             not desk.breached_limits,
             "no limit breached",
@@ -228,7 +222,7 @@ def check_entry(
         ),
         *duplicate,
         *_rate_checks(order, desk, limits),
-        _check(
+        check_row(
             DenialCode.SELF_CROSS,
             not crossed,
             "no own order or position on the other side",
@@ -275,7 +269,7 @@ def clip_exit(
             price = bound.clip(price)
     quantity = max(0, min(order.quantity, desk.held_units))
     checks.append(
-        _check(
+        check_row(
             DenialCode.QUANTITY,
             1 <= order.quantity <= desk.held_units,
             f"[1, {desk.held_units}]",
@@ -292,7 +286,7 @@ def clip_exit(
         sorted({o.order_ref for o in crossed if o.order_ref and not o.is_protective_stop})
     )
     checks.append(
-        _check(
+        check_row(
             DenialCode.SELF_CROSS,
             not cancel,
             "cancelled first",

@@ -90,12 +90,21 @@ HALTS = (
 )
 
 ACCOUNT = (
+    _number("fees.commission_usd", 0.65, "dollars a contract and leg", 0, 5, "broker schedule"),
+    _number("fees.exchange_usd", 0.05, "dollars a contract and leg", 0, 5, "fee schedules"),
     _number("equity_age_max_s", 240, "real seconds", 200, 600, "the feed sends every 3 minutes"),
     _number("equity_stream_age_max_s", 30, "real seconds", 5, 120),
     _number("margin.excess_share", 0.30, "share of E", 0.10, 0.80),
     _number("margin.mismatch_share", 0.20, "share of the estimate", 0.05, 1),
     _number("margin.mismatch_usd", 50, "dollars", 0, 1000),
     _number("margin.what_if_wait_s", 5, "real seconds", 1, 10),
+    Parameter(
+        "risk.margin.what_if_for",
+        "credit",
+        "structures whose entry waits for the broker's what-if",
+        PRIOR,
+        choices=("credit", "short_leg"),
+    ),
     Parameter(
         "risk.pdt_mode",
         "broker_field",

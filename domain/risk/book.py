@@ -1,0 +1,267 @@
+"""What is open: positions held, entries decided or working, and orders on the broker's side.
+
+Folded by the risk stage from decisions, orders and positions. Working entries count as filled;
+an approved decision counts from the moment it is made until its order ends or it lapses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+
+from domain.events.orders import OrderChanged, OrderIntended, OrderModifyIntended, Purpose
+from domain.events.positions import (
+    PositionChanged,
+    PositionClosed,
+    PositionMarked,
+    PositionOpened,
+)
+from domain.events.risk import RiskDecided
+from domain.events.signals import RiskInputs, SignalValidated
+from domain.instruments import Direction, Side, Strategy, Structure
+from domain.risk.limits import Exposure
+
+
+@dataclass(slots=True)
+class Entry:
+    """An approved decision. `working` has the units of each order that may still fill."""
+
+    decision: RiskDecided
+    signal: SignalValidated
+    intended: bool = False
+    lapsed: bool = False
+    working: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def unfilled_units(self) -> int:
+        if self.intended:
+            return sum(self.working.values())
+        return 0 if self.lapsed else self.decision.units
+
+    @property
+    def max_loss_unit_usd(self) -> Decimal:
+        return self.decision.max_loss_usd / self.decision.units
+
+
+@dataclass(slots=True)
+class Held:
+    """An open position with what its valuation needs; `inputs` None for an adopted one."""
+
+    opened: PositionOpened
+    units: int
+    inputs: RiskInputs | None
+    realised: Decimal = Decimal(0)
+    unrealised: Decimal = Decimal(0)
+    carried: Decimal = Decimal(0)
+    """Result at the start of the session: today's is what came since."""
+
+    @property
+    def today(self) -> Decimal:
+        return self.realised + self.unrealised - self.carried
+
+
+@dataclass(slots=True)
+class OpenOrder:
+    intended: OrderIntended
+    remaining: int
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One exposure with the values its greeks and scenarios rest on."""
+
+    exposure: Exposure
+    inputs: RiskInputs | None
+
+
+@dataclass(slots=True)
+class Book:
+    entries: dict[str, Entry] = field(default_factory=dict)
+    positions: dict[str, Held] = field(default_factory=dict)
+    orders: dict[str, OpenOrder] = field(default_factory=dict)
+    underlying: dict[str, float] = field(default_factory=dict)
+    closed_today: dict[Strategy, Decimal] = field(default_factory=dict)
+    round_trips: tuple[date, ...] = ()
+
+    def decided(self, body: RiskDecided, signal: SignalValidated) -> None:
+        self.entries[body.decision_id] = Entry(body, signal)
+
+    def signal_ended(self, signal_id: str) -> None:
+        """No further order will be sent for it; what works already is followed by its order."""
+        for entry in self.entries.values():
+            if entry.signal.signal_id == signal_id:
+                entry.lapsed = True
+        self._forget_finished()
+
+    def time_passed(self, now: datetime) -> None:
+        late = [e for e in self.entries.values() if not e.intended and now > e.signal.valid_until]
+        for entry in late:
+            entry.lapsed = True
+        if late:
+            self._forget_finished()
+
+    def intended(self, body: OrderIntended) -> None:
+        if body.purpose is Purpose.WHAT_IF:
+            return
+        self.orders[body.order_ref] = OpenOrder(body, body.quantity)
+        entry = self.entries.get(body.decision_id)
+        if body.is_entry and entry is not None:
+            entry.intended = True
+            entry.working[body.order_ref] = body.quantity
+
+    def modified(self, body: OrderModifyIntended) -> None:
+        order = self.orders.get(body.order_ref)
+        if order is not None:
+            filled = order.intended.quantity - order.remaining
+            order.remaining = max(order.remaining, body.quantity - filled)
+
+    def changed(self, body: OrderChanged) -> None:
+        order = self.orders.get(body.order_ref)
+        if order is None:
+            return
+        entry = self.entries.get(order.intended.decision_id)
+        if body.state.is_final:
+            del self.orders[body.order_ref]
+            if entry is not None:
+                entry.working.pop(body.order_ref, None)
+                self._forget_finished()
+            return
+        order.remaining = body.remaining
+        if entry is not None and body.order_ref in entry.working:
+            entry.working[body.order_ref] = body.remaining
+
+    def _forget_finished(self) -> None:
+        """An entry whose orders have ended says nothing any more; its position stands for it."""
+        held = {position.opened.decision_id for position in self.positions.values()}
+        for decision_id in [
+            key
+            for key, entry in self.entries.items()
+            if entry.unfilled_units == 0 and (entry.intended or entry.lapsed) and key not in held
+        ]:
+            del self.entries[decision_id]
+
+    def opened(self, body: PositionOpened) -> None:
+        entry = self.entries.get(body.decision_id)
+        inputs = None if entry is None else entry.signal.risk_inputs
+        self.positions[body.position_id] = Held(body, 0, inputs)
+
+    def position_changed(self, body: PositionChanged) -> None:
+        held = self.positions.get(body.position_id)
+        if held is not None:
+            held.units = body.units
+            held.realised = body.realised_pnl
+
+    def marked(self, body: PositionMarked) -> None:
+        held = self.positions.get(body.position_id)
+        if held is None:
+            return
+        held.unrealised = Decimal(body.unrealised_pnl)
+        if body.underlying_price > 0:
+            self.underlying[body.symbol] = body.underlying_price
+
+    def closed(self, body: PositionClosed, session_date: date | None) -> None:
+        held = self.positions.pop(body.position_id, None)
+        carried = Decimal(0) if held is None else held.carried
+        so_far = self.closed_today.get(body.strategy, Decimal(0))
+        self.closed_today[body.strategy] = so_far + body.realised_pnl - carried
+        if session_date is not None and body.opened_at.date() == body.closed_at.date():
+            self.round_trips = (*self.round_trips, session_date)
+        self._forget_finished()
+
+    def session_started(self, oldest_counted: date) -> None:
+        self.closed_today.clear()
+        self.round_trips = tuple(day for day in self.round_trips if day >= oldest_counted)
+        for held in self.positions.values():
+            held.carried = held.realised + held.unrealised
+
+    def bucket_pnl(self, strategy: Strategy) -> Decimal:
+        """Realised and unrealised result of the bucket's positions today."""
+        open_now = sum(
+            (held.today for held in self.positions.values() if held.opened.strategy is strategy),
+            Decimal(0),
+        )
+        return open_now + self.closed_today.get(strategy, Decimal(0))
+
+    def stories(self) -> tuple[Story, ...]:
+        """Everything open or about to be, in the order in which it came about."""
+        found: list[Story] = []
+        for held in self.positions.values():
+            body = held.opened
+            beta = 1.0 if held.inputs is None else held.inputs.beta
+            exposure = Exposure(
+                body.decision_id or body.position_id,
+                body.strategy,
+                body.symbol,
+                body.direction,
+                body.structure,
+                held.units,
+                body.max_loss_per_unit_usd,
+                beta,
+            )
+            found.append(Story(exposure, held.inputs))
+        for decision_id, entry in self.entries.items():
+            if entry.unfilled_units == 0:
+                continue
+            signal = entry.signal
+            exposure = Exposure(
+                decision_id,
+                signal.strategy,
+                signal.symbol,
+                signal.direction,
+                signal.structure,
+                entry.unfilled_units,
+                entry.max_loss_unit_usd,
+                signal.risk_inputs.beta,
+            )
+            found.append(Story(exposure, signal.risk_inputs))
+        return tuple(found)
+
+    def exposures(self) -> tuple[Exposure, ...]:
+        return tuple(story.exposure for story in self.stories())
+
+    def is_taken(self, strategy: Strategy, symbol: str, direction: Direction) -> bool:
+        """One open position or working entry for each bucket, symbol and direction."""
+        return any(
+            e.strategy is strategy and e.symbol == symbol and e.direction is direction
+            for e in self.exposures()
+        )
+
+    def opposite_of(self, structure: Structure) -> tuple[str, ...]:
+        """Positions and working orders on the other side of a leg of `structure` bought."""
+        wanted = {leg.contract.con_id: leg.ratio > 0 for leg in structure.legs}
+        found: list[str] = []
+        for position_id, held in self.positions.items():
+            if held.units > 0 and _opposes(held.opened.structure, True, wanted):
+                found.append(position_id)
+        for order_ref, order in self.orders.items():
+            buying = order.intended.action is Side.BUY
+            if _opposes(order.intended.structure, buying, wanted):
+                found.append(order_ref)
+        for decision_id, entry in self.entries.items():
+            pending = not entry.intended and not entry.lapsed
+            if pending and _opposes(entry.signal.structure, True, wanted):
+                found.append(decision_id)
+        return tuple(found)
+
+    def open_expiring(self, session_date: date) -> tuple[str, ...]:
+        """Positions that expire on this day."""
+        return tuple(
+            position_id
+            for position_id, held in self.positions.items()
+            if held.opened.structure.expiry == session_date
+        )
+
+    def open_of(self, strategies: frozenset[Strategy]) -> tuple[str, ...]:
+        return tuple(
+            position_id
+            for position_id, held in self.positions.items()
+            if held.opened.strategy in strategies
+        )
+
+
+def _opposes(structure: Structure, buying: bool, wanted: dict[int, bool]) -> bool:
+    return any(
+        leg.contract.con_id in wanted and ((leg.ratio > 0) == buying) != wanted[leg.contract.con_id]
+        for leg in structure.legs
+    )

@@ -1,0 +1,198 @@
+"""Checks of a decision that look at the desk: trading state, broker, losses, waiting times.
+
+Called by domain/risk/decide.py. Each returns rows in fixed order; none is left out.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from domain.events.risk import Check
+from domain.events.signals import SignalValidated
+from domain.risk.blackout import blackout_at, blackout_windows
+from domain.risk.check_row import check_row, missing_row
+from domain.risk.codes import DenialCode
+from domain.risk.state import RiskState
+
+
+def trading_checks(state: RiskState, signal: SignalValidated) -> list[Check]:
+    code, now = DenialCode, state.now
+    known = signal.signal_id in state.signals or any(
+        wait.signal.signal_id == signal.signal_id for wait in state.pending.values()
+    )
+    rows = [
+        check_row(
+            code.SIGNAL_LIVE,
+            known and now <= signal.valid_until,
+            signal.valid_until.isoformat(),
+            now.isoformat() if known else "ended",
+            f"signal {signal.signal_id}",
+        ),
+        check_row(
+            code.KILL_SWITCH_OFF,
+            not state.halted,
+            "not halted",
+            state.halt_reason or "none",
+            "trading state",
+        ),
+        check_row(
+            code.CLOCK_NORMAL,
+            state.entries_open,
+            "entries open",
+            "open" if state.entries_open else "closed",
+            "clock",
+        ),
+    ]
+    session = state.session
+    if session is None:
+        missing = "session plan"
+        return [*rows, missing_row(code.SESSION_OPEN, missing), missing_row(code.BLACKOUT, missing)]
+    windows = blackout_windows(session, state.calendar, state.parameters)
+    covering = blackout_at(windows, now)
+    return [
+        *rows,
+        check_row(
+            code.SESSION_OPEN,
+            session.is_open(now),
+            f"[{session.open_at.isoformat()}, {session.close_at.isoformat()})",
+            now.isoformat(),
+            "session plan",
+        ),
+        check_row(
+            code.BLACKOUT,
+            covering is None,
+            "no window",
+            "none" if covering is None else covering.reason,
+            "economic calendar" if state.calendar is not None else "CALENDAR_MISSING",
+        ),
+    ]
+
+
+def broker_checks(state: RiskState) -> list[Check]:
+    code, link, number = DenialCode, state.connection, state.parameters.number
+    value_age = state.time.since(state.account.value_at)
+    stream_age = state.time.since(state.account.stream_at)
+    value_limit = number("risk.equity_age_max_s")
+    stream_limit = number("risk.equity_stream_age_max_s")
+    limit = f"value {value_limit:g} s, stream {stream_limit:g} s"
+    if value_age is None or stream_age is None:
+        what = "net liquidation" if value_age is None else "daily-P&L stream"
+        fresh = check_row(code.EQUITY_FRESH, None, limit, "-", f"missing: {what}")
+    else:
+        fresh = check_row(
+            code.EQUITY_FRESH,
+            value_age <= value_limit and stream_age <= stream_limit,
+            limit,
+            f"value {value_age:.1f} s, stream {stream_age:.1f} s",
+            "account values",
+        )
+    return [
+        check_row(
+            code.BROKER_READY,
+            link.is_ready,
+            "ready",
+            "ready" if link.is_ready else "not ready",
+            link.ready_id or "missing: BrokerReady",
+        ),
+        check_row(
+            code.RECONCILED,
+            link.reconciled,
+            "clean",
+            "clean" if link.reconciled else "; ".join(link.mismatch[:3]) or "not yet",
+            "reconciliation",
+        ),
+        fresh,
+    ]
+
+
+def _share(state: RiskState, name: str) -> Decimal:
+    return Decimal(repr(state.parameters.number(f"risk.loss.{name}")))
+
+
+def loss_checks(state: RiskState, signal: SignalValidated) -> list[Check]:
+    code, losses, parameters = DenialCode, state.losses, state.parameters
+    codes = (code.LOSS_SOFT, code.LOSS_HARD, code.LOSS_BUCKET, code.DRAWDOWN)
+    reference, fall = losses.reference, losses.drawdown
+    if reference is None or fall is None:
+        return [missing_row(each, "account value of this session") for each in codes]
+    bucket_pnl = state.book.bucket_pnl(signal.strategy)
+    soft = losses.day_breached("soft_day", parameters)
+    return [
+        check_row(
+            code.LOSS_SOFT,
+            not (soft and bucket_pnl < 0),
+            f"day above {-reference * _share(state, 'soft_day')} USD, or bucket not losing",
+            f"day {losses.pnl}, bucket {bucket_pnl} USD",
+            "account values, marks",
+        ),
+        check_row(
+            code.LOSS_HARD,
+            not losses.day_breached("hard_day", parameters)
+            and losses.hard_acted_on != state.session_date,
+            f"above {-reference * _share(state, 'hard_day')} USD, not hit today",
+            f"{losses.pnl} USD",
+            "account values",
+        ),
+        check_row(
+            code.LOSS_BUCKET,
+            not losses.bucket_breached(bucket_pnl, parameters),
+            f"above {-reference * _share(state, 'bucket_day')} USD",
+            f"{bucket_pnl} USD",
+            "positions and marks",
+        ),
+        check_row(
+            code.DRAWDOWN,
+            not losses.drawdown_breached(parameters),
+            f"above {-_share(state, 'drawdown')}",
+            f"{float(fall):.6f}",
+            "account values",
+        ),
+    ]
+
+
+def waiting_checks(state: RiskState, signal: SignalValidated) -> list[Check]:
+    code, now, parameters = DenialCode, state.now, state.parameters
+    pause = state.cooldowns.pause_until(signal.strategy, parameters)
+    until = state.cooldowns.key_until(signal.strategy, signal.symbol, signal.direction, parameters)
+    taken = state.book.is_taken(signal.strategy, signal.symbol, signal.direction)
+    opposite = state.book.opposite_of(signal.structure)
+    return [
+        check_row(
+            code.LOSS_STREAK,
+            pause is None or now >= pause,
+            "no pause" if pause is None else pause.isoformat(),
+            now.isoformat(),
+            "exits of the bucket",
+        ),
+        check_row(
+            code.COOLDOWN,
+            until is None or now >= until,
+            "none" if until is None else until.isoformat(),
+            now.isoformat(),
+            "exits of the key",
+        ),
+        check_row(
+            code.NO_DUPLICATE,
+            not taken,
+            "none open or working",
+            "taken" if taken else "none",
+            "book",
+        ),
+        check_row(
+            code.CONTRACT_IN_USE,
+            not opposite,
+            "none on the other side",
+            ", ".join(opposite) or "none",
+            "book",
+        ),
+    ]
+
+
+def half_size_factor(state: RiskState) -> tuple[float, tuple[str, ...]]:
+    """0.5 for each loss rule that says half size, with the names of those that do."""
+    names: list[str] = []
+    if state.losses.day_breached("soft_day", state.parameters):
+        names.append("soft daily loss")
+    if state.losses.half_sessions_left > 0:
+        names.append("weekly loss")
+    return 0.5 ** len(names), tuple(names)

@@ -1,0 +1,119 @@
+"""Scenario loss: the whole book revalued over a grid of moves and volatility shifts (5.5).
+
+Legs are valued with their own implied volatility at the decision, without rate and dividends
+(their present value is unchanged by a scenario). Called by the decision with the proposal in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+
+from domain.events.risk import Check, ScenarioCell, ScenarioGrid
+from domain.events.signals import Result
+from domain.instruments import MULTIPLIER, Right
+from domain.numbers import significant
+from domain.parameter import ParameterState
+from domain.pricing.black_scholes import Floats, greeks
+from domain.risk.codes import DenialCode
+
+MOVES_PERCENT = (-8.0, -5.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 5.0, 8.0)
+SHIFTS_POINTS = (-4.0, 0.0, 4.0, 8.0, 15.0)
+DAYS = (0, 1)
+NEAR_PERCENT = 5.0
+_DAY_YEARS = 1 / 365
+_VOLATILITY_LOW, _VOLATILITY_HIGH = 0.03, 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioLeg:
+    """Signed contracts of one option. `overnight` when its position may be held overnight."""
+
+    contracts: int
+    strike: float
+    right: Right
+    years: float
+    days_to_expiry: int
+    volatility: float
+    underlying: float
+    beta: float
+    overnight: bool
+
+
+def _shift_scale(days_to_expiry: int) -> float:
+    return min(1.5, max(0.5, float(np.sqrt(30 / max(1, days_to_expiry)))))
+
+
+def _leg_values(leg: ScenarioLeg) -> Floats:
+    """Change of the leg's value in dollars, shape (moves, shifts, days)."""
+    moves = np.array(MOVES_PERCENT)[:, None, None] * 0.01 * leg.beta
+    shifts = np.array(SHIFTS_POINTS)[None, :, None] * 0.01 * _shift_scale(leg.days_to_expiry)
+    ahead = np.array([day * _DAY_YEARS if leg.overnight else 0.0 for day in DAYS])
+    spot = leg.underlying * np.maximum(1e-6, 1 + moves)
+    volatility = np.clip(leg.volatility + shifts, _VOLATILITY_LOW, _VOLATILITY_HIGH)
+    call = 1.0 if leg.right is Right.CALL else 0.0
+    years = np.maximum(0.0, leg.years - ahead)[None, None, :]
+    value = greeks(spot, leg.strike, years, 0.0, volatility, call).price
+    start = greeks(leg.underlying, leg.strike, leg.years, 0.0, leg.volatility, call).price[0]
+    change: Floats = (value - start) * (leg.contracts * MULTIPLIER)
+    return change
+
+
+def revalue(legs: Sequence[ScenarioLeg]) -> ScenarioGrid:
+    """P&L of every cell against now, in the order moves, shifts, days, and the worst cells."""
+    total = np.zeros((len(MOVES_PERCENT), len(SHIFTS_POINTS), len(DAYS)))
+    for leg in legs:
+        total = total + _leg_values(leg)
+    cells = tuple(
+        ScenarioCell(
+            move_percent=move,
+            shift_points=shift,
+            days=day,
+            pnl_usd=significant(float(total[i, j, k])) or 0.0,
+        )
+        for i, move in enumerate(MOVES_PERCENT)
+        for j, shift in enumerate(SHIFTS_POINTS)
+        for k, day in enumerate(DAYS)
+    )
+    near = [cell for cell in cells if abs(cell.move_percent) <= NEAR_PERCENT]
+    return ScenarioGrid(
+        pnl_usd=tuple(cell.pnl_usd for cell in cells),
+        worst_near=min(near, key=_worse),
+        worst=min(cells, key=_worse),
+    )
+
+
+def _worse(cell: ScenarioCell) -> tuple[float, float, float, float, int]:
+    """Sort key: the least P&L; tie: smaller move, negative first, smaller shift, now first."""
+    return (
+        cell.pnl_usd,
+        abs(cell.move_percent),
+        cell.move_percent,
+        cell.shift_points,
+        cell.days,
+    )
+
+
+def scenario_checks(
+    grid: ScenarioGrid, equity: Decimal, parameters: ParameterState
+) -> tuple[Check, ...]:
+    """The worst losses must stay above their limits; equal to the limit is a breach."""
+
+    def row(code: DenialCode, name: str, cell: ScenarioCell) -> Check:
+        limit = -parameters.number(f"risk.scenario.{name}") * float(equity)
+        return Check(
+            code=code.value,
+            result=Result.PASS if cell.pnl_usd > limit else Result.FAIL,
+            limit=f"> {significant(limit)} USD",
+            value=f"{cell.pnl_usd} USD",
+            input=f"move {cell.move_percent:+g} %, volatility {cell.shift_points:+g} points,"
+            f" day {cell.days}",
+        )
+
+    return (
+        row(DenialCode.SCENARIO_NEAR, "near", grid.worst_near),
+        row(DenialCode.SCENARIO_FULL, "full", grid.worst),
+    )

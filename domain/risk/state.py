@@ -1,0 +1,272 @@
+"""State of the risk stage and its fold: account, connection, trading state, book, losses.
+
+`fold` applies one event; domain/risk/stage.py decides on the result. Nothing here reads a clock:
+time is the market time of events, and real seconds are told by RealTime.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from domain.event import Recorded
+from domain.events.controls import FlattenStarted, TradingHalted, TradingReleased
+from domain.events.feeds import HistoryImported
+from domain.events.orders import (
+    BrokerAccountSeen,
+    BrokerConnected,
+    BrokerDisconnected,
+    BrokerReady,
+    BrokerSnapshotReceived,
+    BrokerTimeSeen,
+    FillRecorded,
+    OrderChanged,
+    OrderIntended,
+    OrderModifyIntended,
+    OrderState,
+    ReconciliationCompleted,
+)
+from domain.events.positions import (
+    PositionChanged,
+    PositionClosed,
+    PositionMarked,
+    PositionOpened,
+)
+from domain.events.risk import CashFlowRecorded, RiskDecided, WhatIfWanted
+from domain.events.signals import SignalExpired, SignalInvalidated, SignalValidated
+from domain.events.system import (
+    ClockStarted,
+    ParametersChanged,
+    SessionPlanned,
+    WorkerStarted,
+)
+from domain.parameter import ParameterState
+from domain.risk.blackout import EconomicEvent, read_calendar
+from domain.risk.book import Book
+from domain.risk.cooldown import Cooldowns
+from domain.risk.losses import Account, LossBook
+from domain.risk.real_time import RealTime
+from domain.session import Session
+
+HARD_LOSS = "LOSS_HARD"
+DRAWDOWN = "DRAWDOWN"
+DISCONNECTED = "BROKER_DISCONNECTED"
+BROKER_TIME_RESOLUTION_S = 1.0
+CALENDAR_AGE_MAX = timedelta(days=4)
+"""The vendor's calendar covers this week and the next."""
+
+
+@dataclass(slots=True)
+class Connection:
+    """The broker side. Times are real seconds."""
+
+    ready_id: str = ""
+    down_since: float | None = None
+    reconciled: bool = False
+    mismatch_since: float | None = None
+    mismatch: tuple[str, ...] = ()
+    rejects: tuple[float, ...] = ()
+    skew_seconds: float | None = None
+    close_expiring: bool = False
+    """A halt for disconnection is to be followed by closing what expires today."""
+
+    @property
+    def is_ready(self) -> bool:
+        return self.ready_id != ""
+
+
+@dataclass(slots=True)
+class Pending:
+    """A signal that waits for the broker's what-if answer."""
+
+    signal: SignalValidated
+    asked: WhatIfWanted
+    asked_at: float
+
+
+@dataclass(slots=True)
+class RiskState:
+    parameters: ParameterState = field(default_factory=ParameterState)
+    session: Session | None = None
+    time: RealTime = field(default_factory=RealTime)
+    entries_open: bool = True
+    halted: bool = False
+    halt_reason: str = ""
+    account: Account = field(default_factory=Account)
+    connection: Connection = field(default_factory=Connection)
+    losses: LossBook = field(default_factory=LossBook)
+    cooldowns: Cooldowns = field(default_factory=Cooldowns)
+    book: Book = field(default_factory=Book)
+    halt_codes: frozenset[str] = frozenset()
+    """Codes of every halt since the last release."""
+    economic_events: tuple[EconomicEvent, ...] | None = None
+    calendar_at: datetime | None = None
+    signals: dict[str, SignalValidated] = field(default_factory=dict)
+    """Valid signals that are not decided yet."""
+    pending: dict[str, Pending] = field(default_factory=dict)
+    """By decision id."""
+
+    @property
+    def now(self) -> datetime:
+        assert self.time.market_time is not None, "a decision follows an event"
+        return self.time.market_time
+
+    @property
+    def calendar(self) -> tuple[EconomicEvent, ...] | None:
+        """The economic calendar; None when there is none or it is too old to cover the day."""
+        if self.calendar_at is None or self.session is None:
+            return None
+        fresh = self.session.open_at - self.calendar_at <= CALENDAR_AGE_MAX
+        return self.economic_events if fresh else None
+
+    @property
+    def session_date(self) -> date | None:
+        return None if self.session is None else self.session.session_date
+
+
+def fold(state: RiskState, event: Recorded) -> None:
+    """Apply one event."""
+    state.time.advance(event.market_time)
+    body = event.body
+    match body:
+        case ClockStarted():
+            state.time.apply(body)
+            state.entries_open = body.entries_open
+        case ParametersChanged():
+            state.parameters.apply(body)
+        case SessionPlanned():
+            _session_planned(state, body)
+        case HistoryImported():
+            _calendar_imported(state, body, event.market_time)
+        case TradingHalted():
+            _halted(state, body)
+        case TradingReleased():
+            _released(state)
+        case FlattenStarted():
+            state.connection.close_expiring = False
+        case CashFlowRecorded():
+            state.losses.flow(body.amount)
+        case SignalValidated():
+            state.signals[body.signal_id] = body
+        case SignalInvalidated() | SignalExpired():
+            _signal_ended(state, body.signal_id)
+        case RiskDecided():
+            _decided(state, body)
+        case WhatIfWanted():
+            signal = state.signals[body.signal_id]
+            state.pending[body.decision_id] = Pending(signal, body, state.time.seconds)
+        case _:
+            _fold_broker(state, event)
+    state.book.time_passed(event.market_time)
+
+
+def _session_planned(state: RiskState, body: SessionPlanned) -> None:
+    if state.session_date == body.day.session_date:
+        state.session = Session(body)
+        return
+    state.session = Session(body)
+    state.losses.session_started(body.day.session_date)
+    state.account.session_started()
+    state.cooldowns.session_started()
+    last_five = [day.session_date for day in body.earlier[-4:]]
+    state.book.session_started(last_five[0] if last_five else body.day.session_date)
+
+
+def _calendar_imported(state: RiskState, body: HistoryImported, at: datetime) -> None:
+    if body.request != "uw.economic-calendar":
+        return
+    read = read_calendar(body.payload)
+    if read is not None:
+        state.economic_events, state.calendar_at = read, at
+
+
+def _halted(state: RiskState, body: TradingHalted) -> None:
+    state.halted, state.halt_reason = True, body.reason
+    code = body.reason.partition(":")[0]
+    state.halt_codes |= {code}
+    if code == HARD_LOSS:
+        state.losses.hard_acted_on = state.session_date
+    if code == DISCONNECTED:
+        state.connection.close_expiring = True
+
+
+def _released(state: RiskState) -> None:
+    state.halted, state.halt_reason, state.halt_codes = False, "", frozenset()
+    state.connection.close_expiring = False
+    state.losses.re_armed()
+    state.connection.rejects = ()
+    state.connection.skew_seconds = None
+
+
+def _signal_ended(state: RiskState, signal_id: str) -> None:
+    state.signals.pop(signal_id, None)
+    state.pending = {
+        key: wait for key, wait in state.pending.items() if wait.signal.signal_id != signal_id
+    }
+    state.book.signal_ended(signal_id)
+
+
+def _decided(state: RiskState, body: RiskDecided) -> None:
+    state.pending.pop(body.decision_id, None)
+    signal = state.signals.pop(body.signal_id, None)
+    if body.approved and signal is not None:
+        state.book.decided(body, signal)
+
+
+def _fold_broker(state: RiskState, event: Recorded) -> None:
+    body, link, real = event.body, state.connection, state.time.seconds
+    match body:
+        case BrokerAccountSeen():
+            _account_seen(state, state.account.apply(body, real))
+        case BrokerSnapshotReceived():
+            _account_seen(state, state.account.apply_values(body.account_values, real))
+        case BrokerReady():
+            link.ready_id, link.down_since = str(event.event_id), None
+        case WorkerStarted() | BrokerConnected() | BrokerDisconnected():
+            was_up = link.is_ready or link.down_since is None
+            link.ready_id, link.reconciled = "", False
+            link.down_since = real if was_up else link.down_since
+        case ReconciliationCompleted():
+            link.reconciled, link.mismatch = body.clean, body.differences
+            started = real if link.mismatch_since is None else link.mismatch_since
+            link.mismatch_since = None if body.clean else started
+        case BrokerTimeSeen():
+            apart = abs((body.broker_time - event.market_time).total_seconds())
+            known = BROKER_TIME_RESOLUTION_S + body.round_trip_seconds * state.time.speed
+            link.skew_seconds = max(0.0, apart - known) / state.time.speed
+        case _:
+            _fold_book(state, event)
+
+
+def _account_seen(state: RiskState, is_account_value: bool) -> None:
+    equity = state.account.equity
+    if equity is not None and state.parameters.values:
+        state.losses.equity_seen(equity, state.parameters, is_account_value=is_account_value)
+
+
+def _fold_book(state: RiskState, event: Recorded) -> None:
+    body, book = event.body, state.book
+    match body:
+        case OrderIntended():
+            book.intended(body)
+        case OrderModifyIntended():
+            book.modified(body)
+        case OrderChanged():
+            if body.state is OrderState.REJECTED:
+                link = state.connection
+                link.rejects = (*link.rejects, state.time.seconds)[-20:]
+            book.changed(body)
+        case FillRecorded():
+            state.losses.filled = True
+        case PositionOpened():
+            book.opened(body)
+            state.cooldowns.opened(body)
+        case PositionChanged():
+            book.position_changed(body)
+        case PositionMarked():
+            book.marked(body)
+        case PositionClosed():
+            book.closed(body, state.session_date)
+            state.cooldowns.closed(body, event.market_time, state.parameters)
+        case _:
+            pass
