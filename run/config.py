@@ -11,17 +11,20 @@ import os
 from pathlib import Path
 from typing import Literal
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "STRIKETAPE_"
+FILES = (Path(".env"), Path("var/demo/demo.env"))
+"""Where settings are read from: the first that exists. The demo writes its own for the tools."""
 
 
 class Settings(BaseSettings):
     """One field a setting; `.env.example` lists them with a sentence each."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
+        env_prefix=PREFIX, env_file_encoding="utf-8", extra="ignore", frozen=True
     )
 
     database_url: str = Field(validation_alias="DATABASE_URL")
@@ -91,14 +94,16 @@ def load_settings() -> Settings:
     Raises:
         SettingsError: naming every setting that is missing, unknown or malformed.
     """
+    file = next((path for path in FILES if path.exists()), None)
+    given = {*os.environ, *(dotenv_values(file) if file else ())}
     known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
     unknown = sorted(
-        name for name in os.environ if name.startswith(PREFIX) and name.upper() not in known
+        name for name in given if name.startswith(PREFIX) and name.upper() not in known
     )
     if unknown:
         raise SettingsError(f"unknown settings: {', '.join(unknown)}; see .env.example")
     try:
-        return Settings()
+        return Settings(_env_file=file)  # type: ignore[call-arg]
     except ValidationError as error:
         lines = [
             f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"

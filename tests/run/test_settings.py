@@ -1,0 +1,74 @@
+"""Settings: complete or refused by name, and never shown with their secrets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from run.config import SettingsError, load_settings, shown
+from run.log import redact
+
+
+@pytest.fixture(autouse=True)
+def empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("STRIKETAPE_") or name in ("DATABASE_URL", "REDIS_URL"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u@h/d")
+    with pytest.raises(SettingsError, match="REDIS_URL"):
+        load_settings()
+
+
+def test_a_misspelt_setting_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u@h/d")
+    monkeypatch.setenv("REDIS_URL", "redis://h")
+    monkeypatch.setenv("STRIKETAPE_IB_PROT", "7497")
+    with pytest.raises(SettingsError, match="STRIKETAPE_IB_PROT"):
+        load_settings()
+
+
+def test_a_wrong_value_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u@h/d")
+    monkeypatch.setenv("REDIS_URL", "redis://h")
+    monkeypatch.setenv("STRIKETAPE_API_PORT", "hunter2")
+    with pytest.raises(SettingsError, match="api_port") as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_the_file_is_read_and_its_unknown_names_refused(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("DATABASE_URL=postgresql://u@h/d\nREDIS_URL=redis://h\nOWNER_PASSWORD=x\n")
+    assert load_settings().database_url == "postgresql://u@h/d"
+    file.write_text(file.read_text() + "STRIKETAPE_NO_SUCH=1\n")
+    with pytest.raises(SettingsError, match="STRIKETAPE_NO_SUCH"):
+        load_settings()
+
+
+def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:canary1@host/d")
+    monkeypatch.setenv("REDIS_URL", "redis://:canary2@host")
+    monkeypatch.setenv("STRIKETAPE_UW_TOKEN", "canary3")
+    text = str(shown(load_settings())) + repr(load_settings().uw_token)
+    assert "canary" not in text
+    assert "'uw_token': 'set'" in text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "POST http://127.0.0.1/bot123456:AAcanary/sendMessage",
+        "ws://h/socket?token=canary&x=1",
+        "Authorization: Bearer canary",
+        "Authorization: Bot canary",
+    ],
+)
+def test_logs_lose_tokens(line: str) -> None:
+    assert "canary" not in redact(line)
