@@ -103,7 +103,7 @@ def load_settings() -> Settings:
     if unknown:
         raise SettingsError(f"unknown settings: {', '.join(unknown)}; see .env.example")
     try:
-        return Settings(_env_file=file)  # type: ignore[call-arg]
+        return Settings(_env_file=file)
     except ValidationError as error:
         lines = [
             f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"

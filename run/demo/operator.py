@@ -13,7 +13,6 @@ from uuid import uuid4
 import aiohttp
 
 from domain.events.approvals import ApprovalPrompted
-from run.demo.state import OPERATOR_USER_ID
 from store.contract import EventStore, Selection
 
 PRESS_TIMEOUT_SECONDS = 5.0
@@ -48,11 +47,7 @@ class Operator:
                 await self._press(event.body)
 
     async def _press(self, prompt: ApprovalPrompted) -> None:
-        press = {
-            "message_id": prompt.message_id,
-            "verb": "approve",
-            "user_id": OPERATOR_USER_ID,
-        }
+        press = {"message_id": prompt.message_id, "verb": "approve"}
         async with self._http.post(f"{self._people}/_sim/telegram/press", json=press) as answer:
             if answer.status == 200:
                 self.presses += 1

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 
+from adapters.people_sandbox.credentials import SandboxAccounts
 from run.embedded import free_port
 
 FIRST_SESSION = date(2026, 10, 6)
@@ -19,42 +20,23 @@ PORT_NAMES = (
     "postgres", "valkey", "tws", "uw", "market_control", "discord", "telegram", "x", "reddit",
     "claude", "people_control", "api",
 )  # fmt: skip
-OPERATOR_USER_ID = 900_001
-CHAT_ID = 910_001
-CHANNELS = {"premium": 1_001, "basic": 1_002, "free": 1_003}
 ACCOUNT = "DU1234567"
+UW_TOKEN = "00000000-0000-4000-8000-00000000d340"  # noqa: S105  opens the sandbox alone
 
 
 @dataclass(slots=True)
 class DemoState:
-    """Ports and secrets of this checkout's demo, and the session it is at."""
+    """Ports of this checkout's demo, its publication key, and the session it is at."""
 
     seed: int
     session_date: str
     recording: str = ""
     ports: dict[str, int] = field(default_factory=dict)
-    secrets: dict[str, str] = field(default_factory=dict)
+    publication_secret: str = ""
 
     @property
     def day(self) -> date:
         return date.fromisoformat(self.session_date)
-
-
-def _new_secrets() -> dict[str, str]:
-    return {
-        "uw": secrets.token_hex(16),
-        "discord": f"demo.{secrets.token_urlsafe(24)}",
-        "telegram": f"{secrets.randbelow(10**9)}:{secrets.token_urlsafe(24)}",
-        "x_consumer_key": secrets.token_hex(12),
-        "x_consumer_secret": secrets.token_hex(24),
-        "x_access_token": secrets.token_hex(12),
-        "x_access_token_secret": secrets.token_hex(24),
-        "reddit_client_id": secrets.token_hex(8),
-        "reddit_client_secret": secrets.token_hex(16),
-        "reddit_password": secrets.token_hex(16),
-        "claude": f"sk-demo-{secrets.token_hex(16)}",
-        "publication": secrets.token_hex(32),
-    }
 
 
 def load(folder: Path, seed: int, day: date | None, recording: str) -> DemoState:
@@ -65,7 +47,7 @@ def load(folder: Path, seed: int, day: date | None, recording: str) -> DemoState
         state = DemoState(**json.loads(path.read_text()))
     else:
         state = DemoState(seed, (day or FIRST_SESSION).isoformat(), recording)
-        state.secrets = _new_secrets()
+        state.publication_secret = secrets.token_hex(32)
     for name in PORT_NAMES:
         if not _is_free(state.ports.get(name, 0)):
             state.ports[name] = free_port()
@@ -97,8 +79,9 @@ def _is_free(port: int) -> bool:
 
 def environment(state: DemoState, database_url: str, redis_url: str, var: Path) -> dict[str, str]:
     """Settings of the services: every vendor address is a sandbox on loopback."""
-    port, secret = state.ports, state.secrets
+    port, accounts = state.ports, SandboxAccounts()
     local = "http://127.0.0.1"
+    tiers = zip(("PREMIUM", "BASIC", "FREE"), accounts.discord_channels, strict=True)
     settings = {
         "MODE": "sandbox",
         "VAR_DIR": str(var),
@@ -107,30 +90,30 @@ def environment(state: DemoState, database_url: str, redis_url: str, var: Path) 
         "IB_ACCOUNT": ACCOUNT,
         "UW_REST_URL": f"{local}:{port['uw']}",
         "UW_SOCKET_URL": f"ws://127.0.0.1:{port['uw']}/socket",
-        "UW_TOKEN": secret["uw"],
+        "UW_TOKEN": UW_TOKEN,
         "UW_LIMIT_FACTOR": "10",
         "DISCORD_URL": f"{local}:{port['discord']}/api/v10",
-        "DISCORD_TOKEN": secret["discord"],
-        **{f"DISCORD_CHANNEL_{tier.upper()}": str(c) for tier, c in CHANNELS.items()},
+        "DISCORD_TOKEN": accounts.discord_token,
+        **{f"DISCORD_CHANNEL_{tier}": str(channel) for tier, channel in tiers},
         "TELEGRAM_URL": f"{local}:{port['telegram']}/bot",
-        "TELEGRAM_TOKEN": secret["telegram"],
-        "TELEGRAM_CHAT_ID": str(CHAT_ID),
-        "TELEGRAM_ALLOWED_USERS": f"[{OPERATOR_USER_ID}]",
+        "TELEGRAM_TOKEN": accounts.telegram_token,
+        "TELEGRAM_CHAT_ID": str(accounts.telegram_chats[0]),
+        "TELEGRAM_ALLOWED_USERS": f"[{accounts.telegram_operator_id}]",
         "X_URL": f"{local}:{port['x']}",
-        "X_CONSUMER_KEY": secret["x_consumer_key"],
-        "X_CONSUMER_SECRET": secret["x_consumer_secret"],
-        "X_ACCESS_TOKEN": secret["x_access_token"],
-        "X_ACCESS_TOKEN_SECRET": secret["x_access_token_secret"],
+        "X_CONSUMER_KEY": accounts.x_consumer_key,
+        "X_CONSUMER_SECRET": accounts.x_consumer_secret,
+        "X_ACCESS_TOKEN": accounts.x_access_token,
+        "X_ACCESS_TOKEN_SECRET": accounts.x_access_token_secret,
         "REDDIT_URL": f"{local}:{port['reddit']}",
         "REDDIT_OAUTH_URL": f"{local}:{port['reddit']}",
-        "REDDIT_CLIENT_ID": secret["reddit_client_id"],
-        "REDDIT_CLIENT_SECRET": secret["reddit_client_secret"],
-        "REDDIT_USERNAME": "striketape_demo",
-        "REDDIT_PASSWORD": secret["reddit_password"],
-        "REDDIT_SUBREDDIT": "striketape_demo",
+        "REDDIT_CLIENT_ID": accounts.reddit_client_id,
+        "REDDIT_CLIENT_SECRET": accounts.reddit_client_secret,
+        "REDDIT_USERNAME": accounts.reddit_username,
+        "REDDIT_PASSWORD": accounts.reddit_password,
+        "REDDIT_SUBREDDIT": accounts.reddit_subreddits[0],
         "CLAUDE_URL": f"{local}:{port['claude']}",
-        "CLAUDE_API_KEY": secret["claude"],
-        "PUBLICATION_SECRET": secret["publication"],
+        "CLAUDE_API_KEY": accounts.claude_api_key,
+        "PUBLICATION_SECRET": state.publication_secret,
     }
     prefixed = {f"STRIKETAPE_{name}": value for name, value in settings.items()}
     return {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **prefixed}
