@@ -1,0 +1,373 @@
+"""The simulated market: one state that both market sandboxes read, moved by one task.
+
+Everything random was drawn beforehand or is drawn a minute at a time from a stream named after
+that minute, so the updates of a seed are the same whatever the steps of `advance`. SeededMarket
+and RecordedMarket differ only in where the seconds come from.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+
+import numpy as np
+
+from adapters.market_model import book as books
+from adapters.market_model.auction import AuctionListing, auction_ticks
+from adapters.market_model.chain import PRIMARY_EXCHANGES, UNDERLYING_IDS
+from adapters.market_model.contract import (
+    AuctionTicked,
+    BarClosed,
+    MarketUpdate,
+    NewsPublished,
+    OptionTraded,
+    SimBar,
+    SimContract,
+    SimGreeks,
+    SimQuote,
+    UnderlyingQuoted,
+)
+from adapters.market_model.history import HistoricDay, day_table
+from adapters.market_model.news import headlines
+from adapters.market_model.options import OptionMarket
+from adapters.market_model.paths import (
+    ADV_SHARES,
+    AFTER_CLOSE_SECONDS,
+    BEFORE_OPEN_SECONDS,
+    pressure,
+)
+from adapters.market_model.scenario import BASKET, BasketMember, Scenario
+from adapters.market_model.seconds import SecondTable, bars
+from adapters.market_model.session_plan import SessionPlan, SimSession
+from adapters.market_model.tape import FlowMinute
+from adapters.market_model.tide import past_minutes, tide_by_second
+from adapters.market_model.updates import option_updates, underlying_update
+
+QUOTES_PER_SECOND = 4.0
+BASKET_QUOTES_PER_SECOND = 0.5
+DEPTH_SHARES = {"SPY": 900.0, "QQQ": 700.0, "IWM": 1100.0}
+OPTIONS_AFTER_CLOSE_SECONDS = 900
+TIDE_SESSIONS = 25
+
+
+@dataclass(slots=True)
+class _Line:
+    """Quotes of one underlying as time passes."""
+
+    contract: SimContract
+    source: books.QuoteSource
+    chunk: books.QuoteChunk | None = None
+    minute: int = -1
+    row: int = -1
+
+
+class SimulatedMarket:
+    """A session and the sessions before it. Implements contract.MarketModel."""
+
+    def __init__(
+        self,
+        seed: int,
+        plan: SessionPlan,
+        scenario: Scenario,
+        tables: Mapping[str, SecondTable],
+        history: Mapping[str, Sequence[HistoricDay]],
+        basket: Sequence[BasketMember] = BASKET,
+        recorded_quotes: Mapping[str, books.RecordedQuotes] | None = None,
+    ) -> None:
+        """`tables` hold the day's seconds of the symbols and the basket members."""
+        self.session_date = plan.day.session_date
+        self.open_at = plan.day.open_at
+        self.close_at = plan.day.close_at
+        self.symbols: Sequence[str] = tuple(ADV_SHARES)
+        self.basket: Sequence[str] = tuple(member.symbol for member in basket)
+        self.scenario = scenario
+        self.plan = plan
+        self._seed = seed
+        self._tables = dict(tables)
+        self._history = {symbol: list(days) for symbol, days in history.items()}
+        self._start = plan.day.open_at - timedelta(seconds=BEFORE_OPEN_SECONDS)
+        self._length = BEFORE_OPEN_SECONDS + plan.day.seconds + AFTER_CLOSE_SECONDS
+        self._now = 0.0
+        members = {member.symbol: member for member in basket}
+        self._lines = {
+            symbol: self._line(symbol, members.get(symbol), (recorded_quotes or {}).get(symbol))
+            for symbol in (*self.symbols, *self.basket)
+        }
+        self._by_id = {line.contract.con_id: symbol for symbol, line in self._lines.items()}
+        self.options = {
+            symbol: OptionMarket(
+                seed, plan, scenario, self._tables[symbol], self._history[symbol], symbol
+            )
+            for symbol in self.symbols
+        }
+        self._option_symbol = {
+            contract.con_id: symbol
+            for symbol, options in self.options.items()
+            for contract in options.chain.contracts
+        }
+        self._news = headlines(seed, self._start, self._length, scenario.news_per_minute)
+        self._auction = auction_ticks(seed, self._listings(members), self._close_second)
+        self._fixed: list[NewsPublished | AuctionTicked] = sorted(
+            [*self._news, *self._auction], key=lambda update: update.at
+        )
+        self._fixed_at = [(update.at - self._start).total_seconds() for update in self._fixed]
+        lean = self.options["SPY"].lean[: plan.day.seconds]
+        self._tide = tide_by_second(seed, "today", lean)
+        self._past_table = lru_cache(maxsize=6)(self._make_past_table)
+        self._set_lines(0.0)
+
+    # -- set-up ------------------------------------------------------------------------------
+
+    @property
+    def _close_second(self) -> int:
+        return BEFORE_OPEN_SECONDS + self.plan.day.seconds
+
+    def _line(
+        self, symbol: str, member: BasketMember | None, recorded: books.RecordedQuotes | None
+    ) -> _Line:
+        if member is None:
+            con_id, exchange = UNDERLYING_IDS[symbol], PRIMARY_EXCHANGES[symbol]
+            rate, depth = QUOTES_PER_SECOND, DEPTH_SHARES[symbol]
+        else:
+            con_id, exchange = member.con_id, member.primary_exchange
+            rate, depth = BASKET_QUOTES_PER_SECOND, 300.0
+        source = books.QuoteSource(
+            self._seed,
+            self._tables[symbol],
+            BEFORE_OPEN_SECONDS,
+            rate,
+            depth,
+            self.scenario.book_lead,
+            recorded,
+        )
+        return _Line(SimContract(con_id, symbol, None, 0.0, "", exchange), source)
+
+    def _listings(self, members: Mapping[str, BasketMember]) -> list[AuctionListing]:
+        share = self.scenario.closing_imbalance
+        result = []
+        for index, (symbol, line) in enumerate(self._lines.items()):
+            member = members.get(symbol)
+            adv = member.adv_shares if member else ADV_SHARES[symbol]
+            spread = 0.8 + 0.4 * ((index * 7) % 10) / 9
+            result.append(
+                AuctionListing(
+                    line.contract.con_id,
+                    symbol,
+                    line.contract.primary_exchange,
+                    adv,
+                    share * spread * (1.0 if member else 0.6),
+                    self._tables[symbol],
+                )
+            )
+        return result
+
+    # -- time --------------------------------------------------------------------------------
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=self._now)
+
+    @property
+    def seconds_since_open(self) -> float:
+        return self._now - BEFORE_OPEN_SECONDS
+
+    def advance(self, until: datetime, thin: bool = False) -> list[MarketUpdate]:
+        """Move the market to `until`; see contract.MarketModel.advance. Never goes back."""
+        target = min((until - self._start).total_seconds(), float(self._length))
+        before = self._now
+        if target <= before:
+            return []
+        found: list[tuple[float, int, MarketUpdate]] = []
+        for rank, symbol in enumerate(self.symbols):
+            found.extend(
+                (at, rank, BarClosed(bar_end, bar))
+                for at, bar_end, bar in self._closed_bars(symbol, before, target)
+            )
+        for rank, line in enumerate(self._lines.values()):
+            found.extend(
+                (at, 10 + rank, quoted) for at, quoted in self._quoted(line, before, target, thin)
+            )
+        for rank, symbol in enumerate(self.symbols):
+            found.extend(
+                (at, 40 + rank, traded) for at, traded in self._traded(symbol, target, thin)
+            )
+        first, last = bisect_right(self._fixed_at, before), bisect_right(self._fixed_at, target)
+        found.extend((self._fixed_at[k], 50, self._fixed[k]) for k in range(first, last))
+        found.sort(key=lambda item: item[:2])
+        self._now = target
+        self._set_lines(target)
+        return [update for _, _, update in found]
+
+    def _closed_bars(
+        self, symbol: str, before: float, until: float
+    ) -> Iterator[tuple[float, datetime, SimBar]]:
+        first, last = int(before // 5) * 5, int(until // 5) * 5
+        for bar in bars(self._tables[symbol], 5, first, last):
+            end = bar.start + timedelta(seconds=5)
+            yield (end - self._start).total_seconds(), end, bar
+
+    def _quoted(
+        self, line: _Line, before: float, until: float, thin: bool
+    ) -> Iterator[tuple[float, UnderlyingQuoted]]:
+        for minute in range(int(before // 60), int(until // 60) + 1):
+            if minute * 60 >= self._length:
+                return
+            if minute == line.minute and line.chunk is not None:
+                chunk = line.chunk
+            else:
+                chunk = line.source.draw(minute)
+                line.chunk, line.minute = chunk, minute
+            low = int(np.searchsorted(chunk.at, before, side="right"))
+            high = int(np.searchsorted(chunk.at, until, side="right"))
+            for row in range(low, min(high, 1) if thin else high):
+                yield (
+                    float(chunk.at[row]),
+                    underlying_update(line.contract, chunk, row, self._start),
+                )
+
+    def _set_lines(self, at: float) -> None:
+        """Point every line at its newest quote."""
+        minute = min(int(at // 60), (self._length - 1) // 60)
+        for line in self._lines.values():
+            if line.minute != minute or line.chunk is None:
+                line.chunk, line.minute = line.source.draw(minute), minute
+            # Before a minute's first quote the line shows that quote already: the minute before is
+            # gone, and a fraction of a second early does no harm to a state that is polled.
+            row = int(np.searchsorted(line.chunk.at, at, side="right")) - 1
+            line.row = max(row, 0)
+
+    def _traded(
+        self, symbol: str, until: float, thin: bool
+    ) -> Iterator[tuple[float, OptionTraded]]:
+        options = self.options[symbol]
+        for chunk, first, last in options.tape.take(until - BEFORE_OPEN_SECONDS):
+            if not thin:
+                yield from option_updates(options, chunk, first, last, self._start)
+            options.tape.absorb(chunk, first, last)
+
+    # -- contracts and quotes ------------------------------------------------------------------
+
+    def contracts(self, symbol: str) -> Sequence[SimContract]:
+        return self.options[symbol].chain.contracts
+
+    def contract(self, con_id: int) -> SimContract | None:
+        symbol = self._by_id.get(con_id)
+        if symbol is not None:
+            return self._lines[symbol].contract
+        symbol = self._option_symbol.get(con_id)
+        if symbol is None:
+            return None
+        chain = self.options[symbol].chain
+        return chain.contracts[chain.rows[con_id]]
+
+    def underlying(self, symbol: str) -> SimContract:
+        return self._lines[symbol].contract
+
+    def spot(self, symbol: str) -> float:
+        """Price of an underlying now, between seconds on a line."""
+        return self.options[symbol].spot(self.seconds_since_open)
+
+    def last(self, symbol: str) -> tuple[float, int]:
+        """Last trade and session volume of an underlying or basket member."""
+        line = self._lines[symbol]
+        assert line.chunk is not None
+        return int(line.chunk.last[line.row]) / 100, int(line.chunk.session_volume[line.row])
+
+    def quote(self, con_id: int) -> SimQuote | None:
+        """Top of book now. Options have no quote before the open and 15 minutes after the close."""
+        symbol = self._by_id.get(con_id)
+        if symbol is not None:
+            line = self._lines[symbol]
+            assert line.chunk is not None
+            return underlying_update(line.contract, line.chunk, line.row, self._start).quote
+        symbol = self._option_symbol.get(con_id)
+        if symbol is None:
+            return None
+        return self.options[symbol].quote(con_id, self.seconds_since_open)
+
+    def greeks(self, con_id: int) -> SimGreeks | None:
+        symbol = self._option_symbol.get(con_id)
+        return self.options[symbol].greeks(con_id, self.seconds_since_open) if symbol else None
+
+    def depth(
+        self, symbol: str, rows: int
+    ) -> tuple[list[tuple[float, int]], list[tuple[float, int]]]:
+        line = self._lines[symbol]
+        chunk, row = line.chunk, line.row
+        assert chunk is not None
+        salt = int(self._now * 2)
+        return (
+            books.depth_levels(int(chunk.bid[row]), int(chunk.bid_size[row]), -1, rows, salt),
+            books.depth_levels(int(chunk.ask[row]), int(chunk.ask_size[row]), 1, rows, salt),
+        )
+
+    def open_interest(self, con_id: int) -> int:
+        symbol = self._option_symbol.get(con_id)
+        if symbol is None:
+            return 0
+        options = self.options[symbol]
+        return int(options.open_interest[options.chain.rows[con_id]])
+
+    def option_volume(self, con_id: int) -> tuple[int, int, int, int]:
+        symbol = self._option_symbol.get(con_id)
+        if symbol is None:
+            return (0, 0, 0, 0)
+        tape, row = self.options[symbol].tape, self.options[symbol].chain.rows[con_id]
+        sides = (int(tape.at_ask[row]), int(tape.at_bid[row]), int(tape.between[row]))
+        return (sum(sides), *sides)
+
+    # -- totals and history --------------------------------------------------------------------
+
+    def tide(self, seconds_since_open: float | None = None) -> tuple[int, ...]:
+        """Market tide since the open, columns as tide.TIDE_FIELDS; now when no time is given."""
+        at = self.seconds_since_open if seconds_since_open is None else seconds_since_open
+        row = self._tide[min(max(int(at), 0), len(self._tide) - 1)]
+        return tuple(int(value) for value in row)
+
+    def past_tide(self, session: date) -> list[tuple[int, ...]]:
+        """Running tide of one of the 25 sessions before, one row a second from the open."""
+        table = self._past_table("SPY", session)
+        lean = pressure(np.concatenate(([table.open[0]], table.close)))[:-1]
+        rows = tide_by_second(self._seed, session.isoformat(), lean)
+        return [tuple(int(value) for value in row) for row in rows]
+
+    def net_premium(self, symbol: str) -> list[FlowMinute]:
+        """Net-premium minutes of the session so far, the running one last."""
+        return self.options[symbol].tape.minutes()
+
+    def past_net_premium(self, symbol: str, session: date) -> list[FlowMinute]:
+        """Net-premium minutes of an earlier session."""
+        table = self._past_table("SPY", session)
+        lean = pressure(np.concatenate(([table.open[0]], table.close)))[:-1]
+        minutes = [float(part.mean()) for part in lean.reshape(-1, 60)]
+        return past_minutes(
+            self._seed, symbol, session.isoformat(), minutes, self.options[symbol].flow_scale()
+        )
+
+    def earlier_session(self, session: date) -> SimSession | None:
+        """A session before today by its date."""
+        return next((s for s in self.plan.earlier if s.session_date == session), None)
+
+    def daily_bars(
+        self, symbol: str, count: int
+    ) -> list[tuple[date, float, float, float, float, int]]:
+        return [day.as_row() for day in self._history[symbol][-count:]] if count > 0 else []
+
+    def _make_past_table(self, symbol: str, session: date) -> SecondTable:
+        for day in self._history[symbol]:
+            if day.session.session_date == session:
+                return day_table(self._seed, symbol, day)
+        raise LookupError(f"session must be one of the history of {symbol}, was {session}")
+
+    def bars(self, symbol: str, session: date, seconds: int) -> list[SimBar]:
+        """Bars of an earlier session, or of this one from the open so far; empty when unknown."""
+        if session == self.session_date:
+            last = min(int(self._now), self._close_second)
+            return bars(self._tables[symbol], seconds, BEFORE_OPEN_SECONDS, last)
+        try:
+            table = self._past_table(symbol, session)
+        except LookupError:
+            return []
+        return bars(table, seconds, 0, len(table))
