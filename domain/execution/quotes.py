@@ -1,7 +1,7 @@
 """The newest quotes of underlyings and option lines, and the net quote of a structure (0.4, 6.1).
 
-Folded from the broker's ticks by OrderStage, PositionStage and StopStage. Only lines that some
-order or position stands on are kept.
+Folded from the broker's ticks by OrderStage, PositionStage and StopStage. Every open line is kept
+(there are a hundred at most): a quote that came before a decision is still the newest one.
 """
 
 from __future__ import annotations
@@ -99,25 +99,20 @@ class Quotes:
     lines: dict[int, Line] = field(default_factory=dict)
     underlyings: dict[str, Underlying] = field(default_factory=dict)
 
-    def watch(self, con_id: int) -> None:
-        self.lines.setdefault(con_id, Line())
-
-    def keep_only(self, wanted: frozenset[int]) -> None:
-        for con_id in [c for c in self.lines if c not in wanted]:
-            del self.lines[con_id]
+    def close(self, con_id: int) -> None:
+        """The line was closed: what it last said is worth nothing from now on."""
+        self.lines.pop(con_id, None)
 
     def apply(self, ticks: IbTicksReceived, at: datetime) -> bool:
-        """Fold one packet; True when it belongs to a watched line or an underlying."""
-        if ticks.market_data_type != LIVE_DATA:
+        """Fold one packet; False when it is not live or of no instrument that is traded."""
+        if ticks.market_data_type != LIVE_DATA or ticks.symbol not in SYMBOLS:
             return False
         if not ticks.expiry:
-            if ticks.symbol not in SYMBOLS:
-                return False
             self._apply_underlying(ticks, at)
             return True
         line = self.lines.get(ticks.con_id)
         if line is None:
-            return False
+            line = self.lines[ticks.con_id] = Line()
         underlying = self.underlyings.get(ticks.symbol)
         self._apply_line(line, ticks, at, underlying.price if underlying else None)
         return True

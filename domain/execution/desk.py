@@ -1,0 +1,267 @@
+"""What the order stage knows: orders, fills, quotes, trades and the state of the connection.
+
+`Desk` is the folded state; what it decides for an event waits in `outbox` until the stage hands
+it over. entries.py, exits.py and protection.py work on it; only orders.py folds events into it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from domain.event import Body
+from domain.events.orders import (
+    BrokerSnapshotWanted,
+    OrderCancelIntended,
+    OrderIntended,
+    OrderModifyIntended,
+    OrderState,
+    Purpose,
+)
+from domain.events.positions import ExitReason
+from domain.events.risk import RiskDecided
+from domain.events.signals import ExitPlan, SignalValidated
+from domain.execution.fills import FillBook
+from domain.execution.ladder import Profile
+from domain.execution.order_book import Order, OrderBook
+from domain.execution.quotes import QuoteLimits, Quotes
+from domain.instruments import Direction, Side, Strategy, Structure
+from domain.parameter import ParameterState
+from domain.session import Session
+from domain.stage import Emission
+
+IDS_PER_BLOCK = 10_000
+IDS_KEPT_FOR_EXITS = 1_000
+"""Entries stop before a block is used up, so that exits always have ids left."""
+RECENT_MAX = 500
+BROKER_DECISIONS_STREAM = "orders"
+
+
+@dataclass(slots=True)
+class ExitWish:
+    """A position is to be left: from the newest ExitDecided until it is flat."""
+
+    reason: ExitReason
+    profile: Profile
+    since: datetime
+
+
+@dataclass(slots=True)
+class Trade:
+    """One decision's orders and what they brought. Prices of the structure as bought."""
+
+    position_id: str
+    decision_id: str
+    signal_id: str
+    strategy: Strategy
+    direction: Direction
+    structure: Structure
+    correlation_id: UUID
+    exit_plan: ExitPlan
+    planned_units: int
+    valid_until: datetime
+    signal_underlying: float
+    underlying_move_max: float
+    signal_mid: Decimal
+    mid_against_max: Decimal
+    model_mid: Decimal
+    equity_usd: Decimal | None
+    cap: Decimal
+    held: dict[int, int] = field(default_factory=dict)
+    withdrawn: str = ""
+    exit: ExitWish | None = None
+    platform_stop: Decimal | None = None
+    last_mark: Decimal | None = None
+
+    @property
+    def symbol(self) -> str:
+        return self.structure.symbol
+
+    @property
+    def units(self) -> int:
+        """Whole units held: the least held leg, on the side on which it was opened."""
+        return max(
+            0,
+            min(
+                self.held.get(leg.contract.con_id, 0) * (1 if leg.ratio > 0 else -1)
+                for leg in self.structure.legs
+            ),
+        )
+
+    @property
+    def is_flat(self) -> bool:
+        return not any(self.held.values())
+
+
+@dataclass(slots=True)
+class Connection:
+    """The broker connection that this run holds, as the log has it."""
+
+    name: str
+    run_id: str
+    account: str
+    paper: bool
+    client_id: int
+    block_first: int = 0
+    block_last: int = 0
+    ready_id: str = ""
+    """Event id of BrokerReady; empty before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """The broker's holding of a contract less ours, as one snapshot had it."""
+
+    difference: int
+    since: datetime
+    confirmed: bool
+
+
+@dataclass(slots=True)
+class Desk:
+    """State of OrderStage. `claims` keeps one input from deciding the same thing twice."""
+
+    parameters: ParameterState = field(default_factory=ParameterState)
+    session: Session | None = None
+    book: OrderBook = field(default_factory=OrderBook)
+    fills: FillBook = field(default_factory=FillBook)
+    quotes: Quotes = field(default_factory=Quotes)
+    signals: dict[str, SignalValidated] = field(default_factory=dict)
+    decisions: dict[str, RiskDecided] = field(default_factory=dict)
+    """Approved ones that have no order yet."""
+    trades: dict[str, Trade] = field(default_factory=dict)
+    connection: Connection | None = None
+    highest_id: int = 0
+    reserved_to: int = 0
+    """Last id of the newest block: the next one begins above it, used up or not."""
+    halted: bool = False
+    entries_open: bool = True
+    clean: bool = False
+    differences: tuple[str, ...] | None = None
+    """Of the last ReconciliationCompleted on this connection; None before the first."""
+    shortages: dict[int, Shortage] = field(default_factory=dict)
+    snapshot_wanted_at: datetime | None = None
+    snapshot_at: datetime | None = None
+    new_orders: deque[tuple[datetime, Strategy, frozenset[tuple[int, int]], Side]] = field(
+        default_factory=lambda: deque(maxlen=RECENT_MAX)
+    )
+    replaces: deque[tuple[datetime, bool]] = field(default_factory=lambda: deque(maxlen=RECENT_MAX))
+    claims: set[str] = field(default_factory=set)
+    claimed_id: int = 0
+    outbox: list[Emission] = field(default_factory=list)
+    now: datetime = datetime.min
+    real: datetime = datetime.min
+
+    @property
+    def is_ready(self) -> bool:
+        return self.connection is not None and self.connection.ready_id != ""
+
+    @property
+    def quote_limits(self) -> QuoteLimits:
+        return QuoteLimits.read(self.parameters)
+
+    def seconds(self, name: str) -> timedelta:
+        return timedelta(seconds=self.parameters.number(name))
+
+    def claim(self, key: str) -> bool:
+        """True the first time that `key` is claimed while one input is worked on."""
+        if key in self.claims:
+            return False
+        self.claims.add(key)
+        return True
+
+    def emit(self, stream: str, body: Body, correlation_id: UUID | None = None) -> None:
+        self.outbox.append(Emission(stream, body, correlation_id))
+
+    def next_id(self) -> int | None:
+        """The next id of this connection's block; None when there is none."""
+        if self.connection is None or self.connection.block_last == 0:
+            return None
+        following = max(self.highest_id, self.claimed_id, self.connection.block_first - 1) + 1
+        if following > self.connection.block_last:
+            return None
+        self.claimed_id = following
+        return following
+
+    @property
+    def ids_left(self) -> int:
+        if self.connection is None:
+            return 0
+        return self.connection.block_last - max(self.highest_id, self.claimed_id)
+
+    def orders_of(self, trade: Trade, purpose: Purpose) -> list[Order]:
+        """In the order in which they were intended."""
+        return [o for o in self.book.of_position(trade.position_id) if o.purpose is purpose]
+
+    def entry_of(self, trade: Trade) -> Order | None:
+        orders = self.orders_of(trade, Purpose.ENTRY)
+        return orders[0] if orders else None
+
+    def place(self, intent: OrderIntended, trade: Trade) -> None:
+        self.emit(f"order/{intent.order_ref}", intent, trade.correlation_id)
+
+    def modify(self, order: Order, change: OrderModifyIntended) -> None:
+        """At most one request for an order in one input."""
+        if self.claim(f"request:{order.ref}"):
+            self.emit(f"order/{order.ref}", change, order.correlation_id)
+
+    def cancel(self, order: Order, reason: str) -> None:
+        """Ask to cancel an order that this connection can name; once an input."""
+        assert self.connection is not None
+        if order.request is not None and order.request.kind == "cancel":
+            return
+        if order.state in (OrderState.INTENDED, OrderState.CANCEL_REQUESTED):
+            return
+        if self.claim(f"request:{order.ref}"):
+            body = OrderCancelIntended(
+                order_ref=order.ref,
+                order_id=order.order_id,
+                connection=self.connection.name,
+                reason=reason,
+            )
+            self.emit(f"order/{order.ref}", body, order.correlation_id)
+
+    def want_snapshot(self, reason: str) -> None:
+        """Ask what the broker lists; not again while an answer is awaited."""
+        if self.connection is None or not self.is_ready:
+            return
+        waited = self.snapshot_wanted_at
+        if waited is not None and self.real - waited < self.seconds("execution.request_s"):
+            return
+        if self.claim("snapshot"):
+            wanted = BrokerSnapshotWanted(connection=self.connection.name, reason=reason)
+            self.emit(BROKER_DECISIONS_STREAM, wanted)
+
+    def is_settled(self, order: Order) -> bool:
+        """The order may be changed: shown on this connection, no request in flight, not in doubt.
+
+        A request without acknowledgement for too long starts a look at the broker's lists.
+        """
+        if order.request is not None:
+            limit = self.seconds("execution.request_s")
+            if order.request.sent and self.real - order.request.asked_at > limit:
+                self.want_snapshot(f"{order.request.kind} of {order.ref} is not acknowledged")
+            return False
+        if order.state is OrderState.UNKNOWN:
+            self.want_snapshot(f"{order.ref} is unknown")
+            return False
+        if order.state in (OrderState.INTENDED, OrderState.SENT):
+            return False
+        if self.connection is None or order.seen_on != self.connection.name:
+            self.want_snapshot(f"{order.ref} was not shown on this connection")
+            return False
+        return True
+
+    def broker_units(self, trade: Trade) -> int:
+        """Units held by us and by the broker: nothing is sold that the broker does not show."""
+        units = trade.units
+        short = 0
+        for leg in trade.structure.legs:
+            shortage = self.shortages.get(leg.contract.con_id)
+            if shortage is not None and shortage.confirmed:
+                missing = -shortage.difference if leg.ratio > 0 else shortage.difference
+                short = max(short, missing)
+        return max(0, units - short)

@@ -1,0 +1,320 @@
+"""Our orders as the log has them: folded from intents, what was sent, and our own decisions.
+
+The fold never guesses: a state moves by OrderChanged, a fill by FillRecorded. `observe_*`
+functions turn what the broker said into those two. Used by orders.py and reconcile.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from domain.event import Recorded
+from domain.events.orders import (
+    BrokerErrorSeen,
+    IntentLapsed,
+    IntentSent,
+    OrderCancelIntended,
+    OrderChanged,
+    OrderIntended,
+    OrderModifyIntended,
+    OrderState,
+    OrderType,
+    Purpose,
+    SnapshotOrder,
+)
+from domain.execution.order_state import Standing, check_move, standing, state_after_status
+from domain.instruments import Side, Structure
+
+ERRORS_KEPT_MAX = 5
+
+
+@dataclass(slots=True)
+class Request:
+    """A request whose acknowledgement is awaited: place, modify or cancel."""
+
+    kind: str
+    intent_id: str
+    revision: int
+    asked_at: datetime
+    """Real time at which the deciding input was recorded: limits on requests are real."""
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    quantity: int = 0
+    ladder_step: int = 0
+    sent: bool = False
+
+
+@dataclass(slots=True)
+class Order:
+    """One order. Quantities are units of the structure."""
+
+    ref: str
+    order_id: int
+    purpose: Purpose
+    position_id: str
+    structure: Structure
+    action: Side
+    quantity: int
+    order_type: OrderType
+    limit_price: Decimal
+    stop_price: Decimal | None
+    connection: str
+    intent_id: str
+    correlation_id: UUID
+    intended_at: datetime
+    """Market time of the intent."""
+    priced_at: datetime
+    """Market time of the last price."""
+    priced_mid: Decimal | None
+    state: OrderState = OrderState.INTENDED
+    oca_group: str = ""
+    attempt: int = 1
+    ladder_step: int = 0
+    parent_ref: str = ""
+    request: Request | None = None
+    revision: int = 0
+    replaces: int = 0
+    sent_on: str = ""
+    sent_at: datetime | None = None
+    """Real time at which the shell handed the bytes over."""
+    seen_on: str = ""
+    perm_id: int = 0
+    filled: int = 0
+    broker_filled: int = 0
+    broker_group: str = ""
+    why_held: str = ""
+    errors: list[int] = field(default_factory=list)
+    missed_at: datetime | None = None
+    """When the first snapshot without it was taken."""
+    was_abandoned: bool = False
+    ended_reason: str = ""
+    checked: bool = False
+    """A snapshot was consumed since it ended."""
+
+    @property
+    def is_live(self) -> bool:
+        return not self.state.is_final
+
+    @property
+    def remaining(self) -> int:
+        return max(0, self.quantity - self.filled)
+
+    @property
+    def is_counted(self) -> bool:
+        """All executions that the broker tells of are counted."""
+        return self.filled >= self.broker_filled
+
+    @property
+    def was_sent(self) -> bool:
+        return self.state is not OrderState.LAPSED
+
+    @property
+    def group(self) -> str:
+        return self.broker_group or self.oca_group
+
+
+@dataclass(slots=True)
+class OrderBook:
+    """Orders by reference, found again by the broker's ids."""
+
+    orders: dict[str, Order] = field(default_factory=dict)
+    by_id: dict[int, str] = field(default_factory=dict)
+    by_perm_id: dict[int, str] = field(default_factory=dict)
+    by_position: dict[str, list[Order]] = field(default_factory=dict)
+
+    def find(self, order_ref: str, perm_id: int = 0, order_id: int = 0) -> Order | None:
+        """By our reference; without one by the broker's permanent id, then by order id."""
+        if order_ref:
+            return self.orders.get(order_ref)
+        ref = self.by_perm_id.get(perm_id) if perm_id else None
+        ref = ref or (self.by_id.get(order_id) if order_id > 0 else None)
+        return self.orders.get(ref) if ref else None
+
+    def of_position(self, position_id: str) -> list[Order]:
+        """In the order in which they were intended."""
+        return self.by_position.get(position_id, [])
+
+    def live(self) -> list[Order]:
+        return [order for order in self.orders.values() if order.is_live]
+
+    def intend(self, event: Recorded, body: OrderIntended) -> None:
+        assert body.order_ref not in self.orders, f"{body.order_ref} must be new"
+        assert body.order_id not in self.by_id, f"order id {body.order_id} must be new"
+        order = Order(
+            ref=body.order_ref,
+            order_id=body.order_id,
+            purpose=body.purpose,
+            position_id=body.position_id,
+            structure=body.structure,
+            action=body.action,
+            quantity=body.quantity,
+            order_type=body.order_type,
+            limit_price=body.limit_price,
+            stop_price=body.stop_price,
+            connection=body.connection,
+            intent_id=str(event.event_id),
+            correlation_id=event.correlation_id,
+            intended_at=event.market_time,
+            priced_at=event.market_time,
+            priced_mid=body.decision_mid,
+            oca_group=body.oca_group,
+            attempt=body.attempt,
+            ladder_step=body.ladder_step,
+            parent_ref=body.parent_ref,
+        )
+        order.request = Request("place", order.intent_id, 0, event.recorded_at)
+        self.orders[order.ref] = order
+        self.by_id[order.order_id] = order.ref
+        self.by_position.setdefault(order.position_id, []).append(order)
+
+    def forget(self, order: Order) -> None:
+        """Drop an order of a day that is over."""
+        del self.orders[order.ref]
+        self.by_id.pop(order.order_id, None)
+        self.by_perm_id.pop(order.perm_id, None)
+        self.by_position.pop(order.position_id, None)
+
+    def modify(self, event: Recorded, body: OrderModifyIntended, mid: Decimal | None) -> None:
+        order = self.orders[body.order_ref]
+        order.revision = body.revision
+        order.replaces += 1
+        order.priced_at = event.market_time
+        order.priced_mid = mid if mid is not None else order.priced_mid
+        order.request = Request(
+            kind="modify",
+            intent_id=str(event.event_id),
+            revision=body.revision,
+            asked_at=event.recorded_at,
+            limit_price=body.limit_price,
+            stop_price=body.stop_price,
+            quantity=body.quantity,
+            ladder_step=body.ladder_step,
+        )
+
+    def cancel(self, event: Recorded, body: OrderCancelIntended) -> None:
+        order = self.orders[body.order_ref]
+        order.ended_reason = body.reason
+        order.request = Request("cancel", str(event.event_id), order.revision, event.recorded_at)
+
+    def sent(self, event: Recorded, body: IntentSent) -> None:
+        order = self.orders.get(body.order_ref)
+        if order is None:
+            return
+        if body.request == "place":
+            order.sent_on, order.sent_at = body.connection, event.occurred_at
+        if order.request is not None and order.request.intent_id == body.intent_id:
+            order.request.sent = True
+            if body.request == "modify":
+                _adopt(order, order.request)
+
+    def lapsed(self, body: IntentLapsed) -> None:
+        order = self.orders.get(body.order_ref)
+        if order and order.request is not None and order.request.intent_id == body.intent_id:
+            order.request = None
+
+    def changed(self, body: OrderChanged) -> None:
+        order = self.orders.get(body.order_ref)
+        if order is None:
+            return
+        check_move(order.ref, order.state, body.state)
+        if body.state is OrderState.ABANDONED:
+            order.was_abandoned = True
+        if body.state.is_final and not order.state.is_final:
+            order.checked = False
+        if body.state.is_final:
+            order.request = None
+            order.ended_reason = body.reason or order.ended_reason
+        order.state = body.state
+        if body.perm_id and not order.perm_id:
+            order.perm_id = body.perm_id
+            self.by_perm_id[body.perm_id] = order.ref
+
+    def error(self, body: BrokerErrorSeen) -> Order | None:
+        order = self.find(body.order_ref, 0, body.request_id)
+        if order is not None:
+            order.errors = [*order.errors, body.code][-ERRORS_KEPT_MAX:]
+        return order
+
+
+def _adopt(order: Order, request: Request) -> None:
+    """What a modification asked for is what the order is from the moment it was sent."""
+    if request.limit_price is not None:
+        order.limit_price = request.limit_price
+        order.stop_price = request.stop_price
+        order.quantity = request.quantity
+        order.ladder_step = request.ladder_step
+
+
+def notice_listing(order: Order, listed: SnapshotOrder, connection: str) -> None:
+    """Fold what a callback or a snapshot shows besides the state: ids, group, quantities.
+
+    An acknowledgement ends the wait for a request that was sent.
+    """
+    order.seen_on = connection
+    order.missed_at = None
+    order.why_held = listed.why_held
+    order.broker_filled = max(order.broker_filled, int(listed.filled))
+    if listed.oca_group:
+        order.broker_group = listed.oca_group
+    request = order.request
+    if request is None:
+        return
+    shown = standing(listed.status)
+    if request.kind == "cancel":
+        acknowledged = shown in (Standing.CANCELLED, Standing.FILLED)
+    else:
+        acknowledged = shown is not Standing.PENDING and (request.kind == "place" or request.sent)
+    if acknowledged:
+        order.request = None
+
+
+def changed(
+    order: Order,
+    state: OrderState,
+    reason: str,
+    *,
+    filled: int | None = None,
+    perm_id: int = 0,
+    code: int | None = None,
+) -> OrderChanged:
+    """Our state of an order after a fact about it."""
+    count = order.filled if filled is None else filled
+    return OrderChanged(
+        order_ref=order.ref,
+        order_id=order.order_id,
+        perm_id=perm_id or order.perm_id,
+        state=state,
+        filled=count,
+        remaining=max(0, order.quantity - count),
+        reason=reason,
+        broker_code=code,
+    )
+
+
+def after_status(order: Order, listed: SnapshotOrder, source: str) -> OrderChanged | None:
+    """What a status callback changes; None when it says nothing new."""
+    state = state_after_status(order.state, listed.status, was_refused=bool(order.errors))
+    new_id = bool(listed.perm_id) and listed.perm_id != order.perm_id
+    if state is order.state and not (new_id and order.is_live):
+        return None
+    code = order.errors[-1] if order.errors and state is OrderState.REJECTED else None
+    reason = f"{source} {listed.status}"
+    return changed(order, state, reason, perm_id=listed.perm_id, code=code)
+
+
+def state_after_fills(order: Order, filled: int) -> OrderState:
+    """The state when `filled` units are counted: full is Filled, whatever came before."""
+    if order.state is OrderState.LAPSED:
+        return OrderState.LAPSED
+    if filled >= order.quantity:
+        return OrderState.FILLED
+    if order.state is OrderState.FILLED:
+        return OrderState.CANCELLED
+    if order.state in (OrderState.INTENDED, OrderState.SENT, OrderState.UNKNOWN):
+        return OrderState.WORKING
+    if order.state is OrderState.ABANDONED:
+        return OrderState.ABANDONED
+    return order.state

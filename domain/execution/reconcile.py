@@ -1,0 +1,268 @@
+"""Ours against the broker's: what a snapshot proves, as events. A second pass is a no-op.
+
+Orders, fills and positions are compared with what the broker lists; the result is evidence for
+events of the order stage, never a guess. Called by orders.py for every BrokerSnapshotReceived.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from domain.event import DeskEvent
+from domain.events.orders import (
+    BrokerExecution,
+    BrokerSnapshotReceived,
+    FillRecorded,
+    OrderChanged,
+    OrderState,
+    Purpose,
+    SnapshotOrder,
+)
+from domain.events.positions import FillInferred, PositionAdjusted
+from domain.execution.desk import Desk, Shortage, Trade
+from domain.execution.fills import family_of, fill_of, leg_contract, order_of, units_after
+from domain.execution.order_book import Order, changed
+from domain.execution.order_state import Standing, standing
+from domain.instruments import SYMBOLS, OptionContract
+
+CONFIRM_AFTER = timedelta(seconds=10)
+"""Two snapshots this far apart must agree before an absence is believed."""
+_OPTION = "OPT"
+_S = OrderState
+
+
+@dataclass(slots=True)
+class Reconciliation:
+    """What follows from a snapshot, in the order in which it is to be recorded."""
+
+    fills: list[FillRecorded] = field(default_factory=list)
+    changes: list[OrderChanged] = field(default_factory=list)
+    adjustments: list[PositionAdjusted | FillInferred] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
+    shortages: dict[int, Shortage] = field(default_factory=dict)
+    """Differences of holdings by contract, to be folded as they are."""
+    missed: dict[str, datetime] = field(default_factory=dict)
+    """Orders that no list has, and since when."""
+
+    @property
+    def events(self) -> list[DeskEvent]:
+        return [*self.fills, *self.changes, *self.adjustments]
+
+
+def reconcile(desk: Desk, snapshot: BrokerSnapshotReceived) -> Reconciliation:
+    """Compare; `desk` is not changed."""
+    result = Reconciliation()
+    for execution in snapshot.executions:
+        fill = execution_fill(desk, execution, result.fills)
+        if fill is not None:
+            result.fills.append(fill)
+    listed = _by_reference(desk, snapshot.open_orders)
+    completed = _by_reference(desk, snapshot.completed_orders)
+    for order in desk.book.orders.values():
+        _settle(desk, snapshot, result, order, listed.get(order.ref), completed.get(order.ref))
+    for ref, row in listed.items():
+        if ref not in desk.book.orders:
+            result.differences.append(f"open order {ref} {row.symbol} is not ours")
+    _compare_positions(desk, snapshot, result)
+    result.differences.sort()
+    return result
+
+
+def execution_fill(
+    desk: Desk, execution: BrokerExecution, pending: list[FillRecorded]
+) -> FillRecorded | None:
+    """The fill of an execution, ours or a stranger's; None when it is counted already."""
+    family = family_of(execution.exec_id)
+    before = next((f for f in reversed(pending) if f.fill_id == family), None)
+    before = before or desk.fills.fills.get(family)
+    client_id = desk.connection.client_id if desk.connection else -1
+    order = order_of(desk.book, execution, client_id)
+    if order is not None:
+        contract = leg_contract(order, execution)
+        return fill_of(before, execution, order.ref, order.position_id, contract)
+    if execution.symbol not in SYMBOLS or execution.sec_type != _OPTION:
+        return None
+    trade, held = _holder(desk, execution.con_id)
+    if trade is None or held is None:
+        return None
+    # Liquidation by the broker or a manual order: it changes what a position holds.
+    return fill_of(before, execution, "", trade.position_id, held)
+
+
+def _holder(desk: Desk, con_id: int) -> tuple[Trade | None, OptionContract | None]:
+    """The earliest position that holds a contract."""
+    for trade in desk.trades.values():
+        if trade.held.get(con_id, 0):
+            for leg in trade.structure.legs:
+                if leg.contract.con_id == con_id:
+                    return trade, leg.contract
+    return None, None
+
+
+def _by_reference(desk: Desk, rows: tuple[SnapshotOrder, ...]) -> dict[str, SnapshotOrder]:
+    found: dict[str, SnapshotOrder] = {}
+    for row in rows:
+        if row.symbol not in SYMBOLS:
+            continue
+        order = desk.book.find(row.order_ref, row.perm_id)
+        found[order.ref if order is not None else row.order_ref or f"perm {row.perm_id}"] = row
+    return found
+
+
+def _settle(
+    desk: Desk,
+    snapshot: BrokerSnapshotReceived,
+    result: Reconciliation,
+    order: Order,
+    listed: SnapshotOrder | None,
+    completed: SnapshotOrder | None,
+) -> None:
+    filled = units_after(desk.fills, order, result.fills)
+    if listed is not None:
+        state, reason = _listed_state(desk, order, listed, filled), f"listed {listed.status}"
+        _change(result, order, state, reason, filled, listed.perm_id)
+    elif filled >= order.quantity and order.state is not _S.LAPSED:
+        _change(result, order, _S.FILLED, "executions", filled, 0)
+    elif completed is not None:
+        state = _completed_state(order, completed)
+        reason = f"completed {completed.completed_status or completed.status}"
+        _change(result, order, state, reason, filled, completed.perm_id)
+        if not order.state.is_final and state is _S.UNKNOWN:
+            result.differences.append(f"{order.ref} is completed, executions are missing")
+    elif not order.state.is_final:
+        _absent(snapshot, result, order, filled)
+    elif filled != order.filled:
+        _change(result, order, order.state, "executions", filled, 0)
+
+
+def _listed_state(desk: Desk, order: Order, listed: SnapshotOrder, filled: int) -> OrderState:
+    if order.state is _S.LAPSED:
+        return _S.LAPSED
+    if filled >= order.quantity:
+        return _S.FILLED
+    match standing(listed.status):
+        case Standing.CANCELLED:
+            return _S.CANCELLED
+        case Standing.REFUSED:
+            return _S.REJECTED
+        case Standing.CANCELLING:
+            return _S.CANCEL_REQUESTED
+        case Standing.WAITING:
+            return _S.HELD
+        case Standing.FILLED:
+            return order.state if not order.state.is_final else _S.WORKING
+        case _:
+            waiting = order.state is _S.CANCEL_REQUESTED and order.request is not None
+            limit = desk.seconds("execution.request_s")
+            if waiting and order.request and desk.real - order.request.asked_at <= limit:
+                return _S.CANCEL_REQUESTED
+            return _S.WORKING
+
+
+def _completed_state(order: Order, completed: SnapshotOrder) -> OrderState:
+    """Ended for the broker; Unknown while it filled more than the executions show."""
+    if order.state.is_final and order.state is not _S.ABANDONED:
+        return order.state
+    match standing(completed.status):
+        case Standing.REFUSED:
+            return _S.REJECTED
+        case Standing.FILLED:
+            return order.state if order.state.is_final else _S.UNKNOWN
+        case _:
+            return _S.CANCELLED
+
+
+def _absent(
+    snapshot: BrokerSnapshotReceived, result: Reconciliation, order: Order, filled: int
+) -> None:
+    """No list has it. An absence on the connection that sent it needs a second look."""
+    if order.state is _S.INTENDED:
+        return
+    own_connection = snapshot.connection in (order.sent_on, order.seen_on)
+    combination_exit = order.purpose is Purpose.EXIT and not order.structure.is_single
+    since = order.missed_at or snapshot.taken_at
+    agreed = order.missed_at is not None and snapshot.taken_at - since >= CONFIRM_AFTER
+    if (own_connection or combination_exit) and not agreed:
+        result.missed[order.ref] = since
+        _change(result, order, _S.UNKNOWN, "in no list of the broker", filled, 0)
+        result.differences.append(f"{order.ref} is in no list of the broker")
+        return
+    if order.state is not _S.UNKNOWN:
+        _change(result, order, _S.UNKNOWN, "in no list of the broker", filled, 0)
+    reason = "not found: given up" if order.purpose is Purpose.ENTRY else "not found: tried anew"
+    result.changes.append(changed(order, _S.ABANDONED, reason, filled=filled))
+
+
+def _change(
+    result: Reconciliation, order: Order, state: OrderState, reason: str, filled: int, perm_id: int
+) -> None:
+    """Record a change when there is one."""
+    new_id = bool(perm_id) and perm_id != order.perm_id
+    if state is order.state and filled == order.filled and not new_id:
+        return
+    code = order.errors[-1] if order.errors and state is _S.REJECTED else None
+    result.changes.append(changed(order, state, reason, filled=filled, perm_id=perm_id, code=code))
+
+
+def _compare_positions(
+    desk: Desk, snapshot: BrokerSnapshotReceived, result: Reconciliation
+) -> None:
+    ours: dict[int, int] = {}
+    for trade in desk.trades.values():
+        for con_id, quantity in trade.held.items():
+            ours[con_id] = ours.get(con_id, 0) + quantity
+    for fill in result.fills:
+        if fill.contract is not None and fill.position_id:
+            before = desk.fills.fills.get(fill.fill_id)
+            change = fill.side.sign * (fill.quantity - (before.quantity if before else 0))
+            con_id = fill.contract.con_id
+            ours[con_id] = ours.get(con_id, 0) + change
+    theirs: dict[int, int] = {}
+    for row in snapshot.positions:
+        if row.symbol not in SYMBOLS or not row.quantity:
+            continue
+        if row.sec_type == _OPTION:
+            theirs[row.con_id] = theirs.get(row.con_id, 0) + int(row.quantity)
+        else:
+            result.differences.append(f"{row.symbol} {row.sec_type} {row.quantity} is not ours")
+    for con_id in sorted(set(ours) | set(theirs)):
+        have, shown = ours.get(con_id, 0), theirs.get(con_id, 0)
+        if have != shown:
+            _differs(desk, snapshot, result, con_id, have, shown)
+
+
+def _differs(
+    desk: Desk,
+    snapshot: BrokerSnapshotReceived,
+    result: Reconciliation,
+    con_id: int,
+    have: int,
+    shown: int,
+) -> None:
+    trade, contract = _holder(desk, con_id)
+    today = desk.session.session_date if desk.session else None
+    if contract is not None and trade is not None and today is not None:
+        expired = contract.expiry < today
+        if expired and shown == 0:
+            adjusted = PositionAdjusted(
+                position_id=trade.position_id,
+                con_id=con_id,
+                quantity=-trade.held[con_id],
+                kind="expiry",
+                evidence=f"expired {contract.expiry}, the broker holds none at {snapshot.taken_at}",
+            )
+            result.adjustments.append(adjusted)
+            return
+    before = desk.shortages.get(con_id)
+    same = before is not None and before.difference == shown - have
+    since = before.since if before is not None and same else snapshot.taken_at
+    confirmed = same and before is not None and before.confirmed
+    if same and not confirmed and snapshot.taken_at - since >= CONFIRM_AFTER:
+        confirmed = True
+        position = trade.position_id if trade else ""
+        result.adjustments.append(
+            FillInferred(con_id=con_id, ours=have, theirs=shown, position_id=position)
+        )
+    result.shortages[con_id] = Shortage(shown - have, since, confirmed)
+    result.differences.append(f"contract {con_id}: ours {have}, the broker's {shown}")
