@@ -1,0 +1,205 @@
+"""Tolerant reading of one JSON object: the vendor mixes strings, numbers, nulls and empty texts.
+
+Numbers keep their exact text until a reader says whether it wants a Decimal, a float or a whole
+number. A field that is absent, null or "" reads as None; one of another kind is an error that
+names the field, because a wrong number is worse than none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import TypeAlias
+
+import msgspec
+
+JsonValue: TypeAlias = "bool | int | Decimal | str | list[JsonValue] | dict[str, JsonValue] | None"
+
+DIGITS_MAX = 400
+"""Longest number read; the vendor was seen to send 172 characters."""
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?\Z")
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+
+
+class PayloadError(ValueError):
+    """A payload is not what its channel carries: what, expected, was."""
+
+
+def read_json(payload: bytes) -> JsonValue:
+    """The JSON value of a payload, numbers with a point as exact Decimals.
+
+    Raises:
+        PayloadError: the bytes are not JSON.
+    """
+    try:
+        value: JsonValue = _decoder.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, InvalidOperation, RecursionError) as error:
+        raise PayloadError(f"payload must be JSON: {error}") from None
+    return value
+
+
+def read_object(payload: bytes) -> Fields:
+    """The fields of a payload that is one object.
+
+    Raises:
+        PayloadError: the bytes are not a JSON object.
+    """
+    return as_fields(read_json(payload))
+
+
+def as_fields(value: JsonValue) -> Fields:
+    """
+    Raises:
+        PayloadError: the value is not an object.
+    """
+    if not isinstance(value, dict):
+        raise PayloadError(f"payload must be an object, was {type(value).__name__}")
+    return Fields(value)
+
+
+def rows_of(payload: bytes) -> list[Fields]:
+    """Rows of a REST body: {"data": [...]}, {"data": {...}}, a bare array or a bare object.
+
+    Raises:
+        PayloadError: the body is not JSON, or a row is not an object.
+    """
+    value = read_json(payload)
+    if isinstance(value, dict) and "data" in value:
+        value = value["data"]
+    if value is None:
+        return []
+    if isinstance(value, dict):
+        return [Fields(value)]
+    if not isinstance(value, list):
+        raise PayloadError(f"body must hold rows, was {type(value).__name__}")
+    return [as_fields(row) for row in value]
+
+
+class Fields:
+    """Typed access to the fields of one object."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: dict[str, JsonValue]) -> None:
+        self._values = values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def _present(self, name: str) -> JsonValue:
+        value = self._values.get(name)
+        return None if value == "" else value
+
+    def _wrong(self, name: str, expected: str) -> PayloadError:
+        shown = repr(self._values.get(name))[:80]
+        return PayloadError(f"{name} must be {expected}, was {shown}")
+
+    def text(self, name: str) -> str | None:
+        value = self._present(name)
+        if value is None or isinstance(value, str):
+            return value
+        raise self._wrong(name, "text")
+
+    def required_text(self, name: str) -> str:
+        value = self.text(name)
+        if value is None:
+            raise self._wrong(name, "text")
+        return value
+
+    def exact(self, name: str) -> Decimal | None:
+        """A number without loss, from a JSON number or a text."""
+        value = self._present(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
+            raise self._wrong(name, "a number")
+        if isinstance(value, str) and (len(value) > DIGITS_MAX or not _NUMBER.match(value)):
+            raise self._wrong(name, "a number")
+        number = Decimal(value)
+        if not number.is_finite() or abs(number.adjusted()) > DIGITS_MAX:
+            raise self._wrong(name, "a finite number")
+        return number
+
+    def required_exact(self, name: str) -> Decimal:
+        value = self.exact(name)
+        if value is None:
+            raise self._wrong(name, "a number")
+        return value
+
+    def number(self, name: str) -> float | None:
+        """A number for analytics."""
+        exact = self.exact(name)
+        if exact is None:
+            return None
+        value = float(exact)
+        if value in (float("inf"), float("-inf")):
+            raise self._wrong(name, "a number that fits a float")
+        return value
+
+    def whole(self, name: str) -> int | None:
+        """A whole number; 12.0 is one, 12.5 is an error."""
+        exact = self.exact(name)
+        if exact is None:
+            return None
+        if exact != exact.to_integral_value():
+            raise self._wrong(name, "a whole number")
+        return int(exact)
+
+    def count(self, name: str) -> int:
+        """A whole number, 0 when it is absent."""
+        return self.whole(name) or 0
+
+    def flag(self, name: str) -> bool | None:
+        value = self._present(name)
+        if value is None or isinstance(value, bool):
+            return value
+        raise self._wrong(name, "true or false")
+
+    def instant(self, name: str) -> datetime | None:
+        """A time: epoch milliseconds, or ISO 8601 with zone (blank or T between, Z or offset)."""
+        value = self._present(name)
+        if value is None:
+            return None
+        try:
+            if isinstance(value, int) and not isinstance(value, bool):
+                return _from_milliseconds(value)
+            if isinstance(value, str) and value.isdecimal():
+                return _from_milliseconds(int(value))
+            if isinstance(value, str):
+                at = datetime.fromisoformat(value)
+                if at.tzinfo is not None:
+                    return at.astimezone(UTC)
+        except (ValueError, OverflowError, OSError):
+            pass
+        raise self._wrong(name, "a time with zone")
+
+    def required_instant(self, name: str) -> datetime:
+        value = self.instant(name)
+        if value is None:
+            raise self._wrong(name, "a time with zone")
+        return value
+
+    def day(self, name: str) -> date | None:
+        value = self.text(name)
+        if value is None:
+            return None
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            raise self._wrong(name, "a date") from None
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A list of texts; absent or null is empty."""
+        value = self._present(name)
+        if value is None:
+            return ()
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return tuple(str(item) for item in value)
+        raise self._wrong(name, "a list of texts")
+
+
+def _from_milliseconds(value: int) -> datetime:
+    return datetime.fromtimestamp(value // 1000, UTC).replace(microsecond=value % 1000 * 1000)
