@@ -8,9 +8,10 @@ here is awaited by the trader.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from adapters.claude import DraftAnswer
 from adapters.outcome import CannotTell, FindOutcome, Found, NotFound, NotSent, SendOutcome, Sent
@@ -36,9 +37,10 @@ from domain.events.publication import (
 )
 from domain.events.reports import DraftFailed, DraftReceived, DraftRequested
 from run import metrics
-from run.people import Desks
-from run.service import Process
+from run.people import Desks, open_desks
+from run.service import Process, serve
 from run.worker import Worker
+from run.workers import WORKERS
 
 LANE_LENGTH_MAX = 1_000
 RETRY_AFTER_SECONDS_MAX = 60.0
@@ -47,16 +49,11 @@ READ_BACK_MARGIN = timedelta(minutes=10)
 DRAFT_TOKENS_MAX = 2_000
 STREAM = "outbox"
 
+_State = TypeVar("_State")
+
 
 class LaneFull(Exception):
     """A lane has more waiting than it may: the outbox stops rather than forget a delivery."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One committed emission to be carried out."""
-
-    event: Recorded
 
 
 class Outbox:
@@ -255,3 +252,28 @@ class Outbox:
             reason = f"{answer.kind}: {answer.text}"[:500]
             body = DraftFailed(report_id=request.report_id, attempt=request.attempt, reason=reason)
         await self._record(body, cause)
+
+
+async def main(process: Process) -> None:
+    """Run the worker and its lanes until the process is asked to stop."""
+    async with open_desks(process.settings) as desks:
+        emitted: list[Outbox] = []
+        worker = Worker(
+            "outbox",
+            WORKERS["outbox"](process.settings),
+            process.store,
+            process.build,
+            configuration_sha256=process.configuration_sha256,
+            on_committed=lambda events: emitted[0].carry_out(events),
+            figures=lambda: emitted[0].figures(),
+        )
+        outbox = Outbox(process, worker, desks)
+        emitted.append(outbox)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(outbox.run(), name="outbox.lanes")
+            await asyncio.sleep(0)  # the lanes exist before the first commit
+            tasks.create_task(worker.run(), name="outbox.worker")
+
+
+if __name__ == "__main__":
+    sys.exit(serve("outbox", main))

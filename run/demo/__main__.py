@@ -1,0 +1,345 @@
+"""`make demo`: the whole desk on a simulated day, on this machine alone.
+
+    python -m run.demo                                until Ctrl-C; the page is live
+    python -m run.demo --duration 120                 a whole day in two minutes, then a summary
+    python -m run.demo --recording folder --day 2013-10-08
+    python -m run.demo --reset                        forget log and ledgers
+
+The same through make: DURATION, SEED, SPEED, RECORDING and DAY. Settings of the environment win:
+DATABASE_URL and REDIS_URL name servers of your own. Exit code 0 when the day ran and log and
+ledgers agree, 1 when not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import secrets
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, ExitStack
+from datetime import date, datetime
+from pathlib import Path
+
+import aiohttp
+import orjson
+from argon2 import PasswordHasher
+
+from adapters.calendar import NoSession, plan_session
+from domain.events.system import ClockStarted, PlannedDay
+from run.build import build_id
+from run.demo import plan, state
+from run.demo.director import Director
+from run.demo.operator import Operator
+from run.demo.report import append_p99_seconds, log_sizes, read_log, report
+from run.demo.state import DemoState
+from run.embedded import EmbeddedError, EmbeddedPostgres, EmbeddedValkey
+from run.services import SERVICES
+from run.supervisor import Service, ServiceFailed, Supervisor
+from run.worker import Recorder
+from store.contract import Selection
+from store.errors import StoreError
+from store.migrate import MigrationError, migrate
+from store.postgres import PostgresStore
+
+FOLDER = Path("var/demo")
+SANDBOXES = ("market", "people")
+METRICS_PORT_FIRST = 9_400
+READY_SECONDS_MAX = 120.0
+DRAIN_SECONDS_MAX = 30.0
+POLL_SECONDS = 0.1
+
+
+class DemoFailed(Exception):
+    """The demo cannot go on; the text says why and what to do."""
+
+
+def say(text: str) -> None:
+    print(f"demo: {text}", flush=True)
+
+
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m run.demo",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    given = os.environ.get
+    parser.add_argument("--duration", type=float, default=float(given("DURATION") or 0))
+    parser.add_argument("--seed", type=int, default=int(given("SEED") or 1))
+    parser.add_argument("--speed", type=float, default=float(given("SPEED") or 10))
+    parser.add_argument(
+        "--recording", default=given("RECORDING") or "", help="folder of LEAN files"
+    )
+    parser.add_argument("--day", type=date.fromisoformat, default=given("DAY") or None)
+    parser.add_argument("--reset", action="store_true", help="forget the demo's log and ledgers")
+    options = parser.parse_args(argv)
+    if isinstance(options.day, str):
+        options.day = date.fromisoformat(options.day)
+    if options.recording and options.day is None:
+        parser.error("--recording needs --day")
+    return options
+
+
+class Demo:
+    """One run: servers, sandboxes, services, director, operator, summary."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.state: DemoState = state.load(FOLDER, options.seed, options.day, options.recording)
+        self.password = secrets.token_urlsafe(12)
+        self.failed = ""
+        self.offsets = log_sizes(FOLDER)
+        self.stop = asyncio.Event()
+        self.running = False
+
+    def url(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.state.ports[name]}"
+
+    async def run(self) -> int:
+        """The whole run; the exit code."""
+        with ExitStack() as servers:
+            database_url, redis_url = self._servers(servers)
+            await migrate(database_url)
+            async with AsyncExitStack() as parts:
+                return await self._run(parts, database_url, redis_url)
+
+    def _servers(self, servers: ExitStack) -> tuple[str, str]:
+        database_url = os.environ.get("DATABASE_URL", "")
+        if not database_url:
+            postgres = EmbeddedPostgres(FOLDER / "postgres", self.state.ports["postgres"])
+            servers.enter_context(postgres)
+            database_url = postgres.dsn()
+        redis_url = os.environ.get("REDIS_URL", "")
+        if not redis_url:
+            valkey = EmbeddedValkey(FOLDER / "valkey", self.state.ports["valkey"])
+            servers.enter_context(valkey)
+            redis_url = valkey.url()
+        return database_url, redis_url
+
+    async def _run(self, parts: AsyncExitStack, database_url: str, redis_url: str) -> int:
+        store = await PostgresStore.open(database_url, application_name="demo")
+        parts.push_async_callback(store.close)
+        http = await parts.enter_async_context(aiohttp.ClientSession())
+        self._next_session_if_over()
+        day = plan_session(self.state.day).day
+        environment = state.environment(self.state, database_url, redis_url, FOLDER / "run")
+        environment["STRIKETAPE_OPERATOR_PASSWORD_HASH"] = PasswordHasher().hash(self.password)
+        state.write_environment_file(FOLDER, environment)
+        supervisor = Supervisor(FOLDER / "log", environment)
+        parts.push_async_callback(supervisor.stop)
+        self._start_sandboxes(supervisor)
+        controls = [self.url("market_control"), self.url("people_control")]
+        await self._await_sandboxes(http, controls, supervisor)
+        recorder = Recorder(store, "director", build_id(), secrets.token_hex(16))
+        director = Director(store, recorder, http, controls, day, say)
+        since = await store.head()
+        await director.set_clock(0.0, None, at=await self._resume_at(store, day))
+        self._start_services(supervisor)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                watching = tasks.create_task(supervisor.watch(), name="supervisor")
+                scene = tasks.create_task(director.watch(), name="scene")
+                await self._await_desk(store, since)
+                self.running = True
+                self._announce()
+                await self._day(tasks, store, http, director, day)
+                watching.cancel()
+                scene.cancel()
+        except* ServiceFailed as failure:
+            self.failed = str(failure.exceptions[0])
+            say(self.failed)
+        append_p99 = append_p99_seconds(self._metrics_ports())
+        await supervisor.stop()
+        return await self._summary(store, supervisor, append_p99)
+
+    def _next_session_if_over(self) -> None:
+        marker = FOLDER / "session-over"
+        if marker.exists():
+            marker.unlink()
+            later = plan_session(self.state.day).later[0].session_date
+            self.state.session_date = later.isoformat()
+            self.state.seed += 1
+            state.save(FOLDER, self.state)
+            say(f"the session before is over; this one is {later}")
+
+    def _start_sandboxes(self, supervisor: Supervisor) -> None:
+        port = self.state.ports
+        market = [
+            "--seed", str(self.state.seed),
+            "--session-date", self.state.session_date,
+            "--uw-port", str(port["uw"]),
+            "--tws-port", str(port["tws"]),
+            "--control-port", str(port["market_control"]),
+            "--uw-token", state.UW_TOKEN,
+            "--state-dir", str(FOLDER / "market"),
+        ]  # fmt: skip
+        if self.state.recording:
+            market += ["--recording", self.state.recording, "--day", self.state.session_date]
+        supervisor.start(Service("sandbox-market", "run.sandbox_market", market))
+        people = [
+            *(
+                part
+                for name in ("discord", "telegram", "x", "reddit", "claude")
+                for part in (f"--{name}-port", str(port[name]))
+            ),
+            "--control-port", str(port["people_control"]),
+            "--state-dir", str(FOLDER / "people"),
+            "--seed", str(self.state.seed),
+        ]  # fmt: skip
+        supervisor.start(Service("sandbox-people", "run.sandbox_people", people))
+
+    def _start_services(self, supervisor: Supervisor) -> None:
+        for offset, (name, module) in enumerate(SERVICES):
+            port = {"STRIKETAPE_METRICS_PORT": str(METRICS_PORT_FIRST + offset)}
+            supervisor.start(Service(name, module, environment=port))
+
+    async def _await_sandboxes(
+        self, http: aiohttp.ClientSession, controls: Sequence[str], supervisor: Supervisor
+    ) -> None:
+        deadline = time.monotonic() + READY_SECONDS_MAX
+        for control in controls:
+            while True:
+                try:
+                    async with http.get(f"{control}/_sim/state") as answer:
+                        if answer.status == 200:
+                            break
+                except aiohttp.ClientError:
+                    pass
+                self._check(deadline, supervisor, f"the sandbox at {control} does not answer")
+                await asyncio.sleep(POLL_SECONDS)
+
+    def _check(self, deadline: float, supervisor: Supervisor, text: str) -> None:
+        for service in supervisor.services.values():
+            if not service.is_running and service.name.startswith("sandbox"):
+                raise DemoFailed(f"{service.name} ended:\n{supervisor.tail(service.name)}")
+        if time.monotonic() > deadline:
+            raise DemoFailed(f"{text}; logs are in {FOLDER / 'log'}")
+
+    async def _resume_at(self, store: PostgresStore, day: PlannedDay) -> datetime:
+        """Where the day goes on: its start, or the last market time on the log."""
+        clocks = Selection(types=frozenset({"ClockStarted"}))
+        newest = await store.read(0, clocks)
+        head = await store.head()
+        start = plan.starts_at(day)
+        if not newest or head == 0:
+            return start
+        body = newest[-1].body
+        assert isinstance(body, ClockStarted)
+        last = (await store.read(head - 1, Selection(), 1))[0].market_time
+        return max(last, start) if body.session_date == day.session_date else start
+
+    async def _await_desk(self, store: PostgresStore, since: int) -> None:
+        """Wait until history is in and the broker connection is ready."""
+        wanted = {"HistoryReady", "BrokerReady"}
+        deadline = time.monotonic() + READY_SECONDS_MAX
+        while time.monotonic() < deadline:
+            events = await store.read(since, Selection(types=frozenset(wanted)))
+            if {event.type for event in events} >= wanted:
+                return
+            await asyncio.sleep(POLL_SECONDS)
+        raise ServiceFailed(
+            f"history or broker not ready within {READY_SECONDS_MAX:.0f} s; "
+            f"logs are in {FOLDER / 'log'}"
+        )
+
+    def _announce(self) -> None:
+        say(f"the page: {self.url('api')}   user: operator   password: {self.password}")
+        say(f"logs: {FOLDER / 'log'}")
+
+    async def _day(
+        self,
+        tasks: asyncio.TaskGroup,
+        store: PostgresStore,
+        http: aiohttp.ClientSession,
+        director: Director,
+        day: PlannedDay,
+    ) -> None:
+        timed = self.options.duration > 0
+        phases = (plan.scripted if timed else plan.watched)(day, self.options.speed)
+        operator = Operator(
+            store, http, self.url("people_control"), self.url("api"), self.password, say
+        )
+        pressing = None
+        switch = None
+        if timed:
+            pressing = tasks.create_task(operator.approve_all(), name="operator")
+            switch = tasks.create_task(self._show_switch(director, operator), name="switch")
+        directing = tasks.create_task(director.direct(phases), name="director")
+        stopping = tasks.create_task(self.stop.wait(), name="stop")
+        await asyncio.wait((directing, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if not self.stop.is_set():
+            await self._drain(store, director)
+            (FOLDER / "session-over").touch()
+        for task in (pressing, switch, directing, stopping):
+            if task is not None:
+                task.cancel()
+
+    async def _show_switch(self, director: Director, operator: Operator) -> None:
+        while director.phase != "auction":
+            await asyncio.sleep(POLL_SECONDS)
+        if not await operator.halt_and_release():
+            self.failed = "halt and release through the API did not take effect"
+
+    async def _drain(self, store: PostgresStore, director: Director) -> None:
+        """Let workers and deliveries finish: the clock runs on slowly."""
+        deadline = time.monotonic() + DRAIN_SECONDS_MAX
+        while time.monotonic() < deadline:
+            tally = await read_log(store)
+            if not tally.scheduled.keys() - tally.confirmed.keys() - tally.ended:
+                break
+            await asyncio.sleep(1.0)
+        await director.settle()
+
+    def _metrics_ports(self) -> list[int]:
+        return [METRICS_PORT_FIRST + offset for offset in range(len(SERVICES))]
+
+    async def _summary(
+        self, store: PostgresStore, supervisor: Supervisor, append_p99: float | None
+    ) -> int:
+        result = await report(
+            store, FOLDER, self.state, supervisor, append_p99, self.failed, self.offsets
+        )
+        print(orjson.dumps(result).decode(), flush=True)
+        zeros = ("duplicate_orders", "early_posts", "ledger_differences", "verify_differences")
+        bad = self.failed or result["errors"] or any(result[name] for name in zeros)
+        return 1 if bad else 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    options = arguments(argv)
+    if options.reset:
+        shutil.rmtree(FOLDER, ignore_errors=True)
+        say("log and ledgers are gone")
+        return 0
+    try:
+        return asyncio.run(_interruptible(Demo(options)))
+    except (DemoFailed, EmbeddedError, MigrationError, NoSession, StoreError) as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+
+
+async def _interruptible(demo: Demo) -> int:
+    """Ctrl-C ends the day and leads to the summary; a second one ends at once."""
+    task = asyncio.create_task(demo.run(), name="demo")
+
+    def interrupt() -> None:
+        if demo.stop.is_set() or not demo.running:
+            task.cancel()
+        demo.stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, interrupt)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        say("ended; started again it goes on from its log")
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
