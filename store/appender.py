@@ -36,7 +36,7 @@ EVENTS_PER_GROUP_MAX = 500
 EVENTS_PER_CALL_MAX = 10_000
 QUEUED_EVENTS_MAX = 20_000
 ATTEMPTS_MAX = 3
-COMMAND_SECONDS_MAX = 10.0
+CLOSE_SECONDS_MAX = 2.0
 SETTLE_SECONDS_MAX = 10.0
 _SETTLE_POLL_SECONDS = 0.02
 
@@ -45,7 +45,14 @@ OnAppend = Callable[[float, int], None]
 """Called with real seconds of a committed group and its number of events."""
 
 _CONFLICTS: dict[int, type[StoreError]] = {1: VersionConflict, 2: IdConflict, 3: CheckpointConflict}
-_LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, TimeoutError)
+# InternalClientError is what asyncpg says of a connection that broke between its own steps.
+_LOST = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    TimeoutError,
+)
 
 
 @dataclass(slots=True)
@@ -116,7 +123,8 @@ class Appender:
         self._wake.set()
         if self._task is not None:
             await self._task
-        await self._disconnect()
+        if self._connection is not None:
+            await close_quietly(self._connection)
 
     async def append(
         self, events: Sequence[Prepared], index: Sequence[int], checkpoint: Checkpoint | None
@@ -300,7 +308,7 @@ class Appender:
                         return False
                     continue
             except (*_LOST, asyncpg.PostgresError, StoreUnavailable):
-                await self._disconnect()
+                self._disconnect()
             await asyncio.sleep(_SETTLE_POLL_SECONDS)
         raise OutcomeUnknown(
             f"outcome of a group of {len(group)} calls must be settled in "
@@ -347,7 +355,7 @@ class Appender:
                 raise StoreUnavailable(f"nothing was written: no connection: {error}") from error
         return self._connection
 
-    async def _disconnect(self) -> None:
+    def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None and not connection.is_closed():
             connection.terminate()
@@ -366,6 +374,14 @@ def appended(call: Call, places: Sequence[Place], new: set[int], now: datetime) 
             places[at].position not in new or first_use[at] != i for i, at in enumerate(call.index)
         ),
     )
+
+
+async def close_quietly(connection: Writer) -> None:
+    """Close a connection that may be broken already."""
+    try:
+        await connection.close(timeout=CLOSE_SECONDS_MAX)
+    except (*_LOST, asyncpg.PostgresError):
+        connection.terminate()
 
 
 def _fail(group: Sequence[Call], error: StoreError) -> None:

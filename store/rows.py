@@ -22,11 +22,11 @@ from domain.event import (
     Recorded,
     Retention,
     decode_body,
-    encode_body,
     event_type,
 )
 from domain.events.system import ClockAccepted, ClockStarted
 from store.errors import IdConflict
+from store.eventsourcing import MAPPER, StreamEvent
 
 if TYPE_CHECKING:
     import asyncpg
@@ -54,7 +54,10 @@ class Prepared:
 
 def prepare(event: Proposed) -> Prepared:
     """Encode an event for the log."""
-    data = encode_body(event.body)
+    stored = MAPPER.to_stored_event(
+        StreamEvent(event.stream, event.expected_version or 0, event.body)
+    )
+    data = stored.state
     name = event_type(event.body)
     content = blake2b(event.stream.encode(), digest_size=16)
     content.update(b"\0" + name.encode() + b"\0" + _compared(event.body, data))

@@ -15,14 +15,20 @@ from typing import Any
 import asyncpg
 
 from domain.event import Recorded, Retention
-from store.appender import Writer
+from store.appender import Writer, close_quietly
 from store.contract import Selection
 from store.reading import Head, Reader, retentions
 
 POLL_SECONDS = 0.25
 _RECONNECT_SECONDS_MIN = 0.05
 _RECONNECT_SECONDS_MAX = 2.0
-_LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresError, TimeoutError)
+_LOST = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresError,
+    TimeoutError,
+)
 
 
 def channel(retention: Retention) -> str:
@@ -97,8 +103,7 @@ class Doorbell:
             except _LOST:
                 await asyncio.sleep(delay)
             finally:
-                if not connection.is_closed():
-                    connection.terminate()
+                await close_quietly(connection)
 
     def _ring(self, _: Any, __: int, name: str, payload: object) -> None:
         position, _, day = str(payload).partition(" ")
