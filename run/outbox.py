@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from adapters.claude import DraftAnswer
+from adapters.claude.writer import DraftAnswer
 from adapters.outcome import CannotTell, FindOutcome, Found, NotFound, NotSent, SendOutcome, Sent
 from domain.commentary.prompt import RULES, SCHEMA, facts_block
 from domain.commentary.stage import ReportState

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 
-from adapters.claude import ClaudeWriter, DraftAnswer, DraftError
+from adapters.claude.writer import ClaudeWriter, DraftAnswer, DraftError
 from adapters.discord.sender import DiscordSender
 from adapters.outcome import CannotTell, FindOutcome, NotSent, SendOutcome, Sent, delivery_marker
-from adapters.reddit import RedditPoster
+from adapters.reddit.poster import RedditAccount, RedditPoster
 from adapters.telegram.bot import TelegramBot
 from adapters.telegram.buttons import button_data
 from adapters.telegram.text import escaped
-from adapters.x import XPoster
+from adapters.x.poster import XKeys, XPoster
 from domain.distribution.approvals import APPROVE, REJECT
 from domain.events.approvals import ApprovalRequested
 from domain.events.publication import DeliveryScheduled, Vendor
@@ -132,18 +132,23 @@ async def open_desks(settings: Settings) -> AsyncIterator[Desks]:
     telegram = TelegramBot(settings.telegram_url, settings.telegram_token.get_secret_value())
     x = XPoster(
         settings.x_url,
-        settings.x_consumer_key.get_secret_value(),
-        settings.x_consumer_secret.get_secret_value(),
-        settings.x_access_token.get_secret_value(),
-        settings.x_access_token_secret.get_secret_value(),
+        XKeys(
+            consumer_key=settings.x_consumer_key.get_secret_value(),
+            consumer_secret=settings.x_consumer_secret.get_secret_value(),
+            access_token=settings.x_access_token.get_secret_value(),
+            access_token_secret=settings.x_access_token_secret.get_secret_value(),
+        ),
+        lambda: datetime.now(UTC),
     )
     reddit = RedditPoster(
         settings.reddit_url,
         settings.reddit_oauth_url,
-        settings.reddit_client_id.get_secret_value(),
-        settings.reddit_client_secret.get_secret_value(),
-        settings.reddit_username,
-        settings.reddit_password.get_secret_value(),
+        RedditAccount(
+            client_id=settings.reddit_client_id.get_secret_value(),
+            client_secret=settings.reddit_client_secret.get_secret_value(),
+            username=settings.reddit_username,
+            password=settings.reddit_password.get_secret_value(),
+        ),
     )
     claude = ClaudeWriter(
         settings.claude_url, settings.claude_api_key.get_secret_value(), settings.claude_model

@@ -1,0 +1,121 @@
+"""From a fill to the readers: tiers, approval, posts and a report, through the real clients."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from domain.event import derived_id
+from domain.events.publication import DeliveryConfirmed, DeliveryScheduled
+from domain.events.system import PlannedDay, SessionPlanned
+from tests.domain.distribution.story import changed, closed, validated
+from tests.domain.distribution.story import opened as position_opened
+from tests.e2e.people_desk import Desk, opened, running
+
+CORRELATION = derived_id("signal", "sig-1")
+
+
+async def tell_entry(desk: Desk) -> None:
+    signal = validated()
+    for body in (signal, position_opened(signal), changed()):
+        await desk.trader.record("position/pos-1", body, correlation_id=CORRELATION)
+
+
+async def test_a_trade_reaches_every_tier_once_never_early_and_posts_after_approval(
+    store: Any, database_url: str, redis_url: str
+) -> None:
+    async with opened(store, database_url, redis_url) as desk, running(desk):
+        await tell_entry(desk)
+        await desk.wait_for("DeliveryConfirmed", 1)
+        await desk.trader.record("position/pos-1", closed(), correlation_id=CORRELATION)
+        prompted = (await desk.wait_for("ApprovalPrompted"))[0].body
+        telegram = desk.sandbox.sandboxes["telegram"]
+        telegram.press(prompted.message_id, "approve", desk.settings.telegram_allowed_users[0])
+        confirmed = await desk.wait_for("DeliveryConfirmed", 8)
+        scheduled = {
+            e.body.delivery_id: e.body
+            for e in await desk.wait_for("DeliveryScheduled", 8)
+            if isinstance(e.body, DeliveryScheduled)
+        }
+    assert len(desk.ledger("discord")) == 6
+    assert len(desk.ledger("x")) == 1
+    assert len(desk.ledger("reddit")) == 1
+    remote = {
+        e.body.remote_id: scheduled[e.body.delivery_id]
+        for e in confirmed
+        if isinstance(e.body, DeliveryConfirmed)
+    }
+    for line in desk.ledger("discord"):
+        due = remote[line["remote_id"]].due_at
+        assert datetime.fromisoformat(line["market_at"]) >= due
+    assert {e.correlation_id for e in confirmed} == {CORRELATION}
+
+
+async def test_a_message_whose_answer_was_lost_is_found_and_not_sent_twice(
+    store: Any, database_url: str, redis_url: str
+) -> None:
+    async with opened(store, database_url, redis_url) as desk:
+        desk.sandbox.world.faults.add(
+            {
+                "match": {"vendor": "discord", "method": "POST", "path": "/messages$", "times": 1},
+                "action": {"kind": "commit_then_drop"},
+            }
+        )
+        async with running(desk):
+            await tell_entry(desk)
+            confirmed = await desk.wait_for("DeliveryConfirmed", 1)
+    assert confirmed[0].body.via == "reconcile"
+    premium = str(desk.settings.discord_channel_premium)
+    assert [line["channel"] for line in desk.ledger("discord")].count(premium) == 1
+
+
+async def test_an_outbox_that_was_killed_goes_on_and_repeats_nothing(
+    store: Any, database_url: str, redis_url: str
+) -> None:
+    async with opened(store, database_url, redis_url) as desk:
+        async with running(desk):
+            await tell_entry(desk)
+            await desk.wait_for("DeliveryAttempted", 1)
+        async with running(desk):
+            await desk.wait_for("DeliveryConfirmed", 2)
+        premium = str(desk.settings.discord_channel_premium)
+        assert [line["channel"] for line in desk.ledger("discord")].count(premium) == 1
+
+
+async def test_the_close_is_reported_after_approval_with_figures_from_the_log_alone(
+    store: Any, database_url: str, redis_url: str
+) -> None:
+    async with opened(store, database_url, redis_url) as desk, running(desk):
+        now = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
+        day = PlannedDay(
+            session_date=now.date(),
+            open_at=now - timedelta(hours=6, minutes=30),
+            close_at=now,
+            options_close_at=now + timedelta(minutes=15),
+            is_half_day=False,
+        )
+        plan = SessionPlanned(day=day, earlier=(), later=(), library="test")
+        await desk.trader.record("session", plan)
+        prompted = (await desk.wait_for("ApprovalPrompted"))[0].body
+        telegram = desk.sandbox.sandboxes["telegram"]
+        telegram.press(prompted.message_id, "approve", desk.settings.telegram_allowed_users[0])
+        await desk.wait_for("DeliveryConfirmed", 1)
+        drafts = await desk.wait_for("DraftReceived")
+    assert len(drafts) == 1
+    message = desk.ledger("discord")[0]["content"]
+    assert "{{" not in str(message)
+    assert "New York" in str(message)
+
+
+async def test_a_stranger_presses_in_vain(store: Any, database_url: str, redis_url: str) -> None:
+    async with opened(store, database_url, redis_url) as desk, running(desk):
+        await tell_entry(desk)
+        await desk.trader.record("position/pos-1", closed(), correlation_id=CORRELATION)
+        prompted = (await desk.wait_for("ApprovalPrompted"))[0].body
+        telegram = desk.sandbox.sandboxes["telegram"]
+        telegram.press(prompted.message_id, "approve", 666)
+        await desk.wait_for("TelegramRefused")
+        await asyncio.sleep(0)
+    decided = [e for e in await store.read(0) if e.type == "ApprovalDecided"]
+    assert decided == []
