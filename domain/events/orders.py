@@ -118,6 +118,8 @@ class SnapshotOrder(Value):
     account: str
     why_held: str = ""
     completed_status: str = ""
+    oca_type: int = 0
+    """1 cancels the others with block, 2 reduces them with block, 3 without; 0 unknown."""
 
 
 class BrokerExecution(Value):

@@ -84,8 +84,7 @@ class HistoryService:
 
     def _daily(self, symbol: str, duration: str, end: datetime) -> list[tuple[FieldValue, ...]]:
         days = _days(duration)
-        before = end.astimezone(NEW_YORK).date()
-        bars = [bar for bar in self._market.daily_bars(symbol, days) if bar[0] <= before]
+        bars = self._finished_days(symbol, days, end)
         return [
             (f"{day:%Y%m%d}", *prices, volume, round(sum(prices) / 4, 4), max(volume // 100, 1))
             for day, *prices, volume in bars[-days:]
@@ -109,16 +108,25 @@ class HistoryService:
                 rows.append((stamp, *prices, bar.volume, bar.wap, bar.count))
         return rows
 
+    def _finished_days(
+        self, symbol: str, days: int, end: datetime
+    ) -> list[tuple[date, float, float, float, float, int]]:
+        """Daily bars of sessions that had closed by `end`."""
+        last = end.astimezone(NEW_YORK)
+        skipped = max((self._market.session_date - last.date()).days, 0)
+        closed = last.hour >= 16
+        bars = self._market.daily_bars(symbol, days + skipped)
+        return [bar for bar in bars if bar[0] < last.date() or (bar[0] == last.date() and closed)]
+
     def _sessions(self, symbol: str, days: int, end: datetime) -> list[date]:
-        """The last sessions that started before `end`; today's counts once it has opened."""
-        sessions = [bar[0] for bar in self._market.daily_bars(symbol, days)]
+        """The last sessions that had begun before `end`, today's among them."""
+        last = end.astimezone(NEW_YORK)
+        skipped = max((self._market.session_date - last.date()).days, 0)
+        sessions = [bar[0] for bar in self._market.daily_bars(symbol, days + skipped)]
         if self._market.now() >= self._market.open_at:
             sessions.append(self._market.session_date)
-        last = end.astimezone(NEW_YORK)
-        at_open = last.hour * 60 + last.minute > 9 * 60 + 30
-        sessions = [
-            day for day in sessions if day < last.date() or (day == last.date() and at_open)
-        ]
+        begun = last.hour * 60 + last.minute > 9 * 60 + 30
+        sessions = [day for day in sessions if day < last.date() or (day == last.date() and begun)]
         return sessions[-days:]
 
 

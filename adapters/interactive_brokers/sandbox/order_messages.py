@@ -102,7 +102,7 @@ def open_order(
     commission: list[FieldValue] = [UNSET_DOUBLE] * 3
     if what_if is not None:
         before, after = what_if.before, what_if.after
-        margins = [
+        figures = (
             before.initial,
             before.maintenance,
             what_if.equity_before,
@@ -112,7 +112,8 @@ def open_order(
             after.initial,
             after.maintenance,
             what_if.equity_after,
-        ]
+        )
+        margins = [round(figure, 2) for figure in figures]
         commission = [what_if.commission] * 3
     tail: list[FieldValue] = [
         *_legs(order),  # 69 .. 72

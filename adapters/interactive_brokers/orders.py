@@ -1,0 +1,342 @@
+"""The trader's way to the broker: one connection, one fixed client id, each intent sent once.
+
+run/trader owns an IbOrders: it connects, takes a snapshot, reserves order ids, sends intents that
+are committed on the log, and writes every event of `events` to the log. Nothing here decides,
+retries or re-sends; a doubt ends in a new connection and a new snapshot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from adapters.interactive_brokers import order_translation as translate
+from adapters.interactive_brokers.link import LinkError, RequestFailed
+from adapters.interactive_brokers.order_link import BrokerEvent, OrderLink
+from domain.events.orders import (
+    BrokerConnected,
+    BrokerDisconnected,
+    BrokerSnapshotReceived,
+    BrokerTimeSeen,
+    OrderIdBlockReserved,
+    OrderIntended,
+    OrderModifyIntended,
+    WhatIfAnswered,
+)
+
+EVENTS_MAX = 20_000
+HEARTBEAT_SECONDS = 2.0
+HEARTBEAT_ANSWER_SECONDS = 4.0
+SNAPSHOT_REQUEST_SECONDS = 5.0
+WHAT_IF_SECONDS = 4.0
+ID_BLOCK_SIZE = 10_000
+SENDS_A_SECOND_MAX = 30
+"""With requests and heartbeats below the 45 at which ib_async starts to queue."""
+BRACKET_MEMBERS_MAX = 3
+
+
+class NotSent(RuntimeError):
+    """The bytes did not leave and will not: the caller may let the intent lapse."""
+
+
+class IbOrders:
+    """Connection, snapshot, ids and sends of the one trader.
+
+    `now` is the wall clock. `events` is read by the caller; the last event of a connection is
+    its BrokerDisconnected. When more than `events_max` wait, the connection is given up.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        client_id: int,
+        run_id: str,
+        now: Callable[[], datetime],
+        *,
+        account: str = "",
+        events_max: int = EVENTS_MAX,
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
+        answer_seconds: float = HEARTBEAT_ANSWER_SECONDS,
+        request_seconds: float = SNAPSHOT_REQUEST_SECONDS,
+    ) -> None:
+        self._host, self._port = host, port
+        self._client_id = client_id
+        self._run_id = run_id
+        self._now = now
+        self._wanted_account = account
+        self._events_max = events_max
+        self._heartbeat_seconds = heartbeat_seconds
+        self._answer_seconds = answer_seconds
+        self._request_seconds = request_seconds
+        self.events: asyncio.Queue[BrokerEvent] = asyncio.Queue()
+        self._link: OrderLink | None = None
+        self._connection = ""
+        self._lost: asyncio.Future[str] | None = None
+        self._heartbeat: asyncio.Task[None] | None = None
+        self._block: OrderIdBlockReserved | None = None
+        self._last_sent_id = 0
+        self._sent_at: deque[float] = deque()
+
+    # The connection.
+
+    @property
+    def is_connected(self) -> bool:
+        return self._link is not None and self._link.is_open
+
+    async def connect(self, connection: str) -> BrokerConnected:
+        """Open a new connection under the name `connection`.
+
+        Raises:
+            ClientIdInUse: another trader or its watchdog lives; wait, keep the id.
+            LinkError: TWS is not there or not ready.
+        """
+        assert not self.is_connected, "the earlier connection must be closed first"
+        self._connection = connection
+        self._block, self._last_sent_id = None, 0
+        self._sent_at.clear()
+        lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._lost = lost
+
+        def when_lost(reason: str) -> None:
+            self._emit(BrokerDisconnected(connection=connection, reason=reason))
+            if not lost.done():
+                lost.set_result(reason)
+
+        link = OrderLink(connection, self._emit, when_lost)
+        await link.start(self._host, self._port, self._client_id)
+        if self._wanted_account and link.account != self._wanted_account:
+            text = f"account must be {self._wanted_account}, was {link.account}"
+            link.close(text)
+            raise LinkError(text)
+        self._link = link
+        self._heartbeat = asyncio.create_task(self._beat(link), name="ib-orders-heartbeat")
+        return BrokerConnected(
+            connection=connection,
+            run_id=self._run_id,
+            account=link.account,
+            paper=link.account.startswith("D"),
+            client_id=self._client_id,
+            server_version=link.client.serverVersion(),
+            next_valid_id=link.next_valid_id,
+        )
+
+    async def wait_lost(self) -> str:
+        """Returns the reason once the present connection is gone."""
+        assert self._lost is not None, "connect first"
+        return await asyncio.shield(self._lost)
+
+    async def close(self, reason: str = "closed by us") -> None:
+        if self._link is not None:
+            self._link.close(reason)
+            self._link = None
+        if self._heartbeat is not None:
+            self._heartbeat.cancel()
+            await asyncio.gather(self._heartbeat, return_exceptions=True)
+            self._heartbeat = None
+
+    async def _beat(self, link: OrderLink) -> None:
+        """Ask for TWS's time for as long as the link lives; silence closes it."""
+        while link.is_open:
+            asked = time.perf_counter()
+            try:
+                broker_time = await link.current_time(self._answer_seconds)
+            except LinkError:
+                return
+            self._emit(
+                BrokerTimeSeen(
+                    connection=self._connection,
+                    broker_time=broker_time,
+                    round_trip_seconds=time.perf_counter() - asked,
+                )
+            )
+            await asyncio.sleep(self._heartbeat_seconds)
+
+    def _emit(self, event: BrokerEvent) -> None:
+        """Queue an event; a reader too far behind costs the connection, never an event."""
+        self.events.put_nowait(event)
+        if self.events.qsize() > self._events_max and self.is_connected:
+            assert self._link is not None
+            self._link.close(f"more than {self._events_max} events wait to be recorded")
+
+    def _open_link(self) -> OrderLink:
+        if self._link is None or not self._link.is_open:
+            raise NotSent("a connection must be open, was none")
+        return self._link
+
+    # What is.
+
+    async def snapshot(self) -> BrokerSnapshotReceived:
+        """Open and completed orders, executions, positions and account, asked one by one.
+
+        Raises:
+            LinkError: a request stayed unanswered; the connection is closed, connect anew.
+            RequestFailed: TWS refused a request.
+        """
+        link = self._open_link()
+        seconds = self._request_seconds
+        open_orders = await link.open_orders(seconds)
+        completed_orders = await link.completed_orders(seconds)
+        executions = await link.executions(seconds)
+        positions = await link.positions(seconds)
+        account_values = await link.all_account_values(seconds)
+        return BrokerSnapshotReceived(
+            connection=self._connection,
+            open_orders=open_orders,
+            completed_orders=completed_orders,
+            executions=executions,
+            positions=positions,
+            account_values=account_values,
+            taken_at=self._now(),
+        )
+
+    def reserve_ids(self, first_above: int, count: int = ID_BLOCK_SIZE) -> OrderIdBlockReserved:
+        """A block of order ids above `first_above`, nextValidId and every id of this connection.
+
+        The library's own counter, which also numbers requests, is moved above the block. The
+        caller commits the event before it uses an id.
+        """
+        link = self._open_link()
+        first = max(first_above + 1, link.next_valid_id, link.client.getReqId())
+        self._block = OrderIdBlockReserved(
+            connection=self._connection,
+            client_id=self._client_id,
+            first=first,
+            last=first + count - 1,
+            next_valid_id=link.next_valid_id,
+        )
+        link.client.updateReqId(self._block.last + 1)
+        return self._block
+
+    # Sends. Plain functions: what the caller checked right before still holds.
+
+    def place(self, intent: OrderIntended) -> None:
+        """Send one order, once.
+
+        Raises:
+            NotSent: nothing left; the reason is in the text.
+        """
+        self.place_bracket([intent])
+
+    def place_bracket(self, intents: Sequence[OrderIntended]) -> None:
+        """Send parent and children in one go: only the last is transmitted, and frees the rest.
+
+        Raises:
+            NotSent: none of them left.
+        """
+        link = self._open_link()
+        self._check_members(intents)
+        self._check_room(link, len(intents))
+        ids = {intent.order_ref: intent.order_id for intent in intents}
+        orders = []
+        for intent in intents:
+            if intent.parent_ref and intent.parent_ref not in ids:
+                raise NotSent(f"a child must go with its parent, was alone: {intent.order_ref}")
+            parent_id = ids[intent.parent_ref] if intent.parent_ref else 0
+            order = translate.order_of(intent, parent_id)
+            orders.append((translate.structure_contract(intent.structure), order, intent))
+        for contract, order, intent in orders:
+            link.references[intent.order_id] = intent.order_ref
+            self._last_sent_id = intent.order_id
+            self._sent_at.append(time.monotonic())
+            link.client.placeOrder(intent.order_id, contract, order)
+
+    def _check_members(self, intents: Sequence[OrderIntended]) -> None:
+        if not 1 <= len(intents) <= BRACKET_MEMBERS_MAX:
+            raise NotSent(f"members must be 1 to {BRACKET_MEMBERS_MAX}, was {len(intents)}")
+        last_id = self._last_sent_id
+        for number, intent in enumerate(intents, start=1):
+            self._check_id(intent, last_id)
+            last_id = intent.order_id
+            if intent.transmit != (number == len(intents)):
+                raise NotSent("the last member alone must be transmitted")
+
+    def _check_id(self, intent: OrderIntended, last_id: int) -> None:
+        """The id belongs to this connection's block, is new, and the account is ours."""
+        assert self._link is not None
+        if intent.connection != self._connection or intent.client_id != self._client_id:
+            raise NotSent(
+                f"intent must be of connection {self._connection}, was {intent.connection}"
+            )
+        if self._block is None or not self._block.first <= intent.order_id <= self._block.last:
+            raise NotSent(f"order id must be in the reserved block, was {intent.order_id}")
+        if intent.order_id <= last_id:
+            raise NotSent(f"order id must be above {last_id}, was {intent.order_id}")
+        if intent.account != self._link.account:
+            raise NotSent(f"account must be {self._link.account}, was {intent.account!r}")
+
+    def _check_room(self, link: OrderLink, count: int) -> None:
+        """Nothing may wait in the library or in the socket once we say it was sent."""
+        now = time.monotonic()
+        while self._sent_at and now - self._sent_at[0] > 1.0:
+            self._sent_at.popleft()
+        if len(self._sent_at) + count > SENDS_A_SECOND_MAX:
+            raise NotSent(f"sends must be at most {SENDS_A_SECOND_MAX} a second, was one more")
+        if link.is_throttled:
+            raise NotSent("the library must send at once, was holding messages back")
+        if link.unsent_bytes():
+            raise NotSent(f"the socket must be empty, was {link.unsent_bytes()} bytes behind")
+
+    def modify(self, original: OrderIntended, change: OrderModifyIntended) -> None:
+        """Send a working order anew under its id: a clean order, never the echoed one.
+
+        Raises:
+            NotSent: its openOrder was not seen on this connection, or nothing can be sent.
+        """
+        link = self._open_link()
+        self._check_change(link, change.order_id, change.connection)
+        seen = link.orders[(self._client_id, change.order_id)]
+        order = translate.modified_order(original, change, seen)
+        order.orderId = change.order_id
+        contract = translate.structure_contract(original.structure)
+        self._sent_at.append(time.monotonic())
+        link.client.placeOrder(change.order_id, contract, order)
+
+    def cancel(self, order_id: int) -> None:
+        """Ask for the cancel of an order of ours; only the answer tells what became of it.
+
+        Raises:
+            NotSent: nothing can be sent.
+        """
+        link = self._open_link()
+        self._check_room(link, 1)
+        self._sent_at.append(time.monotonic())
+        link.client.cancelOrder(order_id)
+
+    def _check_change(self, link: OrderLink, order_id: int, connection: str) -> None:
+        if connection != self._connection:
+            raise NotSent(f"change must be of connection {self._connection}, was {connection}")
+        if order_id not in link.acknowledged:
+            raise NotSent(f"openOrder of {order_id} must have been seen on this connection")
+        self._check_room(link, 1)
+
+    async def what_if(
+        self, intent: OrderIntended, seconds: float = WHAT_IF_SECONDS
+    ) -> WhatIfAnswered:
+        """Margin change of an order that is not placed; null numbers when no answer came.
+
+        Raises:
+            NotSent: nothing left.
+        """
+        link = self._open_link()
+        self._check_id(intent, self._last_sent_id)
+        self._check_room(link, 1)
+        self._last_sent_id = intent.order_id
+        self._sent_at.append(time.monotonic())
+        link.references[intent.order_id] = intent.order_ref
+        order = translate.order_of(intent.model_copy(update={"transmit": True}), 0)
+        order.whatIf = True
+        contract = translate.structure_contract(intent.structure)
+        state, warning = None, ""
+        try:
+            state = await link.what_if(intent.order_id, contract, order, seconds)
+        except RequestFailed as refused:
+            warning = str(refused)
+        except TimeoutError:
+            warning = f"no answer within {seconds:g} s"
+        except LinkError as lost:
+            warning = str(lost)
+        return translate.what_if_answer(self._connection, intent, state, warning)
