@@ -92,3 +92,28 @@ def delivery_marker(secret: bytes, delivery_id: str) -> str:
 def delivery_nonce(delivery_id: str) -> str:
     """The idempotency key of a delivery, the same for each attempt (Discord: at most 25)."""
     return b32encode(hashlib.sha256(delivery_id.encode()).digest()).decode()[:NONCE_CHARACTERS]
+
+
+class VendorUnavailable(Exception):
+    """A call that sends nothing (log-in, polling) failed; safe to repeat unless `permanent`.
+
+    `vendor_code` is the vendor's or the HTTP code; the text holds no secret.
+    """
+
+    def __init__(
+        self,
+        vendor_code: str,
+        text: str,
+        *,
+        permanent: bool = False,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        super().__init__(f"{vendor_code}: {text}")
+        self.vendor_code = vendor_code
+        self.text = text
+        self.permanent = permanent
+        self.retry_after_seconds = retry_after_seconds
+
+    def as_not_sent(self) -> NotSent:
+        """What a send ends in whose log-in failed."""
+        return NotSent(self.permanent, self.vendor_code, self.text, self.retry_after_seconds)

@@ -1,0 +1,1 @@
+"""A local Reddit: tokens, text submissions and the own listing."""

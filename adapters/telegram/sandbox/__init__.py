@@ -1,0 +1,1 @@
+"""A local Telegram: Bot API methods, long polling, inline keyboards and presses."""

@@ -1,0 +1,1 @@
+"""X: text posts over tweepy, and a sandbox that speaks the vendor's wire."""

@@ -1,0 +1,1 @@
+"""A local X: posts, the own timeline, OAuth 1.0a signatures and the duplicate rule."""
