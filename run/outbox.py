@@ -34,6 +34,7 @@ from domain.events.publication import (
     DeliveryReconciling,
     DeliveryRejected,
     DeliveryUnknown,
+    Vendor,
 )
 from domain.events.reports import DraftFailed, DraftReceived, DraftRequested
 from run import metrics
@@ -45,6 +46,7 @@ from run.workers import WORKERS
 LANE_LENGTH_MAX = 1_000
 RETRY_AFTER_SECONDS_MAX = 60.0
 RETRY_AFTER_SECONDS = 1.0
+NONCE_WINDOW = timedelta(seconds=60)
 READ_BACK_MARGIN = timedelta(minutes=10)
 DRAFT_TOKENS_MAX = 2_000
 STREAM = "outbox"
@@ -201,7 +203,8 @@ class Outbox:
 
     async def _read_back(self, event: Recorded) -> None:
         assert isinstance(event.body, DeliveryReconciling)
-        scheduled = self._delivery(event.body.delivery_id).scheduled
+        delivery = self._delivery(event.body.delivery_id)
+        scheduled = delivery.scheduled
         since = datetime.now(UTC) - READ_BACK_MARGIN
         found: FindOutcome = await self._desks.find(scheduled, since)
         body: DeskEvent
@@ -215,10 +218,19 @@ class Outbox:
                 )
             case NotFound(evidence):
                 body = DeliveryNotFound(delivery_id=scheduled.delivery_id, evidence=evidence[:500])
+            case CannotTell() if self._repeats_safely(delivery):
+                evidence = "inside the nonce window: a repeat returns the first message"
+                body = DeliveryNotFound(delivery_id=scheduled.delivery_id, evidence=evidence)
             case CannotTell(reason):
                 await asyncio.sleep(RETRY_AFTER_SECONDS)
                 body = DeliveryUnknown(delivery_id=scheduled.delivery_id, reason=reason[:500])
         await self._record(body, event)
+
+    def _repeats_safely(self, delivery: Delivery) -> bool:
+        """Discord answers a repeated nonce of the past few minutes with the message it made."""
+        if delivery.scheduled.vendor is not Vendor.DISCORD or delivery.attempted_at is None:
+            return False
+        return datetime.now(UTC) - delivery.attempted_at < NONCE_WINDOW
 
     async def _prompt(self, request: ApprovalRequested, cause: Recorded | None = None) -> None:
         prompted = await self._desks.prompt(request)

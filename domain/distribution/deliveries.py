@@ -10,7 +10,7 @@ from __future__ import annotations
 from base64 import b32encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from uuid import UUID
@@ -52,6 +52,8 @@ class Delivery:
     status: Status = Status.WAITING
     attempts: int = 0
     read_backs: int = 0
+    attempted_at: datetime | None = None
+    """Real time of the last attempt: the vendor's repeat window is real."""
     remote_id: str = ""
 
 
@@ -138,6 +140,7 @@ class DeliveryStage:
         match event.body:
             case DeliveryAttempted() as body:
                 delivery.status, delivery.attempts = Status.ATTEMPTED, body.attempt
+                delivery.attempted_at = event.recorded_at
                 state.waiting.pop(made, None)
             case DeliveryReconciling():
                 delivery.status = Status.READING_BACK
