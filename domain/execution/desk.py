@@ -34,6 +34,8 @@ from domain.session import Session
 from domain.stage import Emission
 
 IDS_PER_BLOCK = 10_000
+REQUEST_IDS = 1_000
+"""Left free above nextValidId: the client library numbers its own requests from there."""
 IDS_KEPT_FOR_EXITS = 1_000
 """Entries stop before a block is used up, so that exits always have ids left."""
 RECENT_MAX = 500

@@ -42,7 +42,6 @@ _LIST = (
     Parameter("stop.flat_market_min", 10.0, "min", "forced flat, 4.4", 0.0, 60.0),
     Parameter("stop.assignment_before_close_min", 30.0, "min", "assignment, 1.6", 0.0, 390.0),
     Parameter("stop.pin_band", 0.0025, "share", "assignment, 1.6", 0.0005, 0.01),
-    Parameter("stop.assignment_rate", 0.04, "rate", "prior; early exercise of puts", 0.0, 0.2),
     Parameter("stop.margin_excess_share", 0.10, "share of equity", "exits, 4.9", 0.0, 0.5),
 )
 

@@ -1,0 +1,106 @@
+"""What the broker says, as the order stage folds it: callbacks, executions, commissions, errors.
+
+Called by orders.py. Callbacks may be late, repeated, reordered or missing: executions are counted
+by family, a doubt starts a look at the lists, and an error never ends an order.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from domain.event import Recorded
+from domain.events.orders import (
+    BrokerCommissionSeen,
+    BrokerErrorSeen,
+    BrokerExecutionSeen,
+    BrokerOrderSeen,
+    CommissionRecorded,
+    FillRecorded,
+    OrderState,
+)
+from domain.execution.desk import Desk
+from domain.execution.fills import commission_of, units_after, units_filled
+from domain.execution.order_book import after_status, changed, notice_listing, state_after_fills
+from domain.execution.order_state import Standing, standing
+from domain.execution.reconcile import execution_fill
+from domain.execution.work import story, work, work_position
+
+
+def on_order_seen(desk: Desk, event: Recorded, body: BrokerOrderSeen) -> None:
+    row = body.order
+    order = desk.book.find(row.order_ref, row.perm_id, row.order_id)
+    if order is None or desk.connection is None or desk.connection.name != body.connection:
+        return
+    change = after_status(order, row, body.source)
+    was_final = order.state.is_final
+    notice_listing(order, row, body.connection)
+    if change is not None:
+        desk.emit(f"order/{order.ref}", change, order.correlation_id)
+        return
+    live_again = standing(row.status) in (Standing.LIVE, Standing.WAITING)
+    if was_final and live_again and order.state is not OrderState.FILLED:
+        desk.want_snapshot(f"{order.ref} is said to be live")
+    elif not order.is_counted and standing(row.status) is Standing.FILLED:
+        desk.want_snapshot(f"executions of {order.ref} are missing")
+    work_position(desk, order.position_id)
+
+
+def on_execution_seen(desk: Desk, event: Recorded, body: BrokerExecutionSeen) -> None:
+    fill = execution_fill(desk, body.execution, [])
+    if fill is None:
+        return
+    about = story(desk, fill.position_id)
+    desk.emit(f"order/{fill.order_ref or 'foreign'}", fill, about)
+    order = desk.book.orders.get(fill.order_ref)
+    if order is not None:
+        filled = units_after(desk.fills, order, [fill])
+        state = state_after_fills(order, filled)
+        perm_id = body.execution.perm_id
+        change = changed(order, state, "execution", filled=filled, perm_id=perm_id)
+        desk.emit(f"order/{order.ref}", change, about)
+
+
+def on_filled(desk: Desk, event: Recorded, body: FillRecorded) -> None:
+    before = desk.fills.apply(body)
+    order = desk.book.orders.get(body.order_ref)
+    if order is not None:
+        order.filled = units_filled(order, desk.fills.by_order[order.ref].values())
+        if order.request is not None and order.request.kind == "place":
+            order.request = None
+    trade = desk.trades.get(body.position_id)
+    if trade is not None and body.contract is not None:
+        con_id = body.contract.con_id
+        change = body.side.sign * (body.quantity - (before.quantity if before else 0))
+        trade.held[con_id] = trade.held.get(con_id, 0) + change
+        shortage = desk.shortages.get(con_id)
+        if shortage is not None and not shortage.confirmed:
+            del desk.shortages[con_id]
+    early = desk.fills.early.get(body.exec_id)
+    if early is not None:
+        _emit_commission(desk, body.exec_id, early)
+    if order is None and trade is not None:
+        work(desk, trade)
+
+
+def _emit_commission(desk: Desk, exec_id: str, amount: Decimal) -> None:
+    body = commission_of(desk.fills, exec_id, amount)
+    if body is not None:
+        desk.emit(f"order/{body.order_ref or 'foreign'}", body, story(desk, body.position_id))
+
+
+def on_commission_seen(desk: Desk, event: Recorded, body: BrokerCommissionSeen) -> None:
+    if commission_of(desk.fills, body.exec_id, body.commission) is None:
+        desk.fills.keep_early(body)
+        return
+    _emit_commission(desk, body.exec_id, body.commission)
+
+
+def on_commission(desk: Desk, event: Recorded, body: CommissionRecorded) -> None:
+    desk.fills.apply_commission(body)
+
+
+def on_error_seen(desk: Desk, event: Recorded, body: BrokerErrorSeen) -> None:
+    """An error starts a look at the lists; by itself it never ends an order."""
+    order = desk.book.error(body)
+    if order is not None and order.is_live:
+        desk.want_snapshot(f"error {body.code} for {order.ref}")

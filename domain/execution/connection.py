@@ -1,0 +1,148 @@
+"""The broker connection as the order stage folds it: ids, snapshots, readiness, doubt.
+
+Called by orders.py. Orders leave only on a connection whose first snapshot was consumed; entries
+only while nothing differs.
+"""
+
+from __future__ import annotations
+
+from domain.event import Recorded
+from domain.events.orders import (
+    BrokerConnected,
+    BrokerDisconnected,
+    BrokerReady,
+    BrokerSnapshotReceived,
+    BrokerSnapshotWanted,
+    OrderIdBlockReserved,
+    OrderState,
+    ReconciliationCompleted,
+)
+from domain.events.system import WorkerStarted
+from domain.execution.desk import (
+    BROKER_DECISIONS_STREAM,
+    IDS_PER_BLOCK,
+    REQUEST_IDS,
+    Connection,
+    Desk,
+)
+from domain.execution.order_book import Order, changed, notice_listing
+from domain.execution.reconcile import reconcile
+from domain.execution.work import story, work_all
+
+
+def on_worker_started(desk: Desk, event: Recorded, body: WorkerStarted) -> None:
+    """A new run: what an earlier one intended without known outcome is unknown, never lapsed."""
+    desk.connection = None
+    desk.clean, desk.differences = False, None
+    _doubt(desk, "the run that intended it ended", intended=True)
+
+
+def _doubt(desk: Desk, reason: str, *, intended: bool) -> None:
+    for order in desk.book.live():
+        waiting = order.request is not None and order.request.sent
+        unsent = order.state is OrderState.INTENDED and intended
+        if unsent or order.state is OrderState.SENT or (waiting and order.is_live):
+            desk.emit(
+                f"order/{order.ref}",
+                changed(order, OrderState.UNKNOWN, reason),
+                order.correlation_id,
+            )
+        if intended and order.request is not None:
+            order.request = None
+
+
+def on_connected(desk: Desk, event: Recorded, body: BrokerConnected) -> None:
+    """Ids of a connection lie above everything that was ever reserved or seen."""
+    desk.connection = Connection(
+        body.connection, body.run_id, body.account, body.paper, body.client_id
+    )
+    desk.clean, desk.differences, desk.snapshot_wanted_at = False, None, None
+    first = max(body.next_valid_id + REQUEST_IDS, desk.reserved_to + 1)
+    reserved = OrderIdBlockReserved(
+        connection=body.connection,
+        client_id=body.client_id,
+        first=first,
+        last=first + IDS_PER_BLOCK - 1,
+        next_valid_id=body.next_valid_id,
+    )
+    desk.emit(BROKER_DECISIONS_STREAM, reserved)
+
+
+def on_reserved(desk: Desk, event: Recorded, body: OrderIdBlockReserved) -> None:
+    desk.reserved_to = max(desk.reserved_to, body.last)
+    if desk.connection is not None and desk.connection.name == body.connection:
+        desk.connection.block_first, desk.connection.block_last = body.first, body.last
+
+
+def on_disconnected(desk: Desk, event: Recorded, body: BrokerDisconnected) -> None:
+    if desk.connection is None or desk.connection.name != body.connection:
+        return
+    desk.connection = None
+    desk.clean, desk.differences = False, None
+    _doubt(desk, "the connection was lost", intended=False)
+
+
+def on_snapshot(desk: Desk, event: Recorded, body: BrokerSnapshotReceived) -> None:
+    connection = desk.connection
+    if connection is None or connection.name != body.connection:
+        return
+    desk.snapshot_wanted_at, desk.snapshot_at = None, event.recorded_at
+    result = reconcile(desk, body)
+    for row in body.open_orders:
+        order = desk.book.find(row.order_ref, row.perm_id)
+        if order is not None:
+            notice_listing(order, row, body.connection)
+            _drop_old_request(desk, order)
+    for row in body.completed_orders:
+        order = desk.book.find(row.order_ref, row.perm_id)
+        if order is not None:
+            order.broker_filled = max(order.broker_filled, int(row.filled))
+    for order in desk.book.orders.values():
+        order.missed_at = result.missed.get(order.ref)
+        order.checked = order.checked or order.state.is_final
+    desk.shortages = dict(result.shortages)
+    for fill in result.fills:
+        desk.emit(f"order/{fill.order_ref or 'foreign'}", fill, story(desk, fill.position_id))
+    for change in result.changes:
+        order = desk.book.orders[change.order_ref]
+        desk.emit(f"order/{change.order_ref}", change, order.correlation_id)
+    for adjusted in result.adjustments:
+        stream = f"adjustment/{adjusted.position_id or 'none'}"
+        desk.emit(stream, adjusted, story(desk, adjusted.position_id))
+    differences = tuple(result.differences)
+    if desk.differences != differences:
+        completed = ReconciliationCompleted(
+            connection=body.connection, clean=not differences, differences=differences
+        )
+        desk.emit(BROKER_DECISIONS_STREAM, completed)
+    if not connection.ready_id and connection.block_last:
+        ready = BrokerReady(
+            connection=connection.name,
+            run_id=connection.run_id,
+            block_first=connection.block_first,
+            block_last=connection.block_last,
+        )
+        desk.emit(BROKER_DECISIONS_STREAM, ready)
+
+
+def _drop_old_request(desk: Desk, order: Order) -> None:
+    """The lists show the order as it is: a request lost on the way is no longer awaited."""
+    request = order.request
+    if request is None or not request.sent:
+        return
+    if desk.real - request.asked_at > desk.seconds("execution.request_s"):
+        order.request = None
+
+
+def on_reconciled(desk: Desk, event: Recorded, body: ReconciliationCompleted) -> None:
+    desk.clean, desk.differences = body.clean, body.differences
+
+
+def on_ready(desk: Desk, event: Recorded, body: BrokerReady) -> None:
+    if desk.connection is not None and desk.connection.name == body.connection:
+        desk.connection.ready_id = str(event.event_id)
+        work_all(desk)
+
+
+def on_snapshot_wanted(desk: Desk, event: Recorded, body: BrokerSnapshotWanted) -> None:
+    desk.snapshot_wanted_at = event.recorded_at

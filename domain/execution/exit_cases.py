@@ -1,0 +1,197 @@
+"""Which reasons to leave a position hold right now (rules 4.4 to 4.9 and 6.5).
+
+Pure questions about a watched position, asked by stops.py at quotes, closed minutes and clock
+ticks. Every case names its threshold and the facts it rests on.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from domain.events.positions import ExitReason
+from domain.execution.exit_rules import ExitCase, flat_profile, profile_of
+from domain.execution.marks import TrailRule, is_credit, tightened, trailing_stop
+from domain.execution.quotes import Quotes
+from domain.execution.underlying import UnderlyingWatch
+from domain.execution.watched import Watched, remaining_variance
+from domain.instruments import Right, Strategy
+from domain.parameter import ParameterState
+from domain.session import Session
+
+NOISE_RULE = "noise_area_and_vwap"
+STRIKE_RULE = "near_short_strike"
+DAILY_CLOSE_RULE = "daily_close_beyond_short_strike"
+_CLOSING_STAGE = timedelta(minutes=1)
+
+
+def _case(watched: Watched, reason: ExitReason, threshold: object, *evidence: object) -> ExitCase:
+    profile = profile_of(reason, watched.opened.strategy)
+    return ExitCase(
+        reason, profile, str(threshold), tuple(str(item) for item in evidence), watched.mark
+    )
+
+
+def mark_cases(
+    watched: Watched, parameters: ParameterState, session: Session, now: datetime
+) -> list[ExitCase]:
+    """Stop, trail and target on the newest usable quote. A stop needs a second quote.
+
+    In the first minute after the open option quotes are wide: only rules on the underlying act.
+    """
+    if watched.net is None or watched.mark is None:
+        return []
+    number = parameters.number
+    found: list[ExitCase] = []
+    quiet = timedelta(seconds=number("stop.next_day_quiet_s"))
+    confirm = number("stop.confirm_s")
+    if watched.is_expiry_day(session):
+        confirm = number("stop.confirm_next_day_s")
+    since = watched.breached_at
+    settled = now - session.open_at >= quiet and watched.is_breached_again
+    if since is not None and settled and now - since >= timedelta(seconds=confirm):
+        reason = ExitReason.TRAIL if watched.stop_kind == "trail" else ExitReason.STOP
+        quote = f"quote {watched.net.bid} to {watched.net.ask}"
+        found.append(_case(watched, reason, f"mark <= {watched.stop}", quote, f"since {since}"))
+    target = watched.opened.exit_plan.target_price
+    if watched.net.sound and watched.mark >= target:
+        quote = f"quote {watched.net.bid} to {watched.net.ask}"
+        found.append(_case(watched, ExitReason.TARGET, f"mark >= {target}", quote))
+    return found
+
+
+def underlying_cases(
+    watched: Watched,
+    parameters: ParameterState,
+    session: Session,
+    quotes: Quotes,
+    now: datetime,
+) -> list[ExitCase]:
+    """Rules on the underlying: noise area with VWAP, chandelier, a short strike."""
+    rule = watched.opened.exit_plan.invalidation
+    found: list[ExitCase] = []
+    if rule in (NOISE_RULE, DAILY_CLOSE_RULE) and watched.invalidated:
+        found.append(_case(watched, ExitReason.INVALIDATED, rule, *watched.invalidated))
+    if rule == NOISE_RULE and watched.chandelier_hit:
+        found.append(_case(watched, ExitReason.TRAIL, "two closes beyond", *watched.chandelier_hit))
+    if rule == STRIKE_RULE:
+        found += _near_strike(watched, parameters, session, quotes, now)
+    return found
+
+
+def _near_strike(
+    watched: Watched,
+    parameters: ParameterState,
+    session: Session,
+    quotes: Quotes,
+    now: datetime,
+) -> list[ExitCase]:
+    """S within a share of the remaining day's deviation of a short strike, or past it."""
+    price = quotes.underlying_price(watched.structure.symbol)
+    variance = remaining_variance(watched, session, now)
+    if price is None or variance is None:
+        return []
+    margin = parameters.number("stop.near_strike_sd") * price * math.sqrt(variance)
+    for leg in watched.structure.legs:
+        strike = float(leg.contract.strike)
+        if leg.ratio > 0:
+            continue
+        call = leg.contract.right is Right.CALL
+        if (call and price >= strike - margin) or (not call and price <= strike + margin):
+            limit = f"{margin:.4f} of {leg.contract.strike}"
+            return [_case(watched, ExitReason.INVALIDATED, limit, f"underlying {price}")]
+    return []
+
+
+def time_cases(watched: Watched, parameters: ParameterState, now: datetime) -> list[ExitCase]:
+    """Forced flat in its stages, and the time stop."""
+    plan = watched.opened.exit_plan
+    number = parameters.number
+    found: list[ExitCase] = []
+    if now >= plan.forced_flat_at:
+        crossing = timedelta(minutes=number("stop.flat_crossing_min"))
+        market = timedelta(minutes=number("stop.flat_market_min"))
+        if watched.opened.strategy is Strategy.CLOSING:
+            # The hard flat of the closing trade leaves five minutes of option trading.
+            crossing, market = _CLOSING_STAGE, 2 * _CLOSING_STAGE
+        profile = flat_profile(now, plan.forced_flat_at, crossing, market)
+        limit = f"from {plan.forced_flat_at}"
+        found.append(ExitCase(ExitReason.FORCED_FLAT, profile, limit, (f"at {now}",), watched.mark))
+    if now >= plan.time_stop_at:
+        found.append(_case(watched, ExitReason.TIME, f"from {plan.time_stop_at}", f"at {now}"))
+    return found
+
+
+def assignment_cases(
+    watched: Watched,
+    parameters: ParameterState,
+    session: Session,
+    quotes: Quotes,
+    underlying: UnderlyingWatch | None,
+    now: datetime,
+) -> list[ExitCase]:
+    """A short leg that is rationally exercised tonight, or pinned on its last day (1.6)."""
+    minutes = parameters.number("stop.assignment_before_close_min")
+    price = quotes.underlying_price(watched.structure.symbol)
+    if price is None or now < session.before_close(minutes=minutes):
+        return []
+    band = parameters.number("stop.pin_band")
+    for leg in watched.structure.legs:
+        if leg.ratio > 0:
+            continue
+        contract = leg.contract
+        strike = float(contract.strike)
+        if contract.expiry == session.session_date and abs(price / strike - 1) < band:
+            return [
+                _case(watched, ExitReason.ASSIGNMENT_GUARD, f"{band} of {strike}", f"at {price}")
+            ]
+        dividend = _dividend_tomorrow(session, underlying)
+        line = quotes.lines.get(contract.con_id)
+        if contract.right is not Right.CALL or dividend is None or line is None:
+            continue
+        if line.bid is None or line.ask is None or price <= strike:
+            continue
+        extrinsic = float(line.bid + line.ask) / 2 - (price - strike)
+        if extrinsic < dividend:
+            evidence = f"extrinsic {extrinsic:.4f}, dividend {dividend}"
+            return [_case(watched, ExitReason.ASSIGNMENT_GUARD, "extrinsic < dividend", evidence)]
+    return []
+
+
+def _dividend_tomorrow(session: Session, underlying: UnderlyingWatch | None) -> float | None:
+    if underlying is None or not session.plan.later:
+        return None
+    return underlying.dividends.get(session.plan.later[0].session_date)
+
+
+def wanted_stop(
+    watched: Watched, parameters: ParameterState, session: Session, now: datetime
+) -> tuple[Decimal, str] | None:
+    """A stop above the present one, and why; None when it stays. A stop never falls."""
+    if watched.entry_price is None:
+        return None
+    number = parameters.number
+    found: list[tuple[Decimal, str]] = []
+    if watched.best is not None and watched.spread is not None:
+        plan = watched.opened.exit_plan
+        activation = plan.trail_activation
+        if is_credit(watched.structure):
+            activation = max(activation, number("stop.trail_activation_credit"))
+        rule = TrailRule(
+            Decimal(repr(activation)),
+            Decimal(repr(plan.trail_fraction)),
+            Decimal(repr(number("stop.trail_spreads"))),
+            Decimal(repr(number("stop.trail_floor"))),
+        )
+        trail = trailing_stop(
+            watched.structure, watched.entry_price, watched.best, watched.spread, rule
+        )
+        if trail is not None:
+            found.append((trail, "trail"))
+    late = session.after_open(minutes=number("stop.next_day_tighten_min"))
+    if watched.is_expiry_day(session) and is_credit(watched.structure) and now >= late:
+        multiple = Decimal(repr(number("stop.next_day_tighten_multiple")))
+        found.append((tightened(watched.entry_price, multiple), "tighten"))
+    best = max(found, key=lambda pair: pair[0], default=None)
+    return best if best is not None and best[0] > watched.stop else None

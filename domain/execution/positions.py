@@ -1,0 +1,372 @@
+"""PositionStage: what we hold, from fills and evidenced adjustments alone.
+
+Third stage of the worker "trader". It opens, changes and closes positions; a closed one waits a
+few seconds for the commissions of its last fills, and later ones still change its result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from domain.event import Recorded
+from domain.events.feeds import IbTicksReceived
+from domain.events.orders import (
+    CommissionRecorded,
+    EntryRefused,
+    FillRecorded,
+    OrderIntended,
+    Purpose,
+)
+from domain.events.positions import (
+    ExitDecided,
+    ExitReason,
+    PnlExplained,
+    PositionAdjusted,
+    PositionChanged,
+    PositionClosed,
+    PositionOpened,
+)
+from domain.events.risk import RiskDecided
+from domain.events.signals import SignalExpired, SignalInvalidated, SignalValidated
+from domain.events.system import ClockTicked, ParametersChanged, SessionPlanned
+from domain.execution.explain import explain
+from domain.execution.ledger import Account, LegFill, account
+from domain.execution.quotes import Quotes
+from domain.instruments import Side
+from domain.parameter import MissingParameter, ParameterState
+from domain.stage import Emission
+
+COMMISSION_WAIT = timedelta(seconds=5)
+"""Market time that a flat position waits for the commissions of its last fills."""
+_KEEP_CLOSED = timedelta(hours=18)
+_QUARTER = Decimal("0.25")
+
+
+@dataclass(slots=True)
+class Position:
+    """A decision's position; it exists from its intent and is open from its first fill."""
+
+    position_id: str
+    intent: OrderIntended
+    signal: SignalValidated
+    decision: RiskDecided
+    correlation_id: UUID
+    fills: dict[str, LegFill] = field(default_factory=dict)
+    fees: dict[str, Decimal] = field(default_factory=dict)
+    adjustments: int = 0
+    opened_at: datetime | None = None
+    entry_underlying: float | None = None
+    flat_since: datetime | None = None
+    is_closed: bool = False
+    exit_reason: ExitReason = ExitReason.OPERATOR
+    last_order_ref: str = ""
+    last_fill_id: str = ""
+
+    @property
+    def account(self) -> Account:
+        total = sum(self.fees.values(), Decimal(0))
+        return account(self.intent.structure, list(self.fills.values()), total)
+
+    @property
+    def has_all_fees(self) -> bool:
+        fills = [fill_id for fill_id in self.fills if not fill_id.startswith("adjustment/")]
+        return all(fill_id in self.fees for fill_id in fills)
+
+
+@dataclass(slots=True)
+class PositionState:
+    parameters: ParameterState = field(default_factory=ParameterState)
+    signals: dict[str, SignalValidated] = field(default_factory=dict)
+    decisions: dict[str, RiskDecided] = field(default_factory=dict)
+    positions: dict[str, Position] = field(default_factory=dict)
+    purposes: dict[str, Purpose] = field(default_factory=dict)
+    quotes: Quotes = field(default_factory=Quotes)
+
+
+class PositionStage:
+    """Stage protocol over PositionState."""
+
+    name = "positions"
+    types = frozenset(
+        {
+            "ClockTicked",
+            "CommissionRecorded",
+            "EntryRefused",
+            "ExitDecided",
+            "FillRecorded",
+            "IbTicksReceived",
+            "OrderIntended",
+            "ParametersChanged",
+            "PositionAdjusted",
+            "PositionClosed",
+            "RiskDecided",
+            "SessionPlanned",
+            "SignalExpired",
+            "SignalInvalidated",
+            "SignalValidated",
+        }
+    )
+
+    def initial(self) -> PositionState:
+        return PositionState()
+
+    def evolve(self, state: PositionState, event: Recorded) -> PositionState:
+        match event.body:
+            case IbTicksReceived() as body:
+                state.quotes.apply(body, event.market_time)
+            case ParametersChanged() as body:
+                state.parameters.apply(body)
+            case SessionPlanned():
+                _forget(state, event.market_time)
+            case SignalValidated() as body:
+                state.signals[body.signal_id] = body
+            case SignalExpired() | SignalInvalidated() as body:
+                if not any(d.signal_id == body.signal_id for d in state.decisions.values()):
+                    state.signals.pop(body.signal_id, None)
+            case RiskDecided() as body:
+                _decided(state, body)
+            case EntryRefused() as body:
+                state.decisions.pop(body.decision_id, None)
+                state.signals.pop(body.signal_id, None)
+            case OrderIntended() as body:
+                _intended(state, event, body)
+            case FillRecorded() as body:
+                _filled(state, event, body)
+            case CommissionRecorded() as body:
+                position = state.positions.get(body.position_id)
+                if position is not None:
+                    position.fees[body.fill_id] = body.commission
+            case PositionAdjusted() as body:
+                _adjusted(state, event, body)
+            case ExitDecided() as body:
+                if body.position_id in state.positions:
+                    state.positions[body.position_id].exit_reason = body.reason
+            case PositionClosed() as body:
+                if body.position_id in state.positions:
+                    state.positions[body.position_id].is_closed = True
+        return state
+
+    def react(self, state: PositionState, event: Recorded) -> Sequence[Emission]:
+        match event.body:
+            case FillRecorded() as body if body.contract is not None:
+                return _after_fill(state, event, body.position_id, body.fill_id)
+            case PositionAdjusted() as body:
+                return _after_fill(state, event, body.position_id, "adjustment")
+            case CommissionRecorded() as body:
+                return _after_commission(state, event, body)
+            case ClockTicked():
+                return _close_waiting(state, event.market_time)
+            case _:
+                return ()
+
+
+def _forget(state: PositionState, now: datetime) -> None:
+    for position in list(state.positions.values()):
+        since = position.flat_since
+        if position.is_closed and since is not None and now - since > _KEEP_CLOSED:
+            del state.positions[position.position_id]
+            for ref in [r for r in state.purposes if r.startswith(position.position_id)]:
+                del state.purposes[ref]
+
+
+def _decided(state: PositionState, body: RiskDecided) -> None:
+    if body.approved:
+        state.decisions[body.decision_id] = body
+    else:
+        state.signals.pop(body.signal_id, None)
+
+
+def _intended(state: PositionState, event: Recorded, body: OrderIntended) -> None:
+    if body.purpose is Purpose.WHAT_IF:
+        return
+    state.purposes[body.order_ref] = body.purpose
+    if body.purpose is Purpose.ENTRY:
+        state.positions[body.position_id] = Position(
+            position_id=body.position_id,
+            intent=body,
+            signal=state.signals.pop(body.signal_id),
+            decision=state.decisions.pop(body.decision_id),
+            correlation_id=event.correlation_id,
+        )
+
+
+def _filled(state: PositionState, event: Recorded, body: FillRecorded) -> None:
+    position = state.positions.get(body.position_id)
+    if position is None or body.contract is None:
+        return
+    if position.opened_at is None or (position.is_closed and not body.corrects):
+        position.opened_at = position.opened_at or event.market_time
+        price = state.quotes.underlying_price(position.intent.structure.symbol)
+        position.entry_underlying = price
+    if body.corrects:
+        position.fees.pop(body.fill_id, None)
+    position.fills[body.fill_id] = LegFill(
+        body.fill_id, body.contract.con_id, body.side, body.quantity, body.price
+    )
+    position.last_order_ref, position.last_fill_id = body.order_ref, body.fill_id
+    _mark_flat(position, event.market_time)
+
+
+def _adjusted(state: PositionState, event: Recorded, body: PositionAdjusted) -> None:
+    """A change without a fill is booked at no value: what it was worth comes with its evidence."""
+    position = state.positions.get(body.position_id)
+    if position is None:
+        return
+    position.adjustments += 1
+    fill_id = f"adjustment/{position.adjustments}"
+    side = Side.BUY if body.quantity > 0 else Side.SELL
+    position.fills[fill_id] = LegFill(fill_id, body.con_id, side, abs(body.quantity), Decimal(0))
+    position.opened_at = position.opened_at or event.market_time
+    _mark_flat(position, event.market_time)
+
+
+def _mark_flat(position: Position, at: datetime) -> None:
+    if position.account.is_flat:
+        position.flat_since = position.flat_since or at
+    else:
+        position.flat_since, position.is_closed = None, False
+
+
+def _changed(position: Position, fill_id: str) -> Emission:
+    now = position.account
+    body = PositionChanged(
+        position_id=position.position_id,
+        fill_id=fill_id,
+        legs=now.legs,
+        units=now.units,
+        average_entry_price=now.entry_price,
+        average_exit_price=now.exit_price,
+        realised_pnl=now.realised_pnl,
+        fees=now.fees,
+    )
+    return _of(position, body)
+
+
+def _of(
+    position: Position, body: PositionOpened | PositionChanged | PositionClosed | PnlExplained
+) -> Emission:
+    return Emission(f"position/{position.position_id}", body, position.correlation_id)
+
+
+def _after_fill(
+    state: PositionState, event: Recorded, position_id: str, fill_id: str
+) -> list[Emission]:
+    position = state.positions.get(position_id)
+    if position is None:
+        return []
+    emitted: list[Emission] = []
+    correction = isinstance(event.body, FillRecorded) and bool(event.body.corrects)
+    if len(position.fills) == 1 and not correction:
+        emitted.append(_opened(state, position, event.market_time))
+    emitted.append(_changed(position, fill_id))
+    if position.flat_since is not None and position.has_all_fees and not position.is_closed:
+        emitted += _close(state, position)
+    return emitted
+
+
+def _close_waiting(state: PositionState, now: datetime) -> list[Emission]:
+    due: list[Emission] = []
+    for position in state.positions.values():
+        since = position.flat_since
+        if since is not None and not position.is_closed and now - since >= COMMISSION_WAIT:
+            due += _close(state, position)
+    return due
+
+
+def _after_commission(
+    state: PositionState, event: Recorded, body: CommissionRecorded
+) -> list[Emission]:
+    position = state.positions.get(body.position_id)
+    if position is None or position.opened_at is None:
+        return []
+    emitted = [_changed(position, body.fill_id)]
+    if position.flat_since is not None and position.has_all_fees and not position.is_closed:
+        emitted += _close(state, position)
+    return emitted
+
+
+def _opened(state: PositionState, position: Position, at: datetime) -> Emission:
+    signal, decision = position.signal, position.decision
+    units = max(1, decision.units)
+    body = PositionOpened(
+        position_id=position.position_id,
+        signal_id=signal.signal_id,
+        decision_id=decision.decision_id,
+        strategy=signal.strategy,
+        symbol=signal.symbol,
+        direction=signal.direction,
+        structure=position.intent.structure,
+        planned_units=decision.units,
+        exit_plan=signal.exit_plan,
+        max_loss_per_unit_usd=decision.max_loss_usd / units,
+        risk_units=risk_units(state.parameters, decision),
+        opened_at=at,
+    )
+    return _of(position, body)
+
+
+def risk_units(parameters: ParameterState, decision: RiskDecided) -> Decimal:
+    """R: maximum loss over the bucket's share of equity, to the nearest 0.25; 0 when unknown."""
+    try:
+        share = parameters.number(f"risk.size.bucket_share.{decision.strategy.value}")
+    except MissingParameter:
+        return Decimal(0)
+    if decision.equity_usd is None or decision.equity_usd <= 0 or share <= 0:
+        return Decimal(0)
+    allowed = decision.equity_usd * Decimal(repr(share))
+    return (decision.max_loss_usd / allowed / _QUARTER).quantize(Decimal(1)) * _QUARTER
+
+
+def _close(state: PositionState, position: Position) -> list[Emission]:
+    now, opened_at, closed_at = position.account, position.opened_at, position.flat_since
+    assert opened_at is not None and closed_at is not None and now.is_flat
+    reason = position.exit_reason
+    if state.purposes.get(position.last_order_ref) is Purpose.PROTECTIVE_STOP:
+        reason = ExitReason.PROTECTIVE_STOP
+    units = max(1, now.entered_units)
+    risked = position.decision.max_loss_usd / max(1, position.decision.units) * units
+    over = now.realised_pnl / risked if risked else Decimal(0)
+    body = PositionClosed(
+        position_id=position.position_id,
+        signal_id=position.signal.signal_id,
+        strategy=position.signal.strategy,
+        symbol=position.signal.symbol,
+        reason=reason,
+        units=now.entered_units,
+        entry_price=now.entry_price,
+        exit_price=now.exit_price if now.exit_price is not None else Decimal(0),
+        realised_pnl=now.realised_pnl,
+        fees=now.fees,
+        pnl_over_max_loss=over.quantize(Decimal("0.0001")),
+        opened_at=opened_at,
+        closed_at=closed_at,
+    )
+    return [_of(position, body), _of(position, _explained(state, position, now))]
+
+
+def _explained(state: PositionState, position: Position, now: Account) -> PnlExplained:
+    inputs = position.signal.risk_inputs
+    symbol = position.intent.structure.symbol
+    start = position.entry_underlying or inputs.underlying_price
+    end = state.quotes.underlying_price(symbol) or start
+    assert position.opened_at is not None and position.flat_since is not None
+    volatilities = {
+        con_id: line.implied_volatility
+        for con_id, line in state.quotes.lines.items()
+        if line.implied_volatility is not None
+    }
+    return explain(
+        position.position_id,
+        position.intent.structure,
+        now.entered_units,
+        inputs.legs,
+        end - start,
+        volatilities,
+        (position.flat_since - position.opened_at).total_seconds() / 86_400,
+        now.realised_pnl,
+        now.fees,
+    )

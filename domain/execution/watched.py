@@ -1,0 +1,182 @@
+"""A position as the stop stage watches it: its mark, its best mark, its breaches and its stops.
+
+Folded from quotes, closed minutes and position events; exit_cases.py judges it. Prices are of
+the structure as bought.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from domain.events.positions import ExitReason, PositionOpened
+from domain.execution.ladder import Profile
+from domain.execution.marks import is_credit, mark, smoothed
+from domain.execution.quotes import NetQuote, QuoteLimits, Quotes
+from domain.execution.underlying import Minute, UnderlyingWatch
+from domain.instruments import Direction, Strategy, Structure
+from domain.parameter import ParameterState
+from domain.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class ExitState:
+    """The exit that was decided last."""
+
+    reason: ExitReason
+    profile: Profile
+
+
+@dataclass(slots=True)
+class Watched:
+    """One open position."""
+
+    opened: PositionOpened
+    correlation_id: UUID
+    stop: Decimal
+    rv_hat_day: float | None = None
+    variance_remaining: float | None = None
+    units: int = 0
+    legs: dict[int, int] = field(default_factory=dict)
+    entry_price: Decimal | None = None
+    net: NetQuote | None = None
+    """The newest usable quote."""
+    mark: Decimal | None = None
+    best: Decimal | None = None
+    spread: Decimal | None = None
+    quoted_at: datetime | None = None
+    breached_at: datetime | None = None
+    is_breached_again: bool = False
+    """A later quote than the first one breaches too, and none since did not."""
+    stop_kind: str = ""
+    stop_moved_at: datetime | None = None
+    marked_at: datetime | None = None
+    exit: ExitState | None = None
+    operator: str = ""
+    closes_back: int = 0
+    best_extreme: float | None = None
+    chandelier: float | None = None
+    closes_beyond: int = 0
+    invalidated: tuple[str, ...] = ()
+    chandelier_hit: tuple[str, ...] = ()
+
+    @property
+    def position_id(self) -> str:
+        return self.opened.position_id
+
+    @property
+    def structure(self) -> Structure:
+        return self.opened.structure
+
+    @property
+    def is_held(self) -> bool:
+        return any(self.legs.values())
+
+    @property
+    def bullish(self) -> bool:
+        return self.opened.direction is Direction.BULLISH
+
+    def is_expiry_day(self, session: Session) -> bool:
+        """A 1DTE on its second day, which has rules of its own (4.5)."""
+        overnight = self.opened.strategy is Strategy.ONE_DTE
+        return overnight and session.session_date == self.structure.expiry
+
+
+def watch_quote(
+    watched: Watched, quotes: Quotes, parameters: ParameterState, age_max: float, now: datetime
+) -> bool:
+    """Fold the newest quote of a position's legs; False when it is not usable for a mark."""
+    number = parameters.number
+    net = quotes.net(watched.structure, now, QuoteLimits.read(parameters))
+    long_without_bid = net is not None and net.zero_bid and not is_credit(watched.structure)
+    if net is None or net.oldest_seconds > age_max or not (net.sound or long_without_bid):
+        watched.net = None
+        return False
+    value = mark(
+        watched.structure,
+        net,
+        Decimal(repr(number("stop.mark_spread_min"))),
+        Decimal(repr(number("stop.mark_spread_share"))),
+    )
+    since = watched.quoted_at
+    elapsed = (now - since).total_seconds() if since is not None else 0.0
+    half_life = number("stop.spread_half_life_s")
+    watched.spread = smoothed(watched.spread, net.spread, elapsed, half_life)
+    watched.net, watched.mark, watched.quoted_at = net, value, now
+    if net.sound and (watched.best is None or value > watched.best):
+        watched.best = value
+    _watch_breach(watched, value, now)
+    return True
+
+
+def _watch_breach(watched: Watched, value: Decimal, now: datetime) -> None:
+    if value > watched.stop:
+        watched.breached_at, watched.is_breached_again = None, False
+    elif watched.breached_at is None:
+        watched.breached_at = now
+    elif now > watched.breached_at:
+        watched.is_breached_again = True
+
+
+def watch_minute(
+    watched: Watched,
+    minute: Minute,
+    underlying: UnderlyingWatch,
+    session: Session,
+    atr_multiple: float,
+) -> None:
+    """Fold a closed minute: back inside the noise area, and beyond the chandelier stop.
+
+    Two closes in a row count; a close on the chandelier does not.
+    """
+    area = underlying.area(minute.index, session, watched.rv_hat_day)
+    if area is not None and minute.vwap is not None:
+        if watched.bullish:
+            back = minute.close <= area.upper and minute.close < minute.vwap
+        else:
+            back = minute.close >= area.lower and minute.close > minute.vwap
+        watched.closes_back = watched.closes_back + 1 if back else 0
+        if watched.closes_back >= 2:
+            watched.invalidated = (
+                f"close {minute.close}",
+                f"area {area.lower:.4f} to {area.upper:.4f}",
+                f"vwap {minute.vwap:.4f}",
+            )
+    _watch_chandelier(watched, minute, underlying, atr_multiple)
+
+
+def _watch_chandelier(
+    watched: Watched, minute: Minute, underlying: UnderlyingWatch, multiple: float
+) -> None:
+    level = watched.chandelier
+    if level is not None:
+        beyond = minute.close < level if watched.bullish else minute.close > level
+        watched.closes_beyond = watched.closes_beyond + 1 if beyond else 0
+        if watched.closes_beyond >= 2:
+            watched.chandelier_hit = (f"close {minute.close}", f"chandelier {level:.4f}")
+    extreme = minute.high if watched.bullish else minute.low
+    before = watched.best_extreme
+    if before is not None:
+        extreme = max(before, extreme) if watched.bullish else min(before, extreme)
+    watched.best_extreme = extreme
+    if underlying.atr is None:
+        return
+    if watched.bullish:
+        wanted = extreme - multiple * underlying.atr
+        watched.chandelier = wanted if level is None else max(level, wanted)
+    else:
+        wanted = extreme + multiple * underlying.atr
+        watched.chandelier = wanted if level is None else min(level, wanted)
+
+
+def remaining_variance(watched: Watched, session: Session, now: datetime) -> float | None:
+    """Variance to the close, from that at the decision, shrinking in proportion to time."""
+    if watched.variance_remaining is None:
+        return None
+    whole = session.close_at - watched.opened.opened_at
+    left = session.close_at - now
+    if whole <= timedelta(0):
+        return None
+    return max(0.0, watched.variance_remaining * (left / whole))
