@@ -45,6 +45,11 @@ class Settings(BaseSettings):
     ib_data_client_id: int = 2
     ib_account: str = ""
 
+    basket: tuple[str, ...] = (
+        "AAPL", "AMZN", "AVGO", "GOOGL", "JPM", "LLY", "META", "MSFT", "NVDA", "XOM",
+    )  # fmt: skip
+    """Large members whose closing auction is watched, one broker line each."""
+
     uw_rest_url: str = "https://api.unusualwhales.com"
     uw_socket_url: str = "wss://api.unusualwhales.com/socket"
     uw_token: SecretStr = SecretStr("")

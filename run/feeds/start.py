@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from adapters.calendar import plan_session
 from domain.event import derived_id
 from domain.events.system import (
     PARAMETERS_STREAM,
     SESSION_STREAM,
     ClockStarted,
     ParametersChanged,
+    SessionPlanned,
 )
 from domain.parameter import Parameter, ParameterState, missing
 from run.worker import Recorder
@@ -57,8 +57,7 @@ async def running_clock(store: EventStore) -> ClockStarted:
             await asyncio.sleep(POLL_SECONDS)
 
 
-async def write_session_plan(recorder: Recorder, clock: ClockStarted) -> None:
-    """Write SessionPlanned for the clock's session; a repeat writes nothing new."""
-    plan = plan_session(clock.session_date)
-    identity = derived_id("session", clock.session_date, plan.library)
+async def write_session_plan(recorder: Recorder, plan: SessionPlanned) -> None:
+    """Write the plan of the session; a repeat writes nothing new."""
+    identity = derived_id("session", plan.day.session_date, plan.library)
     await recorder.record(SESSION_STREAM, plan, event_id=identity)
