@@ -1,26 +1,58 @@
-"""All parameters of the rules by name: what a start writes when the log lacks it."""
+"""Every parameter of the rules, joined from the parts of the domain.
+
+The first start writes the shipped defaults that the log lacks; changes are checked against the
+bounds given here. No rule reads a default from here at decision time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from domain.analytics.parameters import PARAMETERS as ANALYTICS
-from domain.commentary.parameters import PARAMETERS as COMMENTARY
-from domain.distribution.parameters import PARAMETERS as DISTRIBUTION
-from domain.execution.parameters import PARAMETERS as EXECUTION
-from domain.parameter import Parameter
-from domain.risk.parameters import PARAMETERS as RISK
-from domain.signals.parameters import PARAMETERS as SIGNALS
+import domain.analytics.parameters
+import domain.commentary.parameters
+import domain.distribution.parameters
+import domain.execution.parameters
+import domain.risk.parameters
+import domain.signals.parameters
+from domain.parameter import Parameter, ParameterValue
 
-_ALL = (
-    *ANALYTICS,
-    *SIGNALS.values(),
-    *RISK.values(),
-    *EXECUTION.values(),
-    *DISTRIBUTION,
-    *COMMENTARY,
+Listing = Mapping[str, Parameter] | Sequence[Parameter]
+
+
+def join(listings: Iterable[Listing]) -> dict[str, Parameter]:
+    """All parameters by name.
+
+    Raises:
+        ValueError: two parts claim one name, or a default is outside its own bounds.
+    """
+    joined: dict[str, Parameter] = {}
+    for listing in listings:
+        for parameter in listing.values() if isinstance(listing, Mapping) else listing:
+            if parameter.name in joined:
+                raise ValueError(f"parameter name must be unique, was twice {parameter.name}")
+            refusal = parameter.check(parameter.default)
+            if refusal:
+                raise ValueError(f"default must be allowed: {refusal}")
+            joined[parameter.name] = parameter
+    return joined
+
+
+PARAMETERS: Mapping[str, Parameter] = join(
+    (
+        domain.analytics.parameters.PARAMETERS,
+        domain.signals.parameters.PARAMETERS,
+        domain.risk.parameters.PARAMETERS,
+        domain.execution.parameters.PARAMETERS,
+        domain.distribution.parameters.PARAMETERS,
+        domain.commentary.parameters.PARAMETERS,
+    )
 )
 
-PARAMETERS: Mapping[str, Parameter] = {parameter.name: parameter for parameter in _ALL}
 
-assert len(PARAMETERS) == len(_ALL), "every parameter name must be unique"
+def refusals(values: Mapping[str, ParameterValue]) -> tuple[str, ...]:
+    """Why a change may not be made; empty when every value is allowed."""
+    found: list[str] = []
+    for name, value in values.items():
+        known = PARAMETERS.get(name)
+        found.append(f"parameter must exist, was {name}" if known is None else known.check(value))
+    return tuple(text for text in found if text)

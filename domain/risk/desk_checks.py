@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from domain.events.risk import Check
 from domain.events.signals import SignalValidated
-from domain.risk.blackout import blackout_at, blackout_windows
+from domain.risk.blackout import blackout_at
 from domain.risk.check_row import check_row, missing_row
 from domain.risk.codes import DenialCode
 from domain.risk.state import RiskState
@@ -47,8 +47,7 @@ def trading_checks(state: RiskState, signal: SignalValidated) -> list[Check]:
     if session is None:
         missing = "session plan"
         return [*rows, missing_row(code.SESSION_OPEN, missing), missing_row(code.BLACKOUT, missing)]
-    windows = blackout_windows(session, state.calendar, state.parameters)
-    covering = blackout_at(windows, now)
+    covering = blackout_at(session, state.calendar, now)
     return [
         *rows,
         check_row(
@@ -60,9 +59,9 @@ def trading_checks(state: RiskState, signal: SignalValidated) -> list[Check]:
         ),
         check_row(
             code.BLACKOUT,
-            covering is None,
+            not covering,
             "no window",
-            "none" if covering is None else covering.reason,
+            covering or "none",
             "economic calendar" if state.calendar is not None else "CALENDAR_MISSING",
         ),
     ]

@@ -33,7 +33,6 @@ SIZE = (
     _number("size.kelly_cap", 0.02, "share of E", 0, 0.05, "KEL56, MTZ10"),
     _number("size.vol_target", 0.004, "share of E a day", 0.0005, 0.02),
     _number("size.iv_day", 0.01, "volatility a day", 0.001, 0.1),
-    _number("size.overnight_share", 0.40, "share of a day's variance", 0.25, 0.55, "SPY 2014-2021"),
     _number("size.p_haircut", 0.03, "probability", 0, 0.2),
     _number("size.n_eff_min", 50, "outcomes", 10, 1000),
     _number("size.wilson_z", 0.8416212335729143, "standard normal, one-sided 80 %", 0, 3),
@@ -115,8 +114,6 @@ ACCOUNT = (
 )
 
 BLACKOUTS = (
-    _number("blackout.first_trading_s", 60, "seconds after the open", 0, 600),
-    _number("blackout.early_release_min", 15, "minutes after the open", 0, 120),
     Parameter(
         "risk.blackout.expiration_dates",
         "",

@@ -59,7 +59,7 @@ def unit_deviation_usd(
     inputs: RiskInputs, structure: Structure, parameters: ParameterState
 ) -> float:
     """Standard deviation of one unit over a day, dollars, from delta, gamma and vega."""
-    overnight = parameters.number("risk.size.overnight_share")
+    overnight = parameters.number("overnight_share")
     move = math.sqrt(inputs.rv_hat_day / (1 - overnight))
     spot = inputs.underlying_price
     delta = gamma = vega = 0.0

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
+from domain.analytics.economic_calendar import CalendarEvent, codes_on
+from domain.analytics.history import calendar_events
 from domain.event import Recorded
 from domain.events.controls import FlattenStarted, TradingHalted, TradingReleased
 from domain.events.feeds import HistoryImported
@@ -41,7 +43,7 @@ from domain.events.system import (
     WorkerStarted,
 )
 from domain.parameter import ParameterState
-from domain.risk.blackout import EconomicEvent, read_calendar
+from domain.payloads.unusual_whales.reading import PayloadError
 from domain.risk.book import Book
 from domain.risk.cooldown import Cooldowns
 from domain.risk.losses import Account, LossBook
@@ -99,7 +101,7 @@ class RiskState:
     book: Book = field(default_factory=Book)
     halt_codes: frozenset[str] = frozenset()
     """Codes of every halt since the last release."""
-    economic_events: tuple[EconomicEvent, ...] | None = None
+    economic_events: tuple[CalendarEvent, ...] | None = None
     calendar_at: datetime | None = None
     signals: dict[str, SignalValidated] = field(default_factory=dict)
     """Valid signals that are not decided yet."""
@@ -112,12 +114,12 @@ class RiskState:
         return self.time.market_time
 
     @property
-    def calendar(self) -> tuple[EconomicEvent, ...] | None:
-        """The economic calendar; None when there is none or it is too old to cover the day."""
-        if self.calendar_at is None or self.session is None:
+    def calendar(self) -> tuple[str, ...] | None:
+        """Codes of the day's releases; None without a calendar or with one that is too old."""
+        if self.calendar_at is None or self.session is None or self.economic_events is None:
             return None
         fresh = self.session.open_at - self.calendar_at <= CALENDAR_AGE_MAX
-        return self.economic_events if fresh else None
+        return codes_on(self.economic_events, self.session.session_date) if fresh else None
 
     @property
     def session_date(self) -> date | None:
@@ -175,9 +177,12 @@ def _session_planned(state: RiskState, body: SessionPlanned) -> None:
 def _calendar_imported(state: RiskState, body: HistoryImported, at: datetime) -> None:
     if body.request != "uw.economic-calendar":
         return
-    read = read_calendar(body.payload)
-    if read is not None:
-        state.economic_events, state.calendar_at = read, at
+    try:
+        read = calendar_events(body.payload.encode())
+    except PayloadError:
+        # An unreadable calendar is no calendar: the usual windows are blacked out instead.
+        return
+    state.economic_events, state.calendar_at = read, at
 
 
 def _halted(state: RiskState, body: TradingHalted) -> None:

@@ -1,0 +1,355 @@
+"""Every gate of a 0DTE signal, evaluated without short-circuit (rules, 4.3 and 4.4).
+
+Called at each evaluation point of a candidate. A gate is pass, fail or unevaluable, always with
+what was measured against what; unevaluable never passes.
+"""
+
+from __future__ import annotations
+
+from domain.events.signals import Gate, Result
+from domain.parameter import ParameterState
+from domain.risk.codes import DenialCode
+from domain.signals.case import Case, Variant, gate, window
+from domain.signals.entry import entry_gate
+from domain.signals.reading import ChainRow
+from domain.signals.structure import Choice, interest_is_enough, spread_is_tight
+
+
+def _session_gates(case: Case, parameters: ParameterState) -> list[Gate]:
+    session, now = case.session, case.now
+    span = window(case.variant, session, parameters)
+    inside = span is not None and span[0] <= now < span[1]
+    return [
+        gate(
+            DenialCode.SESSION_OPEN,
+            session.is_open(now),
+            now.isoformat(),
+            f"[{session.open_at.isoformat()}, {session.close_at.isoformat()})",
+        ),
+        gate(
+            DenialCode.WINDOW,
+            inside,
+            now.isoformat(),
+            "-" if span is None else f"[{span[0].isoformat()}, {span[1].isoformat()})",
+            "window disabled on a short day" if span is None else "",
+        ),
+        gate(
+            DenialCode.CLOCK_NORMAL,
+            case.facts.entries_open,
+            "open" if case.facts.entries_open else "closed",
+            "open to entries",
+        ),
+    ]
+
+
+def _news_gates(case: Case) -> list[Gate]:
+    calendar, news = case.reading.text("calendar_state"), case.reading.text("news_state")
+    blocked = case.facts.range_blocked_until
+    late = case.variant is Variant.RANGE and blocked is not None and case.now < blocked
+    return [
+        gate(
+            DenialCode.BLACKOUT,
+            None if calendar is None else calendar != "BLACKOUT" and not late,
+            f"{calendar or '-'}{', FOMC day' if late else ''}",
+            "no blackout",
+            case.reading.reason("calendar_state")
+            or ("missing: calendar_state" if calendar is None else ""),
+        ),
+        gate(
+            DenialCode.NO_SHOCK,
+            None if news is None else news != "SHOCK",
+            news or "-",
+            "no SHOCK",
+            "missing: news_state" if news is None else "",
+        ),
+    ]
+
+
+def _data_gates(case: Case, parameters: ParameterState) -> list[Gate]:
+    reading, number = case.reading, parameters.number
+    quote, bar = reading.number("quote_age_s"), reading.number("bar_age_s")
+    strikes = reading.number("surface_valid_strikes_0dte")
+    limits = (
+        number("quote_age_max_underlying"),
+        number("bar_age_max"),
+        number("signals.surface_strikes_min"),
+    )
+    absent = [
+        name
+        for name, value in (
+            ("quote_age_s", quote),
+            ("bar_age_s", bar),
+            ("surface_valid_strikes_0dte", strikes),
+            ("spot_mid", reading.number("spot_mid")),
+            ("atm_iv_0dte", reading.number("atm_iv_0dte")),
+        )
+        if value is None
+    ]
+    fresh: bool | None = None
+    if quote is not None and bar is not None and strikes is not None and not absent:
+        fresh = (
+            quote <= limits[0]
+            and bar <= limits[1]
+            and strikes >= limits[2]
+            and reading.quality("spot_mid") == "OK"
+            and reading.quality("atm_iv_0dte") == "OK"
+        )
+    return [
+        gate(
+            DenialCode.DATA_FRESH,
+            fresh,
+            f"quote {quote} s, bar {bar} s, {strikes} strikes,"
+            f" spot {reading.quality('spot_mid')}, surface {reading.quality('atm_iv_0dte')}",
+            f"quote {limits[0]:g} s, bar {limits[1]:g} s, {limits[2]:g} strikes, both OK",
+            f"missing: {', '.join(absent)}" if absent else "",
+        ),
+        gate(
+            DenialCode.FEATURE_COVERAGE,
+            case.score.coverage >= number("signals.coverage_min"),
+            case.score.coverage,
+            number("signals.coverage_min"),
+        ),
+    ]
+
+
+_TRUE_WORDS = frozenset({"OK", "TRUE", "PASS"})
+
+
+def _forward_gate(case: Case) -> Gate:
+    number, word = case.reading.number("forward_ok_0dte"), case.reading.text("forward_ok_0dte")
+    holds: bool | None = None
+    if number is not None:
+        holds = number == 1.0
+    elif word is not None:
+        holds = word.upper() in _TRUE_WORDS
+    reason = case.reading.reason("forward_ok_0dte")
+    return gate(
+        DenialCode.FORWARD_OK,
+        holds,
+        number if word is None else word,
+        "parity forward agrees",
+        reason or ("missing: forward_ok_0dte" if holds is None else ""),
+    )
+
+
+def _trust_gate(case: Case, parameters: ParameterState) -> Gate:
+    record = case.record
+    skill = record.recent.skill
+    return gate(
+        DenialCode.MODEL_TRUST,
+        not record.failed,
+        f"n_eff {record.n_eff:.1f}, skill {'-' if skill is None else f'{skill:.4f}'}",
+        f"skill >= {parameters.number('signals.trust_skill_floor')} from n_eff"
+        f" {parameters.number('signals.trust_n_eff'):g}",
+        "distrusted until the latest outcomes show skill" if record.failed else "",
+    )
+
+
+def _regime_gate(case: Case, parameters: ParameterState) -> Gate:
+    reading = case.reading
+    regime = reading.text("gex_regime")
+    if regime is None:
+        return gate(DenialCode.REGIME, None, "-", "known", "missing: gex_regime")
+    if case.variant is Variant.RANGE:
+        spot = reading.number("spot_mid")
+        put, call = reading.number("put_wall"), reading.number("call_wall")
+        if spot is None or put is None or call is None:
+            return gate(DenialCode.REGIME, None, regime, "POS between walls", "missing: walls")
+        return gate(
+            DenialCode.REGIME,
+            regime == "POS" and put < spot < call,
+            f"{regime}, put wall {put}, spot {spot}, call wall {call}",
+            "POS between walls",
+            "assumed dealer gamma",
+        )
+    least = parameters.number("signals.0dte.trend.p_min_positive_gamma")
+    noise = reading.number("noise_x")
+    outside = noise is not None and abs(noise) > 1 and case.p_side >= least
+    return gate(
+        DenialCode.REGIME,
+        regime in ("NEG", "NEUTRAL") or outside,
+        f"{regime}, noise {noise}, p {case.p_side:.4f}",
+        f"NEG or NEUTRAL, or outside the noise area with p >= {least}",
+        "assumed dealer gamma",
+    )
+
+
+def _leg_liquidity(
+    row: ChainRow, ratio: int, open_lines: frozenset[int], parameters: ParameterState
+) -> tuple[bool | None, str]:
+    """One leg: None while its line or quote is awaited."""
+    number = parameters.number
+    name = f"{row.strike}{row.right.value}"
+    if row.con_id not in open_lines or not row.on_line:
+        return None, f"{name}: awaiting a broker line"
+    age_limit = number("signals.quote_age_option_s")
+    if row.age_seconds is None or row.age_seconds > age_limit or not row.is_two_sided:
+        return None, f"{name}: no usable quote within {age_limit:g} s"
+    size = row.ask_size if ratio > 0 else row.bid_size
+    if size is None:
+        return None, f"{name}: size unknown"
+    least_size = number("signals.liquidity.size_min")
+    assert row.bid is not None, "a two-sided quote has a bid"
+    faults = []
+    if not spread_is_tight(row, parameters):
+        faults.append(f"spread {row.spread}")
+    if ratio > 0 and float(row.bid) < number("signals.liquidity.bid_min_usd"):
+        faults.append(f"bid {row.bid}")
+    if size < least_size:
+        faults.append(f"size {size}")
+    if not interest_is_enough(row, parameters):
+        faults.append(f"interest {row.open_interest}, volume {row.volume}")
+    return (False, f"{name}: {', '.join(faults)}") if faults else (True, f"{name}: ok")
+
+
+def _structure_gates(case: Case, parameters: ParameterState) -> list[Gate]:
+    chosen = case.chosen
+    listed = case.chain is not None and case.chain.expiry == case.session.session_date
+    expiry = gate(
+        DenialCode.NO_EXPIRY,
+        listed,
+        "-" if case.chain is None else case.chain.expiry.isoformat(),
+        case.session.session_date.isoformat(),
+        "" if listed else "no chain of the day's expiry",
+    )
+    if not isinstance(chosen, Choice):
+        reason = "no chain" if chosen is None else chosen.reason
+        waiting = (DenialCode.LIQUIDITY, DenialCode.GREEKS_AGREE, DenialCode.EV_POSITIVE)
+        return [
+            expiry,
+            gate(DenialCode.NO_STRIKE, False, "-", "a structure within its limits", reason),
+            *(gate(code, None, "-", "-", "missing: structure") for code in waiting),
+        ]
+    found = [
+        _leg_liquidity(row, leg.ratio, case.facts.open_lines, parameters)
+        for row, leg in zip(chosen.rows, chosen.structure.legs, strict=True)
+    ]
+    liquid: bool | None = all(holds for holds, _ in found)
+    if any(holds is None for holds, _ in found) and not any(holds is False for holds, _ in found):
+        liquid = None
+    number = parameters.number
+    legs = ", ".join(f"{row.strike}{row.right.value}" for row in chosen.rows)
+    return [
+        expiry,
+        gate(DenialCode.NO_STRIKE, True, f"{legs} at {chosen.net_mid}", "within its limits"),
+        gate(
+            DenialCode.LIQUIDITY,
+            liquid,
+            "; ".join(text for _, text in found),
+            f"line, quote within {number('signals.quote_age_option_s'):g} s, spread <="
+            f" max({number('signals.liquidity.spread_min_usd')},"
+            f" {number('signals.liquidity.spread_share')} of mid), size >="
+            f" {number('signals.liquidity.size_min'):g}, interest or volume >="
+            f" {number('signals.liquidity.interest_min'):g}",
+        ),
+        _greeks_gate(chosen, parameters),
+        _value_gate(case, parameters),
+    ]
+
+
+def _greeks_gate(chosen: Choice, parameters: ParameterState) -> Gate:
+    """Our delta against the broker's model delta, where it has a fresh one."""
+    limit = parameters.number("signals.greeks_delta_max")
+    apart = [
+        abs(row.delta - row.broker_delta)
+        for row in chosen.rows
+        if row.delta is not None and row.broker_delta is not None
+    ]
+    worst = max(apart, default=None)
+    return gate(
+        DenialCode.GREEKS_AGREE,
+        worst is None or worst <= limit,
+        "-" if worst is None else f"{worst:.4f}",
+        limit,
+        "" if len(apart) == len(chosen.rows) else "NOT_COMPARED",
+    )
+
+
+def _value_gate(case: Case, parameters: ParameterState) -> Gate:
+    if case.odds is None or case.p_win is None:
+        return gate(DenialCode.EV_POSITIVE, None, "-", "-", "missing: p_win")
+    value = case.odds.expected_value(case.p_win)
+    least = max(
+        parameters.number("signals.ev_min_usd"),
+        parameters.number("signals.ev_min_share") * case.odds.stop_usd,
+    )
+    return gate(
+        DenialCode.EV_POSITIVE,
+        value >= least,
+        f"{value:.4f} USD",
+        f"{least:.4f} USD",
+        f"p {case.p_win:.4f}, W {case.odds.target_usd:.2f}, Ls {case.odds.stop_usd:.2f},"
+        f" cost {case.odds.cost_usd:.2f}",
+    )
+
+
+def _desk_gates(case: Case, parameters: ParameterState) -> list[Gate]:
+    facts, until = case.facts, case.facts.cooldown_until
+    limit = parameters.number("risk.equity_age_max_s")
+    age = facts.equity_age_seconds
+    ready: bool | None = facts.broker_ready and facts.reconciled
+    if ready:
+        ready = None if age is None else age <= limit
+    return [
+        gate(
+            DenialCode.NO_DUPLICATE,
+            not facts.has_position,
+            "open" if facts.has_position else "none",
+            "no open position of this key",
+        ),
+        gate(
+            DenialCode.COOLDOWN,
+            until is None or case.now >= until,
+            case.now.isoformat(),
+            "none" if until is None else until.isoformat(),
+        ),
+        gate(
+            DenialCode.BROKER_READY,
+            ready,
+            f"ready {facts.broker_ready}, reconciled {facts.reconciled}, equity"
+            f" {'-' if age is None else f'{age:.0f}'} s",
+            f"ready, reconciled, equity {limit:g} s",
+            "missing: net liquidation" if ready is None else "",
+        ),
+        gate(
+            DenialCode.KILL_SWITCH_OFF,
+            not facts.halted,
+            "halted" if facts.halted else "none",
+            "not halted",
+        ),
+    ]
+
+
+def evaluate(case: Case, parameters: ParameterState) -> tuple[Gate, ...]:
+    """Every gate in fixed order."""
+    return (
+        *_session_gates(case, parameters),
+        *_news_gates(case),
+        *_data_gates(case, parameters),
+        _trust_gate(case, parameters),
+        _forward_gate(case),
+        _regime_gate(case, parameters),
+        entry_gate(case, parameters),
+        *_structure_gates(case, parameters),
+        *_desk_gates(case, parameters),
+    )
+
+
+NOT_ASKED_OF_PREDICTIONS = frozenset(
+    {
+        DenialCode.MODEL_TRUST.value,
+        DenialCode.EV_POSITIVE.value,
+        DenialCode.BROKER_READY.value,
+        DenialCode.KILL_SWITCH_OFF.value,
+    }
+)
+"""Gates without which a structure's outcome is predicted all the same: trust can be earned back."""
+
+
+def all_pass(gates: tuple[Gate, ...], without: frozenset[str] = frozenset()) -> bool:
+    return all(g.result is Result.PASS for g in gates if g.code not in without)
+
+
+def outcomes(gates: tuple[Gate, ...]) -> tuple[tuple[str, Result], ...]:
+    """What has to change for the gates to be recorded again."""
+    return tuple((g.code, g.result) for g in gates)

@@ -1,0 +1,112 @@
+"""Target, stop, cost, expected value and the exit plan of a chosen structure (rules, 4.3, 4.4).
+
+Called once a structure is chosen. Dollars a unit for the odds, dollars a share for the plan.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from domain.events.signals import ExitPlan
+from domain.instruments import MULTIPLIER, StructureKind
+from domain.numbers import cents
+from domain.parameter import ParameterState
+from domain.risk.max_loss import structure_width
+from domain.session import Session
+from domain.signals.score import logistic, rounded
+from domain.signals.structure import Choice
+
+TREND_RULE = "noise_area_and_vwap"
+RANGE_RULE = "near_short_strike"
+
+
+@dataclass(frozen=True, slots=True)
+class Odds:
+    """What may be gained and lost a unit, gross, and what it costs to find out. Dollars."""
+
+    target_usd: float
+    stop_usd: float
+    cost_usd: float
+    budget: Decimal
+    """Slippage budget a share: how far the entry may be paid beyond its mid."""
+
+    @property
+    def fair_log_odds(self) -> float:
+        """In a fair game the target comes before the stop with odds stop : target."""
+        return math.log(self.stop_usd / self.target_usd)
+
+    def p_win(self, edge: float) -> float:
+        return rounded(logistic(self.fair_log_odds + edge))
+
+    def expected_value(self, p_win: float) -> float:
+        return rounded(p_win * self.target_usd - (1 - p_win) * self.stop_usd - self.cost_usd)
+
+
+def slippage_budget(choice: Choice, parameters: ParameterState) -> Decimal:
+    """max(0.01, min(half the spread, 5 % of the mid)), dollars a share."""
+    number = parameters.number
+    by_spread = Decimal(repr(number("signals.budget_spread_share"))) * choice.spread
+    by_mid = Decimal(repr(number("signals.budget_mid_share"))) * abs(choice.net_mid)
+    least = Decimal(repr(number("signals.budget_min_usd")))
+    return max(least, min(by_spread, by_mid))
+
+
+def target_and_stop(choice: Choice, parameters: ParameterState) -> tuple[Decimal, Decimal]:
+    """Prices of the structure as bought at which it is left with a gain and with a loss."""
+    number = parameters.number
+    mid = choice.net_mid
+    if choice.structure.kind is StructureKind.IRON_CONDOR:
+        credit = -mid
+        gain = Decimal(repr(number("signals.0dte.range.target_credit"))) * credit
+        stop = Decimal(repr(number("signals.0dte.range.stop_cost"))) * credit
+        return mid + gain, -stop
+    gain = Decimal(repr(number("signals.0dte.trend.target_debit"))) * mid
+    width = structure_width(choice.structure)
+    if width is not None:
+        share = Decimal(repr(number("signals.0dte.trend.target_profit")))
+        gain = min(gain, share * (width - mid))
+    loss = Decimal(repr(number("signals.0dte.trend.stop_debit"))) * mid
+    return mid + gain, mid - loss
+
+
+def odds(choice: Choice, parameters: ParameterState) -> Odds:
+    """W and Ls at the planned target and stop, cost with the slippage budget both ways."""
+    number = parameters.number
+    target, stop = target_and_stop(choice, parameters)
+    budget = slippage_budget(choice, parameters)
+    per_contract = number("risk.fees.commission_usd") + number("risk.fees.exchange_usd")
+    commissions = 2 * len(choice.structure.legs) * per_contract
+    return Odds(
+        target_usd=rounded(float((target - choice.net_mid) * MULTIPLIER)),
+        stop_usd=rounded(float((choice.net_mid - stop) * MULTIPLIER)),
+        cost_usd=rounded(commissions + 2 * MULTIPLIER * float(budget)),
+        budget=budget,
+    )
+
+
+def exit_plan(
+    choice: Choice, session: Session, now: datetime, parameters: ParameterState
+) -> ExitPlan:
+    """Prices, times from the session, and the rule on the underlying."""
+    number = parameters.number
+    target, stop = target_and_stop(choice, parameters)
+    flat = session.before_close(minutes=number("signals.0dte.forced_flat_min"))
+    if choice.structure.kind is StructureKind.IRON_CONDOR:
+        time_stop = session.before_close(minutes=number("signals.0dte.range.time_stop_min"))
+        activation = number("signals.0dte.range.trail_activation")
+        rule = RANGE_RULE
+    else:
+        time_stop = now + timedelta(minutes=number("signals.0dte.trend.time_stop_min"))
+        activation = number("signals.0dte.trend.trail_activation")
+        rule = TREND_RULE
+    return ExitPlan(
+        target_price=cents(target),
+        stop_price=cents(stop),
+        time_stop_at=min(time_stop, flat),
+        forced_flat_at=flat,
+        trail_activation=activation,
+        invalidation=rule,
+    )

@@ -1,0 +1,231 @@
+"""Predictions of the bucket: the schedule of P2 and the tracking of P5 to its exit (rules, 3).
+
+P2 says whether the mid is higher 30 minutes on; P5 whether a structure reaches its target before
+its stop. Both are made traded or not. Folded and decided by the 0DTE stage.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from domain.events.analytics import PredictionMade
+from domain.instruments import MULTIPLIER, Direction
+from domain.session import SESSION_MINUTES, Session
+from domain.signals.plan import Odds
+from domain.signals.reading import Chain, Reading
+from domain.signals.score import clip, rounded
+from domain.signals.structure import Choice, net_quote
+
+P2, P5 = "P2", "P5"
+MODEL_VERSION = "1"
+BUCKET = "0DTE"
+P2_HORIZON = timedelta(minutes=30)
+P2_EVERY = timedelta(minutes=5)
+P2_EDGE = timedelta(minutes=30)
+SLOT_LATE_MAX = timedelta(seconds=60)
+RESOLVE_LATE_MAX = timedelta(seconds=60)
+
+
+def scheduled_slot(session: Session, at: datetime) -> int | None:
+    """Number of the 5-minute slot whose prediction is due at `at`; None outside the schedule."""
+    first = session.open_at + P2_EDGE
+    last = session.close_at - P2_EDGE
+    if not first <= at <= last + SLOT_LATE_MAX:
+        return None
+    slot = int((at - first) / P2_EVERY)
+    slot_at = first + slot * P2_EVERY
+    return slot if slot_at <= last and at - slot_at <= SLOT_LATE_MAX else None
+
+
+def p2_horizon_end(session: Session, at: datetime) -> datetime:
+    return min(at + P2_HORIZON, session.close_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A prediction that is not resolved. `made_session` is in session seconds."""
+
+    body: PredictionMade
+    made_session: float
+
+    @property
+    def horizon_seconds(self) -> float:
+        return (self.body.horizon_end - self.body.made_at).total_seconds()
+
+
+def direction_outcome(made: PredictionMade, reading: Reading) -> float | None:
+    """1 higher, 0 lower, 0.5 equal; None when the mid at the end is missing or late."""
+    mid = reading.number("spot_mid")
+    if mid is None or reading.at - made.horizon_end > RESOLVE_LATE_MAX:
+        return None
+    start = made.values["mid"]
+    return 0.5 if mid == start else float(mid > start)
+
+
+@dataclass(slots=True)
+class Tracked:
+    """A structure followed on its marks until its target, stop or another exit."""
+
+    prediction_id: str
+    symbol: str
+    direction: Direction
+    legs: tuple[tuple[int, int], ...]
+    """con_id and ratio."""
+    mid: float
+    target: float
+    stop: float
+    target_usd: float
+    stop_usd: float
+    time_stop_at: datetime
+    flat_at: datetime
+    shorts: tuple[float, ...]
+    """Short strikes of a condor: put, call. Empty for a debit structure."""
+    near_strike_sd: float
+    breaches: int = 0
+    closes_against: int = 0
+    last_minute: datetime | None = None
+    last_mark: float | None = None
+    result: float | None = None
+
+    def _at_exit(self, mark: float) -> float:
+        """Outcome of an exit that is neither target nor stop."""
+        pnl = (mark - self.mid) * MULTIPLIER
+        return clip((pnl + self.stop_usd) / (self.target_usd + self.stop_usd), 0.0, 1.0)
+
+    def marked(self, chain: Chain) -> None:
+        """A chain refresh: the target, and the stop on two refreshes in a row."""
+        if self.result is not None:
+            return
+        rows = [(chain.row(con_id), ratio) for con_id, ratio in self.legs]
+        quote = net_quote([(row, ratio) for row, ratio in rows if row is not None])
+        if quote is None or any(row is None for row, _ in rows):
+            return
+        mark = float(mark_of(*quote))
+        self.last_mark = mark
+        self.breaches = self.breaches + 1 if mark <= self.stop else 0
+        if self.breaches >= 2:
+            self.result = 0.0
+        elif mark >= self.target:
+            self.result = 1.0
+
+    def evaluated(self, reading: Reading) -> None:
+        """An evaluation point: invalidation on the underlying, time stop, forced flat."""
+        if self.result is not None or self.last_mark is None:
+            return
+        late = reading.at >= min(self.time_stop_at, self.flat_at)
+        if late or self._invalidated(reading):
+            self.result = self._at_exit(self.last_mark)
+
+    def _invalidated(self, reading: Reading) -> bool:
+        if self.shorts:
+            spot, rest = reading.number("spot_mid"), reading.number("v_rem")
+            if spot is None or rest is None:
+                return False
+            near = self.near_strike_sd * spot * math.sqrt(rest)
+            put, call = self.shorts
+            return spot <= put + near or spot >= call - near
+        return self._back_inside(reading)
+
+    def _back_inside(self, reading: Reading) -> bool:
+        """Two one-minute closes back inside the noise area and across VWAP."""
+        metric = reading.metric("minute_close")
+        close, vwap = reading.number("minute_close"), reading.number("vwap")
+        upper, lower = reading.number("noise_upper"), reading.number("noise_lower")
+        if metric is None or close is None or vwap is None or upper is None or lower is None:
+            return False
+        if self.last_minute is not None and metric.as_of <= self.last_minute:
+            return False
+        self.last_minute = metric.as_of
+        bullish = self.direction is Direction.BULLISH
+        inside = close < upper if bullish else close > lower
+        across = close < vwap if bullish else close > vwap
+        self.closes_against = self.closes_against + 1 if inside and across else 0
+        return self.closes_against >= 2
+
+
+def mark_of(bid: Decimal, ask: Decimal) -> Decimal:
+    """Mid of a tight net quote, else a quarter of the spread from the bid (rules, 6.5)."""
+    mid, spread = (bid + ask) / 2, ask - bid
+    if spread <= max(Decimal("0.05"), abs(mid) / 10):
+        return mid
+    return bid + spread / 4
+
+
+def structure_values(
+    choice: Choice,
+    odds: Odds,
+    direction: Direction,
+    p_win: float,
+    score: float,
+    offset: float,
+    target: Decimal,
+    stop: Decimal,
+    time_stop_at: datetime,
+    flat_at: datetime,
+) -> dict[str, float]:
+    """What a P5 prediction records: enough to follow the structure to its exit."""
+    values = {
+        "p": p_win,
+        "s": score,
+        "offset": rounded(offset),
+        "neutral": float(direction is Direction.NEUTRAL),
+        "bullish": float(direction is Direction.BULLISH),
+        "mid": float(choice.net_mid),
+        "target": float(target),
+        "stop": float(stop),
+        "target_usd": odds.target_usd,
+        "stop_usd": odds.stop_usd,
+        "time_stop_at": time_stop_at.timestamp(),
+        "flat_at": flat_at.timestamp(),
+        "legs": float(len(choice.rows)),
+    }
+    for index, (row, leg) in enumerate(zip(choice.rows, choice.structure.legs, strict=True)):
+        values[f"con_id_{index}"] = float(row.con_id)
+        values[f"ratio_{index}"] = float(leg.ratio)
+        values[f"strike_{index}"] = float(row.strike)
+    return values
+
+
+def tracked(body: PredictionMade, near_strike_sd: float) -> Tracked:
+    """A P5 prediction at the start of its way."""
+    values, zone = body.values, body.made_at.tzinfo
+    count = int(values["legs"])
+    legs = tuple((int(values[f"con_id_{i}"]), int(values[f"ratio_{i}"])) for i in range(count))
+    neutral = values["neutral"] == 1.0
+    shorts = sorted(values[f"strike_{i}"] for i in range(count) if values[f"ratio_{i}"] < 0)
+    bullish = Direction.BULLISH if values["bullish"] == 1.0 else Direction.BEARISH
+    return Tracked(
+        prediction_id=body.prediction_id,
+        symbol=body.symbol,
+        direction=Direction.NEUTRAL if neutral else bullish,
+        legs=legs,
+        mid=values["mid"],
+        target=values["target"],
+        stop=values["stop"],
+        target_usd=values["target_usd"],
+        stop_usd=values["stop_usd"],
+        time_stop_at=datetime.fromtimestamp(values["time_stop_at"], zone),
+        flat_at=datetime.fromtimestamp(values["flat_at"], zone),
+        shorts=tuple(shorts) if neutral else (),
+        near_strike_sd=near_strike_sd,
+        last_mark=values["mid"],
+    )
+
+
+@dataclass(slots=True)
+class SessionTime:
+    """Session seconds since the first session: nights do not count."""
+
+    sessions: int = 0
+    open_at: datetime | None = field(default=None)
+
+    def started(self, session: Session) -> None:
+        self.sessions += 1
+        self.open_at = session.open_at
+
+    def at(self, moment: datetime) -> float:
+        inside = 0.0 if self.open_at is None else (moment - self.open_at).total_seconds()
+        return max(0, self.sessions - 1) * SESSION_MINUTES * 60.0 + max(0.0, inside)

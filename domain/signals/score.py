@@ -1,0 +1,205 @@
+"""The directional score: feature table, contributions that add up, coverage (rules, 4.2).
+
+Called at every evaluation point. A missing feature has x = 0 and lowers coverage; a feature that
+a rule switches off counts as available with x = 0.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain.events.signals import Feature
+from domain.numbers import significant
+from domain.parameter import ParameterState
+from domain.session import Session
+from domain.signals.parameters import WEIGHT_SOURCES
+from domain.signals.reading import Reading
+
+SWITCHED_OFF = "OFF"
+
+
+def clip(value: float, low: float, high: float) -> float:
+    return min(high, max(low, value))
+
+
+def logistic(log_odds: float) -> float:
+    """1/(1 + e^-L), without overflow."""
+    if log_odds >= 0:
+        return 1 / (1 + math.exp(-log_odds))
+    grown = math.exp(log_odds)
+    return grown / (1 + grown)
+
+
+def rounded(value: float) -> float:
+    """12 significant digits: later steps use the number that goes into the event."""
+    number = significant(value)
+    assert number is not None, f"a number must be finite, was {value}"
+    return number
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A feature before weighting. `x` None: missing."""
+
+    raw: float | None
+    unit: str
+    x: float | None
+    as_of: datetime | None
+    quality: str
+
+
+def _of(reading: Reading, name: str, x: float | None, raw: float | None = None) -> Measured:
+    metric = reading.metrics.get(name)
+    return Measured(
+        raw if raw is not None else reading.number(name),
+        "" if metric is None else metric.unit,
+        x,
+        None if metric is None else metric.as_of,
+        reading.quality(name),
+    )
+
+
+def _plain(reading: Reading, name: str, scale: float) -> Measured:
+    """clip(value * scale, -1, 1)."""
+    value = reading.number(name)
+    return _of(reading, name, None if value is None else clip(value * scale, -1.0, 1.0))
+
+
+def _squashed(reading: Reading, name: str) -> Measured:
+    """tanh(value / 2): for z-scores and deviations."""
+    value = reading.number(name)
+    return _of(reading, name, None if value is None else math.tanh(value / 2))
+
+
+_BREAKS = {"UP": 1.0, "DOWN": -1.0, "NONE": 0.0}
+
+
+def opening_break(reading: Reading) -> float | None:
+    """-1, 0 or 1, whether the metric says it as a number or as a word."""
+    word = reading.text("or_break")
+    if word is not None:
+        return _BREAKS.get(word.upper())
+    value = reading.number("or_break")
+    return None if value is None else clip(value, -1.0, 1.0)
+
+
+def _opening_break(reading: Reading) -> Measured:
+    x = opening_break(reading)
+    return _of(reading, "or_break", x, x)
+
+
+def _gamma_gate(reading: Reading) -> Measured:
+    gamma, noise = reading.number("gex_norm"), _plain(reading, "noise_x", 1 / 1.5).x
+    x = None if gamma is None or noise is None else -clip(gamma / 0.10, -1.0, 1.0) * noise
+    measured = _of(reading, "gex_norm", x)
+    if gamma is not None and noise is None:
+        return _of(reading, "noise_x", None)
+    return measured
+
+
+def _walls(reading: Reading) -> Measured:
+    """Only in the POS regime: pull of the put wall less pull of the call wall."""
+    regime = reading.text("gex_regime")
+    if regime is None:
+        return _of(reading, "gex_regime", None)
+    if regime != "POS":
+        return Measured(None, "", 0.0, None, SWITCHED_OFF)
+    spot, move = reading.number("spot_mid"), reading.number("em_1sd_0dte")
+    call, put = reading.number("call_wall"), reading.number("put_wall")
+    if spot is None or move is None or move <= 0 or call is None or put is None:
+        absent = "em_1sd_0dte" if move is None or move <= 0 else "call_wall"
+        return _of(reading, absent, None)
+    scale = 0.25 * move
+    x = math.exp(-abs(spot - put) / scale) - math.exp(-abs(call - spot) / scale)
+    return _of(reading, "call_wall", x)
+
+
+def _late_momentum(reading: Reading, session: Session) -> Measured:
+    if reading.at < session.before_close(minutes=30):
+        return Measured(None, "", 0.0, None, SWITCHED_OFF)
+    return _plain(reading, "late_mom_x", 1.0)
+
+
+def measure(reading: Reading, session: Session) -> dict[str, Measured]:
+    """All features of the 0DTE bucket, in the table's order."""
+    return {
+        "noise": _plain(reading, "noise_x", 1 / 1.5),
+        "vwap": _squashed(reading, "vwap_dev"),
+        "or_break": _opening_break(reading),
+        "ofi_5m": _squashed(reading, "ofi_5m_z"),
+        "flow": _plain(reading, "fi_s", 1.0),
+        "delta_flow": _squashed(reading, "delta_flow_z"),
+        "sweeps": _squashed(reading, "sweep_z"),
+        "tide": _squashed(reading, "tide_slope_z"),
+        "gamma_gate": _gamma_gate(reading),
+        "walls": _walls(reading),
+        "late_mom": _late_momentum(reading, session),
+        "peers": _plain(reading, "peers_x", 1.0),
+        "skew_chg": _squashed(reading, "skew_chg_z"),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """`log_odds` = bias + contributions + clip_adjust, of the price being higher."""
+
+    raw: float
+    log_odds: float
+    probability_up: float
+    bias: float
+    clip_adjust: float
+    coverage: float
+    features: tuple[Feature, ...]
+    a: float
+    b: float
+
+    @property
+    def impaired(self) -> tuple[str, ...]:
+        """Features whose quality is not OK, WARMUP_MODEL or switched off."""
+        fine = ("OK", "WARMUP_MODEL", SWITCHED_OFF)
+        return tuple(f.name for f in self.features if f.quality not in fine)
+
+
+def score(measured: dict[str, Measured], a: float, b: float, parameters: ParameterState) -> Score:
+    """The recalibrated score L = a + b s_raw with its parts."""
+    bias = parameters.number("signals.bias")
+    edge = parameters.number("signals.score_clip")
+    features: list[Feature] = []
+    weighted, available, whole = bias, 0.0, 0.0
+    for name in WEIGHT_SOURCES:
+        weight = parameters.number(f"signals.0dte.weight.{name}")
+        one = measured[name]
+        whole += abs(weight)
+        available += 0.0 if one.x is None else abs(weight)
+        x = rounded(0.0 if one.x is None else one.x)
+        weighted += weight * x
+        features.append(
+            Feature(
+                name=name,
+                raw=significant(one.raw),
+                unit=one.unit,
+                x=x,
+                weight=weight,
+                contribution=rounded(b * weight * x),
+                as_of=one.as_of,
+                quality=one.quality,
+            )
+        )
+    raw = rounded(clip(weighted, -edge, edge))
+    log_odds = a + b * raw
+    own_bias = rounded(a + b * bias)
+    total = sum(feature.contribution for feature in features)
+    adjust = log_odds - own_bias - total
+    return Score(
+        raw=raw,
+        log_odds=rounded(log_odds),
+        probability_up=rounded(logistic(log_odds)),
+        bias=own_bias,
+        clip_adjust=rounded(adjust) if abs(adjust) > 1e-9 else 0.0,
+        coverage=rounded(available / whole) if whole > 0 else 0.0,
+        features=tuple(features),
+        a=a,
+        b=b,
+    )

@@ -1,0 +1,331 @@
+"""State of the 0DTE stage and its fold: readings, chains, desk facts, signals, predictions.
+
+`fold` applies one event, its own emissions among them; domain/signals/zero_dte.py reacts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from domain.event import Recorded
+from domain.events.analytics import (
+    ChainEvaluated,
+    MetricComputed,
+    PredictionMade,
+    PredictionResolved,
+    PredictionVoided,
+)
+from domain.events.controls import TradingHalted, TradingReleased
+from domain.events.feeds import LineClosed, LineOpened, LinesWanted
+from domain.events.orders import (
+    BrokerAccountSeen,
+    BrokerDisconnected,
+    BrokerReady,
+    OrderChanged,
+    OrderIntended,
+    ReconciliationCompleted,
+)
+from domain.events.positions import PositionClosed, PositionOpened
+from domain.events.risk import RiskDecided
+from domain.events.signals import (
+    SignalExpired,
+    SignalGatesChanged,
+    SignalInvalidated,
+    SignalRaised,
+    SignalValidated,
+)
+from domain.events.system import ClockStarted, ParametersChanged, SessionPlanned
+from domain.instruments import OptionContract, Strategy
+from domain.parameter import ParameterState
+from domain.risk.blackout import range_blocked_until
+from domain.risk.cooldown import Cooldowns
+from domain.risk.margin import account_number
+from domain.risk.real_time import RealTime
+from domain.session import Session
+from domain.signals.calibration import Outcome, Record
+from domain.signals.case import DeskFacts, Variant
+from domain.signals.life import Key, Live, Status
+from domain.signals.prediction import (
+    BUCKET,
+    P2,
+    P5,
+    Pending,
+    SessionTime,
+    Tracked,
+    tracked,
+)
+from domain.signals.reading import Reading, chain_of
+
+REQUESTER = "signals.0dte"
+
+
+@dataclass(slots=True)
+class Desk:
+    """What the strategy knows of broker and desk. Times are real seconds."""
+
+    halted: bool = False
+    entries_open: bool = True
+    broker_ready: bool = False
+    reconciled: bool = False
+    equity_at: float | None = None
+
+
+@dataclass(slots=True)
+class StrategyState:
+    parameters: ParameterState = field(default_factory=ParameterState)
+    session: Session | None = None
+    session_time: SessionTime = field(default_factory=SessionTime)
+    time: RealTime = field(default_factory=RealTime)
+    desk: Desk = field(default_factory=Desk)
+    cooldowns: Cooldowns = field(default_factory=Cooldowns)
+    positions: dict[str, Key] = field(default_factory=dict)
+    readings: dict[str, Reading] = field(default_factory=dict)
+    chains: dict[str, ChainEvaluated] = field(default_factory=dict)
+    lines: dict[int, OptionContract] = field(default_factory=dict)
+    lines_wanted: tuple[OptionContract, ...] = ()
+    lives: dict[Key, Live] = field(default_factory=dict)
+    waits: dict[Key, datetime] = field(default_factory=dict)
+    counts: dict[Key, int] = field(default_factory=dict)
+    orders: dict[str, Key] = field(default_factory=dict)
+    slots: dict[str, int] = field(default_factory=dict)
+    """Last scheduled slot of P2 by symbol."""
+    pending: dict[str, Pending] = field(default_factory=dict)
+    tracked: dict[str, Tracked] = field(default_factory=dict)
+    direction_record: Record = field(default_factory=Record)
+    neutral_record: Record = field(default_factory=Record)
+    structure_record: Record = field(default_factory=Record)
+    """All P5 outcomes of the bucket: its hit rate sizes trades."""
+    between_record: Record = field(default_factory=Record)
+    """P2 at decisions: scored apart, never recalibrates."""
+
+    def calendar(self, symbol: str) -> tuple[str, ...] | None:
+        """Codes of the day's releases as analytics report them; None without a calendar."""
+        reading = self.readings.get(symbol)
+        found = None if reading is None else reading.text("calendar_today")
+        return None if found is None else tuple(code for code in found.split(",") if code)
+
+    def facts(self, key: Key, now: datetime) -> DeskFacts:
+        symbol, session, desk = key[0], self.session, self.desk
+        assert session is not None, "facts are asked inside a session"
+        return DeskFacts(
+            halted=desk.halted,
+            entries_open=desk.entries_open,
+            broker_ready=desk.broker_ready,
+            reconciled=desk.reconciled,
+            equity_age_seconds=self.time.since(desk.equity_at),
+            has_position=key in self.positions.values(),
+            cooldown_until=self._cooldown_until(key),
+            range_blocked_until=range_blocked_until(session, self.calendar(symbol)),
+            open_lines=frozenset(self.lines),
+        )
+
+    def _cooldown_until(self, key: Key) -> datetime | None:
+        symbol, direction = key
+        own = self.cooldowns.key_until(Strategy.ZERO_DTE, symbol, direction, self.parameters)
+        pause = self.cooldowns.pause_until(Strategy.ZERO_DTE, self.parameters)
+        ends = [end for end in (own, pause) if end is not None]
+        return max(ends, default=None)
+
+
+def fold(state: StrategyState, event: Recorded) -> None:
+    """Apply one event."""
+    state.time.advance(event.market_time)
+    body = event.body
+    match body:
+        case MetricComputed():
+            _metrics(state, body)
+        case ChainEvaluated():
+            _chain(state, body)
+        case ParametersChanged():
+            state.parameters.apply(body)
+        case ClockStarted():
+            state.time.apply(body)
+            state.desk.entries_open = body.entries_open
+        case SessionPlanned():
+            _session(state, body)
+        case LineOpened():
+            state.lines[body.contract.con_id] = body.contract
+        case LineClosed():
+            state.lines.pop(body.contract.con_id, None)
+        case LinesWanted():
+            if body.requester == REQUESTER:
+                state.lines_wanted = tuple(line.contract for line in body.lines)
+        case PredictionMade() | PredictionResolved() | PredictionVoided():
+            _prediction(state, body)
+        case _:
+            _fold_signals(state, event)
+
+
+def _metrics(state: StrategyState, body: MetricComputed) -> None:
+    last = state.readings.get(body.symbol)
+    if last is not None and body.evaluated_at < last.at:
+        return
+    metrics = {metric.name: metric for metric in body.metrics}
+    reading = Reading(body.symbol, body.evaluated_at, metrics)
+    state.readings[body.symbol] = reading
+    for one in state.tracked.values():
+        if one.symbol == body.symbol:
+            one.evaluated(reading)
+
+
+def _chain(state: StrategyState, body: ChainEvaluated) -> None:
+    if state.session is None or body.expiry != state.session.session_date:
+        return
+    state.chains[body.symbol] = body
+    followed = [one for one in state.tracked.values() if one.symbol == body.symbol]
+    if followed:
+        chain = chain_of(body)
+        for one in followed:
+            one.marked(chain)
+
+
+def _session(state: StrategyState, body: SessionPlanned) -> None:
+    is_new = state.session is None or state.session.session_date != body.day.session_date
+    state.session = Session(body)
+    if not is_new:
+        return
+    state.session_time.started(state.session)
+    state.cooldowns.session_started()
+    for part in (state.chains, state.readings, state.counts, state.slots, state.waits):
+        part.clear()
+
+
+def _prediction(
+    state: StrategyState, body: PredictionMade | PredictionResolved | PredictionVoided
+) -> None:
+    if isinstance(body, PredictionMade):
+        if body.bucket != BUCKET:
+            return
+        made = state.session_time.at(body.made_at)
+        state.pending[body.prediction_id] = Pending(body, made)
+        if body.model == P5:
+            near = state.parameters.number("signals.0dte.range.near_strike_sd")
+            state.tracked[body.prediction_id] = tracked(body, near)
+            _mark_predicted(state, body.prediction_id)
+        elif body.scheduled:
+            state.slots[body.symbol] = int(body.values["slot"])
+        return
+    found = state.pending.pop(body.prediction_id, None)
+    state.tracked.pop(body.prediction_id, None)
+    if found is not None and isinstance(body, PredictionResolved):
+        _resolved(state, found, body.outcome)
+
+
+def _mark_predicted(state: StrategyState, prediction_id: str) -> None:
+    for live in state.lives.values():
+        if prediction_id == f"p5-{live.signal_id}":
+            live.outcome_predicted = True
+
+
+def _resolved(state: StrategyState, found: Pending, outcome: float) -> None:
+    made = found.body
+    values = made.values
+    lasted = found.horizon_seconds
+    if made.model == P5:
+        now = state.time.market_time
+        assert now is not None
+        lasted = max(0.0, state.session_time.at(now) - found.made_session)
+    entry = Outcome(made.symbol, values["p"], outcome, found.made_session, lasted)
+    if made.model == P2:
+        record = state.direction_record if made.scheduled else state.between_record
+        record.add(entry, state.parameters)
+        if made.scheduled:
+            record.recalibration.update(values["s"], outcome)
+        return
+    state.structure_record.add(entry, state.parameters)
+    if values["neutral"] == 1.0:
+        state.neutral_record.add(entry, state.parameters)
+        state.neutral_record.recalibration.update(values["s"], outcome, values["offset"])
+
+
+def _fold_signals(state: StrategyState, event: Recorded) -> None:
+    body = event.body
+    match body:
+        case SignalRaised():
+            if body.strategy is Strategy.ZERO_DTE:
+                key = (body.symbol, body.direction)
+                state.counts[key] = state.counts.get(key, 0) + 1
+                state.lives[key] = Live(
+                    body.signal_id, body.symbol, body.direction, Variant(body.variant), body.gates
+                )
+        case SignalGatesChanged():
+            for live in state.lives.values():
+                if live.signal_id == body.signal_id:
+                    live.gates = body.gates
+        case SignalValidated():
+            if body.strategy is Strategy.ZERO_DTE:
+                live = state.lives[body.symbol, body.direction]
+                live.status, live.validated = Status.VALID, body
+                live.gates, live.validated_at = body.gates, event.market_time
+        case SignalExpired() | SignalInvalidated():
+            _end(state, body.signal_id, event.market_time)
+        case RiskDecided():
+            if not body.approved:
+                _end(state, body.signal_id, event.market_time)
+        case _:
+            _fold_orders(state, event)
+
+
+def _end(state: StrategyState, signal_id: str, at: datetime) -> None:
+    """The signal lives no more; its key waits before a new candidate may arise."""
+    for key, live in list(state.lives.items()):
+        if live.signal_id == signal_id:
+            del state.lives[key]
+            wait = timedelta(seconds=state.parameters.number("signals.key_wait_s"))
+            state.waits[key] = at + wait
+            state.orders = {ref: k for ref, k in state.orders.items() if k != key}
+
+
+def _fold_orders(state: StrategyState, event: Recorded) -> None:
+    body, desk = event.body, state.desk
+    match body:
+        case OrderIntended():
+            _order_intended(state, body)
+        case OrderChanged():
+            _order_changed(state, body)
+        case PositionOpened():
+            state.cooldowns.opened(body)
+            if body.strategy is Strategy.ZERO_DTE:
+                state.positions[body.position_id] = (body.symbol, body.direction)
+        case PositionClosed():
+            state.positions.pop(body.position_id, None)
+            state.cooldowns.closed(body, event.market_time, state.parameters)
+        case TradingHalted():
+            desk.halted = True
+        case TradingReleased():
+            desk.halted = False
+        case BrokerReady():
+            desk.broker_ready = True
+        case BrokerDisconnected():
+            desk.broker_ready, desk.reconciled = False, False
+        case ReconciliationCompleted():
+            desk.reconciled = body.clean
+        case BrokerAccountSeen():
+            if account_number(body.values, "NetLiquidation") is not None:
+                desk.equity_at = state.time.seconds
+        case _:
+            pass
+
+
+def _order_intended(state: StrategyState, body: OrderIntended) -> None:
+    if not body.is_entry:
+        return
+    for key, live in state.lives.items():
+        if live.signal_id == body.signal_id:
+            live.status = Status.ORDERED
+            live.working[body.order_ref] = 0
+            state.orders[body.order_ref] = key
+
+
+def _order_changed(state: StrategyState, body: OrderChanged) -> None:
+    key = state.orders.get(body.order_ref)
+    live = None if key is None else state.lives.get(key)
+    if key is None or live is None:
+        return
+    live.filled = live.filled or body.filled > 0
+    if body.state.is_final:
+        live.working.pop(body.order_ref, None)
+        state.orders.pop(body.order_ref)
+        if live.filled and not live.working:
+            del state.lives[key]

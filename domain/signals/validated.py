@@ -1,0 +1,185 @@
+"""The event of a valid signal, with everything that risk and the reader need (no ticks later).
+
+Called by the 0DTE stage when all gates pass at one evaluation point.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+
+from domain.events.signals import (
+    Feature,
+    Gate,
+    LegQuote,
+    RiskInputs,
+    SignalRaised,
+    SignalValidated,
+)
+from domain.instruments import Direction, Right, Strategy
+from domain.numbers import cents
+from domain.pricing.black_scholes import greeks
+from domain.risk.blackout import size_factor
+from domain.signals.case import Variant
+from domain.signals.evaluate import Evaluated
+from domain.signals.plan import exit_plan
+from domain.signals.rationale import rationale
+from domain.signals.reading import Chain, ChainRow
+from domain.signals.score import rounded
+from domain.signals.strategy_state import StrategyState
+from domain.signals.structure import Choice
+
+
+def _features(found: Evaluated) -> tuple[float, float, float, tuple[Feature, ...]]:
+    """Score, bias, clip adjustment and features: those of the neutral score where there is one."""
+    if found.neutral is not None:
+        return found.neutral.raw, found.neutral.bias, 0.0, found.neutral.features
+    score = found.case.score
+    return score.raw, score.bias, score.clip_adjust, score.features
+
+
+def raised(
+    state: StrategyState, signal_id: str, found: Evaluated, gates: tuple[Gate, ...]
+) -> SignalRaised:
+    case = found.case
+    score, bias, adjust, features = _features(found)
+    return SignalRaised(
+        signal_id=signal_id,
+        strategy=Strategy.ZERO_DTE,
+        variant=case.variant.value,
+        symbol=case.reading.symbol,
+        direction=case.direction,
+        score=score,
+        probability=rounded(case.p_side),
+        coverage=case.score.coverage,
+        bias=bias,
+        clip_adjust=adjust,
+        features=features,
+        gates=gates,
+        params_version=state.parameters.version,
+    )
+
+
+def _leg(row: ChainRow) -> LegQuote:
+    assert row.bid is not None and row.ask is not None, "LIQUIDITY passed"
+    assert row.volatility is not None and row.delta is not None and row.gamma is not None
+    assert row.vega is not None and row.theta is not None and row.age_seconds is not None
+    return LegQuote(
+        con_id=row.con_id,
+        bid=row.bid,
+        ask=row.ask,
+        bid_size=row.bid_size or 0,
+        ask_size=row.ask_size or 0,
+        quote_age_seconds=row.age_seconds,
+        implied_volatility=row.volatility,
+        delta=row.delta,
+        gamma=row.gamma,
+        vega=row.vega,
+        theta=row.theta,
+        open_interest=row.open_interest,
+        volume=row.volume,
+    )
+
+
+def model_mid(chain: Chain, choice: Choice) -> float:
+    """Net value of the structure at the legs' volatilities, dollars a share."""
+    found = greeks(
+        chain.spot_escrowed,
+        [float(row.strike) for row in choice.rows],
+        chain.years,
+        chain.rate,
+        [row.volatility or 0.0 for row in choice.rows],
+        [1.0 if row.right is Right.CALL else 0.0 for row in choice.rows],
+    )
+    total = 0.0
+    for index, leg in enumerate(choice.structure.legs):
+        total += leg.ratio * float(found.price[index])
+    return total
+
+
+def _beta(state: StrategyState, found: Evaluated) -> float:
+    reading = found.case.reading
+    live = reading.number("beta")
+    if live is not None:
+        return live
+    if reading.symbol == "SPY":
+        return 1.0
+    return state.parameters.number(f"beta_default_{reading.symbol.lower()}")
+
+
+def risk_inputs(state: StrategyState, found: Evaluated, choice: Choice) -> RiskInputs:
+    case, reading = found.case, found.case.reading
+    assert case.odds is not None and case.p_win is not None and case.chain is not None
+    spot, bid, ask = (reading.number(name) for name in ("spot_mid", "spot_bid", "spot_ask"))
+    rv_hat, rest = reading.number("rv_hat_day"), reading.number("v_rem")
+    assert spot is not None and bid is not None and ask is not None, "a structure was chosen"
+    assert rv_hat is not None and rest is not None, "a structure was chosen"
+    record = state.structure_record
+    return RiskInputs(
+        underlying_price=spot,
+        underlying_bid=bid,
+        underlying_ask=ask,
+        net_bid=choice.net_bid,
+        net_ask=choice.net_ask,
+        net_mid=choice.net_mid,
+        model_mid=cents(model_mid(case.chain, choice)),
+        legs=tuple(_leg(row) for row in choice.rows),
+        target_usd=case.odds.target_usd,
+        stop_usd=case.odds.stop_usd,
+        cost_usd=case.odds.cost_usd,
+        p_win=case.p_win,
+        n_eff=rounded(record.n_eff),
+        model_hits=None if record.hit_rate is None else rounded(record.hit_rate),
+        trust=case.record.trust(state.parameters),
+        rv_hat_day=rv_hat,
+        variance_remaining=rest,
+        regime=reading.text("gex_regime") or "missing",
+        flip_side=reading.text("flip_side") or "missing",
+        beta=_beta(state, found),
+        size_factor=size_factor(
+            case.session,
+            state.calendar(reading.symbol),
+            Strategy.ZERO_DTE,
+            is_range=case.variant is Variant.RANGE,
+            parameters=state.parameters,
+        ),
+    )
+
+
+def validated(
+    state: StrategyState, signal_id: str, found: Evaluated, gates: tuple[Gate, ...]
+) -> SignalValidated:
+    """All gates pass, so that a structure, its odds and its quotes are there."""
+    case, number = found.case, state.parameters.number
+    choice = case.chosen
+    assert isinstance(choice, Choice) and case.odds is not None and state.time.market_time
+    inputs = risk_inputs(state, found, choice)
+    score, bias, adjust, features = _features(found)
+    deviation = math.sqrt(max(0.0, inputs.variance_remaining))
+    age = number("signals.0dte.stale.age_s")
+    p_side = case.p_side if case.direction is not Direction.NEUTRAL else inputs.p_win
+    return SignalValidated(
+        signal_id=signal_id,
+        strategy=Strategy.ZERO_DTE,
+        variant=case.variant.value,
+        symbol=case.reading.symbol,
+        direction=case.direction,
+        structure=choice.structure,
+        score=score,
+        probability=rounded(p_side),
+        confidence=rounded(100 * p_side),
+        coverage=case.score.coverage,
+        bias=bias,
+        clip_adjust=adjust,
+        features=features,
+        gates=gates,
+        rationale=rationale(case, choice, found.neutral),
+        risk_inputs=inputs,
+        exit_plan=exit_plan(choice, case.session, case.now, state.parameters),
+        valid_until=case.now + timedelta(seconds=age),
+        underlying_move_max=rounded(
+            number("signals.0dte.stale.move_sd") * deviation * inputs.underlying_price
+        ),
+        mid_against_max=case.odds.budget,
+        params_version=state.parameters.version,
+    )

@@ -1,0 +1,394 @@
+"""The 0DTE strategy: TREND (debit vertical or single long) and RANGE (iron condor) as a stage.
+
+Runs in the worker "signals" behind the analytics stage. At every evaluation point it looks at
+each symbol and direction; every second at ages, lines and overdue predictions. It asks risk by
+SignalValidated and never sends an order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from domain.event import Recorded, derived_id
+from domain.events.analytics import (
+    MetricComputed,
+    PredictionMade,
+    PredictionResolved,
+    PredictionVoided,
+)
+from domain.events.controls import TradingHalted
+from domain.events.feeds import LinesWanted, WantedLine
+from domain.events.orders import OrderChanged
+from domain.events.signals import (
+    Gate,
+    SignalExpired,
+    SignalGatesChanged,
+    SignalInvalidated,
+)
+from domain.events.system import ClockStarted, ClockTicked
+from domain.instruments import SYMBOLS, Direction, OptionContract
+from domain.risk.codes import DenialCode
+from domain.signals.case import Case, window
+from domain.signals.entry import conditions_hold
+from domain.signals.evaluate import Evaluated, direction_score, evaluate_key
+from domain.signals.gates import NOT_ASKED_OF_PREDICTIONS, all_pass, evaluate, outcomes
+from domain.signals.life import Key, Live, Now, Status, stale
+from domain.signals.plan import target_and_stop
+from domain.signals.prediction import (
+    BUCKET,
+    MODEL_VERSION,
+    P2,
+    P5,
+    RESOLVE_LATE_MAX,
+    direction_outcome,
+    p2_horizon_end,
+    scheduled_slot,
+    structure_values,
+)
+from domain.signals.reading import Reading, chain_of
+from domain.signals.strategy_state import REQUESTER, StrategyState, fold
+from domain.signals.structure import Choice
+from domain.signals.validated import raised, validated
+from domain.stage import Emission
+
+LINES_MAX = 8
+"""Option lines wanted for one symbol's candidates, at most."""
+
+TYPES = frozenset(
+    {
+        "BrokerAccountSeen",
+        "BrokerDisconnected",
+        "BrokerReady",
+        "ChainEvaluated",
+        "ClockStarted",
+        "ClockTicked",
+        "LineClosed",
+        "LineOpened",
+        "LinesWanted",
+        "MetricComputed",
+        "OrderChanged",
+        "OrderIntended",
+        "ParametersChanged",
+        "PositionClosed",
+        "PositionOpened",
+        "PredictionMade",
+        "PredictionResolved",
+        "PredictionVoided",
+        "ReconciliationCompleted",
+        "RiskDecided",
+        "SessionPlanned",
+        "SignalExpired",
+        "SignalGatesChanged",
+        "SignalInvalidated",
+        "SignalRaised",
+        "SignalValidated",
+        "TradingHalted",
+        "TradingReleased",
+    }
+)
+
+
+class ZeroDteStage:
+    """Stage protocol over StrategyState."""
+
+    name = "signals.0dte"
+    types = TYPES
+
+    def initial(self) -> StrategyState:
+        return StrategyState()
+
+    def evolve(self, state: StrategyState, event: Recorded) -> StrategyState:
+        fold(state, event)
+        return state
+
+    def react(self, state: StrategyState, event: Recorded) -> Sequence[Emission]:
+        if state.session is None or not state.parameters.values:
+            return ()
+        body = event.body
+        match body:
+            case MetricComputed():
+                reading = state.readings.get(body.symbol)
+                if reading is None or reading.at != body.evaluated_at:
+                    return ()
+                return [*_predictions(state, reading), *_keys(state, reading, event.market_time)]
+            case ClockTicked():
+                return [*_every_second(state, event.market_time), *_lines(state, event.market_time)]
+            case TradingHalted() | ClockStarted():
+                return list(_stale_all(state, event.market_time))
+            case OrderChanged():
+                return list(_ended_unfilled(state))
+            case _:
+                return ()
+
+
+def _signal(signal_id: str, body: SignalExpired | SignalInvalidated) -> Emission:
+    return Emission(f"signal/{signal_id}", body, derived_id("signal", signal_id))
+
+
+def _keys(state: StrategyState, reading: Reading, now: datetime) -> Iterator[Emission]:
+    for direction in (Direction.BULLISH, Direction.BEARISH, Direction.NEUTRAL):
+        key = (reading.symbol, direction)
+        live = state.lives.get(key)
+        if live is None:
+            yield from _maybe_raise(state, key, now)
+        elif live.status is Status.CANDIDATE:
+            yield from _candidate(state, live, now)
+        else:
+            yield from _test(state, live, now)
+
+
+def _may_arise(state: StrategyState, case: Case) -> bool:
+    """Inside the window, the clock open to entries, and the entry row holding."""
+    span = window(case.variant, case.session, state.parameters)
+    inside = span is not None and span[0] <= case.now < span[1]
+    return inside and case.facts.entries_open and conditions_hold(case, state.parameters)
+
+
+def _maybe_raise(state: StrategyState, key: Key, now: datetime) -> Iterator[Emission]:
+    waits = state.waits.get(key)
+    if waits is not None and now < waits:
+        return
+    found = evaluate_key(state, key, now)
+    if found is None or not _may_arise(state, found.case):
+        return
+    symbol, direction = key
+    number = state.counts.get(key, 0) + 1
+    signal_id = f"sig-{found.case.session.session_date}-{symbol}-{BUCKET}-{direction}-{number}"
+    gates = evaluate(found.case, state.parameters)
+    correlation = derived_id("signal", signal_id)
+    body = raised(state, signal_id, found, gates)
+    yield Emission(f"signal/{signal_id}", body, correlation)
+    yield from _advance(state, signal_id, found, gates, predicted=False)
+
+
+def _candidate(state: StrategyState, live: Live, now: datetime) -> Iterator[Emission]:
+    found = evaluate_key(state, live.key, now, always_choose=True)
+    if found is None or not _may_arise(state, found.case):
+        reason = "the entry conditions ceased or the window ended"
+        yield _signal(live.signal_id, SignalExpired(signal_id=live.signal_id, reason=reason))
+        return
+    gates = evaluate(found.case, state.parameters)
+    if outcomes(gates) != outcomes(live.gates) and not all_pass(gates):
+        changed = SignalGatesChanged(signal_id=live.signal_id, gates=gates)
+        correlation = derived_id("signal", live.signal_id)
+        yield Emission(f"signal/{live.signal_id}", changed, correlation)
+    yield from _advance(state, live.signal_id, found, gates, predicted=live.outcome_predicted)
+
+
+def _advance(
+    state: StrategyState,
+    signal_id: str,
+    found: Evaluated,
+    gates: tuple[Gate, ...],
+    *,
+    predicted: bool,
+) -> Iterator[Emission]:
+    """Predict the structure's outcome once, and ask risk when every gate passes."""
+    correlation = derived_id("signal", signal_id)
+    if not predicted and all_pass(gates, NOT_ASKED_OF_PREDICTIONS):
+        body = _structure_prediction(state, signal_id, found)
+        yield Emission(f"predictions/{P5}", body, correlation)
+    if not all_pass(gates):
+        return
+    yield Emission(f"signal/{signal_id}", validated(state, signal_id, found, gates), correlation)
+    if found.case.direction is not Direction.NEUTRAL:
+        made = _direction_prediction(state, found.case.reading, f"p2-{signal_id}", None)
+        if made is not None:
+            yield Emission(f"predictions/{P2}", made, correlation)
+
+
+def _structure_prediction(state: StrategyState, signal_id: str, found: Evaluated) -> PredictionMade:
+    case, number = found.case, state.parameters.number
+    assert isinstance(case.chosen, Choice) and case.odds is not None and case.p_win is not None
+    flat = case.session.before_close(minutes=number("signals.0dte.forced_flat_min"))
+    if case.direction is Direction.NEUTRAL:
+        time_stop = case.session.before_close(minutes=number("signals.0dte.range.time_stop_min"))
+        raw = 0.0 if found.neutral is None else found.neutral.raw
+    else:
+        time_stop = case.now + timedelta(minutes=number("signals.0dte.trend.time_stop_min"))
+        raw = case.score.raw
+    target, stop = target_and_stop(case.chosen, state.parameters)
+    values = structure_values(
+        case.chosen,
+        case.odds,
+        case.direction,
+        case.p_win,
+        raw,
+        case.odds.fair_log_odds,
+        target,
+        stop,
+        time_stop,
+        flat,
+    )
+    return PredictionMade(
+        prediction_id=f"p5-{signal_id}",
+        model=P5,
+        model_version=MODEL_VERSION,
+        symbol=case.reading.symbol,
+        bucket=BUCKET,
+        made_at=case.now,
+        horizon_end=flat,
+        kind="prob",
+        values=values,
+        scheduled=False,
+    )
+
+
+def _direction_prediction(
+    state: StrategyState, reading: Reading, prediction_id: str, slot: int | None
+) -> PredictionMade | None:
+    """P2: None without a usable mid to measure the outcome from."""
+    mid = reading.number("spot_mid")
+    if mid is None or state.session is None or reading.at >= state.session.close_at:
+        return None
+    found = direction_score(state, reading)
+    values = {"p": found.probability_up, "s": found.raw, "mid": mid, "coverage": found.coverage}
+    if slot is not None:
+        values["slot"] = float(slot)
+    return PredictionMade(
+        prediction_id=prediction_id,
+        model=P2,
+        model_version=MODEL_VERSION,
+        symbol=reading.symbol,
+        bucket=BUCKET,
+        made_at=reading.at,
+        horizon_end=p2_horizon_end(state.session, reading.at),
+        kind="prob",
+        values=values,
+        scheduled=slot is not None,
+    )
+
+
+def _settled(body: PredictionMade, outcome: float | None, reason: str) -> Emission:
+    settled: PredictionResolved | PredictionVoided
+    if outcome is None:
+        settled = PredictionVoided(
+            prediction_id=body.prediction_id, model=body.model, symbol=body.symbol, reason=reason
+        )
+    else:
+        settled = PredictionResolved(
+            prediction_id=body.prediction_id, model=body.model, symbol=body.symbol, outcome=outcome
+        )
+    return Emission(f"predictions/{body.model}", settled)
+
+
+def _predictions(state: StrategyState, reading: Reading) -> Iterator[Emission]:
+    """Outcomes that are known at this evaluation point, then the scheduled prediction."""
+    for found in state.pending.values():
+        body = found.body
+        if body.symbol != reading.symbol:
+            continue
+        if body.model == P2 and reading.at >= body.horizon_end:
+            outcome = direction_outcome(body, reading)
+            yield _settled(body, outcome, "the mid at the horizon was missing or late")
+        elif body.model == P5:
+            followed = state.tracked.get(body.prediction_id)
+            if followed is not None and followed.result is not None:
+                yield _settled(body, followed.result, "")
+    session = state.session
+    slot = None if session is None else scheduled_slot(session, reading.at)
+    if session is None or slot is None or slot <= state.slots.get(reading.symbol, -1):
+        return
+    name = f"p2-{session.session_date}-{reading.symbol}-{slot}"
+    made = _direction_prediction(state, reading, name, slot)
+    if made is not None:
+        yield Emission(f"predictions/{P2}", made)
+
+
+def _now(state: StrategyState, live: Live, now: datetime) -> Now:
+    found = evaluate_key(state, live.key, now, always_choose=True)
+    body = state.chains.get(live.symbol)
+    return Now(
+        at=now,
+        reading=state.readings.get(live.symbol),
+        chain=None if body is None else chain_of(body),
+        case=None if found is None else found.case,
+        halted=state.desk.halted,
+        entries_open=state.desk.entries_open,
+    )
+
+
+def _test(state: StrategyState, live: Live, now: datetime) -> Iterator[Emission]:
+    found = stale(live, _now(state, live, now), state.parameters)
+    if found is None:
+        return
+    body = SignalInvalidated(
+        signal_id=live.signal_id,
+        condition=found.condition,
+        measured=found.measured,
+        threshold=found.threshold,
+    )
+    yield _signal(live.signal_id, body)
+
+
+def _stale_all(state: StrategyState, now: datetime) -> Iterator[Emission]:
+    for live in state.lives.values():
+        if live.status is not Status.CANDIDATE:
+            yield from _test(state, live, now)
+
+
+def _every_second(state: StrategyState, now: datetime) -> Iterator[Emission]:
+    """Ages of valid signals, candidates whose window or data ended, overdue predictions."""
+    session = state.session
+    assert session is not None
+    for live in state.lives.values():
+        span = window(live.variant, session, state.parameters)
+        if live.status is not Status.CANDIDATE:
+            yield from _test(state, live, now)
+        elif span is None or not span[0] <= now < span[1] or not state.desk.entries_open:
+            reason = "the window ended or the clock closed to entries"
+            yield _signal(live.signal_id, SignalExpired(signal_id=live.signal_id, reason=reason))
+    for found in state.pending.values():
+        if now > found.body.horizon_end + RESOLVE_LATE_MAX:
+            yield _settled(found.body, None, "no data at the end of the horizon")
+
+
+def _ended_unfilled(state: StrategyState) -> Iterator[Emission]:
+    """The entry's order chain ended without a fill: the signal is spent."""
+    for live in state.lives.values():
+        if live.status is Status.ORDERED and not live.working and not live.filled:
+            reason = "the entry ended without a fill"
+            yield _signal(live.signal_id, SignalExpired(signal_id=live.signal_id, reason=reason))
+
+
+_WAITED_FOR = frozenset(
+    {
+        DenialCode.LIQUIDITY.value,
+        DenialCode.GREEKS_AGREE.value,
+        DenialCode.EV_POSITIVE.value,
+        *NOT_ASKED_OF_PREDICTIONS,
+    }
+)
+"""Gates that may still fail while lines are opened for a candidate's legs."""
+
+
+def _wanted_of(state: StrategyState, symbol: str, now: datetime) -> list[OptionContract]:
+    """Legs of the symbol's living signals, then legs wanted before while one lives."""
+    wanted: dict[int, OptionContract] = {}
+    lives = [live for live in state.lives.values() if live.symbol == symbol]
+    for live in lives:
+        if live.validated is not None:
+            contracts = [leg.contract for leg in live.validated.structure.legs]
+        elif all_pass(live.gates, _WAITED_FOR):
+            found = evaluate_key(state, live.key, now, always_choose=True)
+            chosen = None if found is None else found.case.chosen
+            legs = chosen.structure.legs if isinstance(chosen, Choice) else ()
+            contracts = [leg.contract for leg in legs]
+        else:
+            contracts = []
+        wanted.update((contract.con_id, contract) for contract in contracts)
+    if lives:
+        for contract in state.lines_wanted:
+            if contract.symbol == symbol and len(wanted) < LINES_MAX:
+                wanted.setdefault(contract.con_id, contract)
+    return sorted(wanted.values(), key=lambda contract: contract.con_id)
+
+
+def _lines(state: StrategyState, now: datetime) -> list[Emission]:
+    """A new wish when it differs from the last one."""
+    wanted = [contract for symbol in SYMBOLS for contract in _wanted_of(state, symbol, now)]
+    if tuple(wanted) == state.lines_wanted:
+        return []
+    lines = tuple(WantedLine(contract=contract, reason="legs of a signal") for contract in wanted)
+    return [Emission(f"lines/{REQUESTER}", LinesWanted(requester=REQUESTER, lines=lines))]
