@@ -8,9 +8,11 @@
 -- the end of the transaction, so that visible order is position order. Two writers of one new id
 -- meet under that lock: the later one gets unique_violation and tries its group again.
 --
--- Prefixes: s_ distinct streams, call_ calls, c_ checkpoints, k_ clock starts, e_ events.
--- e_stream counts s_ from 1; e_offset is the event's number among those of its stream in this
--- group, from 1. Ids, and consumers, differ within a group (store/appender.py sees to it).
+-- Prefixes: s_ distinct streams, call_ calls, c_ checkpoints, t_ clock starts, k_ distinct kinds
+-- of event (stream, type, source), e_ events. Numbers into another list count from 1. e_offset is
+-- the event's number among those of its stream in this group, from 1. Columns that are null in a
+-- whole group come as empty arrays, which unnest fills up; a null correlation is the event's own
+-- id. Ids, and consumers, differ within a group (store/appender.py sees to it).
 CREATE FUNCTION append_events(
     p_group uuid,
     p_anchor timestamptz,
@@ -24,23 +26,24 @@ CREATE FUNCTION append_events(
     c_consumer text[],
     c_expected bigint[],
     c_position bigint[],
-    k_event integer[],
-    k_base timestamptz[],
-    k_speed double precision[],
-    e_stream integer[],
+    t_event integer[],
+    t_base timestamptz[],
+    t_speed double precision[],
+    k_stream integer[],
+    k_type text[],
+    k_schema integer[],
+    k_desk boolean[],
+    k_worker text[],
+    k_build text[],
+    e_kind integer[],
     e_offset integer[],
     e_expected integer[],
     e_id uuid[],
     e_digest bytea[],
-    e_desk boolean[],
-    e_type text[],
-    e_schema integer[],
     e_occurred_at timestamptz[],
     e_market_time timestamptz[],
     e_causation_id uuid[],
     e_correlation_id uuid[],
-    e_worker text[],
-    e_build text[],
     e_input_position bigint[],
     e_ordinal integer[],
     e_data json[],
@@ -52,7 +55,12 @@ CREATE FUNCTION append_events(
     OUT versions integer[],
     OUT market_times timestamptz[]
 )
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+-- One plan for the life of the connection, by index: left to itself the planner scans whole
+-- tables, because it knows neither how long the arrays are nor that a repeat is rare.
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
+SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
 #variable_conflict use_column
 DECLARE
     step_seconds double precision;
@@ -111,8 +119,8 @@ BEGIN
 
     clean := NOT EXISTS (SELECT FROM event_ids k WHERE k.event_id = ANY (e_id))
         AND NOT EXISTS (
-            SELECT FROM unnest(e_stream, e_offset, e_expected) AS u (stream, number, expected)
-            WHERE u.expected <> stream_versions[u.stream] + u.number)
+            SELECT FROM unnest(e_kind, e_offset, e_expected) AS u (kind, number, expected)
+            WHERE u.expected <> stream_versions[k_stream[u.kind]] + u.number)
         AND NOT EXISTS (
             SELECT FROM unnest(c_expected, checkpoint_positions) AS u (expected, position)
             WHERE u.expected <> u.position);
@@ -120,9 +128,9 @@ BEGIN
     IF clean THEN
         taken := cardinality(e_id);
         outcomes := array_fill(0, ARRAY[cardinality(call_first)]);
-        SELECT array_agg(u.ord), array_agg(stream_versions[u.stream] + u.number)
+        SELECT array_agg(u.ord), array_agg(stream_versions[k_stream[u.kind]] + u.number)
             INTO ranks, versions
-            FROM unnest(e_stream, e_offset) WITH ORDINALITY AS u (stream, number, ord);
+            FROM unnest(e_kind, e_offset) WITH ORDINALITY AS u (kind, number, ord);
     ELSE
         SELECT array_agg(k.position ORDER BY i.ord), array_agg(k.digest = i.digest ORDER BY i.ord)
             INTO known_positions, known_same
@@ -142,20 +150,20 @@ BEGIN
                     IF NOT known_same[i] THEN
                         outcomes[item] := 2;
                         details[item] := format('event %s %s is at position %s with other content',
-                            e_type[i], e_id[i], known_positions[i]);
+                            k_type[e_kind[i]], e_id[i], known_positions[i]);
                         EXIT;
                     END IF;
-                ELSIF e_expected[i] <> trial_versions[e_stream[i]] + 1 THEN
+                ELSIF e_expected[i] <> trial_versions[k_stream[e_kind[i]]] + 1 THEN
                     outcomes[item] := 1;
                     details[item] := format('next version of stream %s must be %s for %s, was %s',
-                        s_name[e_stream[i]], e_expected[i], e_type[i],
-                        trial_versions[e_stream[i]] + 1);
+                        s_name[k_stream[e_kind[i]]], e_expected[i], k_type[e_kind[i]],
+                        trial_versions[k_stream[e_kind[i]]] + 1);
                     EXIT;
                 ELSE
-                    trial_versions[e_stream[i]] := trial_versions[e_stream[i]] + 1;
+                    trial_versions[k_stream[e_kind[i]]] := trial_versions[k_stream[e_kind[i]]] + 1;
                     call_taken := call_taken + 1;
                     ranks[i] := taken + call_taken;
-                    versions[i] := trial_versions[e_stream[i]];
+                    versions[i] := trial_versions[k_stream[e_kind[i]]];
                 END IF;
             END LOOP;
             IF outcomes[item] = 0 AND call_checkpoint[item] > 0
@@ -204,22 +212,23 @@ BEGIN
         market_now := base.base_market_time + (recorded_at - base.real_at) * base.speed;
         market_floor := tail.market_time;
     END IF;
-    IF cardinality(k_event) = 0 THEN
+    IF cardinality(t_event) = 0 THEN
         SELECT array_agg(coalesce(u.given, greatest(market_now, market_floor)) ORDER BY u.ord)
-            INTO market_times FROM unnest(e_market_time) WITH ORDINALITY AS u (given, ord);
+            INTO market_times
+            FROM unnest(e_market_time, e_kind) WITH ORDINALITY AS u (given, kind, ord);
     ELSE
         SELECT array_agg(
                 coalesce(u.given, greatest(market_floor, coalesce(started.base, market_now)))
                 ORDER BY u.ord)
             INTO market_times
-            FROM unnest(e_market_time) WITH ORDINALITY AS u (given, ord)
+            FROM unnest(e_market_time, e_kind) WITH ORDINALITY AS u (given, kind, ord)
             LEFT JOIN LATERAL (
-                SELECT k.base FROM unnest(k_event, k_base) AS k (event, base)
+                SELECT k.base FROM unnest(t_event, t_base) AS k (event, base)
                 WHERE k.event <= u.ord AND ranks[k.event] IS NOT NULL
                 ORDER BY k.event DESC LIMIT 1) AS started ON true;
         INSERT INTO clock (position, real_at, base_market_time, speed)
             SELECT first_new - 1 + ranks[k.event], recorded_at, k.base, k.speed
-            FROM unnest(k_event, k_base, k_speed) AS k (event, base, speed)
+            FROM unnest(t_event, t_base, t_speed) AS k (event, base, speed)
             WHERE ranks[k.event] IS NOT NULL;
     END IF;
     IF clean THEN
@@ -234,30 +243,30 @@ BEGIN
             causation_id, correlation_id, version, ordinal, schema, retention, stream, type,
             worker, build, data)
         SELECT first_new - 1 + u.rank, recorded_at, u.market_time, u.occurred_at,
-            u.input_position, u.id, u.causation_id, u.correlation_id, u.version, u.ordinal,
-            u.schema, CASE WHEN u.desk THEN 'desk' ELSE 'market' END::retention,
-            s_name[u.stream], u.type, u.worker, u.build, u.data
+            u.input_position, u.id, u.causation_id, coalesce(u.correlation_id, u.id), u.version,
+            coalesce(u.ordinal, 0), k_schema[u.kind],
+            CASE WHEN k_desk[u.kind] THEN 'desk'::retention ELSE 'market'::retention END,
+            s_name[k_stream[u.kind]], k_type[u.kind], k_worker[u.kind], k_build[u.kind], u.data
         FROM unnest(ranks, market_times, e_occurred_at, e_input_position, e_id, e_causation_id,
-                e_correlation_id, versions, e_ordinal, e_schema, e_desk, e_stream, e_type,
-                e_worker, e_build, e_data)
+                e_correlation_id, versions, e_ordinal, e_kind, e_data)
             AS u (rank, market_time, occurred_at, input_position, id, causation_id,
-                correlation_id, version, ordinal, schema, desk, stream, type, worker, build, data)
+                correlation_id, version, ordinal, kind, data)
         WHERE u.rank IS NOT NULL;
     INSERT INTO event_ids (event_id, position, retention, digest)
         SELECT u.id, first_new - 1 + u.rank,
-            CASE WHEN u.desk THEN 'desk' ELSE 'market' END::retention, u.digest
-        FROM unnest(ranks, e_id, e_desk, e_digest) AS u (rank, id, desk, digest)
+            CASE WHEN k_desk[u.kind] THEN 'desk'::retention ELSE 'market'::retention END, u.digest
+        FROM unnest(ranks, e_id, e_kind, e_digest) AS u (rank, id, kind, digest)
         WHERE u.rank IS NOT NULL;
     UPDATE streams s
         SET version = n.version,
             first_position = CASE s.version WHEN 0 THEN n.first_position ELSE s.first_position END,
             last_position = n.last_position
         FROM (
-            SELECT s_name[u.stream] AS stream, max(u.version) AS version,
+            SELECT s_name[k_stream[u.kind]] AS stream, max(u.version) AS version,
                 first_new - 1 + min(u.rank) AS first_position,
                 first_new - 1 + max(u.rank) AS last_position
-            FROM unnest(e_stream, versions, ranks) AS u (stream, version, rank)
-            WHERE u.rank IS NOT NULL GROUP BY u.stream) AS n
+            FROM unnest(e_kind, versions, ranks) AS u (kind, version, rank)
+            WHERE u.rank IS NOT NULL GROUP BY 1) AS n
         WHERE s.stream = n.stream;
     INSERT INTO commits (last_position, first_position, recorded_at, market_time, group_id)
         SELECT first_new - 1 + taken, first_new, recorded_at,
@@ -273,8 +282,8 @@ BEGIN
         INSERT INTO clock_accepted (position) VALUES (first_new);
     END IF;
 
-    SELECT bool_or(u.desk), bool_or(NOT u.desk) INTO any_desk, any_market
-        FROM unnest(e_desk, ranks) AS u (desk, rank) WHERE u.rank IS NOT NULL;
+    SELECT bool_or(k_desk[u.kind]), bool_or(NOT k_desk[u.kind]) INTO any_desk, any_market
+        FROM unnest(e_kind, ranks) AS u (kind, rank) WHERE u.rank IS NOT NULL;
     bell := (first_new - 1 + taken) || ' ' || (recorded_at AT TIME ZONE 'UTC')::date;
     IF any_market THEN
         PERFORM pg_notify('striketape_market', bell);

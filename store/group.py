@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from uuid import UUID
 
 from store.rows import accepts_clock, clock_start
@@ -16,9 +16,13 @@ from store.rows import accepts_clock, clock_start
 if TYPE_CHECKING:
     from store.appender import Call
 
-_ARGUMENTS = 32
+_ARGUMENTS = 33
 _PARAMETERS = ", ".join(f"${number}" for number in range(1, _ARGUMENTS + 1))
 APPEND = f"SELECT * FROM append_events({_PARAMETERS})"  # noqa: S608  numbers alone
+
+
+Given = TypeVar("Given")
+_Kind: TypeAlias = tuple[int, str, int, bool, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,34 +39,23 @@ def group_arguments(
     group: Sequence[Call], group_id: UUID, anchor: Anchor, monotonic_seconds: float
 ) -> list[object]:
     """Arguments in the order of the function's parameters."""
-    streams: dict[str, int] = {}
-    offsets: list[int] = []
-    event_streams: list[int] = []
-    counts: list[int] = []
-    first: list[int] = []
-    last: list[int] = []
-    call_checkpoint: list[int] = []
-    checkpoints = [call.checkpoint for call in group if call.checkpoint is not None]
-    clocks: list[tuple[int, datetime, float]] = []
     events = [event for call in group for event in call.events]
     proposed = [event.proposed for event in events]
-    for number, event in enumerate(events, start=1):
-        at = streams.setdefault(event.proposed.stream, len(streams) + 1)
+    checkpoints = [call.checkpoint for call in group if call.checkpoint is not None]
+    clocks = [(n, *start) for n, e in enumerate(events, 1) if (start := clock_start(e)) is not None]
+    streams: dict[str, int] = {}
+    kinds: dict[_Kind, int] = {}
+    event_kinds: list[int] = []
+    offsets: list[int] = []
+    counts: list[int] = []
+    for event, given in zip(events, proposed, strict=True):
+        at = streams.setdefault(given.stream, len(streams) + 1)
         if at > len(counts):
             counts.append(0)
         counts[at - 1] += 1
-        event_streams.append(at)
         offsets.append(counts[at - 1])
-        started = clock_start(event)
-        if started is not None:
-            clocks.append((number, *started))
-    done = with_checkpoint = 0
-    for call in group:
-        first.append(done + 1)
-        done += len(call.events)
-        last.append(done)
-        with_checkpoint += call.checkpoint is not None
-        call_checkpoint.append(with_checkpoint if call.checkpoint is not None else 0)
+        kind = (at, event.type, event.schema, event.is_desk, given.worker, given.build)
+        event_kinds.append(kinds.setdefault(kind, len(kinds) + 1))
     return [
         group_id,
         anchor.database_time,
@@ -70,30 +63,42 @@ def group_arguments(
         monotonic_seconds - anchor.monotonic_seconds,
         accepts_clock(events),
         list(streams),
-        first,
-        last,
-        call_checkpoint,
+        *_calls(group),
         [checkpoint.consumer for checkpoint in checkpoints],
         [checkpoint.expected for checkpoint in checkpoints],
         [checkpoint.position for checkpoint in checkpoints],
-        [clock[0] for clock in clocks],
-        [clock[1] for clock in clocks],
-        [clock[2] for clock in clocks],
-        event_streams,
+        *([clock[n] for clock in clocks] for n in range(3)),
+        *([kind[n] for kind in kinds] for n in range(6)),
+        event_kinds,
         offsets,
-        [event.expected_version for event in proposed],
+        _column([event.expected_version for event in proposed]),
         [event.event_id for event in proposed],
         [event.digest for event in events],
-        [event.is_desk for event in events],
-        [event.type for event in events],
-        [event.schema for event in events],
         [event.occurred_at for event in proposed],
-        [event.market_time for event in proposed],
-        [event.causation_id for event in proposed],
-        [event.correlation_id for event in proposed],
-        [event.worker for event in proposed],
-        [event.build for event in proposed],
-        [event.input_position for event in proposed],
-        [event.ordinal for event in proposed],
+        _column([event.market_time for event in proposed]),
+        _column([event.causation_id for event in proposed]),
+        _column([e.correlation_id if e.correlation_id != e.event_id else None for e in proposed]),
+        _column([event.input_position for event in proposed]),
+        _column([event.ordinal or None for event in proposed]),
         [event.data for event in events],
     ]
+
+
+def _calls(group: Sequence[Call]) -> tuple[list[int], list[int], list[int]]:
+    """First and last event of each call and the number of its checkpoint, 0 for none."""
+    first: list[int] = []
+    last: list[int] = []
+    checkpoint: list[int] = []
+    done = with_checkpoint = 0
+    for call in group:
+        first.append(done + 1)
+        done += len(call.events)
+        last.append(done)
+        with_checkpoint += call.checkpoint is not None
+        checkpoint.append(with_checkpoint if call.checkpoint is not None else 0)
+    return first, last, checkpoint
+
+
+def _column(values: list[Given | None]) -> list[Given | None]:
+    """Empty when all are null: half of the columns of a tick are, and each costs time to send."""
+    return values if any(value is not None for value in values) else []

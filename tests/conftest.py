@@ -27,7 +27,15 @@ from store.migrate import migrate
 from store.postgres import PostgresStore
 
 _SLOTS_MAX = 64
-_NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+_NOT_DURABLE = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "wal_compression": "off",  # each test database is copied by way of the WAL
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "autovacuum": "off",
+}
 _POSTGRES_PORT = free_port()
 
 

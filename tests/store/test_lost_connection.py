@@ -189,7 +189,7 @@ async def test_terminated_append_backends_lose_and_double_nothing(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE application_name = 'test' AND pid <> pg_backend_pid()"
             )
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(0.1)
 
     terminator = asyncio.create_task(terminate())
     done = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from itertools import product
 from typing import TypeAlias
 
 import asyncpg
@@ -37,10 +38,8 @@ async def _tables(owner: Connection) -> list[str]:
     return ["events", "events_desk", "events_market", *(row["leaf"] for row in rows)]
 
 
-@pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize("change", CHANGES)
-async def test_events_cannot_be_changed(owner: Connection, role: str, change: str) -> None:
-    for table in await _tables(owner):
+async def test_events_cannot_be_changed_by_any_role(owner: Connection) -> None:
+    for table, role, change in product(await _tables(owner), ROLES, CHANGES):
         async with owner.transaction():
             await owner.execute(f"SET LOCAL ROLE {role}")
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -49,10 +48,9 @@ async def test_events_cannot_be_changed(owner: Connection, role: str, change: st
     assert await owner.fetchval("SELECT count(*) FROM events") == 2
 
 
-@pytest.mark.parametrize("role", ROLES[:3])
-async def test_no_role_writes_past_the_append_function(owner: Connection, role: str) -> None:
+async def test_no_role_writes_past_the_append_function(owner: Connection) -> None:
     tables = ("events", "streams", "event_ids", "checkpoints", "commits", "log_days", "clock")
-    for table in tables:
+    for table, role in product(tables, ROLES[:3]):
         for privilege in ("INSERT", "UPDATE", "DELETE", "TRUNCATE"):
             assert not await owner.fetchval(
                 "SELECT has_table_privilege($1, $2, $3)", role, table, privilege
