@@ -79,6 +79,8 @@ def with_marker(text: str, marker: str) -> str:
 class RedditPoster:
     """`reddit_url` serves tokens, `oauth_url` everything else.
 
+    `timeout_seconds` is for one request, `patience_seconds` for a call with its log-in and the
+    library's pauses; a write begins only when it can still end within that.
     `look_after_seconds`: when `find` looks, since the listing lags behind posting.
     """
 
@@ -89,11 +91,13 @@ class RedditPoster:
         account: RedditAccount,
         *,
         timeout_seconds: float = 15.0,
+        patience_seconds: float = 45.0,
         look_after_seconds: Sequence[float] = (0.0, 20.0, 60.0),
     ) -> None:
         self._account = account
         self._urls = (reddit_url.rstrip("/"), oauth_url.rstrip("/"))
         self._timeout_seconds = timeout_seconds
+        self._patience_seconds = patience_seconds
         self._look_after_seconds = tuple(look_after_seconds)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reddit")
         self._reddit: Any = None
@@ -129,11 +133,10 @@ class RedditPoster:
         """Run one call in the worker thread, within the deadline.
 
         Raises:
-            WriteNotBegun: the thread was busy all the time.
-            TimeoutError: the call goes on by itself and its outcome will not be known.
+            WriteNotBegun: it ran out of time before a write, which then never leaves.
+            TimeoutError: the write goes on by itself and its outcome will not be known.
         """
-        seconds = 3 * self._timeout_seconds
-        deadline = time.monotonic() + seconds - self._timeout_seconds
+        deadline = time.monotonic() + self._patience_seconds - self._timeout_seconds
 
         def limited() -> T:
             self._api()
@@ -142,11 +145,11 @@ class RedditPoster:
 
         work = self._thread.submit(limited)
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(self._patience_seconds):
                 return await asyncio.shield(asyncio.wrap_future(work))
         except TimeoutError:
-            if work.cancel():
-                raise WriteNotBegun("the worker thread was busy") from None
+            if work.cancel() or not self._call.write_began:
+                raise WriteNotBegun("its time was over before it could begin") from None
             raise
 
     async def close(self) -> None:
@@ -167,7 +170,7 @@ class RedditPoster:
         try:
             return Sent(remote_id=await self._in_thread(call), remote_at=None)
         except TimeoutError:
-            return Unknown(f"no answer within {3 * self._timeout_seconds:g} s")
+            return Unknown(f"no answer within {self._patience_seconds:g} s")
         except _FAILURES as error:
             return self._sorted(error)
 

@@ -212,4 +212,5 @@ class XSandbox(VendorSandbox):
     @staticmethod
     def _shown(post: Json) -> dict[str, Any]:
         names = ("id", "text", "created_at", "entities")
-        return {name: post[name] for name in names if post[name]}
+        shown = {name: post[name] for name in names if post[name]}
+        return {**shown, "edit_history_tweet_ids": [post["id"]]}

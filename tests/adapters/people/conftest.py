@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,6 +81,7 @@ async def telegram_bot(sandbox: PeopleSandbox) -> AsyncIterator[TelegramBot]:
     await bot.close()
 
 
+@pytest.fixture
 def x_keys() -> XKeys:
     return XKeys(
         ACCOUNTS.x_consumer_key,
@@ -90,39 +91,59 @@ def x_keys() -> XKeys:
     )
 
 
+XMaker = Callable[..., XPoster]
+
+
 @pytest.fixture
-async def x_poster(sandbox: PeopleSandbox) -> AsyncIterator[XPoster]:
-    poster = XPoster(
-        sandbox.url("x"),
-        x_keys(),
-        lambda: datetime.now(UTC),
-        timeout_seconds=1.0,
-        look_after_seconds=(0.0,),
-    )
-    yield poster
-    await poster.close()
+async def make_x(sandbox: PeopleSandbox, x_keys: XKeys) -> AsyncIterator[XMaker]:
+    """Makes posters and closes them; `url` and `keys` may be given."""
+    made: list[XPoster] = []
+
+    def make(url: str = sandbox.url("x"), keys: XKeys = x_keys, **options: Any) -> XPoster:
+        settings = {"timeout_seconds": 1.0, "look_after_seconds": (0.0,), **options}
+        made.append(XPoster(url, keys, lambda: datetime.now(UTC), **settings))
+        return made[-1]
+
+    yield make
+    for poster in made:
+        await poster.close()
 
 
-def reddit_account(**changes: str) -> RedditAccount:
-    values = {
+@pytest.fixture
+def x_poster(make_x: XMaker) -> XPoster:
+    return make_x()
+
+
+RedditMaker = Callable[..., RedditPoster]
+
+
+@pytest.fixture
+async def make_reddit(sandbox: PeopleSandbox) -> AsyncIterator[RedditMaker]:
+    """Makes posters with changed accounts and closes them."""
+    made: list[RedditPoster] = []
+    url = sandbox.url("reddit")
+    known = {
         "client_id": ACCOUNTS.reddit_client_id,
         "client_secret": ACCOUNTS.reddit_client_secret,
         "username": ACCOUNTS.reddit_username,
         "password": ACCOUNTS.reddit_password,
     }
-    return RedditAccount(**{**values, **changes})
 
+    def make(patience_seconds: float = 6.0, **changes: str) -> RedditPoster:
+        account = RedditAccount(**{**known, **changes})
+        options: Any = {"timeout_seconds": 0.7, "look_after_seconds": (0.0,)}
+        options["patience_seconds"] = patience_seconds
+        made.append(RedditPoster(url, url, account, **options))
+        return made[-1]
 
-def reddit_at(sandbox: PeopleSandbox, account: RedditAccount) -> RedditPoster:
-    url = sandbox.url("reddit")
-    return RedditPoster(url, url, account, timeout_seconds=0.7, look_after_seconds=(0.0,))
+    yield make
+    for poster in made:
+        await poster.close()
 
 
 @pytest.fixture
-async def reddit_poster(sandbox: PeopleSandbox) -> AsyncIterator[RedditPoster]:
-    poster = reddit_at(sandbox, reddit_account())
-    yield poster
-    await poster.close()
+def reddit_poster(make_reddit: RedditMaker) -> RedditPoster:
+    return make_reddit()
 
 
 @pytest.fixture
