@@ -21,6 +21,7 @@ import socket
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, Self
@@ -142,7 +143,7 @@ def _process_command(pid: int) -> str:
     return shown.stdout.strip()
 
 
-class _Server:
+class _Server(ABC):
     """What both servers share: data folder with a lock, port, log file, process."""
 
     name = ""
@@ -209,11 +210,11 @@ class _Server:
     _gentle = signal.SIGTERM
     _hard = signal.SIGKILL
 
-    def _stop_orphan(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _stop_orphan(self) -> None: ...
 
-    def _launch(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _launch(self) -> None: ...
 
     def _take_lock(self) -> None:
         """One launcher a data folder. The lock goes with the process, so it is never stale."""
