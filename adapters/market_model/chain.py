@@ -110,7 +110,7 @@ def build_chain(
     wide = 1.0
     while True:
         listing = [(e, _strikes(today, e, spot, order.get(e, 99), wide)) for e in expiries]
-        if wide < 0.3 or 2 * sum(len(strikes) for _, strikes in listing) <= contracts_max * 1.02:
+        if wide < 0.3 or 2 * sum(len(strikes) for _, strikes in listing) <= contracts_max:
             break
         wide -= 0.05
     contracts = tuple(

@@ -326,11 +326,11 @@ class SimulatedMarket:
         row = self._tide[min(max(int(at), 0), len(self._tide) - 1)]
         return tuple(int(value) for value in row)
 
-    def past_tide(self, session: date) -> list[tuple[int, ...]]:
-        """Running tide of one of the 25 sessions before, one row a second from the open."""
+    def past_tide(self, session: date, step_seconds: int) -> list[tuple[int, ...]]:
+        """Running tide of an earlier session at the end of each step, columns as TIDE_FIELDS."""
         table = self._past_table("SPY", session)
         lean = pressure(np.concatenate(([table.open[0]], table.close)))[:-1]
-        rows = tide_by_second(self._seed, session.isoformat(), lean)
+        rows = tide_by_second(self._seed, session.isoformat(), lean)[step_seconds::step_seconds]
         return [tuple(int(value) for value in row) for row in rows]
 
     def net_premium(self, symbol: str) -> list[FlowMinute]:

@@ -74,7 +74,7 @@ class Scenario:
     flow_alignment: float
     flow_bias: float
     closing_imbalance: float
-    jump_free_minutes: tuple[float, float] = (25.0, 50.0)
+    jump_free_minutes: tuple[float, float] = (0.0, 60.0)
     daily_volatility: float = 0.0075
     overnight_percent: float = 0.04
     variance_premium: float = 1.08

@@ -16,7 +16,7 @@ def _words(text: str) -> frozenset[str]:
 def _crossed(prefixes: str, greeks: str, suffixes: str) -> frozenset[str]:
     return frozenset(
         f"{prefix}{greek}{suffix}"
-        for prefix in prefixes.split()
+        for prefix in prefixes.split() or [""]
         for greek in greeks.split()
         for suffix in suffixes.split()
     )

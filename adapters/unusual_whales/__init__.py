@@ -1,0 +1,29 @@
+"""Unusual Whales: the client of its socket and REST interface, and a sandbox that speaks both."""
+
+from adapters.unusual_whales.client import (
+    Backoff,
+    UwAnswer,
+    UwItem,
+    UwMessage,
+    UwQuotaSpent,
+    UwRejected,
+    UwRest,
+    UwRestError,
+    UwSocket,
+    UwSocketState,
+    UwUnavailable,
+)
+
+__all__ = [
+    "Backoff",
+    "UwAnswer",
+    "UwItem",
+    "UwMessage",
+    "UwQuotaSpent",
+    "UwRejected",
+    "UwRest",
+    "UwRestError",
+    "UwSocket",
+    "UwSocketState",
+    "UwUnavailable",
+]

@@ -1,0 +1,99 @@
+"""The sandbox's control plane: POST /_sim/uw/faults and GET /_sim/uw/state, on a port of its own.
+
+A fault is a JSON object with `kind` and what that kind needs:
+
+    disconnect   code (optional): end all sockets, without a close frame when there is no code
+    garbage      text, binary (optional): send these bytes to every client
+    delay        seconds: hold data frames and REST answers back from now on (0 ends it)
+    silence      seconds: lose all data frames for that long
+    duplicate    count: send the next frames twice
+    reorder      count: swap the next frames with the one before
+    refuse       status, count (optional): refuse the next upgrades
+    rest         fault, count (optional): bad_gateway, edge_page, timeout, truncated,
+                 unauthorised or forbidden, for the next calls
+    quota        spent: the day quota is used up, or not
+    frame        channel, payload: push a frame of our own, such as a trading halt
+    clear        ends all of the above
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from adapters.unusual_whales.sandbox.settings import Faults
+from adapters.unusual_whales.sandbox.sockets import SocketHub
+
+REST_FAULTS = frozenset(
+    {"bad_gateway", "edge_page", "timeout", "truncated", "unauthorised", "forbidden"}
+)
+
+
+class FaultRequest(msgspec.Struct):
+    """The body of POST /_sim/uw/faults; see the module."""
+
+    kind: str
+    code: int | None = None
+    text: str = ""
+    binary: bool = False
+    seconds: float = 0.0
+    count: int = 1
+    status: int = 401
+    fault: str = ""
+    spent: bool = True
+    channel: str = ""
+    payload: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+_request = msgspec.json.Decoder(FaultRequest)
+
+
+async def inject(request: FaultRequest, faults: Faults, hub: SocketHub) -> str:
+    """Do what was asked; the reason why not, empty when done."""
+    match request.kind:
+        case "disconnect":
+            await hub.disconnect(code=request.code)
+        case "garbage":
+            await hub.push_raw(request.text.encode(), binary=request.binary)
+        case "delay":
+            faults.delay_seconds = request.seconds
+        case "silence":
+            faults.silent_until = asyncio.get_running_loop().time() + request.seconds
+        case "duplicate":
+            faults.duplicate_frames += request.count
+        case "reorder":
+            faults.reorder_frames += request.count
+        case "refuse":
+            faults.refuse_upgrades += [request.status] * request.count
+        case "rest" if request.fault in REST_FAULTS:
+            faults.rest += [request.fault] * request.count
+        case "quota":
+            faults.quota_spent = request.spent
+        case "frame" if request.channel:
+            hub.push(request.channel, bytes(request.payload))
+        case "clear":
+            fresh = Faults()
+            for name in asdict(fresh):
+                setattr(faults, name, getattr(fresh, name))
+        case _:
+            return f"fault must be one of those documented, was {request.kind} {request.fault}"
+    return ""
+
+
+def read_fault(body: bytes) -> FaultRequest:
+    """
+    Raises:
+        msgspec.DecodeError, msgspec.ValidationError: the body is no fault.
+    """
+    return _request.decode(body)
+
+
+def answer(value: Any, status: int = 200) -> web.Response:
+    """A JSON answer of the control plane."""
+    return web.Response(
+        status=status, body=msgspec.json.encode(value), content_type="application/json"
+    )

@@ -1,0 +1,48 @@
+"""What the sandbox can be told to be, and what it is told to do wrong.
+
+Settings hold for a run; faults are injected over the control plane and wear off or are cleared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+DEFAULT_TOKEN = "5b1f0f0e-0000-4000-8000-5a4db0000000"  # noqa: S105  opens a local sandbox only
+
+
+@dataclass(frozen=True, slots=True)
+class UwSandboxSettings:
+    """Limits and switches, defaults as seen at the vendor.
+
+    The minute cap is multiplied by the clock's speed, because a faster day asks more often.
+    """
+
+    token: str = DEFAULT_TOKEN
+    joins_max: int = 50
+    calls_a_minute: int = 120
+    calls_in_flight_max: int = 3
+    calls_a_day: int = 40_000
+    trade_messages_a_second_max: int = 1_000
+    """Option trades pushed in a real second; the rest is thinned out, totals stay whole."""
+    reader_queue_messages_max: int = 20_000
+    """Frames kept for a slow reader; more are dropped without a marker, as the vendor does."""
+    refusal_hold_seconds: float = 0.2
+    """How long a refused upgrade's connection is left open; the vendor was seen to take 8 s."""
+    acknowledges_unknown_channels: bool = True
+    gzip_above_bytes: int = 600
+
+
+@dataclass(slots=True)
+class Faults:
+    """Misbehaviour asked for over the control plane. Times are real seconds of the event loop."""
+
+    delay_seconds: float = 0.0
+    silent_until: float = 0.0
+    duplicate_frames: int = 0
+    reorder_frames: int = 0
+    refuse_upgrades: list[int] = field(default_factory=list)
+    """Statuses of the next refused upgrades, in order."""
+    rest: list[str] = field(default_factory=list)
+    """What goes wrong with the next REST calls: bad_gateway, edge_page, timeout, truncated,
+    unauthorised, forbidden."""
+    quota_spent: bool = False
