@@ -203,8 +203,8 @@ class RestBodies:
             phase = "postmarket"
         data: Row = {
             "open": short(bars[0].open if bars else last),
-            "high": short(max([b.high for b in bars], default=last)),
-            "low": short(min([b.low for b in bars], default=last)),
+            "high": short(max([last, *(b.high for b in bars)])),
+            "low": short(min([last, *(b.low for b in bars)])),
             "close": short(last),
             "prev_close": short(previous),
             "volume": volume,

@@ -1,0 +1,350 @@
+"""The REST client against the sandbox, over real connections."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from adapters.market_model.market import SimulatedMarket
+from adapters.unusual_whales import UwQuotaSpent, UwRest, UwUnavailable
+from adapters.unusual_whales.limiter import CALLS_IN_FLIGHT_MAX, CallLimiter, CallWindow
+from adapters.unusual_whales.sandbox import UwSandbox, UwSandboxSettings
+from adapters.unusual_whales.sandbox.control import FaultRequest, inject
+from domain.payloads import unusual_whales as uw
+from tests.adapters.unusual_whales.conftest import StandingClock, Until, Wire
+
+STOCK = "/api/stock/{ticker}"
+
+
+async def body(rest: UwRest, path: str, query: dict[str, str | list[str]] | None = None) -> bytes:
+    answer = await rest.get(path, path, query)
+    assert answer.status == 200, answer.body_bytes
+    return answer.body_bytes
+
+
+async def fault(wire: Wire, request: FaultRequest) -> None:
+    assert await inject(request, wire.sandbox.faults, wire.sandbox.hub) == ""
+
+
+async def test_option_contracts_have_the_null_group_and_no_drift(wire: Wire, rest: UwRest) -> None:
+    expiry = wire.market.session_date.isoformat()
+    data = await body(rest, "/api/stock/SPY/option-contracts", {"expiry": expiry})
+    rows = uw.read_option_contracts(data)
+    listed = [c for c in wire.market.contracts("SPY") if str(c.expiry) == expiry]
+    assert len(rows) == len(listed)
+    assert uw.rest_drift(f"{STOCK}/option-contracts", data) == []
+    assert [row.volume for row in rows] == sorted((row.volume for row in rows), reverse=True)
+    for row in rows:
+        assert (row.last_price is None) == (row.volume == 0)
+        assert row.ask_volume + row.bid_volume + row.mid_volume == row.volume
+        assert row.bid is not None and row.ask is not None and row.bid < row.ask
+
+
+async def test_the_whole_chain_fits_one_answer(wire: Wire, rest: UwRest) -> None:
+    data = await body(rest, "/api/stock/QQQ/option-contracts", {"limit": "500"})
+    assert len(uw.read_option_contracts(data)) == len(wire.market.contracts("QQQ"))
+
+
+async def test_market_tide_of_an_earlier_session_has_78_running_totals(
+    wire: Wire, rest: UwRest
+) -> None:
+    day = wire.market.plan.earlier[-1]
+    data = await body(rest, "/api/market/market-tide", {"date": day.session_date.isoformat()})
+    rows = uw.read_market_tide_rows(data)
+    assert len(rows) == 78
+    assert rows[0].at == day.open_at
+    assert uw.rest_drift("/api/market/market-tide", data) == []
+
+
+async def test_todays_tide_is_the_total_that_the_socket_counts_up_to(
+    wire: Wire, rest: UwRest
+) -> None:
+    rows = uw.read_market_tide_rows(await body(rest, "/api/market/market-tide"))
+    assert rows[-1].net_call_premium == wire.market.tide()[0]
+
+
+async def test_net_premium_ticks_are_changes_by_the_minute_with_the_running_one(
+    wire: Wire, rest: UwRest
+) -> None:
+    wire.move(30)
+    data = await body(rest, "/api/stock/IWM/net-prem-ticks")
+    rows = uw.read_net_premium_ticks(data)
+    totals = wire.market.options["IWM"].tape.session_totals()
+    assert sum(row.net_call_premium for row in rows) == totals[6]
+    assert rows[-1].start_at <= wire.market.now() < rows[-1].start_at + timedelta(minutes=1)
+    assert uw.rest_drift(f"{STOCK}/net-prem-ticks", data) == []
+
+
+async def test_net_premium_ticks_of_five_earlier_sessions_are_of_todays_size(
+    wire: Wire, rest: UwRest
+) -> None:
+    today = uw.read_net_premium_ticks(await body(rest, "/api/stock/SPY/net-prem-ticks"))
+    size = sum(abs(row.net_call_premium) for row in today[:30]) / 30
+    for session in wire.market.plan.earlier[-5:]:
+        data = await body(
+            rest, "/api/stock/SPY/net-prem-ticks", {"date": session.session_date.isoformat()}
+        )
+        rows = uw.read_net_premium_ticks(data)
+        assert len(rows) == 390
+        past = sum(abs(row.net_call_premium) for row in rows[:30]) / 30
+        assert size / 5 < past < size * 5
+
+
+async def test_ranks_and_calendar_read_without_drift(rest: UwRest) -> None:
+    ranks = await body(rest, "/api/stock/SPY/iv-rank")
+    assert len(uw.read_iv_rank(ranks)) == 5
+    assert uw.rest_drift(f"{STOCK}/iv-rank", ranks) == []
+    calendar = await body(rest, "/api/market/economic-calendar")
+    assert uw.read_economic_calendar(calendar)
+    assert uw.rest_drift("/api/market/economic-calendar", calendar) == []
+
+
+async def test_strike_boards_agree_with_the_total_exposure(wire: Wire, rest: UwRest) -> None:
+    data = json.loads(await body(rest, "/api/stock/SPY/spot-exposures/strike", {"limit": "500"}))
+    rows = data["data"]
+    assert len(rows[0]) == 37
+    assert [float(row["strike"]) for row in rows] == sorted(float(row["strike"]) for row in rows)
+    net = sum(float(row["call_gamma_oi"]) + float(row["put_gamma_oi"]) for row in rows)
+    options = wire.market.options["SPY"]
+    snapshot = options.snapshot(wire.market.seconds_since_open)
+    expected = sum(
+        (1 if contract.right == "C" else -1)
+        * float(snapshot.priced.gamma[row])
+        * int(options.open_interest[row])
+        * snapshot.spot**2
+        for row, contract in enumerate(options.chain.contracts)
+    )
+    assert net == pytest.approx(expected, rel=1e-6)
+
+
+async def test_strike_boards_default_to_fifty_rows_and_take_bounds(rest: UwRest) -> None:
+    path = "/api/stock/SPY/spot-exposures/strike"
+    assert len(json.loads(await body(rest, path))["data"]) == 50
+    bounded = await body(rest, path, {"limit": "500", "min_strike": "760", "max_strike": "765"})
+    assert {row["strike"] for row in json.loads(bounded)["data"]} == {
+        "760", "761", "762", "763", "764", "765",
+    }  # fmt: skip
+
+
+async def test_levels_expiries_state_and_news_answer(wire: Wire, rest: UwRest) -> None:
+    levels = json.loads(await body(rest, "/api/stock/SPY/gex-levels"))["data"]
+    assert 700 < float(levels["put_wall"]) < 850
+    breakdown = json.loads(await body(rest, "/api/stock/IWM/expiry-breakdown"))["data"]
+    assert len(breakdown) == len(wire.market.options["IWM"].chain.expiries)
+    state = json.loads(await body(rest, "/api/stock/QQQ/stock-state"))["data"]
+    assert float(state["low"]) <= float(state["close"]) <= float(state["high"])
+    assert state["market_time"] == "regular"
+    assert isinstance(json.loads(await body(rest, "/api/news/headlines"))["data"], list)
+
+
+async def test_candles_are_newest_first_by_minute_and_oldest_first_by_day(rest: UwRest) -> None:
+    minutes = json.loads(await body(rest, "/api/stock/SPY/ohlc/1m", {"limit": "10"}))["data"]
+    starts = [row["start_time"] for row in minutes]
+    assert starts == sorted(starts, reverse=True) and len(starts) == 10
+    days = json.loads(await body(rest, "/api/stock/SPY/ohlc/1d", {"limit": "10"}))["data"]
+    dates = [row["date"] for row in days]
+    assert dates == sorted(dates) and len(dates) == 10
+
+
+async def test_flow_alerts_of_the_socket_can_be_asked_for_again(wire: Wire, rest: UwRest) -> None:
+    for _ in range(6):
+        wire.move(20)
+    kept = len(wire.sandbox.feed.alerts)
+    assert kept > 0
+    data = json.loads(
+        await body(rest, "/api/option-trades/flow-alerts", {"ticker_symbol": "SPY,QQQ,IWM"})
+    )
+    assert len(data["data"]) == min(kept, 100)
+    alert = uw.read_flow_alert(json.dumps(data["data"][0]).encode())
+    assert alert.id == wire.sandbox.feed.alerts[0]["id"]
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "status", "expected"),
+    [
+        ("/api/nothing", {}, 404, {"error": "Route not found"}),
+        ("/api/stock/ZZZZ/iv-rank", {}, 404, {}),
+        ("/api/stock/spy/iv-rank", {}, 422, None),
+        ("/api/market/market-tide", {"date": "2099-01-01"}, 422, None),
+        ("/api/market/market-tide", {"date": "yesterday"}, 422, None),
+        ("/api/stock/SPY/ohlc/7m", {}, 422, None),
+    ],
+)
+async def test_wrong_calls_are_answered_once_as_the_vendor_does(
+    rest: UwRest, path: str, query: dict[str, str | list[str]], status: int, expected: object
+) -> None:
+    answer = await rest.get(path, path, query)
+    assert (answer.status, answer.tries) == (status, 1)
+    if expected is not None:
+        assert json.loads(answer.body_bytes) == expected
+    else:
+        assert set(json.loads(answer.body_bytes)) == {"path", "msg", "query"}
+
+
+async def test_a_wrong_token_is_401_without_limit_headers(wire: Wire) -> None:
+    async with UwRest(wire.rest_url, "wrong") as client:
+        answer = await client.get("x", "/api/stock/SPY/iv-rank")
+    assert answer.status == 401
+    assert not [name for name in answer.headers if name.startswith("x-uw")]
+
+
+async def test_headers_count_calls_and_add_up_to_the_cap(rest: UwRest) -> None:
+    first = await rest.get("x", "/api/stock/SPY/gex-levels")
+    second = await rest.get("x", "/api/stock/SPY/gex-levels")
+    counts = [int(a.headers["x-uw-minute-req-counter"]) for a in (first, second)]
+    assert counts == [1, 2]
+    assert counts[1] + int(second.headers["x-uw-req-per-minute-remaining"]) == 120
+    assert 0 < int(second.headers["x-uw-req-per-minute-reset"]) <= 60_000
+
+
+async def test_the_hundred_and_twenty_first_call_of_a_minute_is_429(wire: Wire) -> None:
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {wire.token}"}) as http:
+        statuses = []
+        for _ in range(121):
+            async with http.get(f"{wire.rest_url}/api/stock/SPY/nothing") as answer:
+                statuses.append(answer.status)
+        async with http.get(f"{wire.rest_url}/api/stock/SPY/nothing") as answer:
+            text = await answer.text()
+    assert statuses == [404] * 120 + [429]
+    assert "rate limit of 120" in text
+
+
+async def test_the_cap_follows_the_speed_of_the_clock(wire: Wire, rest: UwRest) -> None:
+    wire.clock.speed = 10.0
+    answer = await rest.get("x", "/api/stock/SPY/gex-levels")
+    assert int(answer.headers["x-uw-req-per-minute-remaining"]) == 1199
+
+
+async def test_the_fourth_call_in_flight_is_429(wire: Wire, until: Until) -> None:
+    await fault(wire, FaultRequest("delay", seconds=0.3))
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {wire.token}"}) as http:
+
+        async def status() -> int:
+            async with http.get(f"{wire.rest_url}/api/stock/SPY/gex-levels") as answer:
+                return answer.status
+
+        waiting = [asyncio.create_task(status()) for _ in range(3)]
+        await until(lambda: wire.sandbox.rest.limits.in_flight == 3)
+        assert await status() == 429
+        assert await asyncio.gather(*waiting) == [200, 200, 200]
+
+
+async def test_the_client_keeps_three_calls_in_flight_by_itself(wire: Wire, rest: UwRest) -> None:
+    await fault(wire, FaultRequest("delay", seconds=0.02))
+    answers = await asyncio.gather(*(rest.get("x", "/api/stock/SPY/gex-levels") for _ in range(9)))
+    assert [answer.status for answer in answers] == [200] * 9
+    assert [answer.tries for answer in answers] == [1] * 9
+
+
+@pytest.mark.parametrize("kind", ["bad_gateway", "edge_page", "truncated"])
+async def test_transient_trouble_is_tried_again(wire: Wire, rest: UwRest, kind: str) -> None:
+    await fault(wire, FaultRequest("rest", fault=kind, count=2))
+    answer = await rest.get("x", "/api/stock/SPY/gex-levels")
+    assert (answer.status, answer.tries) == (200, 3)
+
+
+async def test_lasting_trouble_is_unavailable_and_shows_no_token(
+    wire: Wire, rest: UwRest, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    await fault(wire, FaultRequest("rest", fault="edge_page", count=3))
+    with pytest.raises(UwUnavailable) as raised:
+        await rest.get("x", "/api/stock/SPY/gex-levels")
+    assert wire.token not in str(raised.value)
+    assert wire.token not in caplog.text
+    assert wire.token not in wire.sandbox.ledger.path.read_text()
+
+
+async def test_a_forbidden_call_is_not_repeated(wire: Wire, rest: UwRest) -> None:
+    await fault(wire, FaultRequest("rest", fault="forbidden"))
+    answer = await rest.get("x", "/api/stock/SPY/gex-levels")
+    assert (answer.status, answer.tries) == (403, 1)
+
+
+async def test_a_spent_day_quota_stops_all_calls_until_it_turns_over(wire: Wire) -> None:
+    times = [datetime(2026, 10, 6, 14, 0, tzinfo=UTC)]
+    await fault(wire, FaultRequest("quota"))
+    async with UwRest(wire.rest_url, wire.token, now=lambda: times[0]) as client:
+        answer = await client.get("x", "/api/stock/SPY/gex-levels")
+        assert (answer.status, answer.tries) == (429, 1)
+        with pytest.raises(UwQuotaSpent):
+            await client.get("x", "/api/stock/SPY/gex-levels")
+        await fault(wire, FaultRequest("clear"))
+        times[0] = datetime(2026, 10, 7, 0, 1, tzinfo=UTC)
+        assert (await client.get("x", "/api/stock/SPY/gex-levels")).status == 200
+
+
+async def test_a_minute_refusal_waits_for_the_announced_end(
+    market: SimulatedMarket, settings: UwSandboxSettings, tmp_path: Path
+) -> None:
+    ticks = [0.0]
+    clock = StandingClock(market)
+    sandbox = UwSandbox(
+        market, clock, tmp_path, replace(settings, calls_a_minute=2), lambda: ticks[0]
+    )
+    wire = Wire(market, clock, sandbox)
+    await wire.start()
+    try:
+        async with UwRest(wire.rest_url, wire.token) as client:
+            await client.get("x", "/api/stock/SPY/gex-levels")
+            # 59.95 s into the window: the third call is refused for 50 ms, then goes through.
+            ticks[0] = 59.95
+            await client.get("x", "/api/stock/SPY/gex-levels")
+            pending = asyncio.create_task(client.get("x", "/api/stock/SPY/gex-levels"))
+            assert client.limiter.window.seconds_to_wait() == pytest.approx(0.05, abs=0.05)
+            ticks[0] = 60.0
+            assert (await pending).status == 200
+    finally:
+        await sandbox.stop()
+
+
+def test_a_window_counts_from_its_first_call_and_opens_again() -> None:
+    now = [100.0]
+    window = CallWindow(2, lambda: now[0])
+    window.take()
+    now[0] = 130.0
+    window.take()
+    assert window.seconds_to_wait() == 30.0
+    now[0] = 160.0
+    assert window.seconds_to_wait() == 0.0
+    assert window.used == 0
+
+
+def test_headers_tighten_the_window_and_never_widen_it() -> None:
+    now = [0.0]
+    window = CallWindow(120, lambda: now[0])
+    window.take()
+    window.observe(
+        {
+            "x-uw-minute-req-counter": "119",
+            "x-uw-req-per-minute-remaining": "1000000",
+            "x-uw-req-per-minute-reset": "5000",
+        }
+    )
+    assert window.used == 119
+    window.take()
+    assert window.seconds_to_wait() == 5.0
+
+
+async def test_a_limiter_holds_back_the_fourth_call(until: Until) -> None:
+    limiter = CallLimiter(1.0, lambda: 0.0)
+    release, inside = asyncio.Event(), [0]
+
+    async def call() -> None:
+        async with limiter.call():
+            inside[0] += 1
+            await release.wait()
+
+    calls = [asyncio.create_task(call()) for _ in range(CALLS_IN_FLIGHT_MAX + 1)]
+    await until(lambda: inside[0] == CALLS_IN_FLIGHT_MAX)
+    assert not calls[-1].done()
+    release.set()
+    await asyncio.gather(*calls)
+    assert inside[0] == CALLS_IN_FLIGHT_MAX + 1
