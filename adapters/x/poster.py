@@ -28,7 +28,7 @@ from adapters.outcome import (
     Sent,
     Unknown,
 )
-from adapters.redaction import hide_in_logs, redacted
+from adapters.redaction import drop_details, hide_in_logs, redacted
 from adapters.x.text import POST_WEIGHT_MAX, cashtags, normalised, weighted_length
 
 ORIGIN = "https://api.twitter.com"
@@ -36,6 +36,11 @@ LOOK_BACK = timedelta(seconds=120)
 PAGE_POSTS_MAX = 100
 CASHTAGS_MAX = 1
 _CONNECT_SECONDS = 5.0
+_LOGGERS = (
+    "tweepy.asynchronous.client",
+    "oauthlib.oauth1.rfc5849",
+    "oauthlib.oauth1.rfc5849.signature",
+)
 _DUPLICATE = "duplicate content"
 _UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)
 _FAILURES = (tweepy.TweepyException, aiohttp.ClientError, OSError, *_UNREADABLE)
@@ -108,7 +113,8 @@ class XPoster:
         self._session: aiohttp.ClientSession | None = None
         self._client: Any = None
         self._user_id = ""
-        hide_in_logs(("tweepy.asynchronous.client", "oauthlib.oauth1.rfc5849"), keys.secrets())
+        hide_in_logs(_LOGGERS, keys.secrets())
+        drop_details(_LOGGERS)
 
     def _api(self) -> Any:
         if self._client is None:

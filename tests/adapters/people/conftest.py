@@ -69,7 +69,7 @@ async def control(sandbox: PeopleSandbox) -> AsyncIterator[Control]:
 
 @pytest.fixture
 async def discord_sender(sandbox: PeopleSandbox) -> AsyncIterator[DiscordSender]:
-    sender = DiscordSender(sandbox.discord_url, ACCOUNTS.discord_token, timeout_seconds=4.0)
+    sender = DiscordSender(sandbox.discord_url, ACCOUNTS.discord_token, timeout_seconds=2.5)
     yield sender
     await sender.close()
 
