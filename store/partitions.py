@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from store.appender import Writer
+    from store.postgres import PostgresStore
 
 DAYS_AHEAD = 3
 """Enough for a long weekend without the keeper, few enough for the planner not to feel them."""
@@ -38,6 +39,15 @@ async def make_ahead(connection: Writer, days: int = DAYS_AHEAD) -> list[str]:
     if not missing:
         return []
     return list(await connection.fetchval("SELECT make_partitions($1, $2)", today, days))
+
+
+async def make_partitions_ahead(store: PostgresStore) -> list[str]:
+    """The same for an open store, on a writing connection of its own."""
+    connection = await store.connect_writer()
+    try:
+        return await make_ahead(connection)
+    finally:
+        await connection.close()
 
 
 async def attached(connection: Writer, retention: str) -> list[tuple[date, str]]:

@@ -7,7 +7,7 @@ writing connection), the reader (a small pool) and the doorbell (one listening c
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Self
 from uuid import UUID
 
@@ -51,9 +51,15 @@ class PostgresStore:
     """The log. Use `open`; all methods are safe to call from many tasks at once."""
 
     def __init__(
-        self, dsn: str, pool: Pool, appender: Appender, reader: Reader, doorbell: Doorbell
+        self,
+        pool: Pool,
+        appender: Appender,
+        reader: Reader,
+        doorbell: Doorbell,
+        connect_writer: Callable[[], Awaitable[Writer]],
     ) -> None:
-        self.dsn = dsn
+        self.connect_writer = connect_writer
+        """Opens one more connection in the role of the writer; the caller closes it."""
         self._pool = pool
         self._appender = appender
         self._reader = reader
@@ -104,7 +110,8 @@ class PostgresStore:
         reader = Reader(pool)
         appender = Appender(connect_writer, reader.places, on_append, monotonic)
         await appender.start()
-        return cls(dsn, pool, appender, reader, Doorbell(connect_listener, reader))
+        doorbell = Doorbell(connect_listener, reader)
+        return cls(pool, appender, reader, doorbell, connect_writer)
 
     async def close(self) -> None:
         """Commit what is queued, then close all connections."""

@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 
 from store.contract import Selection
-from store.partitions import attached, leaf_name, make_ahead
+from store.partitions import attached, leaf_name, make_ahead, make_partitions_ahead
 from store.postgres import PostgresStore
 from tests.store.propose import halt, price
 
@@ -119,6 +119,7 @@ async def test_days_are_made_ahead_once_in_both_classes(owner: Connection) -> No
 async def test_the_log_makes_its_day_when_nobody_did(
     store: PostgresStore, owner: Connection
 ) -> None:
+    assert await make_partitions_ahead(store) == []
     today = (await owner.fetchval("SELECT clock_timestamp()")).astimezone(UTC).date()
     for retention in ("market", "desk"):
         leaf = leaf_name(retention, today)
