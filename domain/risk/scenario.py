@@ -56,7 +56,10 @@ def _leg_values(leg: ScenarioLeg) -> Floats:
     volatility = np.clip(leg.volatility + shifts, _VOLATILITY_LOW, _VOLATILITY_HIGH)
     call = 1.0 if leg.right is Right.CALL else 0.0
     years = np.maximum(0.0, leg.years - ahead)[None, None, :]
-    value = greeks(spot, leg.strike, years, 0.0, volatility, call).price
+    # The pricing library takes one dimension only.
+    shape = (len(MOVES_PERCENT), len(SHIFTS_POINTS), len(DAYS))
+    flat = [np.broadcast_to(part, shape).ravel() for part in (spot, years, volatility)]
+    value = greeks(flat[0], leg.strike, flat[1], 0.0, flat[2], call).price.reshape(shape)
     start = greeks(leg.underlying, leg.strike, leg.years, 0.0, leg.volatility, call).price[0]
     change: Floats = (value - start) * (leg.contracts * MULTIPLIER)
     return change

@@ -1,0 +1,120 @@
+"""Day, week and drawdown rules act at their threshold; equity is carried by the P&L stream."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from domain.events.orders import BrokerAccountSeen
+from domain.risk.losses import Account, LossBook
+from tests.domain.risk.build import DAY, parameters
+
+PARAMETERS = parameters()
+
+
+def seen(value: str | None, pnl: str | None = None) -> BrokerAccountSeen:
+    return BrokerAccountSeen(
+        connection="c",
+        account="DU1",
+        values={} if value is None else {"NetLiquidation": value},
+        daily_pnl=None if pnl is None else Decimal(pnl),
+    )
+
+
+def book(*equities: str) -> LossBook:
+    found = LossBook()
+    found.session_started(DAY)
+    for equity in equities:
+        found.equity_seen(Decimal(equity), PARAMETERS, is_account_value=True)
+    return found
+
+
+def test_equity_is_the_last_value_plus_the_change_of_the_stream_since() -> None:
+    account = Account()
+    account.apply(seen("1000", "5"), 0.0)
+    account.apply(seen(None, "25"), 1.0)
+    assert account.equity == 1020
+    account.apply(seen("1030"), 2.0)
+    assert account.equity == 1030
+    account.apply(seen(None, "20"), 3.0)
+    assert account.equity == 1025
+
+
+def test_equity_without_a_stream_is_the_last_value_and_unreadable_text_is_none() -> None:
+    account = Account()
+    assert account.equity is None
+    account.apply(seen("n/a"), 0.0)
+    assert account.equity is None
+    account.apply(seen("1000"), 0.0)
+    assert account.equity == 1000
+
+
+@pytest.mark.parametrize(("rule", "at"), [("soft_day", "980000"), ("hard_day", "970000")])
+def test_day_rule_acts_at_its_threshold(rule: str, at: str) -> None:
+    above = str(Decimal(at) + Decimal("0.01"))
+    assert not book("1000000", above).day_breached(rule, PARAMETERS)
+    assert book("1000000", at).day_breached(rule, PARAMETERS)
+
+
+def test_bucket_rule_acts_at_one_percent_of_the_reference() -> None:
+    found = book("1000000")
+    assert not found.bucket_breached(Decimal("-9999.99"), PARAMETERS)
+    assert found.bucket_breached(Decimal(-10_000), PARAMETERS)
+
+
+def test_drawdown_is_measured_from_the_highest_value_and_acts_at_its_threshold() -> None:
+    assert not book("1000000", "1100000", "1012000.01").drawdown_breached(PARAMETERS)
+    assert book("1000000", "1100000", "1012000").drawdown_breached(PARAMETERS)
+
+
+def test_a_deposit_is_no_result_and_a_withdrawal_no_drawdown() -> None:
+    found = book("1000000")
+    found.flow(Decimal(-200_000))
+    found.equity_seen(Decimal(800_000), PARAMETERS, is_account_value=True)
+    assert found.pnl == 0 and found.drawdown == 0
+
+
+def test_reference_is_the_first_value_of_the_session_unless_a_fill_came_before_it() -> None:
+    found = book("1000000", "990000")
+    found.session_started(DAY + timedelta(days=1))
+    found.filled = True
+    found.equity_seen(Decimal(985_000), PARAMETERS, is_account_value=True)
+    assert found.reference == 990_000 and found.pnl == -5_000
+
+
+def test_stream_values_before_the_first_account_value_set_no_reference() -> None:
+    found = LossBook()
+    found.session_started(DAY)
+    found.equity_seen(Decimal(5), PARAMETERS, is_account_value=False)
+    assert found.reference is None
+
+
+def test_weekly_loss_over_five_sessions_halves_this_and_five_more_sessions() -> None:
+    found = LossBook()
+    equity = Decimal(1_000_000)
+    for n in range(4):
+        found.session_started(DAY + timedelta(days=n))
+        found.equity_seen(equity, PARAMETERS, is_account_value=True)
+        equity -= 12_000
+        found.equity_seen(equity, PARAMETERS, is_account_value=True)
+        assert found.half_sessions_left == 0
+    found.session_started(DAY + timedelta(days=4))
+    found.equity_seen(equity, PARAMETERS, is_account_value=True)
+    found.equity_seen(equity - Decimal("1999.99"), PARAMETERS, is_account_value=True)
+    assert found.half_sessions_left == 0
+    found.equity_seen(equity - 2_000, PARAMETERS, is_account_value=True)
+    assert found.half_sessions_left == 6
+    for n in range(5, 10):
+        found.session_started(DAY + timedelta(days=n))
+        assert found.half_sessions_left == 10 - n
+    found.session_started(DAY + timedelta(days=10))
+    assert found.half_sessions_left == 0
+
+
+def test_release_re_arms_the_drawdown_from_the_present_equity() -> None:
+    found = book("1000000", "900000")
+    assert found.drawdown_breached(PARAMETERS)
+    found.re_armed()
+    assert found.drawdown == 0
