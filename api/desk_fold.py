@@ -1,0 +1,102 @@
+"""Which function folds which event into the live tables.
+
+Used by api/desk_tables.py, which feeds it from the log. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from api import fold_messages as messages
+from api import fold_plant as plant
+from api import fold_trades as trades
+from api.fold_state import DeskFold
+from domain.event import DeskEvent, Recorded
+from domain.events import approvals, controls, orders, positions, publication, reports, risk
+from domain.events import feeds as feed_events
+from domain.events import signals as signal_events
+from domain.events.system import ClockStarted, SessionPlanned
+
+
+def _nothing(_: Any) -> str:
+    return ""
+
+
+def _reason(body: Any) -> str:
+    return str(body.reason)
+
+
+def _attempt(body: publication.DeliveryAttempted) -> str:
+    return f"attempt {body.attempt}"
+
+
+def _via(body: publication.DeliveryConfirmed) -> str:
+    return f"by {body.via}"
+
+
+def _evidence(body: publication.DeliveryNotFound) -> str:
+    return body.evidence
+
+
+HANDLERS: Mapping[type[Any], Callable[[DeskFold, Recorded, Any], None]] = {
+    signal_events.SignalRaised: trades.signal_raised,
+    signal_events.SignalGatesChanged: trades.gates_changed,
+    signal_events.SignalValidated: trades.validated,
+    signal_events.SignalExpired: trades.expired,
+    signal_events.SignalInvalidated: trades.invalidated,
+    risk.RiskDecided: trades.decided,
+    orders.EntryRefused: trades.entry_refused,
+    orders.OrderIntended: trades.intended,
+    orders.OrderModifyIntended: trades.modified,
+    orders.OrderChanged: trades.order_changed,
+    orders.BrokerConnected: plant.broker("connected"),
+    orders.BrokerReady: plant.broker("ready"),
+    orders.BrokerDisconnected: plant.broker("disconnected"),
+    orders.ReconciliationCompleted: plant.reconciled,
+    orders.BrokerAccountSeen: plant.account,
+    positions.PositionOpened: trades.opened,
+    positions.PositionChanged: trades.changed,
+    positions.StopMoved: trades.stop_moved,
+    positions.ExitDecided: trades.exit_decided,
+    positions.PositionClosed: trades.closed,
+    approvals.ApprovalRequested: messages.approval_requested,
+    approvals.ApprovalPrompted: messages.prompted,
+    approvals.ApprovalDecided: messages.approval_decided,
+    approvals.ApprovalExpired: messages.approval_expired,
+    publication.DeliveryScheduled: messages.scheduled,
+    publication.DeliveryAttempted: messages.delivery("sending", _attempt),
+    publication.DeliveryReconciling: messages.delivery("asking the vendor", _nothing),
+    publication.DeliveryConfirmed: messages.delivery("confirmed", _via, is_over=True),
+    publication.DeliveryRejected: messages.rejected,
+    publication.DeliveryUnknown: messages.delivery("unknown", _reason),
+    publication.DeliveryNotFound: messages.delivery("not delivered", _evidence),
+    publication.DeliveryExpired: messages.delivery("expired", _reason, is_over=True),
+    publication.DeliveryEscalated: messages.delivery("waits for the operator", _reason),
+    reports.ReportDue: messages.report_due,
+    reports.DraftRequested: messages.draft_requested,
+    reports.DraftReceived: messages.draft_received,
+    reports.DraftChecked: messages.draft_checked,
+    reports.DraftFailed: messages.draft_failed,
+    reports.ReportSkipped: messages.report_skipped,
+    controls.AlertRaised: plant.alert,
+    controls.AlertAcknowledged: plant.acknowledged,
+    controls.TradingHalted: plant.halted,
+    controls.TradingReleased: plant.released,
+    feed_events.FeedStateChanged: plant.feed,
+    feed_events.FeedGapOpened: plant.gap_opened,
+    feed_events.FeedGapClosed: plant.gap_closed,
+    ClockStarted: plant.clock,
+    SessionPlanned: plant.planned,
+}
+
+TYPES = frozenset(cls.__name__ for cls in HANDLERS)
+assert all(issubclass(cls, DeskEvent) for cls in HANDLERS)
+
+
+def apply(fold: DeskFold, event: Recorded) -> None:
+    """Fold one event; types without a row change nothing but the position."""
+    fold.position = event.position
+    handler = HANDLERS.get(type(event.body))
+    if handler is not None:
+        handler(fold, event, event.body)

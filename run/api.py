@@ -1,0 +1,178 @@
+"""The API daemon: HTTP, the live stream and the built page on one loopback port.
+
+`python -m run.api` serves; `python -m run.api hash-password` makes the hash that the settings
+want. Nothing here decides and no order leaves from here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import getpass
+import secrets
+import sys
+import time
+from collections.abc import Generator, Sequence
+from datetime import UTC, datetime
+
+import asyncpg
+import uvicorn
+from argon2 import PasswordHasher
+from redis.asyncio import Redis
+
+from api.app import create_app
+from api.settings import LOOPBACK_HOSTS, ApiSettings
+from domain.events.system import ProcessHeartbeat
+from run.build import ROOT
+from run.config import Settings
+from run.service import Process, serve
+from store.reading import Pool
+
+NAME = "api"
+HEARTBEAT_SECONDS = 2.0
+POOL_CONNECTIONS_MAX = 6
+PASSWORD_CHARACTERS_MIN = 12
+REDIS_CONNECT_SECONDS_MAX = 1.0
+SHUTDOWN_SECONDS_MAX = 2
+_READER = {
+    "role": "striketape_reader",
+    "application_name": "api pages",
+    # Pages name their days as parameters: only a plan for these values leaves other days out.
+    "plan_cache_mode": "force_custom_plan",
+    "statement_timeout": "5s",
+    "idle_in_transaction_session_timeout": "5s",
+}
+
+
+class Server(uvicorn.Server):
+    """Uvicorn without its own signal handling: the process has one already."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+def api_settings(settings: Settings, build: str, run_id: str) -> ApiSettings:
+    """What the API needs of the process's settings, with real clocks and real chance."""
+    return ApiSettings(
+        operator_name=settings.operator_name,
+        operator_password_hash=settings.operator_password_hash.get_secret_value(),
+        mode=settings.mode,
+        build=build,
+        run_id=run_id,
+        dist=ROOT / "ui" / "dist",
+        now=lambda: datetime.now(UTC),
+        monotonic=time.monotonic,
+        random_bytes=secrets.token_bytes,
+        allowed_hosts=LOOPBACK_HOSTS,
+    )
+
+
+async def open_pool(database_url: str) -> Pool:
+    """Connections in the reader's role; they hold no state that would have to be reset."""
+
+    async def keep(_: object) -> None:
+        return None
+
+    return await asyncpg.create_pool(
+        database_url,
+        min_size=1,
+        max_size=POOL_CONNECTIONS_MAX,
+        timeout=10.0,
+        command_timeout=10.0,
+        server_settings=_READER,
+        reset=keep,
+    )
+
+
+def open_redis(redis_url: str) -> Redis:
+    """A client that gives up soon: the page works without Redis."""
+    return Redis.from_url(
+        redis_url,
+        decode_responses=True,
+        socket_connect_timeout=REDIS_CONNECT_SECONDS_MAX,
+        socket_timeout=REDIS_CONNECT_SECONDS_MAX,
+    )
+
+
+async def _beat(process: Process) -> None:
+    while True:
+        beat = ProcessHeartbeat(
+            process=NAME,
+            run_id=process.run_id,
+            state="running",
+            position=0,
+            figures={"queue_depth": float(process.store.queued_events)},
+        )
+        await process.recorder.record(f"heartbeat/{NAME}", beat)
+        await asyncio.sleep(HEARTBEAT_SECONDS)
+
+
+async def main(process: Process) -> None:
+    """Serve until the process is asked to stop."""
+    settings = process.settings
+    if not settings.operator_password_hash.get_secret_value():
+        process.log.warning("nobody can log in: STRIKETAPE_OPERATOR_PASSWORD_HASH is not set")
+    pool = await open_pool(settings.database_url)
+    redis = open_redis(settings.redis_url)
+    app = create_app(
+        api_settings(settings, process.build, process.run_id), process.store, redis, pool
+    )
+    server = Server(
+        uvicorn.Config(
+            app,
+            host=settings.api_host,
+            port=settings.api_port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS_MAX,
+        )
+    )
+    serving = asyncio.create_task(server.serve(), name="api.serve")
+    beating = asyncio.create_task(_beat(process), name="api.heartbeat")
+    try:
+        await asyncio.wait({serving, beating}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (serving, beating):
+            if task.done():
+                task.result()
+        raise OSError(f"the API must be able to listen on port {settings.api_port}, was not")
+    finally:
+        beating.cancel()
+        server.should_exit = True
+        await asyncio.gather(serving, beating, return_exceptions=True)
+        await redis.aclose()
+        await pool.close()
+
+
+def hash_password() -> int:
+    """Ask for a password, or read one line of a pipe, and print its argon2id hash."""
+    if sys.stdin.isatty():
+        password = getpass.getpass("Password: ")
+        if password != getpass.getpass("Again: "):
+            print("api: the two must be the same, were not", file=sys.stderr)
+            return 2
+    else:
+        password = sys.stdin.readline().rstrip("\n")
+    if len(password) < PASSWORD_CHARACTERS_MIN:
+        print(
+            f"api: a password must have at least {PASSWORD_CHARACTERS_MIN} characters, "
+            f"was {len(password)}",
+            file=sys.stderr,
+        )
+        return 2
+    print(PasswordHasher().hash(password))
+    return 0
+
+
+def command(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m run.api", description=__doc__)
+    parser.add_argument("command", nargs="?", choices=["serve", "hash-password"], default="serve")
+    given = parser.parse_args(argv)
+    return hash_password() if given.command == "hash-password" else serve(NAME, main)
+
+
+if __name__ == "__main__":
+    sys.exit(command())
