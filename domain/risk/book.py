@@ -94,6 +94,13 @@ class Book:
                 entry.lapsed = True
         self._forget_finished()
 
+    def refused(self, decision_id: str) -> None:
+        """The order side sends nothing for this decision."""
+        entry = self.entries.get(decision_id)
+        if entry is not None:
+            entry.lapsed = True
+            self._forget_finished()
+
     def time_passed(self, now: datetime) -> None:
         late = [e for e in self.entries.values() if not e.intended and now > e.signal.valid_until]
         for entry in late:

@@ -69,8 +69,9 @@ def trading_checks(state: RiskState, signal: SignalValidated) -> list[Check]:
 
 def broker_checks(state: RiskState) -> list[Check]:
     code, link, number = DenialCode, state.connection, state.parameters.number
-    value_age = state.time.since(state.account.value_at)
-    stream_age = state.time.since(state.account.stream_at)
+    age, held = state.account.age, bool(state.book.positions)
+    value_age = age.value_age(state.time.seconds, has_positions=held)
+    stream_age = age.stream_age(state.time.seconds, has_positions=held)
     value_limit = number("risk.equity_age_max_s")
     stream_limit = number("risk.equity_stream_age_max_s")
     limit = f"value {value_limit:g} s, stream {stream_limit:g} s"

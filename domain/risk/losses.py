@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from domain.events.orders import BrokerAccountSeen
 from domain.parameter import ParameterState
+from domain.risk.account_age import AccountAge
 from domain.risk.margin import account_number
 
 WEEK_SESSIONS = 5
@@ -18,38 +19,39 @@ WEEK_SESSIONS = 5
 
 @dataclass(slots=True)
 class Account:
-    """Account values as they came. Times are readings of RealTime, in real seconds.
+    """Account values as they came, with their age in real seconds.
 
     Between two values of net liquidation equity moves with the daily-P&L stream.
     """
 
     values: dict[str, str] = field(default_factory=dict)
     net_liquidation: Decimal | None = None
-    value_at: float | None = None
     stream_pnl: Decimal | None = None
-    stream_at: float | None = None
     anchor_pnl: Decimal | None = None
+    age: AccountAge = field(default_factory=AccountAge)
 
     def apply_values(self, values: dict[str, str], at: float) -> bool:
         """True when a new net liquidation value came."""
         self.values.update(values)
+        self.age.heard(at)
         fresh = account_number(values, "NetLiquidation")
         if fresh is None:
             return False
-        self.net_liquidation, self.value_at = fresh, at
+        self.net_liquidation = fresh
+        self.age.value_seen(at)
         self.anchor_pnl = self.stream_pnl
         return True
 
     def apply(self, seen: BrokerAccountSeen, at: float) -> bool:
         if seen.daily_pnl is not None:
-            self.stream_pnl, self.stream_at = seen.daily_pnl, at
+            self.stream_pnl, self.age.stream_at = seen.daily_pnl, at
             if self.anchor_pnl is None:
                 self.anchor_pnl = seen.daily_pnl
         return self.apply_values(seen.values, at)
 
     def session_started(self) -> None:
         """The stream counts from 0 again each day."""
-        self.stream_pnl = self.stream_at = self.anchor_pnl = None
+        self.stream_pnl = self.anchor_pnl = None
 
     @property
     def equity(self) -> Decimal | None:

@@ -46,6 +46,7 @@ TYPES = frozenset(
         "CashFlowRecorded",
         "ClockStarted",
         "ClockTicked",
+        "EntryRefused",
         "FillRecorded",
         "FlattenRequested",
         "FlattenStarted",

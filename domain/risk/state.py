@@ -21,6 +21,7 @@ from domain.events.orders import (
     BrokerReady,
     BrokerSnapshotReceived,
     BrokerTimeSeen,
+    EntryRefused,
     FillRecorded,
     OrderChanged,
     OrderIntended,
@@ -54,6 +55,7 @@ HARD_LOSS = "LOSS_HARD"
 DRAWDOWN = "DRAWDOWN"
 DISCONNECTED = "BROKER_DISCONNECTED"
 BROKER_TIME_RESOLUTION_S = 1.0
+SPEED_SETTLES_S = 5.0
 CALENDAR_AGE_MAX = timedelta(days=4)
 """The vendor's calendar covers this week and the next."""
 
@@ -68,7 +70,10 @@ class Connection:
     mismatch_since: float | None = None
     mismatch: tuple[str, ...] = ()
     rejects: tuple[float, ...] = ()
-    skew_seconds: float | None = None
+    skews: tuple[float, ...] = ()
+    """Last two differences from the broker's clock, in real seconds."""
+    speed_since: float = 0.0
+    """When the present speed began: clocks need a moment to agree on it."""
     close_expiring: bool = False
     """A halt for disconnection is to be followed by closing what expires today."""
 
@@ -133,6 +138,8 @@ def fold(state: RiskState, event: Recorded) -> None:
     match body:
         case ClockStarted():
             state.time.apply(body)
+            state.connection.skews = ()
+            state.connection.speed_since = state.time.seconds
             state.entries_open = body.entries_open
         case ParametersChanged():
             state.parameters.apply(body)
@@ -200,7 +207,7 @@ def _released(state: RiskState) -> None:
     state.connection.close_expiring = False
     state.losses.re_armed()
     state.connection.rejects = ()
-    state.connection.skew_seconds = None
+    state.connection.skews = ()
 
 
 def _signal_ended(state: RiskState, signal_id: str) -> None:
@@ -230,17 +237,26 @@ def _fold_broker(state: RiskState, event: Recorded) -> None:
         case WorkerStarted() | BrokerConnected() | BrokerDisconnected():
             was_up = link.is_ready or link.down_since is None
             link.ready_id, link.reconciled = "", False
+            state.account.age.disconnected()
             link.down_since = real if was_up else link.down_since
         case ReconciliationCompleted():
             link.reconciled, link.mismatch = body.clean, body.differences
             started = real if link.mismatch_since is None else link.mismatch_since
             link.mismatch_since = None if body.clean else started
         case BrokerTimeSeen():
-            apart = abs((body.broker_time - event.market_time).total_seconds())
-            known = BROKER_TIME_RESOLUTION_S + body.round_trip_seconds * state.time.speed
-            link.skew_seconds = max(0.0, apart - known) / state.time.speed
+            _broker_time_seen(state, body, event.market_time)
         case _:
             _fold_book(state, event)
+
+
+def _broker_time_seen(state: RiskState, body: BrokerTimeSeen, now: datetime) -> None:
+    link, real, speed = state.connection, state.time.seconds, state.time.speed
+    state.account.age.heard(real)
+    if real - link.speed_since < SPEED_SETTLES_S:
+        return
+    apart = abs((body.broker_time - now).total_seconds())
+    known = BROKER_TIME_RESOLUTION_S + body.round_trip_seconds * speed
+    link.skews = (*link.skews, max(0.0, apart - known) / speed)[-2:]
 
 
 def _account_seen(state: RiskState, is_account_value: bool) -> None:
@@ -263,6 +279,9 @@ def _fold_book(state: RiskState, event: Recorded) -> None:
             book.changed(body)
         case FillRecorded():
             state.losses.filled = True
+            state.account.age.moved_since_value = True
+        case EntryRefused():
+            book.refused(body.decision_id)
         case PositionOpened():
             book.opened(body)
             state.cooldowns.opened(body)
@@ -272,6 +291,7 @@ def _fold_book(state: RiskState, event: Recorded) -> None:
             book.marked(body)
         case PositionClosed():
             book.closed(body, state.session_date)
+            state.account.age.moved_since_value = True
             state.cooldowns.closed(body, event.market_time, state.parameters)
         case _:
             pass

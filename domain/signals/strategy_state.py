@@ -20,8 +20,12 @@ from domain.events.controls import TradingHalted, TradingReleased
 from domain.events.feeds import LineClosed, LineOpened, LinesWanted
 from domain.events.orders import (
     BrokerAccountSeen,
+    BrokerConnected,
     BrokerDisconnected,
     BrokerReady,
+    BrokerSnapshotReceived,
+    BrokerTimeSeen,
+    EntryRefused,
     OrderChanged,
     OrderIntended,
     ReconciliationCompleted,
@@ -38,6 +42,7 @@ from domain.events.signals import (
 from domain.events.system import ClockStarted, ParametersChanged, SessionPlanned
 from domain.instruments import OptionContract, Strategy
 from domain.parameter import ParameterState
+from domain.risk.account_age import AccountAge
 from domain.risk.blackout import range_blocked_until
 from domain.risk.cooldown import Cooldowns
 from domain.risk.margin import account_number
@@ -68,7 +73,7 @@ class Desk:
     entries_open: bool = True
     broker_ready: bool = False
     reconciled: bool = False
-    equity_at: float | None = None
+    age: AccountAge = field(default_factory=AccountAge)
 
 
 @dataclass(slots=True)
@@ -79,7 +84,7 @@ class StrategyState:
     time: RealTime = field(default_factory=RealTime)
     desk: Desk = field(default_factory=Desk)
     cooldowns: Cooldowns = field(default_factory=Cooldowns)
-    positions: dict[str, Key] = field(default_factory=dict)
+    positions: dict[str, tuple[Strategy, Key]] = field(default_factory=dict)
     readings: dict[str, Reading] = field(default_factory=dict)
     chains: dict[str, ChainEvaluated] = field(default_factory=dict)
     lines: dict[int, OptionContract] = field(default_factory=dict)
@@ -113,8 +118,10 @@ class StrategyState:
             entries_open=desk.entries_open,
             broker_ready=desk.broker_ready,
             reconciled=desk.reconciled,
-            equity_age_seconds=self.time.since(desk.equity_at),
-            has_position=key in self.positions.values(),
+            equity_age_seconds=desk.age.value_age(
+                self.time.seconds, has_positions=bool(self.positions)
+            ),
+            has_position=(Strategy.ZERO_DTE, key) in self.positions.values(),
             cooldown_until=self._cooldown_until(key),
             range_blocked_until=range_blocked_until(session, self.calendar(symbol)),
             open_lines=frozenset(self.lines),
@@ -258,7 +265,7 @@ def _fold_signals(state: StrategyState, event: Recorded) -> None:
                 live = state.lives[body.symbol, body.direction]
                 live.status, live.validated = Status.VALID, body
                 live.gates, live.validated_at = body.gates, event.market_time
-        case SignalExpired() | SignalInvalidated():
+        case SignalExpired() | SignalInvalidated() | EntryRefused():
             _end(state, body.signal_id, event.market_time)
         case RiskDecided():
             if not body.approved:
@@ -286,10 +293,11 @@ def _fold_orders(state: StrategyState, event: Recorded) -> None:
             _order_changed(state, body)
         case PositionOpened():
             state.cooldowns.opened(body)
-            if body.strategy is Strategy.ZERO_DTE:
-                state.positions[body.position_id] = (body.symbol, body.direction)
+            state.positions[body.position_id] = (body.strategy, (body.symbol, body.direction))
+            desk.age.moved_since_value = True
         case PositionClosed():
             state.positions.pop(body.position_id, None)
+            desk.age.moved_since_value = True
             state.cooldowns.closed(body, event.market_time, state.parameters)
         case TradingHalted():
             desk.halted = True
@@ -297,15 +305,26 @@ def _fold_orders(state: StrategyState, event: Recorded) -> None:
             desk.halted = False
         case BrokerReady():
             desk.broker_ready = True
-        case BrokerDisconnected():
+        case BrokerConnected() | BrokerDisconnected():
             desk.broker_ready, desk.reconciled = False, False
+            desk.age.disconnected()
         case ReconciliationCompleted():
             desk.reconciled = body.clean
         case BrokerAccountSeen():
-            if account_number(body.values, "NetLiquidation") is not None:
-                desk.equity_at = state.time.seconds
+            _account_seen(state, body.values)
+        case BrokerSnapshotReceived():
+            _account_seen(state, body.account_values)
+        case BrokerTimeSeen():
+            desk.age.heard(state.time.seconds)
         case _:
             pass
+
+
+def _account_seen(state: StrategyState, values: dict[str, str]) -> None:
+    age = state.desk.age
+    age.heard(state.time.seconds)
+    if account_number(values, "NetLiquidation") is not None:
+        age.value_seen(state.time.seconds)
 
 
 def _order_intended(state: StrategyState, body: OrderIntended) -> None:

@@ -58,11 +58,15 @@ LINES_MAX = 8
 TYPES = frozenset(
     {
         "BrokerAccountSeen",
+        "BrokerConnected",
         "BrokerDisconnected",
         "BrokerReady",
+        "BrokerSnapshotReceived",
+        "BrokerTimeSeen",
         "ChainEvaluated",
         "ClockStarted",
         "ClockTicked",
+        "EntryRefused",
         "LineClosed",
         "LineOpened",
         "LinesWanted",
