@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 import msgspec
@@ -39,6 +39,59 @@ class MetricComputed(MarketEvent, frozen=True):
     """Market time of the closed bar that triggered the evaluation."""
     params_version: int
     metrics: list[Metric]
+
+
+class ChainEvaluated(MarketEvent, frozen=True):
+    """The contracts of one expiry near the spot, as evaluated at one chain refresh.
+
+    Stream `chain-metrics/<symbol>`, emitted right before the MetricComputed of the same moment.
+    Columns have one entry a contract, ascending strike, the call before the put; null is unknown.
+    Contracts that the broker has not listed are left out.
+    """
+
+    symbol: str
+    expiry: date
+    evaluated_at: datetime
+    params_version: int
+    spot: float
+    forward: float
+    years: float
+    rate: float
+    quality: Quality
+    reason: str
+    con_id: list[int]
+    strike: list[float]
+    right: str
+    """One letter a contract, C or P."""
+    bid: list[float | None]
+    ask: list[float | None]
+    bid_size: list[int | None]
+    """Null when the source gives no sizes."""
+    ask_size: list[int | None]
+    usable: list[bool]
+    """Two-sided, not locked or crossed, sizes above 0, young enough for metrics."""
+    quote_age_seconds: list[float | None]
+    from_line: list[bool]
+    """The quote came from a broker line, which alone may carry an entry."""
+    implied_volatility: list[float | None]
+    own_volatility: list[bool]
+    """Own quote inverted now; otherwise the last own one or the smile's."""
+    delta: list[float | None]
+    gamma: list[float | None]
+    vega: list[float | None]
+    theta: list[float | None]
+    broker_delta: list[float | None]
+    """The broker's model delta, null when older than 60 s."""
+    open_interest: list[int | None]
+    volume: list[int | None]
+
+
+class BarIgnored(MarketEvent, frozen=True):
+    """A bar older than the last one taken: closed aggregates are never opened again."""
+
+    symbol: str
+    start: datetime
+    last_start: datetime
 
 
 class PredictionMade(DeskEvent):

@@ -14,6 +14,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pyvolr import bs
+from scipy.special import ndtr
 
 from domain.session import YEAR_SECONDS
 
@@ -65,9 +66,15 @@ class Greeks:
 
 
 def _broadcast(*values: ArrayLike) -> list[Floats]:
-    arrays = [np.asarray(value, dtype=np.float64) for value in values]
-    shape = np.broadcast_shapes((1,), *(array.shape for array in arrays))
-    return [np.ascontiguousarray(np.broadcast_to(array, shape)) for array in arrays]
+    """One-dimensional columns of one length; numbers and columns of one are repeated."""
+    arrays = [np.asarray(value, dtype=np.float64).ravel() for value in values]
+    length = max(array.size for array in arrays)
+    if any(array.size == 0 for array in arrays):
+        length = 0
+    return [
+        np.ascontiguousarray(array) if array.size == length else np.full(length, array[:1])
+        for array in arrays
+    ]
 
 
 def floored_years(t_years: ArrayLike) -> Floats:
@@ -148,22 +155,61 @@ def greeks(
         np.asarray(raw[name], dtype=np.float64)
         for name in ("delta", "gamma", "vega", "theta", "rho")
     )
-    deviation = sigma * np.sqrt(time)
-    d1 = (np.log(np.where(usable, spot / strike, np.nan)) + r * time) / deviation + deviation / 2
-    d2 = d1 - deviation
-    density = np.exp(-0.5 * d1 * d1) / _SQRT_TWO_PI
-    vanna = -density * d2 / sigma
-    charm = -density * (2 * r * time - d2 * deviation) / (2 * time * deviation)
+    _, vanna, charm = second_order(np.where(usable, spot, np.nan), strike, time, r, sigma)
     dead = ~usable
     for column in (price, delta, gamma, vega, theta, rho):
         column[dead] = np.nan
-    result = Greeks(
-        price, delta, gamma, vega * 0.01, theta / 365, rho * 0.01, vanna * 0.01, charm / 365
-    )
+    result = Greeks(price, delta, gamma, vega * 0.01, theta / 365, rho * 0.01, vanna, charm)
     expired = years <= 0.0
     if expired.any():
         _settle(result, expired, spot, strike, sign)
     return result
+
+
+def _d1(
+    spot: Floats, strike: Floats, time: Floats, rate: Floats | float, deviation: Floats
+) -> Floats:
+    d1: Floats = (np.log(spot / strike) + rate * time) / deviation + deviation / 2
+    return d1
+
+
+def second_order(
+    spot_escrowed: Floats,
+    strikes: Floats,
+    t_years: Floats,
+    rate: Floats | float,
+    volatility: Floats,
+) -> tuple[Floats, Floats, Floats]:
+    """Gamma, vanna (a vol point) and charm (a day that passes), the same for calls and puts.
+
+    The closed forms of q = 0, since no library has the last two.
+    """
+    time = floored_years(t_years)
+    deviation = volatility * np.sqrt(time)
+    d1 = _d1(spot_escrowed, strikes, time, rate, deviation)
+    d2 = d1 - deviation
+    density = np.exp(-0.5 * d1 * d1) / _SQRT_TWO_PI
+    gamma = density / (spot_escrowed * deviation)
+    vanna = -density * d2 / volatility * 0.01
+    charm = -density * (2 * rate * time - d2 * deviation) / (2 * time * deviation) / 365
+    return gamma, vanna, charm
+
+
+def delta_and_vega(
+    spot_escrowed: Floats,
+    strikes: Floats,
+    t_years: Floats,
+    rate: Floats | float,
+    volatility: Floats,
+    is_call: Bools,
+) -> tuple[Floats, Floats]:
+    """Delta and vega (a vol point) alone, for the many strikes of a surface; none expired."""
+    time = floored_years(t_years)
+    root = np.sqrt(time)
+    d1 = _d1(spot_escrowed, strikes, time, rate, volatility * root)
+    delta: Floats = ndtr(d1) - np.where(is_call, 0.0, 1.0)
+    vega: Floats = spot_escrowed * np.exp(-0.5 * d1 * d1) / _SQRT_TWO_PI * root * 0.01
+    return delta, vega
 
 
 def _settle(result: Greeks, expired: Bools, spot: Floats, strike: Floats, sign: Floats) -> None:

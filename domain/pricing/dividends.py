@@ -7,6 +7,7 @@ puts forwards before an ex-date too low and bends the smile.
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -114,7 +115,9 @@ def check_forward(
     nearest = np.argsort(np.abs(quotes.strikes[chosen] - spot), kind="stable")[:FORWARD_STRIKES]
     used = chosen[nearest]
     growth = math.exp(rate * max(expected.years, 0.0))
-    implied = float(np.median(quotes.strikes[used] + growth * (call_mid[used] - put_mid[used])))
+    implied = statistics.median(
+        (quotes.strikes[used] + growth * (call_mid[used] - put_mid[used])).tolist()
+    )
     tolerance = tolerance_short if expected.years <= _SHORT_YEARS else tolerance_long
     if abs(implied / expected.forward - 1) > tolerance:
         return ForwardCheck(implied, False, "FORWARD_MISMATCH")

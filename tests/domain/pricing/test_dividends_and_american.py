@@ -103,7 +103,7 @@ def test_american_put_agrees_with_a_tree(strike) -> None:
     assert check.early_exercise_premium == pytest.approx(check.price - check.european)
     assert check.early_exercise_premium == pytest.approx(
         early_exercise_premium(600.0, strike, RATE, 0.15, TODAY, date(2026, 11, 5), is_call=False),
-        abs=1e-12,
+        abs=2e-4,
     )
 
 

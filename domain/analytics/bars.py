@@ -1,0 +1,258 @@
+"""Closed 5-second bars and what they drive: session sums, minutes, refreshes, evaluations.
+
+Called by the stage with each bar. A bar older than the last one is ignored with an event; closed
+aggregates are never opened again.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import numpy as np
+
+from domain.analytics import auction
+from domain.analytics.auction import Imbalance, Member
+from domain.analytics.daily import SESSIONS_20
+from domain.analytics.ewma import clip
+from domain.analytics.ingest import read_history
+from domain.analytics.opening_range import model_move, noise_area
+from domain.analytics.realised import BAR_SECONDS, bipower_variation, grid_returns, jump_score
+from domain.analytics.refresh import evaluated_chain, refresh_chain
+from domain.analytics.state import AnalyticsState, MinuteBar, SymbolState
+from domain.analytics.variance import remaining_variance, rho, variance_to_expiry
+from domain.event import Recorded
+from domain.events.analytics import BarIgnored
+from domain.events.feeds import IbBarReceived
+from domain.session import Session
+
+AFTER_CLOSE_SECONDS = 15 * 60
+SKEW_YEARS_MIN = 7 / 365
+SKEW_MINUTES = 30
+LATE_MINUTES = 30
+OPEN_BARS_MAX = 12
+"""The session's open is known when one of its first 60 seconds of bars came."""
+NOISE_SCALE = 1.5
+
+
+def on_bar(state: AnalyticsState, event: Recorded) -> None:
+    """Take a bar in and say in `state.due` what is to be reported."""
+    body = event.body
+    assert isinstance(body, IbBarReceived)
+    symbol, session, settings = state.symbols.get(body.symbol), state.session, state.settings
+    if symbol is None or session is None or settings is None:
+        return
+    bars = symbol.bars
+    if bars.last_start is not None and body.start <= bars.last_start:
+        state.ignored.append(BarIgnored(body.symbol, body.start, bars.last_start))
+        return
+    seconds = (body.start - session.open_at).total_seconds()
+    length = (session.close_at - session.open_at).total_seconds()
+    if not 0 <= seconds < length + AFTER_CLOSE_SECONDS:
+        return
+    read_history(state)
+    now = event.market_time
+    late = bars.minute is not None and seconds // 60 > bars.minute.index
+    if late:
+        close_minute(state, symbol, session, now)
+    bars.last_start, bars.last_end = body.start, body.start + timedelta(seconds=BAR_SECONDS)
+    bars.arrived_at, bars.close, bars.stale_reported = now.timestamp(), body.close, False
+    symbol.order_flow.roll(now.timestamp() - session.open_at.timestamp())
+    if seconds < length:
+        _add(symbol, body, seconds)
+        symbol.flow.close_bar(now.timestamp(), BAR_SECONDS)
+    ends_minute = (seconds + BAR_SECONDS) % 60 == 0
+    if ends_minute and seconds < length:
+        close_minute(state, symbol, session, now)
+    if state.thinned and not (ends_minute or late):
+        return
+    slot = int((seconds + BAR_SECONDS) // settings.chain_refresh)
+    if state.thinned or slot != symbol.chain.refresh_slot:
+        symbol.chain.refresh_slot = slot
+        refresh_chain(state, symbol, now)
+        if not state.thinned:
+            evaluated = evaluated_chain(state, symbol, now)
+            if evaluated is not None:
+                state.chains.append(evaluated)
+        if ends_minute:
+            _sample_skew(symbol, int((seconds + BAR_SECONDS) // 60))
+    _sample_auction(state, symbol, session, now)
+    state.due.append(body.symbol)
+
+
+def _add(symbol: SymbolState, body: IbBarReceived, seconds: float) -> None:
+    bars = symbol.bars
+    index = int(seconds // BAR_SECONDS)
+    if bars.open is None and index < OPEN_BARS_MAX:
+        bars.open = body.open
+    bars.closes.add(index, body.close)
+    bars.vwap.add(body.wap, body.volume)
+    if bars.opening is not None:
+        bars.opening.add_bar(seconds, body.high, body.low)
+    minute = int(seconds // 60)
+    if bars.minute is None:
+        bars.minute = MinuteBar(minute, body.high, body.low, body.close, body.volume)
+    else:
+        bars.minute.high = max(bars.minute.high, body.high)
+        bars.minute.low = min(bars.minute.low, body.low)
+        bars.minute.close = body.close
+        bars.minute.volume += body.volume
+
+
+def close_minute(
+    state: AnalyticsState, symbol: SymbolState, session: Session, now: datetime
+) -> None:
+    """Close the minute in progress and bring everything that counts in minutes up to date."""
+    bars, settings = symbol.bars, state.settings
+    minute = bars.minute
+    assert minute is not None and settings is not None
+    bars.minute = None
+    sigma_before = symbol.minutes.sigma if symbol.minutes.is_warm else None
+    change = symbol.minutes.add(
+        minute.high, minute.low, minute.close, adjacent=bars.closed_minute == minute.index - 1
+    )
+    bars.closed_minute, bars.minute_close = minute.index, minute.close
+    bars.minute_end = session.after_open(minutes=minute.index + 1)
+    at = now.timestamp()
+    symbol.news.close_minute(change, sigma_before, minute.volume, at, settings.shock_seconds)
+    if bars.opening is not None:
+        bars.opening.add_minute(minute.index + 1, minute.close)
+    bars.realised, bars.realised_reason = bars.closes.realised()
+    returns = grid_returns(np.array([close for run in bars.closes.runs for close in run]))
+    bars.bipower, bars.jump = bipower_variation(returns), jump_score(returns)
+    _noise(state, symbol, session, minute)
+    past = symbol.past
+    left = (session.close_at - bars.minute_end).total_seconds() / 60
+    if left <= LATE_MINUTES and bars.late_return is None and past and past.previous_close:
+        bars.late_return = math.log(minute.close / (past.previous_close - past.ex_dividend))
+    if minute.index > state.tide_minute:
+        state.tide_minute = minute.index
+        state.tide.close_minute(minute.index + 1, at)
+
+
+def _noise(state: AnalyticsState, symbol: SymbolState, session: Session, minute: MinuteBar) -> None:
+    bars, past = symbol.bars, symbol.past
+    bars.noise = bars.noise_x = None
+    if past is None or past.previous_close is None:
+        bars.noise_reason = "NO_PREVIOUS_CLOSE"
+        return
+    if bars.open is None:
+        bars.noise_reason = "NO_OPEN"
+        return
+    move = past.moves[minute.index] if past.moves and minute.index < len(past.moves) else None
+    bars.noise_from_model = move is None
+    if move is None:
+        if past.forecast is None:
+            bars.noise_reason = "NO_FORECAST"
+            return
+        move = model_move(past.forecast.rv_hat, share_to_come(session, minute.index + 1))
+    bars.noise = noise_area(bars.open, past.previous_close - past.ex_dividend, move)
+    bars.noise_x = bars.noise.position(minute.close)
+    bars.noise_reason = "" if bars.noise_x is not None else "NARROW"
+
+
+def share_to_come(session: Session, minutes_since_open: float) -> float:
+    """rho at a moment of this session."""
+    length = (session.close_at - session.open_at).total_seconds() / 60
+    return rho(minutes_since_open, length)
+
+
+def x_noise(symbol: SymbolState) -> float | None:
+    """The noise feature: clip(x / 1.5, -1, 1)."""
+    position = symbol.bars.noise_x
+    return None if position is None else clip(position / NOISE_SCALE, -1.0, 1.0)
+
+
+def variance_left(state: AnalyticsState, symbol: SymbolState) -> float | None:
+    """V_rem at the end of the last bar; 0 after the close, None without a forecast."""
+    past, session, settings = symbol.past, state.session, state.settings
+    end = symbol.bars.last_end
+    if past is None or past.forecast is None or session is None or settings is None or end is None:
+        return None
+    if end >= session.close_at:
+        return 0.0
+    share = share_to_come(session, (end - session.open_at).total_seconds() / 60)
+    return remaining_variance(
+        past.forecast.rv_hat, share, symbol.bars.realised, settings.variance_exponent
+    )
+
+
+def variance_until(state: AnalyticsState, symbol: SymbolState, days: int) -> float | None:
+    """V(T) to the expiry `days` sessions from now (0 = today, 1 = the next session)."""
+    session, settings, past = state.session, state.settings, symbol.past
+    left = variance_left(state, symbol)
+    if left is None or session is None or settings is None or past is None:
+        return None
+    if past.forecast is None or len(session.plan.later) < days:
+        return None
+    dates = [session.session_date, *(day.session_date for day in session.plan.later[:days])]
+    nights = [(b - a).days for a, b in pairwise(dates)]
+    end = symbol.bars.last_end
+    over = end is not None and end >= session.close_at
+    return variance_to_expiry(
+        past.forecast, None if over else left, nights, settings.overnight_share
+    )
+
+
+def _sample_skew(symbol: SymbolState, minute: int) -> None:
+    """30-minute change of RR25 at the first expiry of 7 days or more, once a closed minute."""
+    surface, bars = symbol.chain.surface, symbol.bars
+    bars.skew_z = None
+    found = surface.first_from(SKEW_YEARS_MIN) if surface is not None else None
+    if found is None or found.rr25 is None:
+        return
+    bars.skews.append((minute, found.rr25))
+    before = next((v for m, v in bars.skews if m == minute - SKEW_MINUTES), None)
+    if before is None:
+        return
+    change = found.rr25 - before
+    scores = symbol.skew_scores
+    bars.skew_z = scores.score(change) if scores.is_warm else None
+    scores.update(change, 60.0)
+
+
+def auction_now(state: AnalyticsState, symbol: SymbolState, now: float) -> Imbalance:
+    """Q of a symbol from the newest auction ticks."""
+    settings, session, own = state.settings, state.session, None
+    assert settings is not None and session is not None
+    members = []
+    for name in sorted({*state.member_venues, symbol.symbol}):
+        is_own = name == symbol.symbol
+        book = symbol.book if is_own else state.member_books.get(name)
+        ticks = state.auction_ticks.get(name)
+        bars = state.history.daily.get(name, {})
+        days = sorted(day for day in bars if day < session.session_date)[-SESSIONS_20:]
+        volumes = [bars[day].volume for day in days]
+        price = (book.good_mid or book.last) if book is not None else 0.0
+        member = Member(
+            symbol=name,
+            signed=ticks.signed(price, is_signed=settings.imbalance_signed) if ticks else None,
+            price=price,
+            average_daily_volume=math.fsum(volumes) / len(volumes) if volumes else 0.0,
+            paired=ticks.paired if ticks else 0.0,
+            indicative=ticks.indicative if ticks else 0.0,
+            fresh=auction.fresh_ticks(state.auction_ticks, name, now),
+            is_nasdaq=state.member_venues.get(name, "") in auction.NASDAQ,
+        )
+        if is_own:
+            own = member
+        else:
+            members.append(member)
+    return auction.imbalance_of(symbol.symbol, own, members)
+
+
+def in_auction_window(session: Session, now: datetime) -> bool:
+    """From a minute before the first publication to a minute after the close."""
+    return session.before_close(minutes=11) <= now < session.before_close(minutes=-1)
+
+
+def _sample_auction(
+    state: AnalyticsState, symbol: SymbolState, session: Session, now: datetime
+) -> None:
+    if not in_auction_window(session, now):
+        return
+    found = auction_now(state, symbol, now.timestamp())
+    price = symbol.book.good_mid or symbol.bars.close
+    if found.q is not None and price:
+        symbol.auction.sample(found.q, price, BAR_SECONDS)

@@ -1,0 +1,273 @@
+"""Option flow: signed premium, delta flow, sweeps and blocks, put/call ratios.
+
+Called by the stage with each option trade of the flow vendor and once for each closed 5-second
+bar. All flow features are shrunk: the side of a trade is right in about 83 % of cases [SW03].
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+
+from domain.analytics.ewma import EwMoments, five_sessions_moments, minutes_moments
+
+WINDOW_BARS = 360
+"""A trailing window of 30 minutes of 5-second bars."""
+CLASSIFIED_MIN = 50
+SHRINK_TRADES = 200
+RATIO_CONTRACTS_MIN = 100
+SWEEP_HALF_LIFE_SECONDS = 180.0
+SWEEP_WINDOW_MS = 100
+SWEEP_PRINTS = 3
+SWEEP_EXCHANGES = 2
+BLOCK_CONTRACTS = 500
+BLOCK_PREMIUM = 250_000.0
+DTE_MAX = 60
+PRICE_MIN = 0.03
+_TAKE_ASK = Decimal("0.60")
+_TAKE_BID = Decimal("0.40")
+_SIDES = {"ask_side": 1, "bid_side": -1, "mid_side": 0, "no_side": 0}
+MULTI_LEG_CODES = frozenset(
+    {"mlet", "mlat", "mlct", "mlft", "mesl", "masl", "mfsl", "cbmo", "mctp"}
+    | {"tlat", "tlet", "tlct", "tlft", "tesl", "tasl", "tfsl"}
+)
+SWEEP_CODES = frozenset({"isoi", "slai", "scli"})
+VOID_CODES = frozenset({"canc", "cncl", "cnco", "cnol", "late", "oseq"})
+VOID_FLAGS = ("cancel", "late", "out_of_sequence")
+
+
+def quote_side(price: Decimal, bid: Decimal, ask: Decimal) -> int:
+    """Side by the quote rule, in exact decimals: +1 bought, -1 sold, 0 between or no quote."""
+    if bid <= 0 or ask <= bid:
+        return 0
+    place = (price - bid) / (ask - bid)
+    if price >= ask or place >= _TAKE_ASK:
+        return 1
+    if price <= bid or place <= _TAKE_BID:
+        return -1
+    return 0
+
+
+def tagged_side(tags: list[str]) -> int | None:
+    """Side by the vendor's tag; None without one."""
+    for tag in tags:
+        if tag in _SIDES:
+            return _SIDES[tag]
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """One option trade as flow needs it. `premium` dollars, `spot` at the trade."""
+
+    contract: str
+    is_call: bool
+    side: int
+    price: float
+    size: int
+    premium: float
+    delta: float | None
+    spot: float | None
+    exchange: str
+    executed_ms: int
+    is_sweep: bool
+    directional: bool
+
+
+def is_directional(
+    codes: tuple[str, ...], flags: list[str], days_to_expiry: int, price: float
+) -> bool:
+    """False for cancelled, late, multi-leg, stock-tied, far or worthless trades."""
+    if days_to_expiry > DTE_MAX or price < PRICE_MIN:
+        return False
+    if any(code in MULTI_LEG_CODES or code in VOID_CODES for code in codes):
+        return False
+    return not any("multi" in flag or flag.startswith(VOID_FLAGS) for flag in flags)
+
+
+def days_between(session_date: date, expiry: date) -> int:
+    return (expiry - session_date).days
+
+
+@dataclass(slots=True)
+class _Print:
+    executed_ms: int
+    side: int
+    exchange: str
+    signed: float
+    counted: bool
+
+
+@dataclass(slots=True)
+class SweepIntensity:
+    """Decaying sums of signed weights of sweeps and blocks: calls +, puts -, half-life 3 min."""
+
+    calls: float = 0.0
+    puts: float = 0.0
+    at: float = 0.0
+    recent: dict[str, deque[_Print]] = field(default_factory=dict)
+
+    def decay(self, now: float) -> None:
+        if now > self.at:
+            factor = 2.0 ** (-(now - self.at) / SWEEP_HALF_LIFE_SECONDS)
+            self.calls *= factor
+            self.puts *= factor
+            self.at = now
+
+    @property
+    def net(self) -> float:
+        """Calls count +, puts -."""
+        return self.calls - self.puts
+
+    def add(self, trade: Trade, now: float) -> None:
+        self.decay(now)
+        weight = math.log1p(trade.premium / 25_000.0)
+        signed = trade.side * weight
+        block = trade.size >= BLOCK_CONTRACTS or trade.premium >= BLOCK_PREMIUM
+        counted = trade.is_sweep or block
+        prints = self.recent.get(trade.contract)
+        if prints is None:
+            prints = self.recent[trade.contract] = deque(maxlen=64)
+        while prints and trade.executed_ms - prints[0].executed_ms > SWEEP_WINDOW_MS:
+            prints.popleft()
+        prints.append(_Print(trade.executed_ms, trade.side, trade.exchange, signed, counted))
+        amount = signed if counted else 0.0
+        same = [p for p in prints if p.side == trade.side]
+        if len(same) >= SWEEP_PRINTS and len({p.exchange for p in same}) >= SWEEP_EXCHANGES:
+            for found in same:
+                if not found.counted:
+                    found.counted = True
+                    amount += found.signed
+        if trade.is_call:
+            self.calls += amount
+        else:
+            self.puts += amount
+
+
+@dataclass(slots=True)
+class _Bucket:
+    calls: float = 0.0
+    puts: float = 0.0
+    absolute: float = 0.0
+    delta: float = 0.0
+    classified: int = 0
+
+
+@dataclass(slots=True)
+class Flow:
+    """Flow of one symbol in one session; z-scores outlive the session."""
+
+    ncp: float = 0.0
+    npp: float = 0.0
+    classified: int = 0
+    last_trade_at: float | None = None
+    open: _Bucket = field(default_factory=_Bucket)
+    window: deque[_Bucket] = field(default_factory=lambda: deque(maxlen=WINDOW_BARS))
+    delta_fast: EwMoments = field(default_factory=lambda: minutes_moments(5))
+    delta_slow: EwMoments = field(default_factory=lambda: minutes_moments(30))
+    delta_scores: EwMoments = field(default_factory=five_sessions_moments)
+    delta_z: float | None = None
+    sweeps: SweepIntensity = field(default_factory=SweepIntensity)
+    sweep_scores: EwMoments = field(default_factory=five_sessions_moments)
+    sweep_z: float | None = None
+    call_volume: int = 0
+    put_volume: int = 0
+    call_premium: float = 0.0
+    put_premium: float = 0.0
+    call_ask_volume: int = 0
+    put_ask_volume: int = 0
+    bars: int = 0
+
+    def begin_session(self) -> None:
+        """Sums start anew; EW means and scores carry over the night."""
+        fresh = Flow()
+        for name in ("delta_slow", "delta_fast", "delta_scores", "sweep_scores"):
+            setattr(fresh, name, getattr(self, name))
+        for name in self.__slots__:
+            setattr(self, name, getattr(fresh, name))
+
+    def add(self, trade: Trade, now: float) -> None:
+        self.last_trade_at = now
+        if trade.is_call:
+            self.call_volume += trade.size
+            self.call_premium += trade.premium
+            self.call_ask_volume += trade.size if trade.side > 0 else 0
+        else:
+            self.put_volume += trade.size
+            self.put_premium += trade.premium
+            self.put_ask_volume += trade.size if trade.side > 0 else 0
+        if not trade.directional or trade.side == 0:
+            return
+        amount = trade.side * trade.premium
+        bucket = self.open
+        if trade.is_call:
+            self.ncp += amount
+            bucket.calls += amount
+        else:
+            self.npp += amount
+            bucket.puts += amount
+        bucket.absolute += trade.premium
+        bucket.classified += 1
+        self.classified += 1
+        if trade.delta is not None and trade.spot is not None:
+            bucket.delta += trade.side * trade.delta * trade.size * 100 * trade.spot
+        self.sweeps.add(trade, now)
+
+    def close_bar(self, now: float, dt: float) -> None:
+        """One observation of each series: the sums of the bar, 0 without trades."""
+        bucket, self.open = self.open, _Bucket()
+        self.window.append(bucket)
+        self.bars += 1
+        self.delta_fast.update(bucket.delta, dt)
+        self.delta_slow.update(bucket.delta, dt)
+        level = self.delta_slow.mean
+        self.delta_z = self.delta_scores.score(level) if self.delta_scores.is_warm else None
+        self.delta_scores.update(level, dt)
+        self.sweeps.decay(now)
+        net = self.sweeps.net
+        self.sweep_z = self.sweep_scores.score(net) if self.sweep_scores.is_warm else None
+        self.sweep_scores.update(net, dt)
+
+    @property
+    def classified_in_window(self) -> int:
+        return sum(bucket.classified for bucket in self.window) + self.open.classified
+
+    def imbalance(self) -> float | None:
+        """FI of the trailing 30 minutes, in [-1, 1]; None under 50 classified trades."""
+        calls = puts = absolute = 0.0
+        count = 0
+        for bucket in (*self.window, self.open):
+            if bucket.classified:
+                calls += bucket.calls
+                puts += bucket.puts
+                absolute += bucket.absolute
+                count += bucket.classified
+        if count < CLASSIFIED_MIN or absolute <= 0:
+            return None
+        return (calls - puts) / absolute
+
+    def shrunk_imbalance(self) -> float | None:
+        """FI_s = FI min(1, n/200)."""
+        raw = self.imbalance()
+        return None if raw is None else raw * min(1.0, self.classified_in_window / SHRINK_TRADES)
+
+
+def ratio(puts: float, calls: float, contracts: float) -> float | None:
+    """A put/call ratio; None when the denominator has fewer than 100 contracts."""
+    return puts / calls if contracts >= RATIO_CONTRACTS_MIN and calls > 0 else None
+
+
+def seed_delta_flow(flow: Flow, sessions: list[list[float]], session_seconds: float) -> None:
+    """Warm delta flow from past sessions of net dollar delta a minute, spread over 12 bars."""
+    for minutes in sessions:
+        for minute in minutes:
+            for _ in range(12):
+                flow.delta_fast.update(minute / 12, 5.0)
+                flow.delta_slow.update(minute / 12, 5.0)
+                flow.delta_scores.update(flow.delta_slow.mean, 5.0)
+    if sessions:
+        scores = flow.delta_scores
+        scores.observed = max(scores.observed, len(sessions) * session_seconds)

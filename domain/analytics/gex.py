@@ -1,0 +1,183 @@
+"""Gamma exposure of the chain: total, zero-gamma flip, walls, regime with hysteresis.
+
+Called by the stage at each chain refresh. Dealers are assumed long calls and short puts: a
+convention, not a measurement, so texts must say "assumed dealer gamma". Dollars of delta for a
+1 % move.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from domain.analytics.chain import ChainTable, column
+from domain.analytics.surface import Surface
+from domain.instruments import MULTIPLIER
+from domain.pricing.black_scholes import Bools, Floats, gamma_at, second_order
+
+PROFILE_STEPS = 81
+PROFILE_LOW = 0.90
+PROFILE_STEP = 0.0025
+WALL_REACH = 0.10
+COVERAGE_REACH = 0.05
+COVERAGE_MIN = 0.80
+FLIP_MARGIN = 0.0005
+POSITIVE = "POS"
+NEGATIVE = "NEG"
+NEUTRAL = "NEUTRAL"
+ABOVE = "ABOVE"
+BELOW = "BELOW"
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """`flip` is null when the profile has no root; `coverage` is the share with open interest."""
+
+    total: float
+    total_0dte: float
+    flip: float | None
+    roots: tuple[float, ...]
+    call_wall: float | None
+    put_wall: float | None
+    vanna: float
+    charm: float
+    coverage: float
+    contracts: int
+
+    @property
+    def is_warm(self) -> bool:
+        return self.contracts > 0 and self.coverage >= COVERAGE_MIN
+
+
+def exposure_of(table: ChainTable, surface: Surface, dte_max: int) -> Exposure:
+    """Exposure of all expiries with DTE <= `dte_max`; contracts without a volatility count 0."""
+    layout = surface.layout
+    days = np.array([(e - layout.session_date).days for e in layout.expiries], dtype=np.int64)
+    node_days = days[layout.expiry_index] if layout.nodes else days
+    call_oi, put_oi = (column(table.open_interest, slots) for slots in (layout.call, layout.put))
+    coverage, contracts = _coverage(surface, call_oi, put_oi, node_days <= dte_max)
+    calls, puts = np.nan_to_num(call_oi), np.nan_to_num(put_oi)
+    live = (node_days <= dte_max) & np.isfinite(surface.iv) & (surface.years > 0)
+    nodes = np.flatnonzero(live & (calls + puts > 0))
+    if nodes.size == 0:
+        return Exposure(0.0, 0.0, None, (), None, None, 0.0, 0.0, coverage, contracts)
+    spot, strike = surface.spot, layout.strike[nodes]
+    gamma, vanna, charm = second_order(
+        surface.spot_escrowed[nodes],
+        strike,
+        surface.years[nodes],
+        surface.rate,
+        surface.iv[nodes],
+    )
+    net = calls[nodes] - puts[nodes]
+    scale = MULTIPLIER * spot * spot * 0.01
+    per_node = gamma * scale
+    signed = per_node * net
+    roots = _roots(surface, nodes, net)
+    walls = _walls(surface, nodes, per_node * calls[nodes], per_node * puts[nodes])
+    return Exposure(
+        total=_sum(signed),
+        total_0dte=_sum(signed[node_days[nodes] == 0]),
+        flip=min(roots, key=lambda root: (abs(root - spot), root)) if roots else None,
+        roots=roots,
+        call_wall=walls[0],
+        put_wall=walls[1],
+        vanna=_sum(vanna * net) * MULTIPLIER * spot,
+        charm=_sum(charm * net) * MULTIPLIER * spot,
+        coverage=coverage,
+        contracts=contracts,
+    )
+
+
+def _sum(values: Floats) -> float:
+    """A sum in the order of the nodes, the same on every processor."""
+    return float(np.cumsum(values)[-1]) if values.size else 0.0
+
+
+def _coverage(
+    surface: Surface, call_oi: Floats, put_oi: Floats, within: Bools
+) -> tuple[float, int]:
+    """Share of the contracts within +-5 % of the spot whose open interest is known."""
+    layout = surface.layout
+    near = within & (np.abs(layout.strike / surface.spot - 1) <= COVERAGE_REACH)
+    contracts = known = 0
+    for slots, interest in ((layout.call, call_oi), (layout.put, put_oi)):
+        listed = near & (slots >= 0)
+        contracts += int(np.count_nonzero(listed))
+        known += int(np.count_nonzero(listed & np.isfinite(interest)))
+    return (known / contracts if contracts else 0.0), contracts
+
+
+def _roots(surface: Surface, nodes: np.ndarray, net: Floats) -> tuple[float, ...]:
+    """Zero-gamma spots: each contract's volatility and time held, gamma computed anew [PERF22]."""
+    spot, layout = surface.spot, surface.layout
+    at = spot * (PROFILE_LOW + PROFILE_STEP * np.arange(PROFILE_STEPS))
+    paid = spot - surface.spot_escrowed[nodes]
+    profile_gamma = gamma_at(
+        at[:, None] - paid[None, :],
+        layout.strike[nodes],
+        surface.years[nodes],
+        surface.rate,
+        surface.iv[nodes],
+    )
+    profile = np.cumsum(profile_gamma * net, axis=1)[:, -1] * at * at
+    found: list[float] = []
+    values = profile.tolist()
+    for j in range(PROFILE_STEPS):
+        if values[j] == 0.0:
+            found.append(float(at[j]))
+        elif j and values[j - 1] * values[j] < 0.0:
+            share = values[j - 1] / (values[j - 1] - values[j])
+            found.append(float(at[j - 1] + share * (at[j] - at[j - 1])))
+    return tuple(found)
+
+
+def _walls(
+    surface: Surface, nodes: np.ndarray, calls: Floats, puts: Floats
+) -> tuple[float | None, float | None]:
+    """Strikes with most call and most put exposure within +-10 %; ties to the nearest, lower."""
+    layout, spot = surface.layout, surface.spot
+    strikes = layout.strikes_unique
+    reach = np.abs(strikes / spot - 1) <= WALL_REACH + 1e-12
+    result: list[float | None] = []
+    for amounts in (calls, puts):
+        by_strike = np.bincount(layout.strike_index[nodes], weights=amounts, minlength=strikes.size)
+        by_strike = np.where(reach, by_strike, 0.0)
+        best = float(by_strike.max()) if by_strike.size else 0.0
+        if best <= 0.0:
+            result.append(None)
+            continue
+        tied = strikes[by_strike == best].tolist()
+        result.append(min(tied, key=lambda strike: (abs(strike - spot), strike)))
+    return result[0], result[1]
+
+
+@dataclass(slots=True)
+class Regime:
+    """POS, NEG or NEUTRAL with hysteresis, and the side of the flip the spot is on."""
+
+    name: str = NEUTRAL
+    flip_side: str = ""
+
+    def update(self, gex_norm: float, enter: float, leave: float) -> None:
+        """`enter` and `leave` are 0.02 and 0.01 as shipped; it may cross in one step."""
+        if gex_norm > enter:
+            self.name = POSITIVE
+        elif gex_norm < -enter:
+            self.name = NEGATIVE
+        elif (self.name == POSITIVE and gex_norm <= leave) or (
+            self.name == NEGATIVE and gex_norm >= -leave
+        ):
+            self.name = NEUTRAL
+
+    def update_side(self, spot: float, flip: float | None, total: float) -> None:
+        """Between flip -+ 0.05 % the side stays; without a root it follows the sign of GEX."""
+        if flip is None:
+            self.flip_side = ABOVE if total > 0 else BELOW
+        elif spot > flip + FLIP_MARGIN * spot:
+            self.flip_side = ABOVE
+        elif spot < flip - FLIP_MARGIN * spot:
+            self.flip_side = BELOW
+        elif not self.flip_side:
+            self.flip_side = ABOVE if spot >= flip else BELOW

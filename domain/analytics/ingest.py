@@ -1,0 +1,322 @@
+"""Taking in what feeds sent: broker ticks, vendor frames, listings, history.
+
+Called by the stage for every input but bars. A payload that cannot be read is counted and
+changes nothing else.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import msgspec
+
+from domain.analytics.auction import AuctionTicks
+from domain.analytics.chain import Source
+from domain.analytics.economic_calendar import codes_on
+from domain.analytics.ewma import EwMoments
+from domain.analytics.flow import seed_delta_flow
+from domain.analytics.history import newest_before
+from domain.analytics.hot_frames import OPTION_TRADE, amount, trade_of
+from domain.analytics.microstructure import Book
+from domain.analytics.news import classes_of, touches
+from domain.analytics.parameters import read_settings
+from domain.analytics.past import past_of
+from domain.analytics.state import AnalyticsState, SymbolState
+from domain.analytics.tide import seed_slopes
+from domain.event import Recorded
+from domain.events.feeds import (
+    ChainListed,
+    HistoryImported,
+    IbTicksReceived,
+    LineClosed,
+    LineOpened,
+    UnderlyingListed,
+    UwFrame,
+)
+from domain.events.system import ClockStarted, ParametersChanged, SessionPlanned
+from domain.instruments import OptionContract, Right
+from domain.payloads.unusual_whales import (
+    read_exposure,
+    read_market_tide,
+    read_news,
+    read_trading_halt,
+    ticker,
+)
+from domain.session import SESSION_MINUTES, Session
+
+_TRADE = int(Source.TRADE)
+AUCTION_TICKS = frozenset({34, 35, 36, 61})
+SESSION_SECONDS = SESSION_MINUTES * 60.0
+TIDE_MEAN_SESSIONS = 20
+TIDE_SUM_SESSIONS = 5
+
+
+def on_clock_started(state: AnalyticsState, event: Recorded) -> None:
+    assert isinstance(event.body, ClockStarted)
+    state.thinned = event.body.thinned
+
+
+def on_parameters(state: AnalyticsState, event: Recorded) -> None:
+    assert isinstance(event.body, ParametersChanged)
+    state.parameters.apply(event.body)
+    state.settings = read_settings(state.parameters)
+    state.history_read = -1
+    for symbol in state.symbols.values():
+        opening = symbol.bars.opening
+        if opening is not None and state.settings is not None and not opening.is_complete:
+            opening.minutes = state.settings.opening_minutes
+
+
+def on_session(state: AnalyticsState, event: Recorded) -> None:
+    """A plan for the same day again changes hours only."""
+    assert isinstance(event.body, SessionPlanned)
+    before, state.session = state.session, Session(event.body)
+    state.history_read = -1
+    if before is not None and before.session_date == state.session.session_date:
+        return
+    minutes = 30.0 if state.settings is None else state.settings.opening_minutes
+    for symbol in state.symbols.values():
+        symbol.begin_session(state.session.session_date, minutes)
+    state.tide.begin_session()
+    state.tide_minute = -1
+    state.auction_ticks.clear()
+
+
+def on_history(state: AnalyticsState, event: Recorded) -> None:
+    assert isinstance(event.body, HistoryImported)
+    state.history.take(event.body)
+
+
+def read_history(state: AnalyticsState) -> None:
+    """Bring what rests on history up to date; moments are seeded only while they are empty."""
+    session, settings, history = state.session, state.settings, state.history
+    if session is None or settings is None or state.history_read == history.version:
+        return
+    state.history_read = history.version
+    today = session.session_date
+    for name, symbol in state.symbols.items():
+        symbol.past = past_of(
+            history, session, name, settings.variance_ratios[name], settings.beta_defaults[name]
+        )
+        _seed_symbol(state, symbol, today)
+    days = sorted(day for day in history.tide if day < today)
+    if state.tide.slopes.count == 0:
+        recent = [history.tide[day] for day in days[-TIDE_SUM_SESSIONS:]]
+        seed_slopes(state.tide.slopes, recent, SESSION_SECONDS)
+    state.tide_5d_z = _closing_tide_score([history.tide[day][-1][1] for day in days])
+    calendar = newest_before(history.calendar, today)
+    if calendar is not None and state.calendar is None:
+        state.calendar = calendar
+    read_calendar(state)
+
+
+def _closing_tide_score(closings: list[float]) -> float | None:
+    """z of the sum of the last 5 closing tides against EW(20 sessions), warm after 20."""
+    moments = EwMoments(TIDE_MEAN_SESSIONS, TIDE_MEAN_SESSIONS)
+    score = None
+    for end in range(TIDE_SUM_SESSIONS, len(closings) + 1):
+        total = sum(closings[end - TIDE_SUM_SESSIONS : end])
+        score = moments.score(total) if moments.is_warm else None
+        moments.update(total, 1.0)
+    return score
+
+
+def read_calendar(state: AnalyticsState) -> None:
+    """Codes of today and of the next session from the newest calendar."""
+    if state.calendar is None or state.session is None:
+        state.calendar_today = state.calendar_next = None
+        return
+    state.calendar_today = codes_on(state.calendar, state.session.session_date)
+    later = state.session.plan.later
+    state.calendar_next = codes_on(state.calendar, later[0].session_date) if later else ()
+
+
+def _seed_symbol(state: AnalyticsState, symbol: SymbolState, today: date) -> None:
+    table = symbol.chain.table
+    interest = newest_before(state.history.open_interest.get(symbol.symbol, {}), today)
+    for occ, contracts in interest or ():
+        try:
+            slot = table.slot_of_symbol(occ)
+        except ValueError:
+            state.unreadable += 1
+            continue
+        if table.open_interest[slot] != table.open_interest[slot]:
+            table.open_interest[slot] = contracts
+    past = symbol.past
+    premiums = state.history.net_delta.get(symbol.symbol, {})
+    days = sorted(day for day in premiums if day < today)[-TIDE_SUM_SESSIONS:]
+    if symbol.flow.delta_scores.count == 0 and days and past is not None and past.previous_close:
+        # The vendor gives net delta in shares; the day's close is near enough to weigh it.
+        closes = state.history.daily.get(symbol.symbol, {})
+        dollars = [
+            [v * (closes[day].close if day in closes else past.previous_close) for v in minutes]
+            for day in days
+            for minutes in (premiums[day],)
+        ]
+        seed_delta_flow(symbol.flow, dollars, SESSION_SECONDS)
+
+
+def on_chain_listed(state: AnalyticsState, event: Recorded) -> None:
+    body = event.body
+    assert isinstance(body, ChainListed)
+    symbol = state.symbols.get(body.symbol)
+    if symbol is None:
+        return
+    for option in body.contracts:
+        symbol.chain.table.add(body.expiry, float(option.strike), option.right, option.con_id)
+
+
+def on_underlying_listed(state: AnalyticsState, event: Recorded) -> None:
+    body = event.body
+    assert isinstance(body, UnderlyingListed)
+    symbol = state.symbols.get(body.symbol)
+    if symbol is None:
+        state.member_venues[body.symbol] = body.primary_exchange
+        return
+    symbol.con_id = body.con_id
+    symbol.size_multiplier = body.size_multiplier
+
+
+def _contract_slot(state: AnalyticsState, contract: OptionContract) -> tuple[SymbolState, int]:
+    symbol = state.symbols[contract.symbol]
+    table = symbol.chain.table
+    slot = table.add(contract.expiry, float(contract.strike), contract.right, contract.con_id)
+    return symbol, slot
+
+
+def on_line(state: AnalyticsState, event: Recorded) -> None:
+    body = event.body
+    assert isinstance(body, LineOpened | LineClosed)
+    if body.contract.symbol not in state.symbols:
+        return
+    symbol, slot = _contract_slot(state, body.contract)
+    symbol.chain.table.on_line[slot] = isinstance(body, LineOpened)
+
+
+def on_ticks(state: AnalyticsState, event: Recorded) -> None:
+    """Ticks of an underlying, an option line or a basket member. Only live data counts."""
+    body = event.body
+    assert isinstance(body, IbTicksReceived)
+    if body.market_data_type != 1:
+        return
+    now = event.market_time.timestamp()
+    symbol = state.symbols.get(body.symbol)
+    if body.expiry:
+        if symbol is not None:
+            _option_ticks(state, symbol, body, now)
+        return
+    for kind, price, size in body.ticks:
+        if kind in AUCTION_TICKS:
+            ticks = state.auction_ticks.setdefault(body.symbol, AuctionTicks())
+            ticks.apply(kind, price, size, now)
+    if symbol is None:
+        state.member_books.setdefault(body.symbol, Book()).apply(body.ticks, now, 1.0)
+        return
+    if symbol.connection != body.connection:
+        symbol.connection = body.connection
+        symbol.order_flow.reset()
+    symbol.book.apply(body.ticks, now, float(symbol.size_multiplier))
+    session = state.session
+    if session is not None and session.is_open(event.market_time):
+        symbol.order_flow.add(symbol.book, now - session.open_at.timestamp())
+
+
+def _option_ticks(
+    state: AnalyticsState, symbol: SymbolState, body: IbTicksReceived, now: float
+) -> None:
+    table = symbol.chain.table
+    slot = table.slot_of_con_id(body.con_id)
+    if slot is None:
+        right = Right.CALL if body.right.startswith("C") else Right.PUT
+        slot = table.add(date.fromisoformat(body.expiry), body.strike, right, body.con_id)
+    if body.ticks:
+        table.line_ticks(slot, body.ticks, now, symbol.book.good_mid or float("nan"))
+    for computation in body.computations:
+        delta = computation[2]
+        if computation[0] == 13 and delta is not None:
+            table.broker_delta[slot] = delta
+            table.broker_delta_at[slot] = now
+
+
+def _symbol_of(state: AnalyticsState, frame: UwFrame) -> SymbolState | None:
+    return state.symbols.get(ticker(frame.channel))
+
+
+def on_option_trade(state: AnalyticsState, event: Recorded) -> None:
+    body = event.body
+    assert isinstance(body, UwFrame)
+    symbol, session = _symbol_of(state, body), state.session
+    if symbol is None or session is None:
+        return
+    now = event.market_time.timestamp()
+    try:
+        raw = OPTION_TRADE.decode(body.payload)
+        trade = trade_of(raw, session.session_date)
+        slot = symbol.chain.table.slot_of_symbol(raw.option_symbol)
+    except (msgspec.DecodeError, ValueError):
+        state.unreadable += 1
+        return
+    if trade is None:
+        state.unreadable += 1
+        return
+    bid, ask = amount(raw.nbbo_bid), amount(raw.nbbo_ask)
+    table = symbol.chain.table
+    if bid is not None and ask is not None:
+        table.quote(slot, bid, ask, now, _TRADE)
+    if raw.volume is not None:
+        table.volume[slot] = raw.volume
+    if session.is_open(event.market_time):
+        symbol.flow.add(trade, now)
+
+
+def on_tide(state: AnalyticsState, event: Recorded) -> None:
+    body = event.body
+    assert isinstance(body, UwFrame)
+    if state.session is None or not state.session.is_open(event.market_time):
+        return
+    increment = read_market_tide(bytes(body.payload))
+    state.tide.add_increment(
+        increment.net_call_premium, increment.net_put_premium, event.market_time.timestamp()
+    )
+
+
+def on_gex(state: AnalyticsState, event: Recorded) -> None:
+    body = event.body
+    assert isinstance(body, UwFrame)
+    symbol = _symbol_of(state, body)
+    if symbol is None:
+        return
+    gamma = read_exposure(bytes(body.payload), symbol.symbol).gamma_oi
+    if gamma is not None:
+        symbol.chain.vendor_gamma = gamma
+        symbol.chain.vendor_gamma_at = event.market_time.timestamp()
+
+
+def on_news(state: AnalyticsState, event: Recorded) -> None:
+    body = event.body
+    assert isinstance(body, UwFrame)
+    news = read_news(bytes(body.payload))
+    state.news_at = event.market_time.timestamp()
+    classes = classes_of(news.headline)
+    if classes:
+        take_headline(state, classes, news.tickers)
+
+
+def take_headline(
+    state: AnalyticsState, classes: tuple[str, ...], tickers: tuple[str, ...]
+) -> None:
+    """A headline of one of the classes, or tagged major: the symbols it touches take care."""
+    assert state.news_at is not None
+    for name, symbol in state.symbols.items():
+        if touches(tickers, name):
+            symbol.news.headline(classes, state.news_at)
+
+
+def on_halt(state: AnalyticsState, event: Recorded) -> None:
+    body = event.body
+    assert isinstance(body, UwFrame)
+    halt = read_trading_halt(bytes(body.payload))
+    symbol = state.symbols.get(halt.symbol)
+    if symbol is not None:
+        symbol.halted = halt.state in ("halted", "paused")
+        symbol.order_flow.reset()

@@ -1,0 +1,122 @@
+"""What the past says at the start of a session: daily measures, forecast, noise moves, rank.
+
+Built by the stage from the imported history when a session begins or history arrives; refuses
+answers of the session itself or later. Nothing in it changes during the day otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from domain.analytics.daily import (
+    BETA_SESSIONS,
+    DailyBar,
+    Trend,
+    average_daily_volume,
+    beta_to,
+    trend_of,
+)
+from domain.analytics.history import History, MinuteSession, newest_before
+from domain.analytics.opening_range import mean_absolute_moves
+from domain.analytics.realised import parkinson
+from domain.analytics.variance import HAR_SESSIONS, VarianceForecast, har_forecast
+from domain.pricing.dividends import Dividend
+from domain.session import SESSION_MINUTES, Session
+
+STALE_SESSIONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Of one symbol before one session; null where history is missing."""
+
+    previous_close: float | None
+    is_old: bool
+    """The newest daily bar is more than 4 sessions back."""
+    adv20: float | None
+    beta: float
+    beta_sessions: int
+    trend: Trend | None
+    forecast: VarianceForecast | None
+    forecast_from_ranges: bool
+    """Some session's variance is its Parkinson value."""
+    moves: list[float | None] | None
+    iv_rank: float | None
+    dividends: tuple[Dividend, ...]
+    ex_dividend: float
+    """Dollars a share that go ex on the session date."""
+
+    @property
+    def beta_is_warm(self) -> bool:
+        return self.beta_sessions >= BETA_SESSIONS
+
+
+def past_of(
+    history: History,
+    session: Session,
+    symbol: str,
+    variance_ratio: float,
+    beta_default: float,
+) -> Past:
+    """Read the history of sessions before `session`."""
+    today = session.session_date
+    daily = _before(history.daily.get(symbol, {}), today)
+    bars = [daily[day] for day in sorted(daily)]
+    variances, from_ranges = _variances(history, session, symbol, daily)
+    beta, beta_sessions = 1.0, BETA_SESSIONS
+    if symbol != "SPY":
+        market = _before(history.daily.get("SPY", {}), today)
+        beta, beta_sessions = beta_to(_closes(daily), _closes(market), beta_default)
+    dividends: tuple[Dividend, ...] = newest_before(history.dividends.get(symbol, {}), today) or ()
+    recent = [day.session_date for day in session.plan.earlier[-STALE_SESSIONS:]]
+    return Past(
+        previous_close=bars[-1].close if bars else None,
+        is_old=bool(bars) and bool(recent) and bars[-1].session_date < recent[0],
+        adv20=average_daily_volume(bars),
+        beta=beta,
+        beta_sessions=beta_sessions,
+        trend=trend_of(bars),
+        forecast=har_forecast(variances, variance_ratio),
+        forecast_from_ranges=from_ranges,
+        moves=_moves(history.minutes.get(symbol, {}), today),
+        iv_rank=newest_before(history.iv_rank.get(symbol, {}), today),
+        dividends=dividends,
+        ex_dividend=sum(d.amount for d in dividends if d.ex_date == today),
+    )
+
+
+def _before(series: Mapping[date, DailyBar], day: date) -> dict[date, DailyBar]:
+    return {d: bar for d, bar in series.items() if d < day}
+
+
+def _closes(bars: Mapping[date, DailyBar]) -> dict[date, float]:
+    return {day: bar.close for day, bar in bars.items() if bar.close > 0}
+
+
+def _variances(
+    history: History, session: Session, symbol: str, daily: Mapping[date, DailyBar]
+) -> tuple[list[float], bool]:
+    """Daily variances ending with the last completed session, unbroken, oldest first."""
+    realised = history.variances.get(symbol, {})
+    found: list[float] = []
+    from_ranges = False
+    for planned in reversed(session.plan.earlier[-HAR_SESSIONS:]):
+        day = planned.session_date
+        value = realised.get(day)
+        if value is None and day in daily:
+            value = parkinson(daily[day].high, daily[day].low)
+            from_ranges = from_ranges or value is not None
+        if value is None or value <= 0:
+            break
+        found.append(value)
+    found.reverse()
+    return found, from_ranges
+
+
+def _moves(sessions: Mapping[date, MinuteSession], today: date) -> list[float | None] | None:
+    days = sorted(day for day in sessions if day < today)
+    return mean_absolute_moves(
+        [(sessions[day].open, sessions[day].closes) for day in days], SESSION_MINUTES
+    )

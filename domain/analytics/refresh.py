@@ -1,0 +1,235 @@
+"""Chain refresh: re-evaluate a symbol's table into surface, exposures and per-contract values.
+
+Called by bars.py every `chain_refresh` seconds of market time. It asks for nothing itself but the
+broker lines that keep the nearest strikes fresh (LinesWanted).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+
+import numpy as np
+
+from domain.analytics.chain import ChainTable, Layout, Source, column, layout_of
+from domain.analytics.expiry_surface import ExpirySurface
+from domain.analytics.gex import exposure_of
+from domain.analytics.state import AnalyticsState, SymbolState
+from domain.analytics.surface import ChainClock, Surface, evaluate
+from domain.events.analytics import ChainEvaluated
+from domain.events.feeds import LinesWanted, WantedLine
+from domain.instruments import OptionContract, Right
+from domain.numbers import significant
+from domain.pricing.black_scholes import Bools, Floats, greeks
+from domain.pricing.dividends import forward_of
+from domain.session import NEW_YORK, Session
+
+SURFACE_DAYS = 75
+"""Far enough that IV(60) has both its neighbours."""
+PUBLISHED_REACH = 0.03
+BROKER_DELTA_SECONDS = 60.0
+LINE_SHIFT_STRIKES = 2
+_FULL_CLOSE = time(16, 0)
+
+
+def closing_of(session: Session, expiry: date) -> datetime:
+    """T_close of an expiry; 16:00 New York when it lies beyond the planned sessions."""
+    planned = session.closing(expiry)
+    if planned is not None:
+        return planned
+    return datetime.combine(expiry, _FULL_CLOSE, tzinfo=NEW_YORK).astimezone(UTC)
+
+
+def refresh_chain(state: AnalyticsState, symbol: SymbolState, now: datetime) -> None:
+    """Evaluate the chain at `now`; without a price the last evaluation stays and grows stale."""
+    session, settings = state.session, state.settings
+    assert session is not None and settings is not None
+    chain, at = symbol.chain, now.timestamp()
+    spot, fresh, chain.spot_reason = state.spot(symbol, at)
+    layout = _layout(symbol, session, max(settings.gex_dte_max, SURFACE_DAYS))
+    if spot is None or layout.nodes == 0:
+        return
+    last = layout.expiries[-1]
+    due = [d for d in (symbol.past.dividends if symbol.past else ()) if d.ex_date <= last]
+    clock = ChainClock(
+        now=at,
+        session_date=session.session_date,
+        spot=spot,
+        spot_fresh=fresh,
+        rate=settings.rate,
+        forwards=[forward_of(spot, due, now, close, settings.rate) for close in chain.closings],
+        age_limits=settings.option_ages,
+        quiet_max=settings.quiet_max,
+        exposure_iv_age_max=settings.exposure_iv_age_max,
+        premiums_max=0 if state.thinned else settings.premiums_max,
+        forward_tolerance_short=settings.forward_tolerance_short,
+        forward_tolerance_long=settings.forward_tolerance_long,
+    )
+    chain.surface = evaluate(chain.table, layout, clock)
+    chain.exposure = exposure_of(chain.table, chain.surface, settings.gex_dte_max)
+    chain.refreshed_at, chain.refreshed = at, now
+    adv = symbol.past.adv20 if symbol.past else None
+    chain.gex_norm = None
+    if chain.exposure.is_warm and adv:
+        chain.gex_norm = chain.exposure.total / (adv * spot)
+        chain.regime.update(chain.gex_norm, settings.regime_enter, settings.regime_leave)
+        chain.regime.update_side(spot, chain.exposure.flip, chain.exposure.total)
+    _want_lines(state, symbol, layout, spot)
+
+
+def _layout(symbol: SymbolState, session: Session, dte_max: int) -> Layout:
+    chain = symbol.chain
+    layout = chain.layout
+    if (
+        layout is None
+        or layout.version != chain.table.layout_version
+        or layout.session_date != session.session_date
+    ):
+        layout = chain.layout = layout_of(chain.table, session.session_date, dte_max)
+        chain.closings = tuple(closing_of(session, expiry) for expiry in layout.expiries)
+    return layout
+
+
+def _want_lines(state: AnalyticsState, symbol: SymbolState, layout: Layout, spot: float) -> None:
+    """Keep lines on the strikes nearest the spot of the first expiry, both rights.
+
+    They move when the nearest strike has moved by two: lines that flap deliver nothing.
+    """
+    assert state.settings is not None
+    count = state.settings.lines_per_symbol // 2
+    table = symbol.chain.table
+    part = layout.slice_of(0)
+    listed = (layout.call[part] >= 0) & (layout.put[part] >= 0)
+    nodes = np.flatnonzero(listed) + part.start
+    nodes = nodes[(table.con_id[layout.call[nodes]] > 0) & (table.con_id[layout.put[nodes]] > 0)]
+    if nodes.size == 0 or count == 0:
+        return
+    center = int(np.argmin(np.abs(layout.strike[nodes] - spot)))
+    strike_key = round(float(layout.strike[nodes[center]]) * 1000)
+    before = symbol.chain.line_center
+    if before is not None and symbol.chain.lines:
+        keys = np.round(layout.strike[nodes] * 1000).astype(np.int64)
+        moved = abs(int(np.searchsorted(keys, before)) - center)
+        same_expiry = symbol.chain.lines[0].expiry == layout.expiries[0]
+        if moved < LINE_SHIFT_STRIKES and same_expiry:
+            return
+    first = max(0, min(center - count // 2, nodes.size - count))
+    chosen = nodes[first : first + count].tolist()
+    symbol.chain.line_center = strike_key
+    symbol.chain.lines = tuple(
+        _contract(symbol.symbol, table, int(slots[node]), layout.expiries[0])
+        for node in chosen
+        for slots in (layout.call, layout.put)
+    )
+    wanted = tuple(
+        WantedLine(contract=contract, reason="surface")
+        for other in state.symbols.values()
+        for contract in other.chain.lines
+    )
+    state.lines[:] = [LinesWanted(requester="analytics", lines=wanted)]
+
+
+def _contract(symbol: str, table: ChainTable, slot: int, expiry: date) -> OptionContract:
+    return OptionContract(
+        con_id=int(table.con_id[slot]),
+        symbol=symbol,
+        expiry=expiry,
+        strike=Decimal(f"{table.strike[slot]:.3f}").normalize() + Decimal(0),
+        right=Right.CALL if table.is_call[slot] else Right.PUT,
+    )
+
+
+def evaluated_chain(
+    state: AnalyticsState, symbol: SymbolState, now: datetime
+) -> ChainEvaluated | None:
+    """Per-contract values of the expiry of today within +-3 % of the spot; None without one."""
+    surface, session = symbol.chain.surface, state.session
+    assert session is not None
+    if surface is None or symbol.chain.refreshed != now:
+        return None
+    layout = surface.layout
+    if session.session_date not in layout.expiries:
+        return None
+    k = layout.expiries.index(session.session_date)
+    part = layout.slice_of(k)
+    near = np.abs(layout.strike[part] / surface.spot - 1) <= PUBLISHED_REACH
+    nodes = np.flatnonzero(near) + part.start
+    return _columns(state, symbol, surface, surface.expiries[k], nodes, now)
+
+
+def _columns(
+    state: AnalyticsState,
+    symbol: SymbolState,
+    surface: Surface,
+    expiry: ExpirySurface,
+    nodes: np.ndarray,
+    now: datetime,
+) -> ChainEvaluated:
+    table, layout = symbol.chain.table, surface.layout
+    # Call and put of each node side by side, then those that the broker lists.
+    slots = np.stack((layout.call[nodes], layout.put[nodes]), axis=1).ravel()
+    node = np.repeat(nodes, 2)
+    is_call = np.tile(np.array([True, False]), nodes.size)
+    usable = np.where(is_call, surface.call_usable[node], surface.put_usable[node])
+    age = np.where(is_call, surface.call_age[node], surface.put_age[node])
+    kept = (slots >= 0) & (table.con_id[slots] > 0)
+    slots, node, is_call, usable, age = (a[kept] for a in (slots, node, is_call, usable, age))
+    values = greeks(
+        surface.spot_escrowed[node],
+        layout.strike[node],
+        surface.years[node],
+        surface.rate,
+        surface.iv[node],
+        is_call,
+    )
+    at = now.timestamp()
+    young = at - table.broker_delta_at[slots] <= BROKER_DELTA_SECONDS
+    assert state.settings is not None
+    return ChainEvaluated(
+        symbol=symbol.symbol,
+        expiry=expiry.expiry,
+        evaluated_at=now,
+        params_version=state.settings.version,
+        spot=surface.spot,
+        forward=significant(expiry.forward) or 0.0,
+        years=significant(expiry.years) or 0.0,
+        rate=surface.rate,
+        quality=expiry.quality,
+        reason=expiry.reason,
+        con_id=table.con_id[slots].tolist(),
+        strike=table.strike[slots].tolist(),
+        right="".join("C" if call else "P" for call in is_call.tolist()),
+        bid=_known(table.bid[slots]),
+        ask=_known(table.ask[slots]),
+        bid_size=_whole(table.bid_size[slots]),
+        ask_size=_whole(table.ask_size[slots]),
+        usable=_flags(usable),
+        quote_age_seconds=_rounded(age),
+        from_line=_flags((table.source[slots] == Source.LINE) & table.on_line[slots]),
+        implied_volatility=_rounded(surface.iv[node]),
+        own_volatility=_flags(surface.own[node]),
+        delta=_rounded(values.delta),
+        gamma=_rounded(values.gamma),
+        vega=_rounded(values.vega),
+        theta=_rounded(values.theta),
+        broker_delta=_rounded(np.where(young, table.broker_delta[slots], np.nan)),
+        open_interest=_whole(column(table.open_interest, slots)),
+        volume=_whole(column(table.volume, slots)),
+    )
+
+
+def _known(values: Floats) -> list[float | None]:
+    return [None if value != value else value for value in values.tolist()]
+
+
+def _rounded(values: Floats) -> list[float | None]:
+    return [significant(value) for value in values.tolist()]
+
+
+def _whole(values: Floats) -> list[int | None]:
+    return [None if value != value else int(value) for value in values.tolist()]
+
+
+def _flags(values: Bools) -> list[bool]:
+    flags: list[bool] = values.tolist()
+    return flags

@@ -1,0 +1,239 @@
+"""The metrics of a symbol at one evaluation point, with quality and reason.
+
+Called by the stage's `react`: it reads the state and changes nothing. Every number is rounded to
+12 significant digits; null always has a reason.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+from domain.analytics import auction
+from domain.analytics.bars import auction_now, in_auction_window, x_noise
+from domain.analytics.flow import ratio
+from domain.analytics.microstructure import CROSSED_SECONDS_MAX
+from domain.analytics.report_chain import add_gex, add_surface
+from domain.analytics.report_day import add_calendar, add_daily, add_variance
+from domain.analytics.reporting import Report
+from domain.analytics.state import AnalyticsState, SymbolState
+from domain.analytics.tide import STALE_SECONDS
+from domain.events.analytics import MetricComputed, Quality
+from domain.session import Session
+
+OFI_STALE_SECONDS = 12.0
+MINUTE_STALE_SECONDS = 70.0
+VWAP_WARM_BARS = 60
+FLOW_WARM_BARS = 180
+
+
+def metrics_of(state: AnalyticsState, name: str, now: datetime) -> MetricComputed:
+    """All metrics of a symbol. The caller has made sure that a bar has closed."""
+    symbol, session, settings = state.symbols[name], state.session, state.settings
+    assert session is not None and settings is not None
+    report = Report(now)
+    _quotes(report, state, symbol, now)
+    _bars(report, state, symbol, session, now)
+    _flow(report, state, symbol, now)
+    _tide(report, state, now)
+    add_gex(report, state, symbol, now)
+    add_surface(report, state, symbol, now)
+    add_daily(report, symbol, session)
+    add_variance(report, state, symbol, session, now)
+    add_calendar(report, state, symbol, session, now)
+    if in_auction_window(session, now):
+        _auction(report, state, symbol, now)
+    return MetricComputed(name, now, settings.version, report.metrics)
+
+
+def _at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _quotes(report: Report, state: AnalyticsState, symbol: SymbolState, now: datetime) -> None:
+    assert state.settings is not None
+    book, at = symbol.book, now.timestamp()
+    quality, reason = Quality.OK, ""
+    if symbol.halted:
+        quality, reason = Quality.STALE, "HALTED"
+    elif book.at == 0.0:
+        quality, reason = Quality.MISSING, "NO_QUOTE"
+    elif book.bad_since is not None and at - book.bad_since >= CROSSED_SECONDS_MAX:
+        quality, reason = Quality.DEGRADED, "LOCKED_OR_CROSSED"
+    elif at - book.at > state.settings.quote_age_max:
+        quality, reason = Quality.STALE, "QUOTE_OLD"
+    as_of = _at(book.at) if book.at else now
+    mid = book.good_mid or None
+    mid_quality, mid_reason = quality, reason
+    if quality is Quality.OK and at - book.good_at > state.settings.quote_age_max:
+        mid_quality, mid_reason = Quality.STALE, "NO_GOOD_QUOTE"
+    report.number("spot_mid", mid, _at(book.good_at) if mid else now, mid_quality, mid_reason)
+    report.number("spot_bid", book.bid or None, as_of, quality, reason or "NO_BID")
+    report.number("spot_ask", book.ask or None, as_of, quality, reason or "NO_ASK")
+    report.number("quote_age_s", at - book.at if book.at else None, now, Quality.OK, "NO_QUOTE")
+    report.number("book_imbalance", book.imbalance, as_of, quality, reason or "NO_DEPTH")
+    report.number("micro_price", book.weighted_mid, as_of, quality, reason or "NO_DEPTH")
+    flow = symbol.order_flow
+    session = state.session
+    assert session is not None
+    closed = session.open_at.timestamp() + flow.closed_at
+    old = flow.closed_at > 0 and at - closed > OFI_STALE_SECONDS
+    quality = Quality.STALE if old or symbol.halted else Quality.OK
+    report.number("ofi_norm", flow.ofi_norm, _at(closed), quality, "OLD" if old else "NO_WINDOW")
+    score = flow.slow.mean_score(10.0) if flow.slow.is_warm else None
+    reason = ("OLD" if old else "") if flow.slow.is_warm else "WARMUP"
+    if score is None:
+        quality = Quality.WARMUP
+    report.number("ofi_5m_z", score, _at(closed), quality, reason)
+
+
+def _bars(
+    report: Report, state: AnalyticsState, symbol: SymbolState, session: Session, now: datetime
+) -> None:
+    assert state.settings is not None
+    bars, at = symbol.bars, now.timestamp()
+    end = bars.last_end or now
+    age = at - bars.arrived_at
+    stale = age > state.settings.bar_age_max
+    fresh, reason = (Quality.STALE, "NO_BARS") if stale else (Quality.OK, "")
+    report.number("last_close", bars.close, end, fresh, reason)
+    report.number("bar_age_s", age, now)
+    vwap = bars.vwap
+    quality = fresh
+    if not stale and bars.closes.covered < VWAP_WARM_BARS:
+        quality, reason = Quality.WARMUP, "WARMUP"
+    report.number("vwap", vwap.price, end, quality, reason or "NO_VOLUME")
+    report.number("vwap_sigma", vwap.sigma, end, quality, reason or "NO_VOLUME")
+    deviation = None if bars.close is None else vwap.deviation(bars.close)
+    report.number("vwap_dev", deviation, end, quality, reason or "NO_SPREAD")
+    minute_end = bars.minute_end or end
+    minute_age = (now - minute_end).total_seconds()
+    old = bars.minute_end is not None and minute_age > MINUTE_STALE_SECONDS
+    _minutes(report, symbol, minute_end, Quality.STALE if old else Quality.OK)
+    peers = [
+        x_noise(other)
+        for name, other in state.symbols.items()
+        if name != symbol.symbol and not _minute_is_old(other, now)
+    ]
+    known = [x for x in peers if x is not None]
+    mean = math.fsum(known) / len(known) if known else None
+    report.number("peers_x", mean, minute_end, Quality.OK, "NO_PEERS")
+
+
+def _minute_is_old(symbol: SymbolState, now: datetime) -> bool:
+    end = symbol.bars.minute_end
+    return end is None or (now - end).total_seconds() > MINUTE_STALE_SECONDS
+
+
+def _minutes(report: Report, symbol: SymbolState, end: datetime, quality: Quality) -> None:
+    bars, minutes = symbol.bars, symbol.minutes
+    old = "OLD" if quality is Quality.STALE else ""
+    report.number("minute_close", bars.minute_close, end, quality, old or "NO_MINUTE")
+    realised = quality if bars.closed_minute >= 29 else Quality.WARMUP
+    report.number("rv_today", bars.realised, end, realised, old or bars.realised_reason or "WARMUP")
+    report.number("bv_today", bars.bipower, end, realised, old or "WARMUP")
+    report.number("jump_z", bars.jump, end, realised, old or "WARMUP")
+    warm = quality if minutes.is_warm else Quality.WARMUP
+    report.number("sigma_1m", minutes.sigma, end, warm, old or "WARMUP")
+    report.number("ewma_vol_1m", minutes.annual, end, warm, old or "WARMUP")
+    atr = minutes.average_true_range
+    report.number(
+        "atr_1m", atr, end, quality if atr is not None else Quality.WARMUP, old or "WARMUP"
+    )
+    opening = bars.opening
+    complete = opening is not None and opening.is_complete
+    known = quality if complete else Quality.WARMUP
+    reason = old or ("" if complete else "WARMUP")
+    report.number("or_high", opening.high if opening and complete else None, end, known, reason)
+    report.number("or_low", opening.low if opening and complete else None, end, known, reason)
+    direction = float(opening.break_direction) if opening and complete else None
+    report.number("or_break", direction, end, known, reason)
+    if bars.noise is not None and bars.noise_from_model and quality is Quality.OK:
+        quality, old = Quality.WARMUP_MODEL, "MODEL"
+    reason = bars.noise_reason or old
+    noise = bars.noise
+    report.number("noise_upper", noise.upper if noise else None, end, quality, reason)
+    report.number("noise_lower", noise.lower if noise else None, end, quality, reason)
+    report.number("noise_x", bars.noise_x, end, quality, reason)
+
+
+def _flow(report: Report, state: AnalyticsState, symbol: SymbolState, now: datetime) -> None:
+    assert state.settings is not None
+    flow, at = symbol.flow, now.timestamp()
+    market = state.symbols["SPY"].flow.last_trade_at
+    quality, reason = Quality.OK, ""
+    if market is None:
+        quality, reason = Quality.MISSING, "NO_TRADES"
+    elif at - market > state.settings.flow_age_max:
+        quality, reason = Quality.STALE, "NO_TRADES"
+    elif flow.bars < FLOW_WARM_BARS:
+        quality, reason = Quality.WARMUP, "WARMUP"
+    as_of = _at(flow.last_trade_at) if flow.last_trade_at is not None else now
+    traded = flow.last_trade_at is not None
+    report.number("ncp", flow.ncp if traded else None, as_of, quality, reason or "NO_TRADES")
+    report.number("npp", flow.npp if traded else None, as_of, quality, reason or "NO_TRADES")
+    few = reason or "FEW_TRADES"
+    raw, count = flow.imbalance(), flow.classified_in_window
+    report.number("fi", raw, as_of, quality, few if raw is None else reason)
+    shrunk = flow.shrunk_imbalance()
+    report.number("fi_s", shrunk, as_of, quality, few if raw is None else reason)
+    report.number("fi_n", float(count), as_of, quality, reason)
+    level = flow.delta_slow.mean if flow.delta_slow.count else None
+    report.number("delta_flow", level, as_of, quality, reason or "NO_BARS")
+    report.number("sweep_net", flow.sweeps.net if traded else None, as_of, quality, reason or few)
+    for name, score in (("delta_flow_z", flow.delta_z), ("sweep_z", flow.sweep_z)):
+        if score is None and quality is Quality.OK:
+            report.number(name, None, as_of, Quality.WARMUP, "WARMUP")
+        else:
+            report.number(name, score, as_of, quality, reason or "WARMUP")
+    ratios = (
+        ("pcr_vol", flow.put_volume, flow.call_volume, flow.call_volume),
+        ("pcr_prem", flow.put_premium, flow.call_premium, flow.call_volume),
+        ("pcr_ask", flow.put_ask_volume, flow.call_ask_volume, flow.call_ask_volume),
+    )
+    for name, puts, calls, contracts in ratios:
+        report.number(name, ratio(puts, calls, contracts), as_of, quality, reason or few)
+
+
+def _tide(report: Report, state: AnalyticsState, now: datetime) -> None:
+    tide, at = state.tide, now.timestamp()
+    quality, reason = Quality.OK, ""
+    if tide.updated_at is None:
+        quality, reason = Quality.MISSING, "NO_TIDE"
+    elif at - tide.updated_at > STALE_SECONDS:
+        quality, reason = Quality.STALE, "OLD"
+    as_of = _at(tide.updated_at) if tide.updated_at is not None else now
+    report.number("tide", tide.value, as_of, quality, reason)
+    for name, value in (("tide_slope", tide.slope), ("tide_slope_z", tide.slope_z)):
+        if value is None and quality is Quality.OK:
+            report.number(name, None, as_of, Quality.WARMUP, "WARMUP")
+        else:
+            report.number(name, value, as_of, quality, reason)
+    score = state.tide_5d_z
+    report.number("tide_5d_z", score, now, Quality.OK if score is not None else Quality.WARMUP, "")
+
+
+def _auction(report: Report, state: AnalyticsState, symbol: SymbolState, now: datetime) -> None:
+    found = auction_now(state, symbol, now.timestamp())
+    settings, past = state.settings, symbol.past
+    assert settings is not None
+    run, price = symbol.auction, symbol.book.good_mid or symbol.bars.close
+    quality = Quality.OK if found.q is not None else Quality.MISSING
+    if found.q is not None and run.samples < 2:
+        quality = Quality.WARMUP
+    reason = found.reason
+    report.number("auction_q", found.q, now, quality, reason)
+    score = None if found.q is None else auction.score(found.q)
+    model = Quality.WARMUP_MODEL if quality is Quality.OK else quality
+    report.number("auction_z", score, now, model, reason or "MODEL")
+    seen = run.samples > 0
+    report.number("auction_persist", run.persist if seen else None, now, quality, reason or "NONE")
+    missing = reason or "NOT_PUBLISHED"
+    report.number("auction_paired_ratio", found.paired_ratio, now, quality, missing)
+    report.number("auction_ind_dev_bps", found.ind_dev_bps, now, quality, missing)
+    moved = run.moved_bps(price) if price else None
+    report.number("auction_moved_bps", moved, now, quality, missing)
+    impact = None
+    if found.q is not None and past is not None and past.forecast is not None:
+        impact = auction.impact_bps(found.q, past.forecast.rv_hat, settings.impact_scale)
+    report.number("auction_k_bps", impact, now, quality, reason or "NO_FORECAST")

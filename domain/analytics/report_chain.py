@@ -1,0 +1,151 @@
+"""Metrics of the chain: exposures with regime, surface, expected moves, skew.
+
+Called by report.py; reads the newest chain evaluation and judges its age.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from domain.analytics.expiry_surface import ExpirySurface, constant_maturity
+from domain.analytics.gex import NEUTRAL
+from domain.analytics.reporting import Report
+from domain.analytics.state import AnalyticsState, ChainState, SymbolState
+from domain.events.analytics import Quality
+
+GEX_STALE_SECONDS = 60.0
+VENDOR_LOW = 0.33
+VENDOR_HIGH = 3.0
+SKEW_YEARS_MIN = 7 / 365
+
+
+def _vendor_ratio(state: AnalyticsState, chain: ChainState, at: float) -> float | None:
+    assert state.settings is not None
+    if chain.vendor_gamma is None or chain.exposure is None or chain.exposure.total == 0:
+        return None
+    if at - chain.vendor_gamma_at > state.settings.vendor_gex_age_max:
+        return None
+    return chain.vendor_gamma / chain.exposure.total
+
+
+def add_gex(report: Report, state: AnalyticsState, symbol: SymbolState, now: datetime) -> None:
+    """Own exposure is used; the vendor's ratio outside [0.33, 3] degrades it."""
+    chain, at = symbol.chain, now.timestamp()
+    exposure = chain.exposure
+    as_of = chain.refreshed or now
+    ratio = None
+    quality, reason = Quality.OK, ""
+    if exposure is None:
+        quality, reason = Quality.MISSING, chain.spot_reason or "NO_CHAIN"
+    elif not exposure.is_warm:
+        quality, reason = Quality.WARMUP, "OPEN_INTEREST"
+    elif at - chain.refreshed_at > GEX_STALE_SECONDS:
+        quality, reason = Quality.STALE, "OLD"
+    else:
+        ratio = _vendor_ratio(state, chain, at)
+        if ratio is not None and not VENDOR_LOW <= ratio <= VENDOR_HIGH:
+            quality, reason = Quality.DEGRADED, "VENDOR_RATIO"
+        elif chain.spot_reason:
+            quality, reason = Quality.DEGRADED, chain.spot_reason
+    known = exposure if exposure is not None and exposure.is_warm else None
+    report.number("gex_total", known.total if known else None, as_of, quality, reason)
+    report.number("gex_0dte", known.total_0dte if known else None, as_of, quality, reason)
+    norm_reason = reason or "NO_ADV20"
+    report.number("gex_norm", chain.gex_norm if known else None, as_of, quality, norm_reason)
+    report.number("gex_flip", known.flip if known else None, as_of, quality, reason or "NO_ROOT")
+    report.number(
+        "call_wall", known.call_wall if known else None, as_of, quality, reason or "NO_WALL"
+    )
+    report.number(
+        "put_wall", known.put_wall if known else None, as_of, quality, reason or "NO_WALL"
+    )
+    regime: str | None = chain.regime.name if known and chain.gex_norm is not None else None
+    if regime is not None and ratio is not None and ratio < 0:
+        # Ours and the vendor's sign differ: no entry may lean on either.
+        report.text("gex_regime", NEUTRAL, as_of, Quality.DEGRADED, "VENDOR_SIGN")
+    else:
+        report.text("gex_regime", regime, as_of, quality, norm_reason if regime is None else reason)
+    side = chain.regime.flip_side or None
+    report.text("flip_side", side if known else None, as_of, quality, reason)
+    report.number("gex_vendor_ratio", ratio, as_of, Quality.OK, "NO_VENDOR")
+    report.number("vanna_exposure", known.vanna if known else None, as_of, quality, reason)
+    report.number("charm_exposure", known.charm if known else None, as_of, quality, reason)
+
+
+def _of(
+    state: AnalyticsState, symbol: SymbolState, expiry: ExpirySurface | None, now: datetime
+) -> tuple[Quality, str]:
+    """Quality of what rests on one expiry at `now`."""
+    assert state.settings is not None
+    chain = symbol.chain
+    if chain.surface is None:
+        return Quality.MISSING, chain.spot_reason or "NO_CHAIN"
+    if expiry is None:
+        return Quality.MISSING, "NO_EXPIRY"
+    limit = state.settings.option_ages[min(expiry.days, 2)]
+    if now.timestamp() - chain.refreshed_at > limit:
+        return Quality.STALE, "OLD"
+    if symbol.halted:
+        return Quality.STALE, "HALTED"
+    if expiry.quality is not Quality.OK:
+        return expiry.quality, expiry.reason
+    if chain.spot_reason:
+        return Quality.DEGRADED, chain.spot_reason
+    return Quality.OK, ""
+
+
+def add_surface(report: Report, state: AnalyticsState, symbol: SymbolState, now: datetime) -> None:
+    """At-the-money levels, term structure, skew, expected moves."""
+    chain, session = symbol.chain, state.session
+    assert session is not None
+    surface, as_of = chain.surface, chain.refreshed or now
+    today = surface.of_days(0) if surface else None
+    later = session.plan.later
+    gap = (later[0].session_date - session.session_date).days if later else 1
+    following = surface.of_days(gap) if surface else None
+    for name, expiry in (("0dte", today), ("1dte", following)):
+        quality, reason = _of(state, symbol, expiry, now)
+        missing = reason or "NOT_BRACKETED"
+        report.number(f"atm_iv_{name}", expiry.atm_iv if expiry else None, as_of, quality, missing)
+        em_quality, em_reason = quality, reason or "NO_STRADDLE"
+        if expiry is not None and not expiry.em_consistent and quality is Quality.OK:
+            em_quality, em_reason = Quality.DEGRADED, "STRADDLE_MODEL"
+        report.number(
+            f"em_1sd_{name}", expiry.em_1sd if expiry else None, as_of, em_quality, em_reason
+        )
+        forward_ok = None if expiry is None else float(expiry.forward_ok)
+        age_quality = quality if quality is Quality.STALE else Quality.OK
+        forward_reason = expiry.forward_reason if expiry is not None else reason
+        report.number(f"forward_ok_{name}", forward_ok, as_of, age_quality, forward_reason)
+    strikes = None if today is None else float(today.valid_strikes)
+    report.number("surface_valid_strikes_0dte", strikes, as_of, Quality.OK, "NO_EXPIRY")
+    _term(report, state, symbol, now, as_of)
+    skew = surface.first_from(SKEW_YEARS_MIN) if surface else None
+    quality, reason = _of(state, symbol, skew, now)
+    missing = reason or "NOT_BRACKETED"
+    report.number("rr25", skew.rr25 if skew else None, as_of, quality, missing)
+    report.number("bf25", skew.bf25 if skew else None, as_of, quality, missing)
+    score = symbol.bars.skew_z
+    if score is None and quality is Quality.OK:
+        quality, reason = Quality.WARMUP, "WARMUP"
+    report.number("skew_chg_z", score, as_of, quality, reason)
+
+
+def _term(
+    report: Report, state: AnalyticsState, symbol: SymbolState, now: datetime, as_of: datetime
+) -> None:
+    assert state.settings is not None
+    surface = symbol.chain.surface
+    expiries = surface.expiries if surface else ()
+    levels = {days: constant_maturity(expiries, days) for days in (9, 30, 60)}
+    quality, reason = Quality.OK, "NO_NEIGHBOURS"
+    if surface is None:
+        quality, reason = Quality.MISSING, symbol.chain.spot_reason or "NO_CHAIN"
+    elif now.timestamp() - symbol.chain.refreshed_at > state.settings.option_ages[2]:
+        quality, reason = Quality.STALE, "OLD"
+    elif symbol.chain.spot_reason:
+        quality, reason = Quality.DEGRADED, symbol.chain.spot_reason
+    for days, level in levels.items():
+        report.number(f"atm_iv_{days}d", level, as_of, quality, reason)
+    slope = levels[9] / levels[30] - 1 if levels[9] and levels[30] else None
+    report.number("term_slope", slope, as_of, quality, reason)

@@ -1,0 +1,126 @@
+"""Metrics of the day: past sessions, variance forecast, news and calendar.
+
+Called by report.py; reads the state and changes nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+
+from domain.analytics.bars import LATE_MINUTES, share_to_come, variance_left, variance_until
+from domain.analytics.economic_calendar import MISSING_CALENDAR, calendar_state
+from domain.analytics.news import SILENT_SECONDS
+from domain.analytics.reporting import Report
+from domain.analytics.state import AnalyticsState, SymbolState
+from domain.analytics.variance import variance_ratio
+from domain.events.analytics import Quality
+from domain.session import Session
+
+
+def add_daily(report: Report, symbol: SymbolState, session: Session) -> None:
+    """Measures of earlier sessions; as of the open they were read for."""
+    past, as_of = symbol.past, session.open_at
+    quality, reason = Quality.OK, "WARMUP"
+    if past is None or past.previous_close is None:
+        quality, reason = Quality.WARMUP, "NO_HISTORY"
+    elif past.is_old:
+        quality, reason = Quality.STALE, "OLD"
+    trend = past.trend if past else None
+    warm = quality
+    if past is not None and not past.beta_is_warm and quality is Quality.OK:
+        warm = Quality.WARMUP_MODEL
+    values = (
+        ("prev_close", past.previous_close if past else None, quality),
+        ("adv20", past.adv20 if past else None, quality),
+        ("beta", past.beta if past else None, warm),
+        ("sma20", trend.sma20 if trend else None, quality),
+        ("sd20", trend.sd20 if trend else None, quality),
+        ("sd5", trend.sd5 if trend else None, quality),
+        ("close_5d_ago", trend.close_5_sessions_ago if trend else None, quality),
+    )
+    for name, value, judged in values:
+        if value is None and judged is Quality.OK:
+            judged = Quality.WARMUP
+        report.number(name, value, as_of, judged, reason)
+    rank = past.iv_rank if past else None
+    rank_quality = Quality.OK if rank is not None else Quality.WARMUP
+    report.number("iv_rank", rank, as_of, rank_quality, "NO_SEED")
+
+
+def add_variance(
+    report: Report, state: AnalyticsState, symbol: SymbolState, session: Session, now: datetime
+) -> None:
+    """Forecast of today, its rest, variance to the expiries, and what options pay over it."""
+    past, bars = symbol.past, symbol.bars
+    forecast = past.forecast if past else None
+    end = bars.last_end or now
+    quality, reason = Quality.OK, ""
+    if forecast is None:
+        quality, reason = Quality.WARMUP, "NO_FORECAST"
+    elif past is not None and past.forecast_from_ranges:
+        quality, reason = Quality.WARMUP_MODEL, "RANGE_VARIANCES"
+    report.number(
+        "rv_hat_day", forecast.rv_hat if forecast else None, session.open_at, quality, reason
+    )
+    minutes = (end - session.open_at).total_seconds() / 60
+    report.number("rho", share_to_come(session, minutes), end)
+    report.number("v_rem", variance_left(state, symbol), end, quality, reason)
+    surface = symbol.chain.surface
+    later = session.plan.later
+    gap = (later[0].session_date - session.session_date).days if later else 1
+    for name, sessions, days in (("0dte", 0, 0), ("1dte", 1, gap)):
+        total = variance_until(state, symbol, sessions)
+        report.number(f"v_to_expiry_{name}", total, end, quality, reason or "NO_PLAN")
+        expiry = surface.of_days(days) if surface else None
+        ratio = None
+        if total is not None and expiry is not None and expiry.atm_iv is not None:
+            ratio = variance_ratio(expiry.atm_iv, expiry.years, total)
+        judged, why = quality, reason or "NO_SURFACE"
+        if expiry is not None and expiry.quality is not Quality.OK and forecast is not None:
+            judged, why = expiry.quality, expiry.reason
+        if name == "0dte":
+            report.number("vr_0dte", ratio, end, judged, why)
+        premium = None if ratio is None or ratio < 0 else math.sqrt(ratio)
+        report.number(f"vrp_{name}", premium, end, judged, why)
+    _late_momentum(report, symbol, session, end, quality, reason)
+
+
+def _late_momentum(
+    report: Report,
+    symbol: SymbolState,
+    session: Session,
+    end: datetime,
+    quality: Quality,
+    reason: str,
+) -> None:
+    """Switched off before T_close - 30 min: it counts as available with x = 0."""
+    if end < session.before_close(minutes=LATE_MINUTES):
+        report.number("late_mom_x", 0.0, end)
+        return
+    change, past = symbol.bars.late_return, symbol.past
+    value = None
+    if change is not None and past is not None and past.forecast is not None:
+        value = math.copysign(math.tanh(abs(change) / math.sqrt(past.forecast.rv_hat)), change)
+    report.number("late_mom_x", value, end, quality, reason or "NO_RETURN")
+
+
+def add_calendar(
+    report: Report, state: AnalyticsState, symbol: SymbolState, session: Session, now: datetime
+) -> None:
+    """News state and blackouts; texts keep their reason, which says why."""
+    at = now.timestamp()
+    name, reason = symbol.news.state(at)
+    silent = state.news_at is None or at - state.news_at > SILENT_SECONDS
+    quality = Quality.DEGRADED if silent else Quality.OK
+    report.text("news_state", name, now, quality, reason or ("FEED_SILENT" if silent else ""))
+    state_name, codes = calendar_state(session, state.calendar_today, now)
+    known = state.calendar_today is not None
+    quality = Quality.OK if known else Quality.DEGRADED
+    report.text("calendar_state", state_name, now, quality, codes)
+    for metric, found in (
+        ("calendar_today", state.calendar_today),
+        ("calendar_next", state.calendar_next),
+    ):
+        text = None if found is None else ",".join(found)
+        report.text(metric, text, session.open_at, Quality.OK, "" if known else MISSING_CALENDAR)

@@ -1,0 +1,111 @@
+"""The analytics stage: from market events to MetricComputed and ChainEvaluated.
+
+Runs in run/signals before the signal stage. `evolve` folds and computes, in place; `react` only
+reads, so that folding recorded events alone gives the same state. Emissions of one bar, in
+order: BarIgnored, LinesWanted, ChainEvaluated, MetricComputed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from domain.analytics import ingest
+from domain.analytics.bars import on_bar
+from domain.analytics.ingest_rest import on_rest
+from domain.analytics.report import metrics_of
+from domain.analytics.state import AnalyticsState
+from domain.event import Recorded
+from domain.payloads.unusual_whales import PayloadError
+from domain.stage import Emission
+
+Handler = Callable[[AnalyticsState, Recorded], None]
+
+
+def _on_tick(state: AnalyticsState, event: Recorded) -> None:
+    """A symbol whose bars have stopped is reported once more, so that readers see STALE."""
+    session, settings = state.session, state.settings
+    if session is None or settings is None or not session.is_open(event.market_time):
+        return
+    now = event.market_time.timestamp()
+    for name, symbol in state.symbols.items():
+        bars = symbol.bars
+        if bars.close is None or bars.stale_reported:
+            continue
+        if now - bars.arrived_at > settings.bar_age_max:
+            bars.stale_reported = True
+            state.due.append(name)
+
+
+def _on_history_ready(state: AnalyticsState, event: Recorded) -> None:
+    ingest.read_history(state)
+
+
+_HANDLERS: Mapping[str, Handler] = {
+    "ClockStarted": ingest.on_clock_started,
+    "ClockTicked": _on_tick,
+    "ParametersChanged": ingest.on_parameters,
+    "SessionPlanned": ingest.on_session,
+    "HistoryImported": ingest.on_history,
+    "HistoryReady": _on_history_ready,
+    "ChainListed": ingest.on_chain_listed,
+    "UnderlyingListed": ingest.on_underlying_listed,
+    "LineOpened": ingest.on_line,
+    "LineClosed": ingest.on_line,
+    "IbTicksReceived": ingest.on_ticks,
+    "IbBarReceived": on_bar,
+}
+_VENDOR_HANDLERS: Mapping[str, Handler] = {
+    "UwOptionTradeReceived": ingest.on_option_trade,
+    "UwMarketTideReceived": ingest.on_tide,
+    "UwGexReceived": ingest.on_gex,
+    "UwNewsReceived": ingest.on_news,
+    "UwTradingHaltReceived": ingest.on_halt,
+    "UwRestReceived": on_rest,
+}
+
+
+class AnalyticsStage:
+    """Stage protocol of domain/stage.py."""
+
+    name = "analytics"
+    types: frozenset[str] = frozenset(_HANDLERS) | frozenset(_VENDOR_HANDLERS)
+
+    def initial(self) -> AnalyticsState:
+        return AnalyticsState()
+
+    def evolve(self, state: AnalyticsState, event: Recorded) -> AnalyticsState:
+        """Fold one event in place. A vendor payload that cannot be read is counted."""
+        if state.due:
+            state.due.clear()
+        if state.chains:
+            state.chains.clear()
+        if state.ignored:
+            state.ignored.clear()
+        if state.lines:
+            state.lines.clear()
+        handler = _HANDLERS.get(event.type)
+        if handler is not None:
+            handler(state, event)
+            return state
+        vendor = _VENDOR_HANDLERS.get(event.type)
+        if vendor is not None:
+            try:
+                vendor(state, event)
+            except (PayloadError, msgspec.DecodeError, ValueError):
+                state.unreadable += 1
+        return state
+
+    def react(self, state: AnalyticsState, event: Recorded) -> Sequence[Emission]:
+        """What the last event gave rise to; changes nothing."""
+        if not (state.due or state.ignored or state.lines):
+            return ()
+        found = [Emission(f"metrics/{body.symbol}/bars", body) for body in state.ignored]
+        found.extend(Emission("lines/analytics", body) for body in state.lines)
+        found.extend(Emission(f"chain-metrics/{body.symbol}", body) for body in state.chains)
+        found.extend(
+            Emission(f"metrics/{name}", metrics_of(state, name, event.market_time))
+            for name in state.due
+        )
+        return found

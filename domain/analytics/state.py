@@ -1,0 +1,173 @@
+"""State of the analytics stage: what is known of each symbol and of the market.
+
+Folded by ingest.py, bars.py and refresh.py, read by report.py. It has one owner, the stage, and
+is updated in place. Times named `_at` with a float are epoch seconds of market time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from domain.analytics.auction import AuctionRun, AuctionTicks
+from domain.analytics.chain import ChainTable, Layout
+from domain.analytics.economic_calendar import CalendarEvent
+from domain.analytics.ewma import EwMoments, five_sessions_moments
+from domain.analytics.flow import Flow
+from domain.analytics.gex import Exposure, Regime
+from domain.analytics.history import History
+from domain.analytics.microstructure import Book, OrderFlow
+from domain.analytics.news import NewsState
+from domain.analytics.opening_range import NoiseArea, OpeningRange
+from domain.analytics.parameters import Settings
+from domain.analytics.past import Past
+from domain.analytics.realised import MinuteVolatility, SessionCloses
+from domain.analytics.surface import Surface
+from domain.analytics.tide import Tide
+from domain.analytics.vwap import Vwap
+from domain.events.analytics import BarIgnored, ChainEvaluated
+from domain.events.feeds import LinesWanted
+from domain.instruments import SYMBOLS, OptionContract
+from domain.parameter import ParameterState
+from domain.session import Session
+
+
+@dataclass(slots=True)
+class MinuteBar:
+    """The minute in progress; `index` counts from the open."""
+
+    index: int
+    high: float
+    low: float
+    close: float
+    volume: float
+
+
+@dataclass(slots=True)
+class SessionBars:
+    """What the bars of one session have built up."""
+
+    last_start: datetime | None = None
+    last_end: datetime | None = None
+    arrived_at: float = 0.0
+    close: float | None = None
+    open: float | None = None
+    minute: MinuteBar | None = None
+    closed_minute: int = -1
+    minute_close: float | None = None
+    minute_end: datetime | None = None
+    closes: SessionCloses = field(default_factory=SessionCloses)
+    vwap: Vwap = field(default_factory=Vwap)
+    opening: OpeningRange | None = None
+    noise: NoiseArea | None = None
+    noise_x: float | None = None
+    noise_from_model: bool = False
+    noise_reason: str = "NO_MINUTE"
+    realised: float | None = None
+    realised_reason: str = "NO_BARS"
+    bipower: float | None = None
+    jump: float | None = None
+    late_return: float | None = None
+    """ln of the price at T_close - 30 min over the previous close."""
+    skews: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=32))
+    skew_z: float | None = None
+    stale_reported: bool = False
+
+
+@dataclass(slots=True)
+class ChainState:
+    """The table and the newest evaluation of it."""
+
+    table: ChainTable = field(default_factory=ChainTable)
+    layout: Layout | None = None
+    closings: tuple[datetime, ...] = ()
+    surface: Surface | None = None
+    exposure: Exposure | None = None
+    gex_norm: float | None = None
+    regime: Regime = field(default_factory=Regime)
+    refreshed_at: float = 0.0
+    refreshed: datetime | None = None
+    refresh_slot: int = -1
+    spot_reason: str = ""
+    vendor_gamma: float | None = None
+    vendor_gamma_at: float = 0.0
+    line_center: int | None = None
+    lines: tuple[OptionContract, ...] = ()
+
+
+@dataclass(slots=True)
+class SymbolState:
+    symbol: str
+    con_id: int = 0
+    size_multiplier: int = 1
+    connection: str = ""
+    halted: bool = False
+    book: Book = field(default_factory=Book)
+    order_flow: OrderFlow = field(default_factory=OrderFlow)
+    chain: ChainState = field(default_factory=ChainState)
+    bars: SessionBars = field(default_factory=SessionBars)
+    minutes: MinuteVolatility = field(default_factory=MinuteVolatility)
+    skew_scores: EwMoments = field(default_factory=five_sessions_moments)
+    flow: Flow = field(default_factory=Flow)
+    news: NewsState = field(default_factory=NewsState)
+    auction: AuctionRun = field(default_factory=AuctionRun)
+    past: Past | None = None
+
+    def begin_session(self, session_date: date, opening_minutes: float) -> None:
+        """A new day: sums start anew, EW moments and listed contracts carry over the night."""
+        self.book = Book()
+        scores = self.order_flow.slow
+        self.order_flow = OrderFlow(slow=scores)
+        self.chain = ChainState(table=self.chain.table.carried_over(session_date))
+        self.bars = SessionBars(opening=OpeningRange(opening_minutes))
+        self.minutes.previous_close = None
+        self.minutes.ranges.clear()
+        self.flow.begin_session()
+        volumes = self.news.volumes
+        self.news = NewsState(volumes=volumes)
+        self.auction = AuctionRun()
+        self.halted = False
+        self.past = None
+
+
+@dataclass(slots=True)
+class AnalyticsState:
+    """The whole state. `due`, `chains` and `ignored` hold what the last event gave rise to."""
+
+    parameters: ParameterState = field(default_factory=ParameterState)
+    settings: Settings | None = None
+    session: Session | None = None
+    thinned: bool = False
+    symbols: dict[str, SymbolState] = field(
+        default_factory=lambda: {symbol: SymbolState(symbol) for symbol in SYMBOLS}
+    )
+    history: History = field(default_factory=History)
+    history_read: int = -1
+    tide: Tide = field(default_factory=Tide)
+    tide_minute: int = -1
+    tide_5d_z: float | None = None
+    calendar: tuple[CalendarEvent, ...] | None = None
+    calendar_today: tuple[str, ...] | None = None
+    calendar_next: tuple[str, ...] | None = None
+    news_at: float | None = None
+    major_seen: dict[str, None] = field(default_factory=dict)
+    auction_ticks: dict[str, AuctionTicks] = field(default_factory=dict)
+    member_books: dict[str, Book] = field(default_factory=dict)
+    member_venues: dict[str, str] = field(default_factory=dict)
+    unreadable: int = 0
+    due: list[str] = field(default_factory=list)
+    chains: list[ChainEvaluated] = field(default_factory=list)
+    ignored: list[BarIgnored] = field(default_factory=list)
+    lines: list[LinesWanted] = field(default_factory=list)
+
+    def spot(self, symbol: SymbolState, now: float) -> tuple[float | None, bool, str]:
+        """Price to evaluate the chain at, whether it is a fresh quote, and what is wrong."""
+        assert self.settings is not None
+        book = symbol.book
+        if book.good_mid > 0 and now - book.good_at <= self.settings.quote_age_max:
+            return book.good_mid, not symbol.halted, "HALTED" if symbol.halted else ""
+        bars = symbol.bars
+        if bars.close is not None and now - bars.arrived_at <= self.settings.bar_age_max:
+            return bars.close, False, "SPOT_FROM_BAR"
+        return None, False, "NO_SPOT"
