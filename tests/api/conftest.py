@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,7 +23,18 @@ from starlette.applications import Starlette
 from api.app import create_app
 from api.settings import ApiSettings
 from domain.event import Body, Proposed, derived_id
-from run.api import Server, open_pool
+from domain.events.positions import LegPosition, PositionChanged, PositionMarked, PositionOpened
+from domain.events.signals import ExitPlan
+from domain.instruments import (
+    Direction,
+    Leg,
+    OptionContract,
+    Right,
+    Strategy,
+    Structure,
+    StructureKind,
+)
+from run.api import Server, open_pool, open_redis
 from store.postgres import PostgresStore
 
 PASSWORD = "correct horse battery"
@@ -84,8 +96,17 @@ class Api:
 
 
 @pytest.fixture
+async def api_redis(request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
+    """A real one, unless the test names an address where there is none."""
+    url = getattr(request, "param", None) or request.getfixturevalue("redis_url")
+    client = open_redis(url)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
 async def api(
-    store: PostgresStore, database_url: str, redis: Redis, tmp_path: Path
+    store: PostgresStore, database_url: str, api_redis: Redis, tmp_path: Path
 ) -> AsyncIterator[Api]:
     skipped = [0.0]
     pool = await open_pool(database_url)
@@ -100,7 +121,7 @@ async def api(
         random_bytes=secrets.token_bytes,
         control_wait_seconds_max=0.2,
     )
-    app = create_app(settings, store, redis, pool)
+    app = create_app(settings, store, api_redis, pool)
     config = uvicorn.Config(
         app, host="127.0.0.1", port=0, log_config=None, timeout_graceful_shutdown=1
     )
@@ -116,3 +137,78 @@ async def api(
     server.should_exit = True
     await serving
     await pool.close()
+
+
+AT = datetime(2026, 10, 6, 14, 0, tzinfo=UTC)
+STRUCTURE = Structure(
+    kind=StructureKind.LONG_OPTION,
+    legs=(
+        Leg(
+            contract=OptionContract(
+                con_id=11,
+                symbol="SPY",
+                expiry=date(2026, 10, 6),
+                strike=Decimal("670"),
+                right=Right.CALL,
+            ),
+            ratio=1,
+        ),
+    ),
+)
+
+
+def opened(position_id: str) -> PositionOpened:
+    return PositionOpened(
+        position_id=position_id,
+        signal_id=f"signal-{position_id}",
+        decision_id=f"decision-{position_id}",
+        strategy=Strategy.ZERO_DTE,
+        symbol="SPY",
+        direction=Direction.BULLISH,
+        structure=STRUCTURE,
+        planned_units=3,
+        exit_plan=ExitPlan(
+            target_price=Decimal("3.10"),
+            stop_price=Decimal("1.05"),
+            time_stop_at=AT,
+            forced_flat_at=AT,
+        ),
+        max_loss_per_unit_usd=Decimal("210.65"),
+        risk_units=Decimal("0.25"),
+        opened_at=AT,
+    )
+
+
+@pytest.fixture
+def trade() -> Callable[[Api], Awaitable[PositionOpened]]:
+    """A position of three units with a mark, appended as the trader would."""
+
+    async def append(api: Api, position_id: str = "p-1") -> PositionOpened:
+        body = opened(position_id)
+        first = await api.append(body, f"position/{position_id}", 1)
+        changed = PositionChanged(
+            position_id=position_id,
+            fill_id="f-1",
+            legs=(LegPosition(con_id=11, quantity=3),),
+            units=3,
+            average_entry_price=Decimal("2.10"),
+            average_exit_price=None,
+            realised_pnl=Decimal("-1.95"),
+            fees=Decimal("1.95"),
+        )
+        await api.append(changed, f"position/{position_id}", 2, first)
+        mark = PositionMarked(
+            position_id=position_id,
+            symbol="SPY",
+            mark="2.35",
+            bid="2.34",
+            ask="2.36",
+            unrealised_pnl="75.00",
+            underlying_price=671.25,
+            quote_age_seconds=0.4,
+            quality="OK",
+        )
+        await api.append(mark, f"marks/{position_id}")
+        return body
+
+    return append

@@ -1,0 +1,184 @@
+"""What the live page shows is what the log says, and it survives a dead Redis."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from domain.events.approvals import ApprovalDecided, ApprovalRequested
+from domain.events.controls import TradingHalted
+from domain.events.feeds import FeedGapOpened, FeedStateChanged
+from domain.events.positions import ExitReason, PositionClosed
+from domain.events.publication import DeliveryConfirmed, DeliveryScheduled, Tier, Vendor
+from domain.events.system import ClockStarted, ProcessHeartbeat
+from domain.instruments import Strategy
+from store.contract import Checkpoint
+
+AT = datetime(2026, 10, 6, 14, 0, tzinfo=UTC)
+
+
+async def _rows(api: Any, path: str, **params: Any) -> list[dict[str, Any]]:
+    answer = await api.get(path, **params)
+    assert answer.status_code == 200, answer.text
+    rows: list[dict[str, Any]] = answer.json()["rows"]
+    return rows
+
+
+async def test_a_position_shows_fills_mark_and_result_as_text(api: Any, trade: Any) -> None:
+    await api.login()
+    await trade(api)
+    (row,) = await _rows(api, "/positions")
+    assert (row["units"], row["entry_price"], row["mark"]) == (3, "2.10", "2.35")
+    assert (row["realised_pnl"], row["unrealised_pnl"]) == ("-1.95", "75.00")
+    assert row["structure"] == ["+1 SPY 2026-10-06 670C"]
+    assert row["max_loss_usd"] == "631.95" and row["state"] == "open"
+    total = (await api.get("/pnl")).json()["total"]
+    assert (total["total"], total["open"], total["without_mark"]) == ("73.05", 1, 0)
+
+
+async def test_a_closed_position_goes_below_the_open_ones_and_counts_for_its_day(
+    api: Any, trade: Any
+) -> None:
+    await api.login()
+    clock = ClockStarted(base_market_time=AT, speed=1.0, session_date=AT.date())
+    await api.append(clock, "clock")
+    await trade(api, "p-1")
+    await trade(api, "p-2")
+    closed = PositionClosed(
+        position_id="p-2",
+        signal_id="signal-p-2",
+        strategy=Strategy.ZERO_DTE,
+        symbol="SPY",
+        reason=ExitReason.TARGET,
+        units=3,
+        entry_price=Decimal("2.10"),
+        exit_price=Decimal("3.10"),
+        realised_pnl=Decimal("296.10"),
+        fees=Decimal("3.90"),
+        pnl_over_max_loss=Decimal("0.47"),
+        opened_at=AT,
+        closed_at=AT,
+    )
+    await api.append(closed, "position/p-2", "closed")
+    rows = await _rows(api, "/positions")
+    assert [(row["position_id"], row["state"]) for row in rows] == [
+        ("p-1", "open"),
+        ("p-2", "closed"),
+    ]
+    assert [row["position_id"] for row in await _rows(api, "/positions", open="true")] == ["p-1"]
+    assert (await api.get("/pnl")).json()["total"]["total"] == "369.15"
+
+
+async def test_approvals_and_deliveries_show_what_became_of_them(api: Any) -> None:
+    await api.login()
+    asked = ApprovalRequested(
+        approval_id="ap-1",
+        kind="post",
+        subject_id="p-1",
+        revision=1,
+        text="SPY call opened",
+        targets=("x",),
+        expires_at=AT,
+    )
+    first = await api.append(asked, "approval/ap-1", 1)
+    assert [row["state"] for row in await _rows(api, "/approvals")] == ["waiting"]
+    decided = ApprovalDecided(
+        approval_id="ap-1", revision=1, approved=True, who="ann", callback_id="c"
+    )
+    await api.append(decided, "approval/ap-1", 2, first)
+    (row,) = await _rows(api, "/approvals")
+    assert (row["state"], row["who"], row["text"]) == ("approved", "ann", "SPY call opened")
+
+    scheduled = DeliveryScheduled(
+        delivery_id="d-1",
+        source_event_id="e",
+        kind="entry",
+        vendor=Vendor.DISCORD,
+        channel="premium",
+        tier=Tier.PREMIUM,
+        public_id="T-1",
+        trade_id="p-1",
+        title="Opened",
+        body="SPY call",
+        fields={},
+        due_at=AT,
+        event_at=AT,
+        reply_to="",
+        policy_version=1,
+    )
+    first = await api.append(scheduled, "delivery/d-1", 1)
+    confirmed = DeliveryConfirmed(delivery_id="d-1", remote_id="99", remote_at=AT, via="response")
+    await api.append(confirmed, "delivery/d-1", 2, first)
+    (row,) = await _rows(api, "/publications")
+    assert (row["state"], row["remote_id"], row["tier"]) == ("confirmed", "99", "premium")
+
+
+async def test_health_names_what_is_not_up(api: Any) -> None:
+    await api.login()
+    beat = ProcessHeartbeat(
+        process="trader", run_id="r", state="running", position=7, figures={"queue_depth": 4.0}
+    )
+    await api.append(beat, "heartbeat/trader")
+    feed = FeedStateChanged(feed="uw.socket", state="ready", reason="", connection="1")
+    await api.append(feed, "feed/uw.socket")
+    await api.store.append([], Checkpoint("projector", 0, 1))
+    health = (await api.get("/health")).json()
+    assert health["overall"] == {"status": "up", "not_up": []}
+    (process,) = health["processes"]
+    assert (process["name"], process["status"], process["age_seconds"] < 6) == (
+        "trader",
+        "up",
+        True,
+    )
+    assert health["queues"]["of_processes"] == {"trader": "4"}
+    assert health["projections"][0]["lag_events"] == 2
+    assert health["redis"]["used_memory_bytes"] > 0 and health["postgres"]["head"] >= 2
+    assert health["desk"]["mode"] == "sandbox" and health["halt"]["is_halted"] is False
+
+    await api.append(FeedGapOpened(feed="uw.socket", since=AT, cause="lost"), "feed/uw.socket", 2)
+    api.skip(2)
+    health = (await api.get("/health")).json()
+    assert health["overall"] == {"status": "degraded", "not_up": ["uw.socket"]}
+
+
+async def test_a_halt_from_before_the_history_is_still_shown(api: Any) -> None:
+    await api.append(TradingHalted(who="risk", reason="DRAWDOWN: too much"), "control")
+    await api.login()
+    health = (await api.get("/health")).json()
+    assert health["halt"]["is_halted"] and health["halt"]["reason"] == "DRAWDOWN: too much"
+
+
+@pytest.mark.parametrize("api_redis", ["redis://127.0.0.1:1"], indirect=True)
+async def test_the_page_works_when_redis_is_away(api: Any, trade: Any) -> None:
+    await api.login()
+    await trade(api)
+    health = (await api.get("/health")).json()
+    assert health["redis"]["status"] == "down" and "redis" in health["overall"]["not_up"]
+    assert len(await _rows(api, "/positions")) == 1
+    assert (await api.control("/halt")).status_code == 202
+
+
+async def test_metrics_count_requests_by_route(api: Any) -> None:
+    await api.get("/session")
+    text = (await api.client.get("/metrics")).text
+    assert 'striketape_api_requests_total{route="/api/v1/session",status="401"}' in text
+
+
+async def test_the_built_page_is_served_with_long_lived_assets(api: Any) -> None:
+    missing = await api.client.get("/")
+    assert missing.status_code == 503 and "make ui" in missing.text
+    (api.dist / "assets").mkdir(parents=True)
+    (api.dist / "index.html").write_text("<!doctype html><title>desk</title>")
+    (api.dist / "assets" / "main-abc123.js").write_text("1")
+    (api.dist.parent / "secret.txt").write_text("secret")
+    view = await api.client.get("/timeline?type=TradingHalted")
+    assert view.status_code == 200 and "desk" in view.text
+    assert view.headers["cache-control"] == "no-cache"
+    asset = await api.client.get("/assets/main-abc123.js")
+    assert "immutable" in asset.headers["cache-control"]
+    assert asset.headers["content-type"].startswith("text/javascript")
+    for path in ("/assets/none.js", "/..%2fsecret.txt", "/assets/..%2f..%2fsecret.txt"):
+        assert (await api.client.get(path)).status_code == 404, path
