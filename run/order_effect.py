@@ -1,4 +1,4 @@
-"""The order effect: committed intents become bytes at the broker, each once; outcomes go on the log.
+"""The order effect: committed intents become bytes, each once; outcomes go on the log.
 
 run/trader feeds it every batch that was committed. It sends only what this run committed, on the
 connection that the intent names, in ascending id, after a last look at halt, connection and age;
@@ -272,7 +272,7 @@ class OrderEffect:
     # The connection.
 
     async def connect_once(self) -> None:
-        """One connection, from BrokerConnected to its end. Raises LinkError when it cannot be made."""
+        """Open a connection and record it. Raises LinkError when it cannot be made."""
         self._connections += 1
         name = f"{self.run_id[:12]}-{self._connections}"
         connected = await self.broker.connect(name)

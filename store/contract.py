@@ -105,7 +105,7 @@ class EventStore(Protocol):
         ...
 
     async def emissions(self, worker: str, after: int, up_to: int) -> list[Recorded]:
-        """What a worker's stages emitted for inputs in (after, up_to], by (input_position, ordinal)."""
+        """Emissions of a worker for inputs in (after, up_to], by (input_position, ordinal)."""
         ...
 
     async def checkpoint(self, consumer: str) -> int:

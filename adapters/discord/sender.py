@@ -90,15 +90,20 @@ class DiscordSender:
         self._timeout_seconds = timeout_seconds
         self._client: discord.Client | None = None
         self._login_lock = asyncio.Lock()
+        self._refused: VendorUnavailable | None = None
         hide_in_logs(("discord.http", "discord.client"), (token,))
 
     async def login(self) -> None:
         """Check the token and learn who we are; a no-op when that has happened.
 
+        A refused token is not shown to the vendor again.
+
         Raises:
             VendorUnavailable: nothing was sent; permanent when the token is refused.
         """
         async with self._login_lock:
+            if self._refused is not None:
+                raise self._refused
             if self._client is not None:
                 return
             client = discord.Client(
@@ -114,10 +119,16 @@ class DiscordSender:
                 raise self._unavailable(error) from None
             self._client = client
 
+    def _token_refused(self) -> VendorUnavailable:
+        """From now on nothing is asked: ten thousand 401s in ten minutes ban the address."""
+        text = "the token must be valid, was refused"
+        self._refused = VendorUnavailable("401", text, permanent=True)
+        return self._refused
+
     def _unavailable(self, error: BaseException) -> BaseException:
         """What a failed log-in raises; a cancellation stays one."""
         if isinstance(error, discord.LoginFailure):
-            return VendorUnavailable("401", "the token must be valid, was refused", permanent=True)
+            return self._token_refused()
         if isinstance(error, discord.RateLimited):
             text = "rate limited at log-in"
             return VendorUnavailable("429", text, retry_after_seconds=error.retry_after)
@@ -216,6 +227,8 @@ class DiscordSender:
     def _refusal(self, error: discord.HTTPException, text: str) -> NotSent:
         if error.status == 429:
             return NotSent(False, "429", text, _retry_after(error))
+        if error.status == 401:
+            return self._token_refused().as_not_sent()
         code = str(error.code or error.status)
         if error.code == _TWIN_DELETED:
             text = "it was sent before and has been removed by someone"

@@ -164,8 +164,13 @@ class IbOrders:
 
     def _open_link(self) -> OrderLink:
         if self._link is None or not self._link.is_open:
-            raise NotSent("a connection must be open, was none")
+            raise LinkError("a connection must be open, was none")
         return self._link
+
+    def _sending_link(self) -> OrderLink:
+        if not self.is_connected:
+            raise NotSent("a connection must be open, was none")
+        return self._open_link()
 
     # What is.
 
@@ -198,6 +203,9 @@ class IbOrders:
 
         The library's own counter, which also numbers requests, is moved above the block. The
         caller commits the event before it uses an id.
+
+        Raises:
+            LinkError: there is no connection.
         """
         link = self._open_link()
         first = max(first_above + 1, link.next_valid_id, link.client.getReqId())
@@ -227,7 +235,7 @@ class IbOrders:
         Raises:
             NotSent: none of them left.
         """
-        link = self._open_link()
+        link = self._sending_link()
         self._check_members(intents)
         self._check_room(link, len(intents))
         ids = {intent.order_ref: intent.order_id for intent in intents}
@@ -286,7 +294,7 @@ class IbOrders:
         Raises:
             NotSent: its openOrder was not seen on this connection, or nothing can be sent.
         """
-        link = self._open_link()
+        link = self._sending_link()
         self._check_change(link, change.order_id, change.connection)
         seen = link.orders[(self._client_id, change.order_id)]
         order = translate.modified_order(original, change, seen)
@@ -301,7 +309,7 @@ class IbOrders:
         Raises:
             NotSent: nothing can be sent.
         """
-        link = self._open_link()
+        link = self._sending_link()
         self._check_room(link, 1)
         self._sent_at.append(time.monotonic())
         link.client.cancelOrder(order_id)
@@ -321,7 +329,7 @@ class IbOrders:
         Raises:
             NotSent: nothing left.
         """
-        link = self._open_link()
+        link = self._sending_link()
         self._check_id(intent, self._last_sent_id)
         self._check_room(link, 1)
         self._last_sent_id = intent.order_id

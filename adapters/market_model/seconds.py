@@ -38,11 +38,14 @@ class SecondTable:
 def table_from_closes(
     symbol: str, start: datetime, before: float, closes: Floats, volume: Integers
 ) -> SecondTable:
-    """Seconds of a made path: each opens where the last one closed. Prices are rounded to cents."""
-    rounded = np.round(closes, 2)
-    opens = np.concatenate(([round(before, 2)], rounded[:-1]))
+    """Seconds of a made path: each opens where the last one closed. Prices are rounded to cents.
+
+    A second without volume has no trade, so the last close stands through it.
+    """
     traded = volume > 0
-    opens = np.where(traded, opens, rounded)
+    place = np.maximum.accumulate(np.where(traded, np.arange(len(closes)), -1))
+    rounded = np.where(place < 0, round(before, 2), np.round(closes, 2)[place])
+    opens = np.concatenate(([round(before, 2)], rounded[:-1]))
     return SecondTable(
         symbol=symbol,
         start=start,

@@ -118,16 +118,17 @@ class TelegramBot:
         self._poll_request = _Request(
             connection_pool_size=1, read_timeout=10, connect_timeout=5, pool_timeout=5
         )
+        self._send_request = _Request(
+            connection_pool_size=8,
+            read_timeout=read_seconds,
+            write_timeout=read_seconds,
+            connect_timeout=5,
+            pool_timeout=5,
+        )
         self._bot = Bot(
             token,
             base_url=base_url,
-            request=_Request(
-                connection_pool_size=8,
-                read_timeout=read_seconds,
-                write_timeout=read_seconds,
-                connect_timeout=5,
-                pool_timeout=5,
-            ),
+            request=self._send_request,
             get_updates_request=self._poll_request,
         )
         self._is_open = False
@@ -144,7 +145,9 @@ class TelegramBot:
 
     async def close(self) -> None:
         await self._bot.shutdown()
+        # A bot whose log-in failed does not close what it had opened.
         await self._poll_request.shutdown()
+        await self._send_request.shutdown()
         self._is_open = False
 
     async def send_approval(

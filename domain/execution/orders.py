@@ -53,9 +53,6 @@ from domain.session import Session
 from domain.stage import Emission
 
 _KEEP_ENDED = timedelta(hours=18)
-_LOOK_EVERY = timedelta(seconds=60)
-_LOOK_AGAIN = timedelta(seconds=10)
-"""Real time between looks at the broker's lists, at rest and while something differs."""
 _Fold = Callable[[Desk, Recorded, Any], None]
 
 
@@ -104,8 +101,8 @@ def _clock_ticked(desk: Desk, event: Recorded, body: ClockTicked) -> None:
     work_all(desk)
     seen = desk.snapshot_at
     if desk.is_ready and seen is not None:
-        pause = _LOOK_EVERY if desk.clean else _LOOK_AGAIN
-        if event.recorded_at - seen > pause:
+        pause = "execution.look_every_s" if desk.clean else "execution.look_again_s"
+        if event.recorded_at - seen > desk.seconds(pause):
             desk.want_snapshot("regular" if desk.clean else "differences")
 
 

@@ -7,7 +7,7 @@ events of the order stage, never a guess. Called by orders.py for every BrokerSn
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from domain.event import DeskEvent
 from domain.events.orders import (
@@ -26,8 +26,6 @@ from domain.execution.order_book import Order, changed
 from domain.execution.order_state import Standing, standing
 from domain.instruments import SYMBOLS, OptionContract
 
-CONFIRM_AFTER = timedelta(seconds=10)
-"""Two snapshots this far apart must agree before an absence is believed."""
 _OPTION = "OPT"
 _S = OrderState
 
@@ -131,7 +129,7 @@ def _settle(
         if not order.state.is_final and state is _S.UNKNOWN:
             result.differences.append(f"{order.ref} is completed, executions are missing")
     elif not order.state.is_final:
-        _absent(snapshot, result, order, filled)
+        _absent(desk, snapshot, result, order, filled)
     elif filled != order.filled:
         _change(result, order, order.state, "executions", filled, 0)
 
@@ -174,7 +172,11 @@ def _completed_state(order: Order, completed: SnapshotOrder) -> OrderState:
 
 
 def _absent(
-    snapshot: BrokerSnapshotReceived, result: Reconciliation, order: Order, filled: int
+    desk: Desk,
+    snapshot: BrokerSnapshotReceived,
+    result: Reconciliation,
+    order: Order,
+    filled: int,
 ) -> None:
     """No list has it. An absence on the connection that sent it needs a second look."""
     if order.state is _S.INTENDED:
@@ -182,7 +184,8 @@ def _absent(
     own_connection = snapshot.connection in (order.sent_on, order.seen_on)
     combination_exit = order.purpose is Purpose.EXIT and not order.structure.is_single
     since = order.missed_at or snapshot.taken_at
-    agreed = order.missed_at is not None and snapshot.taken_at - since >= CONFIRM_AFTER
+    apart = desk.seconds("execution.confirm_absence_s")
+    agreed = order.missed_at is not None and snapshot.taken_at - since >= apart
     if (own_connection or combination_exit) and not agreed:
         result.missed[order.ref] = since
         _change(result, order, _S.UNKNOWN, "in no list of the broker", filled, 0)
@@ -258,7 +261,8 @@ def _differs(
     same = before is not None and before.difference == shown - have
     since = before.since if before is not None and same else snapshot.taken_at
     confirmed = same and before is not None and before.confirmed
-    if same and not confirmed and snapshot.taken_at - since >= CONFIRM_AFTER:
+    apart = desk.seconds("execution.confirm_absence_s")
+    if same and not confirmed and snapshot.taken_at - since >= apart:
         confirmed = True
         position = trade.position_id if trade else ""
         result.adjustments.append(

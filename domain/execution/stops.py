@@ -81,7 +81,8 @@ class StopState:
     inputs: dict[str, RiskInputs] = field(default_factory=dict)
     positions: dict[str, Watched] = field(default_factory=dict)
     entries: dict[str, Structure] = field(default_factory=dict)
-    """Structures of live entry orders by reference."""
+    """Structures of entry orders by reference, until the tick after their end."""
+    ended: set[str] = field(default_factory=set)
     wanted: frozenset[int] = frozenset()
     account: dict[str, str] = field(default_factory=dict)
     quoted: tuple[str, ...] = ()
@@ -140,6 +141,9 @@ def _evolve(state: StopState, event: Recorded) -> None:
                 state.quoted = _watch_line(state, body.con_id, now)
         case ClockTicked():
             _watch_silent(state, now)
+            for ref in state.ended:
+                state.entries.pop(ref, None)
+            state.ended.clear()
         case IbBarReceived() as body:
             _bar(state, body)
         case ParametersChanged() as body:
@@ -175,7 +179,7 @@ def _evolve(state: StopState, event: Recorded) -> None:
                 state.entries[body.order_ref] = body.structure
         case OrderChanged() as body:
             if body.state.is_final:
-                state.entries.pop(body.order_ref, None)
+                state.ended.add(body.order_ref)
         case _:
             _evolve_position(state, event)
 
@@ -303,7 +307,7 @@ def _react(state: StopState, event: Recorded) -> list[Emission]:
                 if watched.is_held:
                     emitted += _judge(state, watched, now, timed=True)
                     emitted += _marked(state, watched, now)
-            return emitted
+            return emitted + _lines(state, only_more=False)
         case IbBarReceived() as body:
             return [
                 emission
@@ -318,9 +322,9 @@ def _react(state: StopState, event: Recorded) -> list[Emission]:
         case TradeCancelRequested() as body:
             return _operator(state, body)
         case PositionOpened() as body:
-            return [_initial_stop(state.positions[body.position_id]), *_lines(state)]
-        case OrderIntended() | OrderChanged() | PositionChanged():
-            return _lines(state)
+            return [_initial_stop(state.positions[body.position_id])]
+        case OrderIntended() | PositionChanged():
+            return _lines(state, only_more=True)
         case _:
             return []
 
@@ -448,8 +452,11 @@ def _marked(state: StopState, watched: Watched, now: datetime) -> list[Emission]
     return [Emission(f"marks/{watched.position_id}", body, watched.correlation_id)]
 
 
-def _lines(state: StopState) -> list[Emission]:
-    """Lines for legs held or being traded, asked for when the set changes."""
+def _lines(state: StopState, *, only_more: bool) -> list[Emission]:
+    """Lines for legs held or being traded: more at once, fewer at the next tick.
+
+    Between an entry's end and its position's beginning no line may be given up.
+    """
     reasons: dict[int, tuple[OptionContract, str]] = {}
     for structure in state.entries.values():
         for leg in structure.legs:
@@ -458,7 +465,8 @@ def _lines(state: StopState) -> list[Emission]:
         for leg in watched.structure.legs:
             if watched.legs.get(leg.contract.con_id):
                 reasons[leg.contract.con_id] = (leg.contract, "held")
-    if frozenset(reasons) == state.wanted:
+    wanted = frozenset(reasons)
+    if wanted == state.wanted or (only_more and wanted <= state.wanted):
         return []
     lines = tuple(
         WantedLine(contract=contract, reason=reason)

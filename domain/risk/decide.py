@@ -192,17 +192,22 @@ def wants_what_if(state: RiskState, signal: SignalValidated, decided: RiskDecide
     }
 
 
+def _estimate(signal: SignalValidated, found: Amounts, answer: Answer | None) -> Decimal | None:
+    """Local margin of what was asked about, or of what is proposed."""
+    if found.unit is None:
+        return None
+    if answer is not None:
+        return local_estimate(signal.structure, answer.limit_price, answer.quantity)
+    return local_estimate(signal.structure, found.price, max(1, found.units))
+
+
 def decide(state: RiskState, signal: SignalValidated, answer: Answer | None) -> RiskDecided:
     """Every check on the state as it is now. Approved only when all of them pass."""
     book = value_book(state)
     asked = () if answer is None else (Room(DenialCode.MARGIN.value, float(answer.quantity)),)
     found = amounts(state, signal, book, asked)
     book_checks, grid = _book_checks(state, signal, found, book)
-    estimate = (
-        local_estimate(signal.structure, found.price, max(1, found.units))
-        if answer is None
-        else local_estimate(signal.structure, answer.limit_price, answer.quantity)
-    )
+    estimate = _estimate(signal, found, answer)
     checks = (
         *trading_checks(state, signal),
         *broker_checks(state),

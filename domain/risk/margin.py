@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 from domain.events.risk import Check
 from domain.instruments import MULTIPLIER, Strategy, Structure, StructureKind
 from domain.parameter import ParameterState
-from domain.risk.check_row import check_row
+from domain.risk.check_row import check_row, missing_row
 from domain.risk.codes import DenialCode
 from domain.risk.max_loss import structure_width
 
@@ -105,14 +105,20 @@ def _answer_checks(
 
 def margin_checks(
     structure: Structure,
-    estimate: Decimal,
+    estimate: Decimal | None,
     answer: Answer | None,
     values: dict[str, str],
     equity: Decimal | None,
     parameters: ParameterState,
 ) -> list[Check]:
-    """What-if, mismatch, excess after the trade, look-ahead and post-expiry excess."""
+    """What-if, mismatch, excess after the trade, look-ahead and post-expiry excess.
+
+    `estimate` None: the structure has no bounded loss, so that no margin can be told.
+    """
     code = DenialCode
+    if estimate is None:
+        codes = (code.MARGIN, code.MARGIN_MISMATCH, code.MARGIN_EXCESS, code.MARGIN_LOOK_AHEAD)
+        return [missing_row(each, "a bounded structure") for each in codes]
     checks = _answer_checks(structure, estimate, answer, parameters)
     change = estimate
     if answer is not None and answer.initial_change is not None:

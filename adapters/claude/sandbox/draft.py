@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from adapters.people_sandbox.ledger import Json
 
-_FACT = re.compile(r"^\W*(?P<id>[A-Za-z]\w*?\d\w*)\s*\|\s*(?P<label>[^|\n]+)\|", re.MULTILINE)
+_FACT = re.compile(r"^[ \t*-]*(?P<id>[A-Za-z]\w*?\d\w*)\s*\|\s*(?P<label>[^|\n]+)\|", re.MULTILINE)
 _FACT_ID_NAMES = ("fact_ids", "facts", "sources", "slots")
 _PATTERNS = (
     "{label} stands at {slot}.",

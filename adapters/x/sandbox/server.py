@@ -132,7 +132,7 @@ class XSandbox(VendorSandbox):
             return _problem(403, "Forbidden", _DUPLICATE, headers)
         post_id = max((int(now * 1000) - _EPOCH_MS) << 22, self._state.last_id + 1)
         user = self.world.accounts.x_user_id
-        self.record("post", {"text": text}, channel=user, remote_id=str(post_id))
+        self.record("tweet", {"text": text}, channel=user, remote_id=str(post_id))
         data = {**self._state.posts[str(post_id)]}
         shown = {"id": data["id"], "text": data["text"], "edit_history_tweet_ids": [data["id"]]}
         return json_reply({"data": shown}, 201, headers)

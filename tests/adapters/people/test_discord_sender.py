@@ -233,6 +233,20 @@ async def test_a_bad_token_is_permanent_and_is_not_shown(sandbox: PeopleSandbox)
     assert isinstance(outcome, NotSent) and outcome.permanent
 
 
+async def test_a_token_that_is_refused_is_not_shown_to_the_vendor_again(
+    discord_sender: DiscordSender, control: Any
+) -> None:
+    await discord_sender.login()
+    body = {"message": "401: Unauthorized", "code": 0}
+    await control.fault("discord", MESSAGES, "status", status=401, body=body)
+    for _ in range(2):
+        outcome = await send(discord_sender)
+        assert isinstance(outcome, NotSent) and outcome.permanent
+        assert outcome.vendor_code == "401"
+    assert isinstance(await discord_sender.find(1001, "MARKd1", ago()), CannotTell)
+    assert await control.ledger("discord") == []
+
+
 async def test_nobody_listening_is_not_sent(unused_tcp_port: int) -> None:
     sender = DiscordSender(f"http://127.0.0.1:{unused_tcp_port}/api/v10", "token")
     outcome = await send(sender)

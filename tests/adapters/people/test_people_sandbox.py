@@ -82,7 +82,7 @@ async def test_after_a_restart_all_that_was_accepted_is_found(
 async def test_half_a_line_of_a_killed_process_is_left_out(tmp_path: Path) -> None:
     folder = tmp_path / "people"
     async with PeopleSandbox(time.time, state_dir=folder) as first:
-        first.world.ledger.append("x", "post", {"text": "whole"}, remote_id="7")
+        first.world.ledger.append("x", "tweet", {"text": "whole"}, remote_id="7")
     with (folder / "people.jsonl").open("a") as file:
         file.write('{"sequence": 2, "vendor": "x", "ki')
     for _ in range(2):
@@ -117,7 +117,7 @@ async def test_reading_back_before_a_retry_leaves_one_copy_at_every_vendor(
     assert all(isinstance(one, Found) and one.duplicates == 0 for one in found)
     assert isinstance(await discord_send(discord_sender), Sent)
     kinds = [entry["kind"] for entry in await control.get("ledger")]
-    assert kinds == ["message", "post", "submission"]
+    assert kinds == ["message", "tweet", "submission"]
 
 
 async def test_ledger_entries_carry_both_times_and_a_hash(x_poster: XPoster, control: Any) -> None:

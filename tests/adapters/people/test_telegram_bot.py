@@ -81,6 +81,13 @@ async def test_two_presses_are_two_updates_and_a_duplicated_one_keeps_its_id(
     assert [update_id for update_id, _ in found] == [1001, 1002, 1002]
 
 
+async def test_updates_out_of_order_keep_their_ids(telegram_bot: TelegramBot, control: Any) -> None:
+    for text in ("/halt", "/status"):
+        await control.post("telegram/message", {"text": text})
+    await control.fault("telegram", "/getUpdates$", "reorder_updates")
+    assert [update_id for update_id, _ in await telegram_bot.updates(0, 1)] == [1002, 1001]
+
+
 async def test_a_second_poller_ends_the_first_with_a_conflict(
     sandbox: PeopleSandbox, telegram_bot: TelegramBot, control: Any
 ) -> None:

@@ -1,0 +1,228 @@
+"""The trader daemon: the single writer to the broker account.
+
+Stages risk, orders, positions and stops decide; the order effect sends. It waits for no people,
+chat, model or Redis. Usually run/watchdog starts it and talks to it over two pipes; without them
+it runs alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from adapters.interactive_brokers.orders import IbOrders, NotSent
+from domain.events.controls import CONTROL_STREAM, HaltRequested
+from domain.events.orders import EmergencyCancelSent, Purpose
+from domain.execution.desk import Desk
+from run.cancel_journal import CancelJournal
+from run.order_effect import OrderEffect
+from run.service import Process, serve
+from run.worker import Worker
+from run.workers import WORKERS
+from store.errors import StoreError
+
+HALT_FILE = "halt"
+HALT_POLL_SECONDS = 0.1
+REPORT_SECONDS = 0.5
+REASON_LENGTH_MAX = 200
+
+
+class HaltFile:
+    """var/halt: while it exists no entry leaves. Its first line is the reason."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / HALT_FILE
+        self._reported: int | None = None
+
+    def reason(self) -> str:
+        """Why trading is halted by the file; empty when there is none."""
+        try:
+            text = self.path.read_text(errors="replace")
+        except FileNotFoundError:
+            self._reported = None
+            return ""
+        first = text.strip().splitlines()[0] if text.strip() else "halt file"
+        return first[:REASON_LENGTH_MAX]
+
+    def is_new(self) -> bool:
+        """True once for each time that the file is written."""
+        try:
+            written = self.path.stat().st_mtime_ns
+        except FileNotFoundError:
+            return False
+        if written == self._reported:
+            return False
+        self._reported = written
+        return True
+
+
+class WatchdogLine:
+    """The pipes to the watchdog: commands come in, reports go out. A line each."""
+
+    def __init__(self, control: int, report: int, on_halt: Callable[[str], None]) -> None:
+        self._control, self._report = control, report
+        self._on_halt = on_halt
+
+    def say(self, line: str) -> None:
+        """A report is short and the pipe empty: it never blocks. Without a watchdog: the end.
+
+        Raises:
+            BrokenPipeError: the watchdog is gone; a trader alone cannot be halted by it.
+        """
+        os.write(self._report, line.encode() + b"\n")
+
+    async def listen(self) -> None:
+        """Obey halts at once and confirm them; end with the watchdog."""
+        reader = asyncio.StreamReader()
+        loop = asyncio.get_running_loop()
+        pipe = os.fdopen(self._control, "rb", buffering=0)
+        transport, _ = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), pipe
+        )
+        try:
+            while line := await reader.readline():
+                command, _, reason = line.decode(errors="replace").strip().partition(" ")
+                if command == "halt":
+                    self._on_halt(reason or "watchdog")
+                    self.say("halted")
+        finally:
+            transport.close()
+        raise BrokenPipeError("the watchdog must live while its trader does, was gone")
+
+    async def beat(self) -> None:
+        """Say that this process turns its loop."""
+        while True:
+            self.say("beat")
+            await asyncio.sleep(REPORT_SECONDS)
+
+
+class Trader:
+    """The parts of the daemon, wired; `run` ends when one of them does."""
+
+    def __init__(self, process: Process, broker: IbOrders | None = None) -> None:
+        settings = process.settings
+        self.process = process
+        self.worker = Worker(
+            "trader",
+            WORKERS["trader"](settings),
+            process.store,
+            process.build,
+            configuration_sha256=process.configuration_sha256,
+            figures=self._figures,
+        )
+        self.broker = broker or IbOrders(
+            settings.ib_host,
+            settings.ib_port,
+            settings.ib_trader_client_id,
+            self.worker.run_id,
+            lambda: datetime.now(UTC),
+            account=settings.ib_account,
+        )
+        self.effect = OrderEffect(
+            self.broker, self.worker.recorder, process.store, self.worker.run_id
+        )
+        self.worker._on_committed = self.effect.on_committed
+        self.journal = CancelJournal(settings.var_dir)
+        self.halt_file = HaltFile(settings.var_dir)
+
+    def _figures(self) -> dict[str, float]:
+        return {
+            "broker_connected": float(self.broker.is_connected),
+            "live_entries": float(len(self.effect.live_entries)),
+            "broker_events_waiting": float(self.broker.events.qsize()),
+        }
+
+    async def run(self) -> None:
+        """Journal, worker, then the broker. Raises what ended it."""
+        await self.journal.append_to_log(self.worker.recorder)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.worker.run(), name="trader.worker")
+                tasks.create_task(self._watch_halt_file(), name="trader.halt_file")
+                await self.worker.ready.wait()
+                self._take_over()
+                tasks.create_task(self.effect.run(), name="trader.effect")
+                tasks.create_task(self.effect.record_events(), name="trader.broker_events")
+                tasks.create_task(self.effect.hold_connection(), name="trader.connection")
+        except* StoreError as group:
+            self.cancel_entries(f"the log cannot be written: {group.exceptions[0]}")
+            # The cancels are in the socket's hands; a moment lets them leave.
+            await asyncio.sleep(0.05)
+            raise
+        finally:
+            await self.broker.close("the trader ends")
+
+    def _take_over(self) -> None:
+        """What the log says about halt and live entries holds from the first order on."""
+        for stage, state in zip(
+            self.worker.consumer.stages, self.worker.consumer.states, strict=True
+        ):
+            if stage.name != "orders":
+                continue
+            assert isinstance(state, Desk)
+            if state.halted:
+                self.effect.stop_entries("halted on the log")
+            for order in state.book.live():
+                if order.purpose is Purpose.ENTRY:
+                    self.effect.live_entries[order.ref] = order.order_id
+
+    async def _watch_halt_file(self) -> None:
+        while True:
+            reason = self.halt_file.reason()
+            if reason:
+                self.effect.stop_entries(reason)
+                if self.halt_file.is_new():
+                    halt = HaltRequested(who="file", route="file", reason=reason)
+                    await self.worker.recorder.record(CONTROL_STREAM, halt)
+            await asyncio.sleep(HALT_POLL_SECONDS)
+
+    def cancel_entries(self, reason: str) -> None:
+        """Entries may be cancelled without the log: journalled first, each singly."""
+        self.effect.stop_entries(reason)
+        for order_ref, order_id in sorted(self.effect.live_entries.items()):
+            self.journal.write(
+                EmergencyCancelSent(
+                    order_ref=order_ref,
+                    order_id=order_id,
+                    who="trader",
+                    reason=reason[:REASON_LENGTH_MAX],
+                    cancelled_at=datetime.now(UTC),
+                )
+            )
+            with suppress(NotSent):
+                self.broker.cancel(order_id)
+
+
+def pipes(arguments: list[str]) -> tuple[int, int] | None:
+    """The file descriptors that the watchdog passed, if it did."""
+    parser = argparse.ArgumentParser(prog="run.trader")
+    parser.add_argument("--control", type=int, default=-1)
+    parser.add_argument("--report", type=int, default=-1)
+    given = parser.parse_args(arguments)
+    if given.control < 0 or given.report < 0:
+        return None
+    return given.control, given.report
+
+
+async def main(process: Process) -> None:
+    """Run the trader, on the watchdog's line when there is one."""
+    trader = Trader(process)
+    ends = pipes(sys.argv[1:])
+    if ends is None:
+        await trader.run()
+        return
+    line = WatchdogLine(*ends, trader.effect.stop_entries)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(line.listen(), name="trader.watchdog_line")
+        tasks.create_task(line.beat(), name="trader.beat")
+        tasks.create_task(trader.run(), name="trader")
+
+
+if __name__ == "__main__":
+    sys.exit(serve("trader", main))

@@ -1,0 +1,295 @@
+"""The watchdog: starts the trader as its child, listens to its beats, and sees that a halt acts.
+
+It sends no order itself. A trader that does not confirm a halt within half a real second is
+killed, and not started again before its entries are cancelled singly under the trader's own
+client id, journalled to a file, and that connection is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import structlog
+
+from adapters.interactive_brokers.link import ClientIdInUse, LinkError, RequestFailed
+from adapters.interactive_brokers.orders import IbOrders, NotSent
+from domain.events.controls import HaltRequested
+from domain.events.orders import EmergencyCancelSent
+from domain.execution.references import is_entry
+from run.cancel_journal import CancelJournal
+from run.config import Settings
+from run.service import Process, serve
+from run.trader import HALT_POLL_SECONDS, HaltFile
+from store.contract import EventStore, Selection
+from store.errors import StoreError
+
+CONFIRM_SECONDS = 0.5
+BEAT_SECONDS_MAX = 5.0
+FIRST_BEAT_SECONDS_MAX = 60.0
+STOP_SECONDS = 6.0
+PAUSE_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 15.0)
+QUICK_END_SECONDS = 30.0
+CANCELS_MAX = 100
+Clock = Callable[[], float]
+
+
+@dataclass
+class Child:
+    """The trader's process with its two pipes."""
+
+    process: asyncio.subprocess.Process
+    control: int
+    reports: asyncio.StreamReader
+    started: float
+    last_beat: float | None = None
+    confirmed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def order_halt(self, reason: str) -> None:
+        """Tell it to stop entries; a pipe that is gone is a halt that is not confirmed."""
+        self.confirmed.clear()
+        try:
+            os.write(self.control, f"halt {reason.splitlines()[0] if reason else ''}\n".encode())
+        except OSError:
+            return
+
+    async def read_reports(self) -> None:
+        while line := await self.reports.readline():
+            self.last_beat = time.monotonic()
+            if line.strip() == b"halted":
+                self.confirmed.set()
+
+    @property
+    def is_silent(self) -> bool:
+        """No beat for too long: its loop does not turn."""
+        now = time.monotonic()
+        if self.last_beat is None:
+            return now - self.started > FIRST_BEAT_SECONDS_MAX
+        return now - self.last_beat > BEAT_SECONDS_MAX
+
+    def close(self) -> None:
+        os.close(self.control)
+
+
+async def start_child(command: Sequence[str]) -> Child:
+    """Start the trader with a pipe each way."""
+    control_read, control_write = os.pipe()
+    report_read, report_write = os.pipe()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            "--control",
+            str(control_read),
+            "--report",
+            str(report_write),
+            pass_fds=(control_read, report_write),
+        )
+    finally:
+        os.close(control_read)
+        os.close(report_write)
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(report_read, "rb", buffering=0)
+    )
+    return Child(process, control_write, reader, time.monotonic())
+
+
+async def cancel_entries(broker: IbOrders, journal: CancelJournal, client_id: int, why: str) -> int:
+    """Cancel every open entry of the trader's client id, one by one; how many there were.
+
+    Raises:
+        LinkError, RequestFailed, NotSent: not all could be cancelled; to be called again.
+    """
+    await broker.connect(f"watchdog-{uuid4().hex[:12]}")
+    try:
+        listed = await broker.snapshot()
+        entries = [
+            row
+            for row in listed.open_orders
+            if row.client_id == client_id and is_entry(row.order_ref)
+        ][:CANCELS_MAX]
+        for row in entries:
+            journal.write(
+                EmergencyCancelSent(
+                    order_ref=row.order_ref,
+                    order_id=row.order_id,
+                    who="watchdog",
+                    reason=why,
+                    cancelled_at=datetime.now(UTC),
+                )
+            )
+            broker.cancel(row.order_id)
+        if entries:
+            # The answer to a later request proves that the cancels were read.
+            await broker.snapshot()
+        return len(entries)
+    finally:
+        await broker.close("the watchdog is done")
+
+
+class Watchdog:
+    """One child at a time. `cancel` ends its entries at the broker; it is tried until it works."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        halt_file: HaltFile,
+        cancel: Callable[[str], Awaitable[int]],
+        pauses: Sequence[float] = PAUSE_SECONDS,
+    ) -> None:
+        self.child: Child | None = None
+        self.starts = 0
+        self.kills: list[str] = []
+        self._command = list(command)
+        self._halt_file = halt_file
+        self._cancel = cancel
+        self._pauses = tuple(pauses)
+        self._quick_ends = 0
+        self._halting = asyncio.Lock()
+        self._cancel_first = ""
+        self._log: structlog.stdlib.BoundLogger = structlog.get_logger("watchdog")
+
+    async def run(self) -> None:
+        """Start the trader, again and again, until cancelled; then end it."""
+        try:
+            while True:
+                await self._one_life()
+                if self._cancel_first:
+                    await self._cancel_entries(self._cancel_first)
+                    self._cancel_first = ""
+                await asyncio.sleep(self._pauses[min(self._quick_ends, len(self._pauses) - 1)])
+        finally:
+            await self._stop()
+
+    async def _one_life(self) -> None:
+        self.child = child = await start_child(self._command)
+        self.starts += 1
+        reading = asyncio.create_task(child.read_reports(), name="watchdog.reports")
+        silence = asyncio.create_task(self._kill_when_silent(child), name="watchdog.silence")
+        try:
+            code = await child.process.wait()
+        finally:
+            for task in (reading, silence):
+                task.cancel()
+            await asyncio.gather(reading, silence, return_exceptions=True)
+        self.child = None
+        child.close()
+        quick = time.monotonic() - child.started < QUICK_END_SECONDS
+        self._quick_ends = self._quick_ends + 1 if quick else 0
+        self._log.warning("trader ended", code=code, starts=self.starts)
+
+    async def _kill_when_silent(self, child: Child) -> None:
+        while not child.is_silent:
+            await asyncio.sleep(HALT_POLL_SECONDS)
+        self._kill(child, "no beat")
+
+    def _kill(self, child: Child, why: str) -> None:
+        self._log.error("trader killed", why=why)
+        self.kills.append(why)
+        if child.process.returncode is None:
+            child.process.kill()
+
+    async def halt(self, reason: str) -> bool:
+        """Order a halt; True when the trader confirmed it in time, else it is killed."""
+        async with self._halting:
+            child = self.child
+            if child is None:
+                return False
+            child.order_halt(reason)
+            try:
+                async with asyncio.timeout(CONFIRM_SECONDS):
+                    await child.confirmed.wait()
+            except TimeoutError:
+                if self.child is child:
+                    self._cancel_first = f"halt not confirmed: {reason}"
+                    self._kill(child, "halt not confirmed")
+                return False
+            return True
+
+    async def _cancel_entries(self, why: str) -> None:
+        attempt = 0
+        while True:
+            try:
+                count = await self._cancel(why)
+            except (LinkError, RequestFailed, NotSent, ClientIdInUse) as error:
+                self._log.error("entries not cancelled yet", error=str(error))
+                await asyncio.sleep(self._pauses[min(attempt, len(self._pauses) - 1)])
+                attempt += 1
+                continue
+            self._log.warning("entries cancelled", count=count)
+            return
+
+    async def watch_halt_file(self) -> None:
+        """The file halts without the log."""
+        while True:
+            reason = self._halt_file.reason()
+            if reason and self._halt_file.is_new():
+                await self.halt(reason)
+            await asyncio.sleep(HALT_POLL_SECONDS)
+
+    async def watch_log(self, store: EventStore) -> None:
+        """A halt on the log must be obeyed by the trader at once."""
+        selection = Selection(types=frozenset({"HaltRequested"}))
+        while True:
+            try:
+                head = await store.head()
+                async for events, _ in store.subscribe(head, selection):
+                    for event in events:
+                        if isinstance(event.body, HaltRequested):
+                            await self.halt(event.body.reason or event.body.route)
+            except StoreError as error:
+                # The pipe and the file still work; the log is tried again.
+                self._log.error("log not readable", error=str(error))
+                await asyncio.sleep(1.0)
+
+    async def _stop(self) -> None:
+        child = self.child
+        if child is None or child.process.returncode is not None:
+            return
+        child.process.send_signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await child.process.wait()
+        except TimeoutError:
+            child.process.kill()
+            await child.process.wait()
+
+
+def canceller(settings: Settings) -> Callable[[str], Awaitable[int]]:
+    """Cancels under the trader's client id, over a connection of its own."""
+    journal = CancelJournal(settings.var_dir)
+
+    async def cancel(why: str) -> int:
+        broker = IbOrders(
+            settings.ib_host,
+            settings.ib_port,
+            settings.ib_trader_client_id,
+            "watchdog",
+            lambda: datetime.now(UTC),
+            account=settings.ib_account,
+        )
+        return await cancel_entries(broker, journal, settings.ib_trader_client_id, why)
+
+    return cancel
+
+
+async def main(process: Process) -> None:
+    """Watch until asked to stop."""
+    settings = process.settings
+    command = (sys.executable, "-m", "run.trader")
+    watchdog = Watchdog(command, HaltFile(settings.var_dir), canceller(settings))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(watchdog.run(), name="watchdog.child")
+        tasks.create_task(watchdog.watch_halt_file(), name="watchdog.halt_file")
+        tasks.create_task(watchdog.watch_log(process.store), name="watchdog.log")
+
+
+if __name__ == "__main__":
+    sys.exit(serve("watchdog", main))
