@@ -114,6 +114,7 @@ class Trader:
             process.store,
             process.build,
             configuration_sha256=process.configuration_sha256,
+            on_committed=lambda events: self.effect.on_committed(events),
             figures=self._figures,
         )
         self.broker = broker or IbOrders(
@@ -127,7 +128,6 @@ class Trader:
         self.effect = OrderEffect(
             self.broker, self.worker.recorder, process.store, self.worker.run_id
         )
-        self.worker._on_committed = self.effect.on_committed
         self.journal = CancelJournal(settings.var_dir)
         self.halt_file = HaltFile(settings.var_dir)
 
@@ -160,12 +160,10 @@ class Trader:
 
     def _take_over(self) -> None:
         """What the log says about halt and live entries holds from the first order on."""
-        for stage, state in zip(
-            self.worker.consumer.stages, self.worker.consumer.states, strict=True
-        ):
-            if stage.name != "orders":
+        consumer = self.worker.consumer
+        for state in consumer.states:
+            if not isinstance(state, Desk):
                 continue
-            assert isinstance(state, Desk)
             if state.halted:
                 self.effect.stop_entries("halted on the log")
             for order in state.book.live():

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -48,6 +48,7 @@ class Child:
     process: asyncio.subprocess.Process
     control: int
     reports: asyncio.StreamReader
+    transport: asyncio.ReadTransport
     started: float
     last_beat: float | None = None
     confirmed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -75,7 +76,14 @@ class Child:
         return now - self.last_beat > BEAT_SECONDS_MAX
 
     def close(self) -> None:
+        self.transport.close()
         os.close(self.control)
+
+
+def own_metrics_port(environment: Mapping[str, str]) -> dict[str, str]:
+    """The trader serves its metrics on the port above the watchdog's."""
+    port = int(environment.get("STRIKETAPE_METRICS_PORT", "0"))
+    return {"STRIKETAPE_METRICS_PORT": str(port + 1)} if port else {}
 
 
 async def start_child(command: Sequence[str]) -> Child:
@@ -90,15 +98,16 @@ async def start_child(command: Sequence[str]) -> Child:
             "--report",
             str(report_write),
             pass_fds=(control_read, report_write),
+            env={**os.environ, **own_metrics_port(os.environ)},
         )
     finally:
         os.close(control_read)
         os.close(report_write)
     reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(report_read, "rb", buffering=0)
     )
-    return Child(process, control_write, reader, time.monotonic())
+    return Child(process, control_write, reader, transport, time.monotonic())
 
 
 async def cancel_entries(broker: IbOrders, journal: CancelJournal, client_id: int, why: str) -> int:

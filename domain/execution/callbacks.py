@@ -19,7 +19,7 @@ from domain.events.orders import (
     OrderState,
 )
 from domain.execution.desk import Desk
-from domain.execution.fills import commission_of, units_after, units_filled
+from domain.execution.fills import commission_of, units_after, units_filled, units_of_legs
 from domain.execution.order_book import after_status, changed, notice_listing, state_after_fills
 from domain.execution.order_state import Standing, standing
 from domain.execution.reconcile import execution_fill
@@ -65,6 +65,7 @@ def on_filled(desk: Desk, event: Recorded, body: FillRecorded) -> None:
     order = desk.book.orders.get(body.order_ref)
     if order is not None:
         order.filled = units_filled(order, desk.fills.by_order[order.ref].values())
+        order.legs_filled = units_of_legs(order, desk.fills.by_order[order.ref].values())
         if order.request is not None and order.request.kind == "place":
             order.request = None
     trade = desk.trades.get(body.position_id)

@@ -29,6 +29,8 @@ from domain.risk.max_loss import structure_width
 from domain.risk.order_checks import clip_exit
 from domain.risk.order_views import ClippedExit, order_limits
 
+LEGS_AWAITED = timedelta(seconds=5)
+
 
 def work_exit(desk: Desk, trade: Trade) -> None:
     """Send, re-price or resize the exit of a position; cancel it when nothing is left."""
@@ -66,6 +68,12 @@ def _uncounted(desk: Desk, trade: Trade) -> bool:
     for order in desk.book.of_position(trade.position_id):
         if order.state.is_final and order.was_sent and not is_accounted(order):
             desk.want_snapshot(f"executions of {order.ref} are missing")
+            return True
+        if order.legs_filled < order.filled and not order.checked:
+            # The combination's own execution ends its order before the legs are counted: until
+            # they are, the position still looks held and would be sold a second time.
+            if desk.now - order.priced_at > LEGS_AWAITED:
+                desk.want_snapshot(f"leg executions of {order.ref} are missing")
             return True
     return False
 

@@ -78,6 +78,15 @@ def units_filled(order: Order, fills: Iterable[FillRecorded]) -> int:
     return max(own, min(legs.values()))
 
 
+def units_of_legs(order: Order, fills: Iterable[FillRecorded]) -> int:
+    """Units of an order of which every leg has its executions: what the position has seen."""
+    legs = {leg.contract.con_id: 0 for leg in order.structure.legs}
+    for fill in fills:
+        if fill.contract is not None and fill.contract.con_id in legs:
+            legs[fill.contract.con_id] += fill.quantity
+    return min(legs.values())
+
+
 def units_after(book: FillBook, order: Order, new: Sequence[FillRecorded]) -> int:
     """`units_filled` as it will be when `new` fills are folded too."""
     merged = dict(book.by_order.get(order.ref, {}))

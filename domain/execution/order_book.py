@@ -83,6 +83,8 @@ class Order:
     seen_on: str = ""
     perm_id: int = 0
     filled: int = 0
+    legs_filled: int = 0
+    """Units of which every leg's execution is counted; a combination's own may come first."""
     broker_filled: int = 0
     broker_group: str = ""
     why_held: str = ""

@@ -20,9 +20,7 @@ _LIST = (
     Parameter("execution.quote_quiet_s", 10.0, "s", "quotes, 0.4", 2.0, 30.0),
     Parameter("execution.quote_quiet_move", 0.0005, "share", "quotes, 0.4", 0.0, 0.01),
     Parameter("execution.request_s", 5.0, "s", "prior; real time", 1.0, 60.0),
-    Parameter(
-        "execution.look_every_s", 60.0, "s", "prior; between snapshots", 5.0, 600.0
-    ),
+    Parameter("execution.look_every_s", 60.0, "s", "prior; between snapshots", 5.0, 600.0),
     Parameter("execution.look_again_s", 10.0, "s", "prior; while something differs", 1.0, 60.0),
     Parameter("execution.confirm_absence_s", 10.0, "s", "two snapshots agree", 1.0, 120.0),
     Parameter("execution.crossing_wait_s", 3.0, "s", "prior; own entry cancelled first", 0.5, 30.0),
