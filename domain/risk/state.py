@@ -252,7 +252,7 @@ def _fold_broker(state: RiskState, event: Recorded) -> None:
 def _broker_time_seen(state: RiskState, body: BrokerTimeSeen, now: datetime) -> None:
     link, real, speed = state.connection, state.time.seconds, state.time.speed
     state.account.age.heard(real)
-    if real - link.speed_since < SPEED_SETTLES_S:
+    if speed <= 0 or real - link.speed_since < SPEED_SETTLES_S:
         return
     apart = abs((body.broker_time - now).total_seconds())
     known = BROKER_TIME_RESOLUTION_S + body.round_trip_seconds * speed
