@@ -410,6 +410,9 @@ class Bench:
         )
         return self.give(BrokerExecutionSeen(connection=self.connection, execution=execution))
 
+    def give_execution(self, execution: BrokerExecution) -> list[Body]:
+        return self.give(BrokerExecutionSeen(connection=self.connection, execution=execution))
+
     def all(self, kind: type[Any]) -> list[Any]:
         """Bodies of one type on the log, in order."""
         return [event.body for event in self.log if isinstance(event.body, kind)]
