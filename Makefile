@@ -23,17 +23,16 @@ lock: venv ## pin requirements*.in with hashes, wheels for every platform
 	  -c requirements.txt -o requirements-dev.txt requirements-dev.in
 	$(VENV)/bin/pip freeze > docs/runtime_versions.txt
 
-ui: venv ## build the page (skipped when its sources are unchanged)
-	@$(PY) -m run.build_ui
+ui: ## build the page (needs Node 20.19 or newer)
+	cd ui && npm ci --ignore-scripts && npm run build
 
-demo: venv ui ## a simulated trading day: DURATION=120 SEED=7 SPEED=10 RECORDING=folder DAY=2013-10-08
+demo: venv ## a simulated trading day: DURATION=120 SEED=7 SPEED=10 RECORDING=folder DAY=2013-10-08
 	@$(PY) -m run.demo
 
 demo-reset: venv ## forget the demo's log and ledgers
 	@$(PY) -m run.demo --reset
 
-test: venv ui ## everything: lint, types, contracts, unit to end-to-end
-	@scripts/browser.sh
+test: venv ## everything: lint, types, contracts, unit to end-to-end
 	@$(MAKE) --no-print-directory check
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile
 

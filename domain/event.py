@@ -129,6 +129,11 @@ def _registry() -> Mapping[str, type[Body]]:
     return _subclasses(DeskEvent) | _subclasses(MarketEvent)
 
 
+def body_types() -> Mapping[str, type[Body]]:
+    """Every body class of this build by its name on the log."""
+    return _registry()
+
+
 def body_class(name: str) -> type[Body]:
     """The body class of a type name.
 

@@ -74,14 +74,14 @@ class OptionContract(Value):
 
 
 class Leg(Value):
-    """One leg of a structure. `ratio` is +1 bought, -1 sold, as seen when the structure is opened."""
+    """One leg. `ratio` is +1 bought, -1 sold, as seen when the structure is opened."""
 
     contract: OptionContract
     ratio: int
 
 
 class Structure(Value):
-    """Legs of one expiry with ratio 1, always described as bought: a credit has a negative price."""
+    """Legs of one expiry, ratio 1, always described as bought: a credit has a negative price."""
 
     kind: StructureKind
     legs: tuple[Leg, ...]

@@ -9,7 +9,7 @@ from domain.instruments import TICK
 
 
 def significant(value: float | None, digits: int = 12) -> float | None:
-    """A derived number as it goes into an event: 12 significant digits, null for NaN and infinity."""
+    """A derived number as it goes into an event: 12 digits, null for NaN and infinity."""
     if value is None or not math.isfinite(value):
         return None
     return float(f"{value:.{digits - 1}e}")

@@ -24,7 +24,7 @@ async def supervise() -> None:
     settings = load_settings()
     supervisor = Supervisor(settings.var_dir / "log", {})
     for offset, (name, module) in enumerate(SERVICES):
-        port = {"STRIKETAPE_METRICS_PORT": str(METRICS_PORT_FIRST + offset)}
+        port = {"STRIKETAPE_METRICS_PORT": str(METRICS_PORT_FIRST + 10 * offset)}
         supervisor.start(Service(name, module, environment=port))
     task = asyncio.create_task(supervisor.watch(), name="supervisor")
     loop = asyncio.get_running_loop()

@@ -63,5 +63,5 @@ def configure(process: str, build: str) -> structlog.stdlib.BoundLogger:
         # httpx logs whole URLs at INFO, and Telegram's carry the bot token.
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.contextvars.bind_contextvars(process=process, build=build)
-    log: structlog.stdlib.BoundLogger = structlog.get_logger(process)
+    log: structlog.stdlib.BoundLogger = structlog.get_logger(f"striketape.{process}")
     return log

@@ -20,7 +20,6 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from store.postgres import PostgresStore
 
 from domain.desk_view import TYPES, DeskView
 from domain.event import Recorded, UnknownEventType, encode_body
@@ -30,6 +29,7 @@ from run.config import Settings, SettingsError, load_settings
 from run.worker import Worker, inputs_with_emissions, load_skips
 from run.workers import WORKERS
 from store.contract import EventStore, Selection
+from store.postgres import PostgresStore
 
 PAGE = 5_000
 CHAIN_EVENTS_MAX = 2_000

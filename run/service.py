@@ -93,9 +93,11 @@ def serve(name: str, main: Main) -> int:
     try:
         uvloop.run(_serve(name, settings, main))
     except (StoreError, OSError) as error:
-        structlog.get_logger(name).error("cannot go on", error=str(error))
+        structlog.get_logger(f"striketape.{name}").error("cannot go on", error=str(error))
         return 1
     except BaseExceptionGroup as error:
-        structlog.get_logger(name).error("cannot go on", error=repr(error.exceptions[0]))
+        structlog.get_logger(f"striketape.{name}").error(
+            "cannot go on", error=repr(error.exceptions[0])
+        )
         return 1
     return 0

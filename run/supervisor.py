@@ -40,6 +40,8 @@ class Service:
     arguments: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     restarts: bool = True
+    stops_last: bool = False
+    """Ends only when the services that talk to it have ended."""
     process: subprocess.Popen[bytes] | None = None
     starts: int = 0
     quick_ends: int = 0
@@ -119,15 +121,18 @@ class Supervisor:
 
     async def stop(self) -> None:
         """End all services, last started first: asked politely, then killed."""
-        for service in reversed(list(self.services.values())):
-            if service.process is not None and service.is_running:
-                service.process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + STOP_SECONDS
-        for service in reversed(list(self.services.values())):
-            if service.process is None:
-                continue
-            while service.is_running and time.monotonic() < deadline:
-                await asyncio.sleep(POLL_SECONDS)
-            if service.is_running:
-                service.process.kill()
-                service.process.wait()
+        for last in (False, True):
+            chosen = [s for s in reversed(self.services.values()) if s.stops_last is last]
+            for service in chosen:
+                if service.process is not None and service.is_running:
+                    service.process.send_signal(signal.SIGTERM)
+            deadline = time.monotonic() + STOP_SECONDS
+            for service in chosen:
+                await self._await_end(service, deadline)
+
+    async def _await_end(self, service: Service, deadline: float) -> None:
+        while service.is_running and time.monotonic() < deadline:
+            await asyncio.sleep(POLL_SECONDS)
+        if service.process is not None and service.is_running:
+            service.process.kill()
+            service.process.wait()

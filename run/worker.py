@@ -125,7 +125,7 @@ class Worker:
         self._speed = 1.0
         self._speed_changed = asyncio.Event()
         self._lag_seconds = 0.0
-        self._log: structlog.stdlib.BoundLogger = structlog.get_logger(name)
+        self._log: structlog.stdlib.BoundLogger = structlog.get_logger(f"striketape.{name}")
 
     @property
     def selection(self) -> Selection:

@@ -22,7 +22,12 @@ from adapters.interactive_brokers.link import LinkError
 from adapters.interactive_brokers.market_link import MarketLink
 from adapters.interactive_brokers.order_translation import option_contract
 from domain.event import MarketEvent
-from domain.events.feeds import ChainListed, HistoryImported, UnderlyingListed
+from domain.events.feeds import (
+    ChainListed,
+    FeedMessageRejected,
+    HistoryImported,
+    UnderlyingListed,
+)
 from domain.instruments import OptionContract
 
 GENERIC_TICKS_UNDERLYING = "225,233"
@@ -236,6 +241,9 @@ class IbMarketData:
 
     def _on_event(self, event: MarketEvent) -> None:
         link = self._link
+        if isinstance(event, FeedMessageRejected):
+            self._callbacks.event(event)  # bytes that nobody can read are no sign of life
+            return
         if self.state in (FeedState.CONNECTED, FeedState.COMPETING_SESSION):
             self._tell(FeedState.READY, "")
         elif self.state is FeedState.MUTE and link is not None and not self._silent_lines(link):

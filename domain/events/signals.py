@@ -13,7 +13,7 @@ from domain.instruments import Direction, Strategy, Structure, Value
 class Result(StrEnum):
     """Outcome of a gate or a risk check. Unevaluable never passes an entry."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105  an outcome
     FAIL = "fail"
     UNEVALUABLE = "unevaluable"
 
@@ -130,7 +130,7 @@ class SignalGatesChanged(DeskEvent):
 
 
 class SignalValidated(DeskEvent):
-    """All gates pass at one evaluation point: risk is asked. Carries everything it was decided on."""
+    """All gates pass at one evaluation point: risk is asked. Carries what it was decided on."""
 
     signal_id: str
     strategy: Strategy

@@ -91,7 +91,7 @@ class InputSkipped(DeskEvent):
 
 
 class ParametersChanged(DeskEvent):
-    """Parameters take these values. The first start writes all of them from the shipped defaults."""
+    """Parameters take these values. The first start writes all from the shipped defaults."""
 
     values: dict[str, float | str | bool]
     version: int

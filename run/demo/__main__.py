@@ -180,7 +180,7 @@ class Demo:
         ]  # fmt: skip
         if self.state.recording:
             market += ["--recording", self.state.recording, "--day", self.state.session_date]
-        supervisor.start(Service("sandbox-market", "run.sandbox_market", market))
+        supervisor.start(Service("sandbox-market", "run.sandbox_market", market, stops_last=True))
         people = [
             *(
                 part
@@ -191,11 +191,11 @@ class Demo:
             "--state-dir", str(FOLDER / "people"),
             "--seed", str(self.state.seed),
         ]  # fmt: skip
-        supervisor.start(Service("sandbox-people", "run.sandbox_people", people))
+        supervisor.start(Service("sandbox-people", "run.sandbox_people", people, stops_last=True))
 
     def _start_services(self, supervisor: Supervisor) -> None:
         for offset, (name, module) in enumerate(SERVICES):
-            port = {"STRIKETAPE_METRICS_PORT": str(METRICS_PORT_FIRST + offset)}
+            port = {"STRIKETAPE_METRICS_PORT": str(METRICS_PORT_FIRST + 10 * offset)}
             supervisor.start(Service(name, module, environment=port))
 
     async def _await_sandboxes(
@@ -296,7 +296,9 @@ class Demo:
         await director.settle()
 
     def _metrics_ports(self) -> list[int]:
-        return [METRICS_PORT_FIRST + offset for offset in range(len(SERVICES))]
+        """The trader's is the one above its watchdog's."""
+        first = [METRICS_PORT_FIRST + 10 * offset for offset in range(len(SERVICES))]
+        return [port + step for port in first for step in (0, 1)]
 
     async def _summary(
         self, store: PostgresStore, supervisor: Supervisor, append_p99: float | None

@@ -56,6 +56,13 @@ class Operator:
 
     async def halt_and_release(self) -> bool:
         """Halt trading through the API, then release it; True when both took effect."""
+        try:
+            return await self._halt_and_release()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            self._say(f"the API does not answer: {error}")
+            return False
+
+    async def _halt_and_release(self) -> bool:
         jar = aiohttp.CookieJar(unsafe=True)
         async with aiohttp.ClientSession(cookie_jar=jar) as page:
             login = {"name": "operator", "password": self._password}

@@ -51,7 +51,6 @@ from tests.domain.risk.build import (
     EQUITY,
     HALT,
     NOON,
-    OPEN,
     Driven,
     account,
     call_vertical,
@@ -291,24 +290,6 @@ def test_equity_age_counts_in_real_seconds_at_speed() -> None:
     desk.when(ClockStarted(base_market_time=NOON, speed=10, session_date=DAY))
     desk.at += timedelta(seconds=2_000)
     assert decide(desk).approved
-
-
-def test_first_trading_minute_and_a_missing_calendar_are_blacked_out() -> None:
-    desk = ready(at=OPEN)
-    for clock, covered in (
-        (timedelta(minutes=-150), True),
-        (timedelta(minutes=-149), True),
-        (timedelta(minutes=-120), True),
-        (timedelta(0), False),
-        (timedelta(minutes=105), True),
-        (timedelta(minutes=180), False),
-    ):
-        desk.at = NOON + clock
-        desk.when(account())
-        body = signal(signal_id=f"s{clock}", at=desk.at)
-        decision = decide(desk, body)
-        assert (C.BLACKOUT.value in decision.denials) is covered, clock
-        desk.when(EntryRefused(decision_id=decision.decision_id, signal_id="", codes=()))
 
 
 def test_unbounded_loss_is_refused_and_named() -> None:

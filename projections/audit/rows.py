@@ -1,0 +1,61 @@
+"""Changes of audit tables as data, so that the projection itself stays pure.
+
+Made by projections/audit/desk.py and uw.py, carried out by projections/postgres_target.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeAlias
+
+import msgspec
+from pydantic import BaseModel
+
+
+@dataclass(frozen=True, slots=True)
+class Upsert:
+    """A row is there with these values; columns that are not named keep theirs."""
+
+    table: str
+    key: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """The row with this key gets these values; nothing happens when there is none."""
+
+    table: str
+    key: str
+    values: Mapping[str, Any]
+
+
+Change: TypeAlias = Upsert | Update
+
+
+def json_text(value: Any) -> str | None:
+    """JSON text of a value for a jsonb column, which holds no NUL character."""
+    if value is None:
+        return None
+    return msgspec.json.encode(_plain(value)).decode().replace("\\u0000", "\\ufffd")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def column(value: Any) -> Any:
+    """A value as a column takes it: the text of an enum, lists for arrays, no NUL in texts."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, str):
+        return value.replace("\x00", "\ufffd")
+    if isinstance(value, tuple | list):
+        return [column(item) for item in value]
+    return value

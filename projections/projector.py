@@ -1,0 +1,189 @@
+"""The generic projector: log in, views out, position and views moved together.
+
+run/projector.py runs one for each projection. A projection is a pure function from an event to
+effects; a target applies effects and its own position in one step (one Lua call of Redis, one
+transaction of Postgres), so that a crash can leave neither without the other. A target that was
+flushed, or was built by another version, is built anew from zero beside the old one and swapped
+in. Nothing else writes a view, and no decision reads one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import asyncpg
+import structlog
+from redis.exceptions import RedisError
+
+from domain.event import Recorded
+from store.contract import EventStore, Selection
+
+REBUILD_PAGE = 2_000
+IDLE_APPLY_SECONDS = 1.0
+"""A position may lag this long behind a log that holds nothing for this projection."""
+_RETRY_SECONDS_MIN = 0.1
+_RETRY_SECONDS_MAX = 5.0
+_LOST = (RedisError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+
+Effect = TypeVar("Effect")
+EffectIn = TypeVar("EffectIn", contravariant=True)
+
+
+class RebuildLost(Exception):
+    """What was being built beside the live target is gone: it was flushed meanwhile, or two
+    rebuilds ran at once and the later one goes on. To be tried again."""
+
+
+def _never(_: Recorded) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Projection(Generic[Effect]):
+    """What is projected: the types it reads and a pure function from an event to effects.
+
+    A new `version` makes the target be built anew. `window_events` bounds how far back a rebuild
+    begins, for targets that keep only the newest; 0 is from the beginning.
+    """
+
+    name: str
+    version: int
+    types: frozenset[str]
+    effects: Callable[[Recorded], Sequence[Effect]]
+    asks_for_rebuild: Callable[[Recorded], bool] = _never
+    window_events: int = 0
+
+    @property
+    def selection(self) -> Selection:
+        return Selection(types=self.types)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetState:
+    """Where a target stands. `generation` is new with every rebuild; `built_at` is the position
+    that the rebuild went up to."""
+
+    generation: str
+    version: int
+    position: int
+    built_at: int
+
+
+class Target(Protocol[EffectIn]):
+    """Where effects go, together with the position."""
+
+    async def state(self) -> TargetState | None:
+        """None when there is nothing: never built, or flushed."""
+        ...
+
+    async def apply(
+        self, effects: Sequence[EffectIn], state: TargetState, position: int
+    ) -> TargetState | None:
+        """Apply and move the position in one step; None, and nothing done, when the target does
+        not stand at `state` any more."""
+        ...
+
+    async def begin(self, version: int, position: int) -> TargetState:
+        """Empty this target and start a new generation at a position."""
+        ...
+
+    def beside(self) -> Target[EffectIn]:
+        """The target under construction that belongs to this one."""
+        ...
+
+    async def swap_in(self, built: TargetState) -> TargetState:
+        """Replace this target by the one built beside it, in one step."""
+        ...
+
+
+class Projector(Generic[Effect]):
+    """Keeps one target up to date with the log."""
+
+    def __init__(
+        self, store: EventStore, projection: Projection[Effect], target: Target[Effect]
+    ) -> None:
+        self.projection = projection
+        self.position = 0
+        self.rebuilds = 0
+        self._store = store
+        self._target = target
+        self._log = structlog.get_logger(projection.name)
+
+    async def run(self) -> None:
+        """Follow the log until cancelled; waits for a lost Redis or Postgres to come back."""
+        delay = _RETRY_SECONDS_MIN
+        while True:
+            try:
+                state = await self._target.state()
+                if state is None or state.version != self.projection.version:
+                    state = await self.rebuild()
+                delay = _RETRY_SECONDS_MIN
+                await self._follow(state)
+            except (*_LOST, RebuildLost) as error:
+                if _is_defect(error):
+                    raise
+                self._log.warning("target lost", projection=self.projection.name, error=str(error))
+                await asyncio.sleep(delay)
+                delay = min(2 * delay, _RETRY_SECONDS_MAX)
+
+    async def _follow(self, state: TargetState) -> None:
+        """Apply pages until the target is found flushed, replaced, or asked to be built anew."""
+        self.position = state.position
+        applied_at = time.monotonic()
+        pages = self._store.subscribe(state.position, self.projection.selection)
+        async with aclosing(pages) as following:  # type: ignore[type-var]
+            async for events, scanned in following:
+                if any(self._wants_rebuild(event, state) for event in events):
+                    await self.rebuild()
+                    return
+                if not events and time.monotonic() - applied_at < IDLE_APPLY_SECONDS:
+                    continue
+                moved = await self._target.apply(self._effects(events), state, scanned)
+                if moved is None:
+                    self._log.warning("target changed hands", projection=self.projection.name)
+                    return
+                state = moved
+                self.position = scanned
+                applied_at = time.monotonic()
+
+    async def rebuild(self) -> TargetState:
+        """Build the target from the log beside the live one, and swap it in."""
+        self._log.info("rebuild begins", projection=self.projection.name)
+        window = self.projection.window_events
+        start = max(0, await self._store.head() - window) if window else 0
+        beside = self._target.beside()
+        state = await beside.begin(self.projection.version, start)
+        while (head := await self._store.head()) > state.position:
+            page = await self._store.read(
+                state.position, self.projection.selection, REBUILD_PAGE, head
+            )
+            scanned = page[-1].position if len(page) == REBUILD_PAGE else head
+            moved = await beside.apply(self._effects(page), state, scanned)
+            if moved is None:
+                raise RebuildLost(
+                    f"rebuild of {self.projection.name} must be alone, was joined by another"
+                )
+            state = moved
+        state = await self._target.swap_in(state)
+        self.rebuilds += 1
+        self.position = state.position
+        self._log.info("rebuilt", projection=self.projection.name, position=state.position)
+        return state
+
+    def _effects(self, events: Sequence[Recorded]) -> list[Effect]:
+        return [effect for event in events for effect in self.projection.effects(event)]
+
+    def _wants_rebuild(self, event: Recorded, state: TargetState) -> bool:
+        return event.position > state.built_at and self.projection.asks_for_rebuild(event)
+
+
+def _is_defect(error: BaseException) -> bool:
+    """An error of our statements, not of the connection: waiting would not heal it."""
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "")[:2] not in ("08", "40", "53", "55", "57")
+    return False

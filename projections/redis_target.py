@@ -1,0 +1,153 @@
+"""A projection in Redis: commands and position in one Lua call, a generation that shows a flush.
+
+Used by projections/hot and projections/streams. The commands are data, so that the projection
+itself stays pure. Keys of a projection begin with its prefix; the hash `<prefix>:state` holds
+where it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeAlias, cast
+from uuid import uuid4
+
+import msgspec
+from redis.asyncio import Redis
+
+from projections.projector import RebuildLost, TargetState
+
+Command: TypeAlias = tuple[str, ...]
+"""A Redis command with its arguments, its key without the prefix in second place, or one of
+    HSETX key field value ...     HSET if the key exists
+    KEEP index prefix count       of a sorted set keep the newest members, drop the keys of others
+"""
+
+_APPLY = """
+local state = redis.call('HMGET', KEYS[1], 'generation', 'position')
+if state[1] ~= ARGV[1] or state[2] ~= ARGV[2] then return 0 end
+local prefix = ARGV[4]
+for _, command in ipairs(cjson.decode(ARGV[5])) do
+    local name = command[1]
+    command[2] = prefix .. command[2]
+    if name == 'KEEP' then
+        local surplus = redis.call('ZCARD', command[2]) - tonumber(command[4])
+        if surplus > 0 then
+            for _, member in ipairs(redis.call('ZRANGE', command[2], 0, surplus - 1)) do
+                redis.call('DEL', prefix .. command[3] .. member)
+                redis.call('ZREM', command[2], member)
+            end
+        end
+    elseif name == 'HSETX' then
+        if redis.call('EXISTS', command[2]) == 1 then
+            command[1] = 'HSET'
+            redis.call(unpack(command))
+        end
+    else
+        redis.call(unpack(command))
+    end
+end
+redis.call('HSET', KEYS[1], 'position', ARGV[3])
+return 1
+"""
+_BEGIN = """
+for _, key in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do redis.call('DEL', key) end
+redis.call('HSET', KEYS[1], 'generation', ARGV[2], 'version', ARGV[3], 'position', ARGV[4],
+    'built_at', ARGV[4])
+return 1
+"""
+_SWAP = """
+if redis.call('HGET', KEYS[1], 'generation') ~= ARGV[3] then return 0 end
+redis.call('HSET', KEYS[1], 'built_at', redis.call('HGET', KEYS[1], 'position'))
+for _, key in ipairs(redis.call('KEYS', ARGV[2] .. '*')) do redis.call('DEL', key) end
+for _, key in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do
+    redis.call('RENAME', key, ARGV[2] .. string.sub(key, string.len(ARGV[1]) + 1))
+end
+return 1
+"""
+
+
+class RedisTarget:
+    """Views under one prefix, such as `striketape:hot:`."""
+
+    def __init__(self, redis: Redis, prefix: str) -> None:
+        self.prefix = prefix
+        self._redis = redis
+        self._apply = redis.register_script(_APPLY)
+
+    @property
+    def _state_key(self) -> str:
+        return f"{self.prefix.rstrip(':')}:state"
+
+    async def state(self) -> TargetState | None:
+        found = cast(dict[str, str], await self._redis.hgetall(self._state_key))
+        try:
+            return TargetState(
+                generation=str(found["generation"]),
+                version=int(found["version"]),
+                position=int(found["position"]),
+                built_at=int(found["built_at"]),
+            )
+        except KeyError:
+            return None
+
+    async def apply(
+        self, effects: Sequence[Command], state: TargetState, position: int
+    ) -> TargetState | None:
+        """A long page goes in one call too: a part of it without the position would be a lie."""
+        arguments: list[str | bytes] = [
+            state.generation,
+            str(state.position),
+            str(position),
+            self.prefix,
+            msgspec.json.encode(merged(effects)),
+        ]
+        done = await self._apply(keys=[self._state_key], args=arguments)
+        return replace(state, position=position) if done == 1 else None
+
+    async def begin(self, version: int, position: int) -> TargetState:
+        generation = uuid4().hex
+        await self._redis.eval(
+            _BEGIN, 1, self._state_key, self.prefix, generation, str(version), str(position)
+        )
+        return TargetState(generation, version, position, position)
+
+    def beside(self) -> RedisTarget:
+        return RedisTarget(self._redis, f"rebuilding:{self.prefix}")
+
+    async def swap_in(self, built: TargetState) -> TargetState:
+        beside = self.beside()
+        done = cast(
+            int,
+            await self._redis.eval(
+                _SWAP, 1, beside._state_key, beside.prefix, self.prefix, built.generation
+            ),
+        )
+        if done != 1:
+            raise RebuildLost(f"{beside.prefix} must hold generation {built.generation}, was gone")
+        return replace(built, built_at=built.position)
+
+
+def merged(commands: Sequence[Command]) -> list[Command]:
+    """The same outcome in fewer commands: fields of one hash set again and again are set once.
+
+    Only HSETs without another command between them are merged, so that order still tells.
+    """
+    result: list[Command] = []
+    pending: dict[str, dict[str, str]] = {}
+
+    def flush() -> None:
+        for key, fields in pending.items():
+            result.append(("HSET", key, *(part for pair in fields.items() for part in pair)))
+        pending.clear()
+
+    for command in commands:
+        if command[0] == "HSET":
+            fields = pending.setdefault(command[1], {})
+            for name, value in zip(command[2::2], command[3::2], strict=True):
+                fields[name] = value
+        else:
+            flush()
+            result.append(command)
+    flush()
+    return result

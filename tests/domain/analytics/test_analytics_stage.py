@@ -1,0 +1,545 @@
+"""The stage: what it emits, that it is a function of its events, warm-up, staleness, edge cases."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import msgspec
+import pytest
+
+from domain.analytics.catalogue import METRICS
+from domain.analytics.stage import AnalyticsStage
+from domain.event import Recorded, body_class, decode_body, encode_body
+from domain.events.analytics import ChainEvaluated, Metric, MetricComputed, Quality
+from domain.events.feeds import LinesWanted
+from domain.events.system import ClockStarted, ClockTicked
+from domain.numbers import significant
+from domain.stage import Consumer
+from tests.domain.analytics.build import (
+    DAY,
+    EXPIRIES,
+    OPEN,
+    RATE,
+    SPOTS,
+    Tape,
+    bar,
+    book_ticks,
+    market,
+    news,
+    parameters,
+    path,
+    plan,
+    recorded,
+    snapshot,
+    start,
+    ticks,
+    tide,
+    trade,
+    vendor_gex,
+)
+
+BUILD = "build-1"
+
+
+def consumer() -> Consumer[Any]:
+    return Consumer("signals", BUILD, [AnalyticsStage()])
+
+
+def run(events: list[Recorded], into: Consumer[Any] | None = None) -> list[Recorded]:
+    worker = into or consumer()
+    return [emitted for event in events for emitted in worker.step(event)]
+
+
+def reports(emitted: list[Recorded], symbol: str = "SPY") -> list[MetricComputed]:
+    return [
+        e.body for e in emitted if isinstance(e.body, MetricComputed) and e.body.symbol == symbol
+    ]
+
+
+def metric(report: MetricComputed, name: str) -> Metric:
+    return next(m for m in report.metrics if m.name == name)
+
+
+def value(report: MetricComputed, name: str) -> Any:
+    return metric(report, name).value
+
+
+@cache
+def day_tape() -> Tape:
+    """Three minutes of three symbols, with history."""
+    tape = Tape()
+    start(tape)
+    market(tape, 3)
+    return tape
+
+
+@cache
+def day_emissions() -> tuple[Recorded, ...]:
+    return tuple(run(day_tape().events))
+
+
+def test_one_report_a_symbol_and_bar_with_the_chain_before_it() -> None:
+    emitted = day_emissions()
+    kinds = Counter(e.type for e in emitted)
+    assert kinds["MetricComputed"] == 3 * 36
+    assert kinds["ChainEvaluated"] == 3 * 36
+    pairs = [e for e in emitted if e.type in ("ChainEvaluated", "MetricComputed")]
+    for chain, report in zip(pairs[::2], pairs[1::2], strict=True):
+        assert (chain.type, report.type) == ("ChainEvaluated", "MetricComputed")
+        assert chain.input_position == report.input_position
+        assert report.stream == f"metrics/{report.body.symbol}"  # type: ignore[union-attr]
+
+
+def test_report_has_exactly_the_catalogue_with_units_and_reasons() -> None:
+    specs = {m.name: m.unit for m in METRICS if m.module != "auction"}
+    for report in reports(list(day_emissions())):
+        assert [m.name for m in report.metrics if m.name not in specs] == []
+        assert {m.name for m in report.metrics} == set(specs)
+        for found in report.metrics:
+            assert found.unit == specs[found.name]
+            if found.value is None:
+                assert found.quality is not Quality.OK and found.reason, found
+            elif isinstance(found.value, float):
+                assert math.isfinite(found.value) and found.value == significant(found.value)
+
+
+def test_evolving_alone_gives_the_state_of_live_work() -> None:
+    tape = day_tape()
+    cut = len(tape.events) - 400
+    live = consumer()
+    run(tape.events[:cut], live)
+    folded = consumer()
+    for event in tape.events[:cut]:
+        folded.fold(event, [])
+    assert run(tape.events[cut:], folded) == run(tape.events[cut:], live)
+
+
+def test_reacting_twice_says_the_same_and_changes_nothing() -> None:
+    stage = AnalyticsStage()
+    state = stage.initial()
+    tape = day_tape()
+    asked = 0
+    for event in tape.events:
+        state = stage.evolve(state, event)
+        first = stage.react(state, event)
+        if first:
+            asked += 1
+            assert stage.react(state, event) == first
+    assert asked > 100
+
+
+def test_recorded_emissions_verify_without_difference() -> None:
+    tape = day_tape()
+    by_input: dict[int, list[Recorded]] = {}
+    for emitted in day_emissions():
+        assert emitted.input_position is not None
+        stored = decode_body(emitted.type, emitted.schema, encode_body(emitted.body))
+        own = replace(emitted, body=stored)
+        by_input.setdefault(emitted.input_position, []).append(own)
+    checker = consumer()
+    for event in tape.events:
+        assert checker.verify(event, by_input.get(event.position, [])) == []
+
+
+def test_events_survive_the_log_bit_for_bit() -> None:
+    for emitted in day_emissions()[-3:]:
+        again = decode_body(emitted.type, 1, encode_body(emitted.body))
+        assert again == emitted.body
+    assert body_class("ChainEvaluated") is ChainEvaluated
+
+
+def test_inputs_read_back_from_the_log_give_the_same_emissions() -> None:
+    stored = [
+        replace(event, body=decode_body(event.type, event.schema, encode_body(event.body)))
+        for event in day_tape().events
+    ]
+    assert tuple(run(stored)) == day_emissions()
+
+
+def test_chain_columns_fit_together_and_agree_with_the_quotes() -> None:
+    chain = [
+        e.body
+        for e in day_emissions()
+        if isinstance(e.body, ChainEvaluated) and e.body.symbol == "SPY"
+    ][-1]
+    count = len(chain.con_id)
+    columns = [
+        getattr(chain, name)
+        for name in chain.__struct_fields__
+        if isinstance(getattr(chain, name), list)
+    ]
+    assert count > 10 and all(len(column) == count for column in columns)
+    assert len(chain.right) == count and chain.right[:4] == "CPCP"
+    assert chain.strike == sorted(chain.strike)
+    assert chain.expiry == DAY and chain.quality is Quality.OK
+    assert all(abs(strike / chain.spot - 1) <= 0.03 for strike in chain.strike)
+    near = [k for k, strike in enumerate(chain.strike) if abs(strike - chain.spot) <= 4]
+    for k in near:
+        bid, ask, delta = chain.bid[k], chain.ask[k], chain.delta[k]
+        assert chain.from_line[k] and chain.usable[k] and chain.own_volatility[k]
+        assert bid is not None and ask is not None and bid < ask
+        assert chain.quote_age_seconds[k] is not None
+        assert delta is not None and (delta > 0) == (chain.right[k] == "C")
+        assert chain.implied_volatility[k] == pytest.approx(0.16, abs=0.03)
+    assert chain.rate == RATE
+    assert all(interest is not None and interest >= 50 for interest in chain.open_interest)
+
+
+def test_lines_are_wanted_for_the_strikes_nearest_the_spot() -> None:
+    wanted = [e.body for e in day_emissions() if isinstance(e.body, LinesWanted)]
+    last = wanted[-1]
+    assert last.requester == "analytics"
+    contracts = [line.contract for line in last.lines]
+    assert Counter(c.symbol for c in contracts) == {symbol: 16 for symbol in SPOTS}
+    assert all(c.expiry == DAY for c in contracts)
+    strikes = sorted({float(c.strike) for c in contracts if c.symbol == "SPY"})
+    assert min(strikes) <= 660 <= max(strikes) and max(strikes) - min(strikes) == 14
+    assert len(wanted) <= 6
+
+
+def test_market_values_are_those_of_the_feeds() -> None:
+    report = reports(list(day_emissions()))[-1]
+    close = path("SPY", 36)[-1]
+    assert value(report, "last_close") == significant(close)
+    assert value(report, "minute_close") == significant(close)
+    assert value(report, "spot_mid") == pytest.approx(close, abs=0.011)
+    assert value(report, "spot_ask") > value(report, "spot_bid")
+    assert value(report, "quote_age_s") == 1.0
+    assert value(report, "rho") == pytest.approx(1 - 0.154 / 10)
+    assert value(report, "gex_total") > 0
+    norm = value(report, "gex_total") / (60_000_000 * value(report, "spot_mid"))
+    assert value(report, "gex_norm") == pytest.approx(norm, rel=1e-9)
+    assert value(report, "forward_ok_0dte") == 1.0
+    assert value(report, "atm_iv_30d") == pytest.approx(0.16, abs=0.003)
+    slope = value(report, "atm_iv_9d") / value(report, "atm_iv_30d") - 1
+    assert value(report, "term_slope") == pytest.approx(slope)
+    assert value(report, "calendar_today") == "DATA_1000"
+    ratio = value(report, "atm_iv_0dte") ** 2
+    assert value(report, "vr_0dte") > 0 and ratio > 0
+    assert value(report, "vrp_0dte") == pytest.approx(math.sqrt(value(report, "vr_0dte")))
+
+
+def test_peers_are_the_mean_of_the_other_two() -> None:
+    last = {s: reports(list(day_emissions()), s)[-1] for s in SPOTS}
+    clipped = {s: max(-1.0, min(1.0, value(r, "noise_x") / 1.5)) for s, r in last.items()}
+    # IWM reports last, when both others have closed the same minute.
+    expected = (clipped["SPY"] + clipped["QQQ"]) / 2
+    assert value(last["IWM"], "peers_x") == pytest.approx(expected)
+
+
+def test_warm_up_of_the_first_minutes() -> None:
+    report = reports(list(day_emissions()))[-1]
+    for name in ("vwap", "sigma_1m", "atr_1m", "rv_today", "or_break", "ofi_5m_z", "fi_s"):
+        assert metric(report, name).quality is Quality.WARMUP, name
+    for name in ("sweep_z", "skew_chg_z", "tide_slope"):
+        assert (metric(report, name).value, metric(report, name).quality) == (None, Quality.WARMUP)
+    for name in ("noise_x", "rv_hat_day", "tide_5d_z", "beta", "gex_regime", "iv_rank"):
+        assert metric(report, name).quality is Quality.OK, name
+
+
+def bars_only(tape: Tape, minutes: int, first: int = 0) -> None:
+    closes = path("SPY", (first + minutes) * 12)
+    for k in range(first * 12, (first + minutes) * 12):
+        begin = OPEN + timedelta(seconds=5 * k)
+        tape.add(bar("SPY", begin, closes[k]), begin + timedelta(seconds=5))
+
+
+def test_measures_of_minutes_are_warm_after_half_an_hour() -> None:
+    tape = Tape()
+    start(tape)
+    bars_only(tape, 31)
+    found = reports(run(tape.events))
+    assert metric(found[60 - 1], "vwap").quality is Quality.OK
+    early, late = found[29 * 12 - 1], found[31 * 12 - 1]
+    for name in ("rv_today", "sigma_1m", "ewma_vol_1m", "or_high", "or_break"):
+        assert metric(early, name).quality is Quality.WARMUP, name
+        assert metric(late, name).quality is Quality.OK, name
+    assert metric(late, "vrp_0dte").value is None
+    assert metric(late, "spot_mid").quality is Quality.MISSING
+
+
+def test_without_history_the_day_still_reports_and_names_what_is_missing() -> None:
+    tape = Tape()
+    start(tape, history=False)
+    bars_only(tape, 1)
+    report = reports(run(tape.events))[-1]
+    expected = {
+        "prev_close": "NO_HISTORY",
+        "rv_hat_day": "NO_FORECAST",
+        "noise_x": "NO_PREVIOUS_CLOSE",
+        "iv_rank": "NO_SEED",
+    }
+    for name, reason in expected.items():
+        assert (metric(report, name).value, metric(report, name).reason) == (None, reason)
+    assert value(report, "calendar_state") == "BLACKOUT" or "CALENDAR" in str(
+        value(report, "calendar_state")
+    )
+
+
+def test_nothing_is_evaluated_before_parameters_are_on_the_log() -> None:
+    tape = Tape()
+    tape.add(plan(), OPEN - timedelta(hours=1))
+    bars_only(tape, 1)
+    assert run(tape.events) == []
+
+
+def test_parameters_take_effect_at_the_next_evaluation() -> None:
+    tape = Tape()
+    start(tape)
+    bars_only(tape, 1)
+    tape.add(
+        parameters(opening_range_minutes=5.0).model_copy(update={"version": 2}),
+        OPEN + timedelta(minutes=1),
+    )
+    bars_only(tape, 6, first=1)
+    found = reports(run(tape.events))
+    assert (found[11].params_version, found[12].params_version) == (1, 2)
+    assert metric(found[-1], "or_high").quality is Quality.OK
+
+
+def test_old_bar_is_ignored_with_an_event_and_changes_nothing() -> None:
+    tape = Tape()
+    start(tape)
+    bars_only(tape, 1)
+    worker = consumer()
+    run(tape.events, worker)
+    at = OPEN + timedelta(seconds=61)
+    vwap = worker.states[0].symbols["SPY"].bars.vwap.volume
+    again = worker.step(recorded(bar("SPY", OPEN + timedelta(seconds=30), 700.0), at, 90_000))
+    assert [e.type for e in again] == ["BarIgnored"]
+    assert worker.states[0].symbols["SPY"].bars.vwap.volume == vwap
+    assert worker.states[0].symbols["SPY"].bars.close != 700.0
+
+
+def test_thinned_stretch_reports_once_a_minute_without_the_chain() -> None:
+    tape = Tape()
+    start(tape)
+    tape.add(ClockStarted(base_market_time=OPEN, speed=600.0, session_date=DAY, thinned=True), OPEN)
+    bars_only(tape, 3)
+    emitted = run(tape.events)
+    assert Counter(e.type for e in emitted if e.type != "LinesWanted") == {"MetricComputed": 3}
+    assert value(reports(emitted)[-1], "minute_close") == significant(path("SPY", 36)[-1])
+
+
+def test_thinned_and_full_stretches_agree_on_what_bars_say() -> None:
+    full, thin = Tape(), Tape()
+    start(full)
+    start(thin)
+    thin.add(ClockStarted(base_market_time=OPEN, speed=600.0, session_date=DAY, thinned=True), OPEN)
+    bars_only(full, 31)
+    bars_only(thin, 31)
+    names = ("vwap", "rv_today", "sigma_1m", "atr_1m", "or_high", "noise_x", "v_rem")
+    last = [reports(run(tape.events))[-1] for tape in (full, thin)]
+    for name in names:
+        assert value(last[0], name) == value(last[1], name), name
+
+
+def test_stopped_bars_are_reported_stale_once() -> None:
+    tape = Tape()
+    start(tape)
+    bars_only(tape, 1)
+    for second in range(61, 100):
+        tape.add(ClockTicked("signals"), OPEN + timedelta(seconds=second))
+    found = reports(run(tape.events))
+    assert len(found) == 13
+    assert metric(found[-1], "last_close").quality is Quality.STALE
+    assert value(found[-1], "bar_age_s") == 13.0
+
+
+def at(seconds: float) -> datetime:
+    return OPEN + timedelta(seconds=seconds)
+
+
+def quoted(bid: float, ask: float, moment: datetime):  # type: ignore[no-untyped-def]
+    return ticks("SPY", moment, [(1, bid, 5), (2, ask, 5)])
+
+
+def last_report(tape: Tape) -> MetricComputed:
+    return reports(run(tape.events))[-1]
+
+
+def test_crossed_underlying_is_degraded_after_three_seconds() -> None:
+    tape = Tape()
+    start(tape)
+    tape.add(quoted(660.0, 660.02, at(0.5)), at(0.5))
+    tape.add(quoted(660.05, 660.02, at(1)), at(1))
+    tape.add(quoted(660.06, 660.02, at(4)), at(4))
+    tape.add(bar("SPY", OPEN, 660.0), at(5))
+    report = last_report(tape)
+    assert (metric(report, "spot_bid").quality, metric(report, "spot_bid").reason) == (
+        Quality.DEGRADED,
+        "LOCKED_OR_CROSSED",
+    )
+    assert value(report, "spot_mid") == pytest.approx(660.01)
+    assert metric(report, "micro_price").value is None
+
+
+def test_good_mid_of_a_crossed_book_grows_stale_after_two_seconds() -> None:
+    tape = Tape()
+    start(tape)
+    tape.add(quoted(660.0, 660.02, at(2.5)), at(2.5))
+    tape.add(quoted(660.05, 660.02, at(4)), at(4))
+    tape.add(bar("SPY", OPEN, 660.0), at(5))
+    found = metric(last_report(tape), "spot_mid")
+    assert (found.quality, found.reason) == (Quality.STALE, "NO_GOOD_QUOTE")
+
+
+def test_old_quote_is_stale_and_the_chain_falls_back_on_the_bar() -> None:
+    tape = Tape()
+    start(tape)
+    tape.add(book_ticks("SPY", at(1), 660.0), at(1))
+    for days in EXPIRIES:
+        tape.add(snapshot("SPY", at(4), 660.0, days), at(4))
+    tape.add(bar("SPY", OPEN, 660.0), at(5))
+    report = last_report(tape)
+    assert metric(report, "spot_mid").quality is Quality.STALE
+    found = metric(report, "gex_total")
+    assert (found.quality, found.reason) == (Quality.DEGRADED, "SPOT_FROM_BAR")
+    assert found.value is not None
+
+
+def chain_tape(*extra: tuple[float, Any]) -> Tape:
+    """One bar on a fresh chain, with further events before it."""
+    tape = Tape()
+    start(tape)
+    for days in EXPIRIES:
+        tape.add(snapshot("SPY", at(3), 660.0, days), at(3))
+    tape.add(book_ticks("SPY", at(4), 660.0), at(4))
+    for seconds, body in extra:
+        tape.add(body, at(seconds))
+    tape.add(bar("SPY", OPEN, 660.0), at(5))
+    return tape
+
+
+def test_vendor_gamma_of_the_other_sign_makes_the_regime_neutral() -> None:
+    plain = last_report(chain_tape())
+    assert value(plain, "gex_regime") == "POS" and value(plain, "gex_total") > 0
+    against = last_report(chain_tape((4.0, vendor_gex("SPY", at(4), -1e9))))
+    assert value(against, "gex_total") == value(plain, "gex_total")
+    regime = metric(against, "gex_regime")
+    assert (regime.value, regime.quality, regime.reason) == (
+        "NEUTRAL",
+        Quality.DEGRADED,
+        "VENDOR_SIGN",
+    )
+    assert value(against, "gex_vendor_ratio") < 0
+    agreeing = last_report(
+        chain_tape((4.0, vendor_gex("SPY", at(4), 1.1 * value(plain, "gex_total"))))
+    )
+    assert metric(agreeing, "gex_total").quality is Quality.OK
+
+
+def test_halted_underlying_makes_quote_metrics_stale() -> None:
+    from domain.events.feeds import UwTradingHaltReceived
+    from tests.domain.analytics.build import frame_fields
+
+    payload = {"ticker": "SPY", "state": "halted", "reason": "T1", "time": at(4).isoformat()}
+    halt = UwTradingHaltReceived(**frame_fields("trading_halts", at(4), payload))
+    report = last_report(chain_tape((4.0, halt)))
+    for name in ("spot_mid", "spot_bid", "atm_iv_0dte"):
+        found = metric(report, name)
+        assert (found.quality, found.reason) == (Quality.STALE, "HALTED")
+
+
+def test_news_puts_its_symbols_on_caution() -> None:
+    tape = chain_tape((4.0, news(at(4), "FOMC statement: rate cut")))
+    found = metric(last_report(tape), "news_state")
+    assert (found.value, found.quality, found.reason) == ("NEWS_CAUTION", Quality.OK, "rates")
+
+
+def test_silent_flow_is_stale_after_thirty_seconds() -> None:
+    tape = Tape()
+    start(tape)
+    for k in range(8 * 12):
+        begin = at(5 * k)
+        if k < 84:
+            tape.add(trade("SPY", begin, spot=660.0), begin)
+        tape.add(bar("SPY", begin, 660.0), begin + timedelta(seconds=5))
+    found = reports(run(tape.events))
+    assert metric(found[83], "fi_s").quality is Quality.WARMUP
+    assert metric(found[-1], "fi_s").quality is Quality.STALE
+    assert value(found[-1], "ncp") == 84 * 2_000.0
+
+
+def test_tide_is_the_same_for_all_symbols_and_sums_increments() -> None:
+    tape = chain_tape((1.0, tide(at(1), 500.0, 200.0)), (3.0, tide(at(3), -100.0, 50.0)))
+    found = metric(last_report(tape), "tide")
+    assert (found.value, found.quality) == (150.0, Quality.OK)
+
+
+def test_unreadable_vendor_payload_is_counted_and_harms_nothing() -> None:
+    broken = trade("SPY", at(4), executed_at="never")
+    odd = tide(at(4), 1.0, 1.0)
+    odd = msgspec.structs.replace(odd, payload=msgspec.Raw(b'{"net_call_premium":[]}'))
+    worker = consumer()
+    emitted = run(chain_tape((4.0, broken), (4.0, odd)).events, worker)
+    assert worker.states[0].unreadable == 2
+    assert value(reports(emitted)[-1], "gex_total") is not None
+
+
+def test_delayed_market_data_never_counts() -> None:
+    tape = Tape()
+    start(tape)
+    delayed = msgspec.structs.replace(book_ticks("SPY", at(4), 660.0), market_data_type=3)
+    tape.add(delayed, at(4))
+    tape.add(bar("SPY", OPEN, 660.0), at(5))
+    assert metric(last_report(tape), "spot_mid").quality is Quality.MISSING
+
+
+def test_greeks_of_the_last_minute_are_floored_and_expired_ones_are_null() -> None:
+    close = plan().day.close_at
+    for seconds, quality in ((-30, None), (300, Quality.EXPIRED)):
+        tape = Tape()
+        start(tape)
+        begin = close + timedelta(seconds=seconds - 5)
+        now = begin + timedelta(seconds=5)
+        tape.add(book_ticks("SPY", now, 660.0), now)
+        tape.add(snapshot("SPY", now, 660.0, 10), now)
+        tape.add(bar("SPY", begin, 660.0), now)
+        emitted = run(tape.events)
+        chain = next(e.body for e in emitted if isinstance(e.body, ChainEvaluated))
+        if quality is None:
+            assert chain.years == pytest.approx(30 / (365 * 86_400))
+        else:
+            assert (chain.quality, chain.years < 0) == (quality, True)
+            assert metric(reports(emitted)[-1], "atm_iv_0dte").quality is Quality.EXPIRED
+            assert value(reports(emitted)[-1], "v_rem") == 0.0
+
+
+def test_bars_outside_the_session_are_not_evaluated() -> None:
+    tape = Tape()
+    start(tape)
+    early = OPEN - timedelta(minutes=5)
+    tape.add(bar("SPY", early, 660.0), early + timedelta(seconds=5))
+    late = plan().day.close_at + timedelta(minutes=15)
+    tape.add(bar("SPY", late, 660.0), late + timedelta(seconds=5))
+    assert run(tape.events) == []
+
+
+def test_new_session_starts_anew_and_keeps_listed_contracts() -> None:
+    worker = consumer()
+    run(day_tape().events, worker)
+    before = worker.states[0].symbols["SPY"]
+    known = before.chain.table.count
+    following = date(2026, 10, 7)
+    morning = OPEN + timedelta(hours=22)
+    worker.step(recorded(plan(following), morning, 100_000))
+    after = worker.states[0].symbols["SPY"]
+    assert after.bars.close is None and after.bars.vwap.price is None
+    assert after.flow.ncp == 0.0 and after.minutes.squares.count > 0
+    assert 0 < after.chain.table.count < known
+    first = worker.step(
+        recorded(
+            bar("SPY", OPEN + timedelta(days=1), 661.0),
+            OPEN + timedelta(days=1, seconds=5),
+            100_001,
+        )
+    )
+    report = reports(first)[-1]
+    assert value(report, "last_close") == 661.0
+    assert metric(report, "prev_close").quality is Quality.OK

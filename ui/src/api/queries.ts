@@ -1,0 +1,116 @@
+// Reads of the API by react-query. The live stream says what changed; polls stand behind it.
+import { QueryClient, useQuery } from "@tanstack/react-query";
+import { get } from "./client";
+import { snapshot, subscribe } from "./live";
+import type {
+  AlertRow,
+  ApprovalRow,
+  Chain,
+  EventWithPayload,
+  OrderRow,
+  Pnl,
+  PositionRow,
+  PublicationRow,
+  ReportRow,
+  Rows,
+  SignalRow,
+  TimelinePage,
+} from "./types";
+
+export const queryClient = new QueryClient({
+  defaultOptions: {
+    queries: { retry: 1, staleTime: 500, refetchOnWindowFocus: true, networkMode: "always" },
+  },
+});
+
+const TABLES_OF: [RegExp, string[]][] = [
+  [/^(Position|Stop|Exit|Pnl|FillInferred)/, ["positions", "pnl"]],
+  [/^(Order|Intent|Fill|Entry|Commission)/, ["orders"]],
+  [/^(Signal|RiskDecided|EntryRefused)/, ["signals"]],
+  [/^Approval/, ["approvals"]],
+  [/^(Delivery|Publication)/, ["publications"]],
+  [/^(Report|Draft)/, ["reports"]],
+  [/^Alert/, ["alerts"]],
+];
+const REFRESH_MS = 250;
+
+export function tablesOf(type: string): string[] {
+  return TABLES_OF.flatMap(([pattern, tables]) => (pattern.test(type) ? tables : []));
+}
+
+/** Refresh the tables that the newest events concern; returns how to stop. */
+export function followLive(): () => void {
+  let seen = snapshot().seen;
+  let gaps = snapshot().gaps;
+  const wanted = new Set<string>();
+  let timer: number | undefined;
+  const refresh = () => {
+    timer = undefined;
+    for (const table of wanted) void queryClient.invalidateQueries({ queryKey: [table] });
+    wanted.clear();
+  };
+  return subscribe(() => {
+    const live = snapshot();
+    if (live.gaps !== gaps) {
+      gaps = live.gaps;
+      void queryClient.invalidateQueries();
+    }
+    for (const event of live.events.slice(0, Math.max(0, live.seen - seen))) {
+      for (const table of tablesOf(event.type)) wanted.add(table);
+    }
+    seen = live.seen;
+    if (wanted.size > 0) timer ??= window.setTimeout(refresh, REFRESH_MS);
+  });
+}
+
+function useTable<T>(name: string, pollMs: number) {
+  return useQuery({
+    queryKey: [name],
+    queryFn: ({ signal }) => get<Rows<T>>(`/${name}`, signal),
+    refetchInterval: pollMs,
+  });
+}
+
+export const usePositions = () => useTable<PositionRow>("positions", 1_000);
+export const useOrders = () => useTable<OrderRow>("orders", 5_000);
+export const useSignals = () => useTable<SignalRow>("signals", 5_000);
+export const useApprovals = () => useTable<ApprovalRow>("approvals", 5_000);
+export const usePublications = () => useTable<PublicationRow>("publications", 5_000);
+export const useReports = () => useTable<ReportRow>("reports", 5_000);
+export const useAlerts = () => useTable<AlertRow>("alerts", 5_000);
+
+export function usePnl() {
+  return useQuery({
+    queryKey: ["pnl"],
+    queryFn: ({ signal }) => get<Pnl>("/pnl", signal),
+    refetchInterval: 1_000,
+  });
+}
+
+/** One event with its payload: facts, so never asked for again. */
+export function useEvent(id: string) {
+  return useQuery({
+    queryKey: ["event", id],
+    queryFn: ({ signal }) => get<EventWithPayload>(`/events/${id}`, signal),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+}
+
+export function useChain(id: string) {
+  return useQuery({
+    queryKey: ["chain", id],
+    queryFn: ({ signal }) => get<Chain>(`/chain/${id}`, signal),
+  });
+}
+
+export function useStory(correlation: string) {
+  return useQuery({
+    queryKey: ["story", correlation],
+    queryFn: ({ signal }) =>
+      get<TimelinePage>(
+        `/timeline?correlation=${encodeURIComponent(correlation)}&retention=all&order=oldest&limit=500`,
+        signal,
+      ),
+    refetchInterval: 5_000,
+  });
+}

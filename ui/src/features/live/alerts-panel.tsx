@@ -1,0 +1,54 @@
+// Alerts that nobody has acknowledged, and the newest that somebody has.
+import { useState } from "react";
+import { useAlerts } from "../../api/queries";
+import type { AlertRow } from "../../api/types";
+import { Panel } from "../../components/ui/panel";
+import { EventLink } from "../../routes/link";
+import { ControlDialog } from "../controls/control-dialog";
+
+const SHOWN_MAX = 8;
+const TONES = { critical: "tone-bad", warning: "tone-warning", info: "" } as const;
+
+export function AlertsPanel() {
+  const { data, error, dataUpdatedAt } = useAlerts();
+  const [chosen, setChosen] = useState<AlertRow | null>(null);
+  const rows = (data?.rows ?? []).slice(0, SHOWN_MAX);
+  return (
+    <Panel title="Alerts" readAt={dataUpdatedAt} error={error}>
+      {rows.length === 0 && <p className="empty">No alerts.</p>}
+      <ul className="alerts" aria-live="polite">
+        {rows.map((row) => (
+          <li key={row.alert_id} className={row.is_over ? "faded" : TONES[row.severity]}>
+            <EventLink id={row.event_id}>
+              {row.severity}: {row.code}
+            </EventLink>{" "}
+            {row.text}
+            {row.count > 1 && ` (${row.count} times)`}
+            {row.acknowledged_by ? (
+              <small>
+                {" "}
+                {row.acknowledged_by}: {row.comment}
+              </small>
+            ) : (
+              <button type="button" className="quiet" onClick={() => setChosen(row)}>
+                Acknowledge…
+              </button>
+            )}
+          </li>
+        ))}
+      </ul>
+      {chosen && (
+        <ControlDialog
+          onClose={() => setChosen(null)}
+          spec={{
+            title: `Acknowledge ${chosen.code}`,
+            consequence: chosen.text,
+            path: `/alerts/${encodeURIComponent(chosen.alert_id)}/acknowledge`,
+            button: "Acknowledge",
+            reasonName: "comment",
+          }}
+        />
+      )}
+    </Panel>
+  );
+}

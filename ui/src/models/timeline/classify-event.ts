@@ -1,0 +1,49 @@
+// Which lane an event belongs to and how loud it is: computed once, used for filters and colours.
+
+export type Lane =
+  | "market"
+  | "signal"
+  | "risk"
+  | "order"
+  | "position"
+  | "message"
+  | "control"
+  | "system";
+export type Tone = "normal" | "good" | "warning" | "bad";
+
+export const LANES: readonly Lane[] = [
+  "market",
+  "signal",
+  "risk",
+  "order",
+  "position",
+  "message",
+  "control",
+  "system",
+];
+
+// Order matters: the first pattern that fits decides.
+const LANE_OF: readonly [RegExp, Lane][] = [
+  [/^(Uw|Ib|Metric|Prediction|Line|Chain|Underlying|History|Feed)/, "market"],
+  [/^Signal/, "signal"],
+  [/^(Risk|Margin|WhatIf|CashFlow|EntryRefused)/, "risk"],
+  [/^(Halt|Trading|Release|Flatten|Control|CacheFlush|TradeCancel|Alert|Login)/, "control"],
+  [/^(Position|Stop|Exit|Pnl|FillInferred)/, "position"],
+  [/^(Order|Intent|Broker|Fill|Commission|Reconciliation|Emergency)/, "order"],
+  [/^(Delivery|Publication|Approval|Telegram|Report|Draft)/, "message"],
+];
+const BAD = /(Rejected|Fault|Refused|Escalated|Withheld|Inferred|Error|Emergency|Failed|Disconnected)/;
+const WARNING = /(Halted|Unknown|Gap|Lapsed|Expired|Invalidated|Alert|Skipped|Stepped)/;
+const GOOD = /(Confirmed|Filled|FillRecorded|PositionClosed|Released|Ready|GapClosed|LoginSucceeded)/;
+
+export function laneOf(type: string): Lane {
+  if (/^Feed(Pause|Resume)Requested$/.test(type)) return "control";
+  return LANE_OF.find(([pattern]) => pattern.test(type))?.[1] ?? "system";
+}
+
+export function toneOf(type: string): Tone {
+  if (type === "FeedGapClosed") return "good";
+  if (BAD.test(type)) return "bad";
+  if (WARNING.test(type)) return "warning";
+  return GOOD.test(type) ? "good" : "normal";
+}
