@@ -36,7 +36,8 @@ def rounded(value: float) -> float:
     """12 significant digits: later steps use the number that goes into the event."""
     number = significant(value)
     assert number is not None, f"a number must be finite, was {value}"
-    return number
+    # Adding zero turns a negative zero into a plain one.
+    return number + 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,8 +182,12 @@ def filtered(found: Chain, keep: Callable[[ChainRow], bool]) -> Chain:
     return replace(found, rows=tuple(row for row in found.rows if keep(row)))
 
 
-NARROW_WINGS = {"signals__0dte__range__wing": 0.003}
-"""Wings of two dollars: a flat smile pays too little for wider ones."""
+CHEAP_RANGE: dict[str, float] = {
+    "signals__0dte__range__wing": 0.003,
+    "risk__fees__commission_usd": 0.0,
+    "risk__fees__exchange_usd": 0.0,
+}
+"""Wings of two dollars and no fees: a flat smile pays too little for more."""
 
 
 class Strategy(Driven):
