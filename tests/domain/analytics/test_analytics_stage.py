@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import pickle
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import cache
+from operator import is_
 from typing import Any
 
 import msgspec
@@ -37,6 +40,7 @@ from tests.domain.analytics.build import (
     recorded,
     snapshot,
     start,
+    started,
     ticks,
     tide,
     trade,
@@ -50,8 +54,23 @@ def consumer() -> Consumer[Any]:
     return Consumer("signals", BUILD, [AnalyticsStage()])
 
 
-def run(events: list[Recorded], into: Consumer[Any] | None = None) -> list[Recorded]:
+@cache
+def started_state(history: bool) -> bytes:
+    """The state after the start of a day, which emits nothing: read once for all tests."""
+    worker = consumer()
+    for event in started(history):
+        assert worker.step(event) == []
+    return pickle.dumps(worker.states)
+
+
+def run(events: Sequence[Recorded], into: Consumer[Any] | None = None) -> list[Recorded]:
     worker = into or consumer()
+    for history in (True, False):
+        prefix = started(history)
+        if len(events) >= len(prefix) and all(map(is_, events, prefix)):
+            worker.states = pickle.loads(started_state(history))  # noqa: S301
+            events = events[len(prefix) :]
+            break
     return [emitted for event in events for emitted in worker.step(event)]
 
 
@@ -195,7 +214,7 @@ def test_lines_are_wanted_for_the_strikes_nearest_the_spot() -> None:
     last = wanted[-1]
     assert last.requester == "analytics"
     contracts = [line.contract for line in last.lines]
-    assert Counter(c.symbol for c in contracts) == {symbol: 16 for symbol in SPOTS}
+    assert Counter(c.symbol for c in contracts) == dict.fromkeys(SPOTS, 16)
     assert all(c.expiry == DAY for c in contracts)
     strikes = sorted({float(c.strike) for c in contracts if c.symbol == "SPY"})
     assert min(strikes) <= 660 <= max(strikes) and max(strikes) - min(strikes) == 14
@@ -219,8 +238,6 @@ def test_market_values_are_those_of_the_feeds() -> None:
     slope = value(report, "atm_iv_9d") / value(report, "atm_iv_30d") - 1
     assert value(report, "term_slope") == pytest.approx(slope)
     assert value(report, "calendar_today") == "DATA_1000"
-    ratio = value(report, "atm_iv_0dte") ** 2
-    assert value(report, "vr_0dte") > 0 and ratio > 0
     assert value(report, "vrp_0dte") == pytest.approx(math.sqrt(value(report, "vr_0dte")))
 
 
@@ -276,9 +293,8 @@ def test_without_history_the_day_still_reports_and_names_what_is_missing() -> No
     }
     for name, reason in expected.items():
         assert (metric(report, name).value, metric(report, name).reason) == (None, reason)
-    assert value(report, "calendar_state") == "BLACKOUT" or "CALENDAR" in str(
-        value(report, "calendar_state")
-    )
+    calendar = metric(report, "calendar_state")
+    assert (calendar.value, calendar.reason) == ("BLACKOUT", "DATA_0830,CALENDAR_MISSING")
 
 
 def test_nothing_is_evaluated_before_parameters_are_on_the_log() -> None:
