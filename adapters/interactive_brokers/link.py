@@ -243,7 +243,9 @@ class IbLink:
         self._results[key] = []
         try:
             send()
-            return await asyncio.wait_for(future, seconds)
+            # Not wait_for: in Python 3.11 it swallows a cancel that meets the answer.
+            async with asyncio.timeout(seconds):
+                return await future
         except TimeoutError:
             reason = f"no answer to {key} within {seconds:g} s"
             self.close(reason)

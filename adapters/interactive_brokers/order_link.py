@@ -140,7 +140,8 @@ class OrderLink(IbLink):
         self._results[order_id] = []
         try:
             self.client.placeOrder(order_id, contract, order)
-            (state,) = await asyncio.wait_for(future, seconds)
+            async with asyncio.timeout(seconds):
+                (state,) = await future
             return state
         finally:
             self._futures.pop(order_id, None)

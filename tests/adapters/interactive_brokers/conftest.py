@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import cycle, islice
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from adapters.interactive_brokers.sandbox import TwsSandbox
 from tests.adapters.interactive_brokers.intents import wall_clock
 from tests.adapters.interactive_brokers.still_market import StillClock, StillMarket
 
-PORTS = iter(range(55_600, 55_700))
+PORTS = cycle(range(55_600, 55_700))
 Until = Callable[[Callable[[], object]], Awaitable[None]]
 
 
@@ -47,7 +48,7 @@ async def tws(market: StillMarket, tmp_path: Path) -> AsyncIterator[TwsSandbox]:
 
 
 async def start_on_free_port(sandbox: TwsSandbox) -> None:
-    for port in PORTS:
+    for port in islice(PORTS, 100):
         try:
             await sandbox.start("127.0.0.1", port)
         except OSError:
