@@ -38,7 +38,6 @@ STOP_SECONDS = 6.0
 PAUSE_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 15.0)
 QUICK_END_SECONDS = 30.0
 CANCELS_MAX = 100
-Clock = Callable[[], float]
 
 
 @dataclass
@@ -67,13 +66,12 @@ class Child:
             if line.strip() == b"halted":
                 self.confirmed.set()
 
-    @property
-    def is_silent(self) -> bool:
-        """No beat for too long: its loop does not turn."""
+    def is_silent(self, seconds: float) -> bool:
+        """No beat for so long: its loop does not turn. The first one may take a start's time."""
         now = time.monotonic()
         if self.last_beat is None:
             return now - self.started > FIRST_BEAT_SECONDS_MAX
-        return now - self.last_beat > BEAT_SECONDS_MAX
+        return now - self.last_beat > seconds
 
     def close(self) -> None:
         self.transport.close()
@@ -152,6 +150,7 @@ class Watchdog:
         halt_file: HaltFile,
         cancel: Callable[[str], Awaitable[int]],
         pauses: Sequence[float] = PAUSE_SECONDS,
+        beat_seconds: float = BEAT_SECONDS_MAX,
     ) -> None:
         self.child: Child | None = None
         self.starts = 0
@@ -160,6 +159,7 @@ class Watchdog:
         self._halt_file = halt_file
         self._cancel = cancel
         self._pauses = tuple(pauses)
+        self._beat_seconds = beat_seconds
         self._quick_ends = 0
         self._halting = asyncio.Lock()
         self._cancel_first = ""
@@ -178,7 +178,12 @@ class Watchdog:
             await self._stop()
 
     async def _one_life(self) -> None:
-        self.child = child = await start_child(self._command)
+        starting = asyncio.ensure_future(start_child(self._command))
+        try:
+            await asyncio.shield(starting)
+        finally:
+            # A child that was begun is waited for and known, so that `_stop` can end it.
+            self.child = child = await starting
         self.starts += 1
         reading = asyncio.create_task(child.read_reports(), name="watchdog.reports")
         silence = asyncio.create_task(self._kill_when_silent(child), name="watchdog.silence")
@@ -195,7 +200,7 @@ class Watchdog:
         self._log.warning("trader ended", code=code, starts=self.starts)
 
     async def _kill_when_silent(self, child: Child) -> None:
-        while not child.is_silent:
+        while not child.is_silent(self._beat_seconds):
             await asyncio.sleep(HALT_POLL_SECONDS)
         self._kill(child, "no beat")
 
@@ -260,15 +265,17 @@ class Watchdog:
 
     async def _stop(self) -> None:
         child = self.child
-        if child is None or child.process.returncode is not None:
+        if child is None:
             return
-        child.process.send_signal(signal.SIGTERM)
+        if child.process.returncode is None:
+            child.process.send_signal(signal.SIGTERM)
         try:
             async with asyncio.timeout(STOP_SECONDS):
                 await child.process.wait()
         except TimeoutError:
             child.process.kill()
             await child.process.wait()
+        child.close()
 
 
 def canceller(settings: Settings) -> Callable[[str], Awaitable[int]]:

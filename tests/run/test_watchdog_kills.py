@@ -1,0 +1,175 @@
+"""The watchdog: a halt acts within half a second, or the trader dies and its entries go first."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.interactive_brokers.link import LinkError
+from domain.events.controls import CONTROL_STREAM, HaltRequested
+from domain.events.orders import EmergencyCancelSent
+from run.cancel_journal import CancelJournal
+from run.trader import HaltFile
+from run.watchdog import Watchdog
+from run.worker import Recorder
+from store.contract import Selection
+from tests.domain.execution.execution_build import START
+
+CHILD = str(Path(__file__).with_name("watchdog_child.py"))
+
+
+async def until(holds: Callable[[], bool], seconds: float = 8.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+class Cancels:
+    """Counts the emergency cancels; the first `failures` do not work."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.reasons: list[str] = []
+        self.starts_then: list[int] = []
+        self.watchdog: Watchdog | None = None
+        self._failures = failures
+
+    async def __call__(self, why: str) -> int:
+        assert self.watchdog is not None
+        self.reasons.append(why)
+        self.starts_then.append(self.watchdog.starts)
+        if len(self.reasons) <= self._failures:
+            raise LinkError("TWS must be there, was not")
+        return 1
+
+
+@asynccontextmanager
+async def watching(
+    folder: Path, mode: str, cancel: Cancels | None = None, **given: Any
+) -> AsyncIterator[Watchdog]:
+    cancels = cancel or Cancels()
+    action: Callable[[str], Awaitable[int]] = cancels
+    command = (sys.executable, CHILD, mode)
+    watchdog = Watchdog(command, HaltFile(folder), action, pauses=(0.01,), **given)
+    cancels.watchdog = watchdog
+    task = asyncio.create_task(watchdog.run())
+    try:
+        await until(lambda: watchdog.starts > 0)
+        yield watchdog
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def heard(watchdog: Watchdog) -> bool:
+    return watchdog.child is not None and watchdog.child.last_beat is not None
+
+
+async def test_a_trader_that_confirms_a_halt_lives_on(tmp_path: Path) -> None:
+    async with watching(tmp_path, "obedient") as watchdog:
+        await until(lambda: heard(watchdog))
+        assert await watchdog.halt("drill")
+        assert (watchdog.kills, watchdog.starts) == ([], 1)
+
+
+async def test_a_trader_that_does_not_confirm_is_killed_and_its_entries_go_before_the_restart(
+    tmp_path: Path,
+) -> None:
+    cancels = Cancels(failures=2)
+    async with watching(tmp_path, "deaf", cancels) as watchdog:
+        await until(lambda: heard(watchdog))
+        asked = time.monotonic()
+        assert not await watchdog.halt("drill")
+        assert time.monotonic() - asked < 2.0
+        await until(lambda: watchdog.starts == 2)
+        assert watchdog.kills == ["halt not confirmed"]
+        assert cancels.reasons == ["halt not confirmed: drill"] * 3
+        assert cancels.starts_then == [1, 1, 1]
+
+
+async def test_a_trader_whose_loop_does_not_turn_is_killed_and_started_again(
+    tmp_path: Path,
+) -> None:
+    async with watching(tmp_path, "silent", beat_seconds=0.3) as watchdog:
+        await until(lambda: watchdog.starts == 2)
+        assert watchdog.kills == ["no beat"]
+
+
+async def test_a_trader_that_crashes_is_started_again(tmp_path: Path) -> None:
+    async with watching(tmp_path, "crashing") as watchdog:
+        await until(lambda: watchdog.starts >= 3)
+        assert watchdog.kills == []
+
+
+async def test_the_halt_file_halts_without_the_log(tmp_path: Path) -> None:
+    async with watching(tmp_path, "deaf") as watchdog:
+        await until(lambda: heard(watchdog))
+        task = asyncio.create_task(watchdog.watch_halt_file())
+        (tmp_path / "halt").write_text("by hand\nmore")
+        await until(lambda: watchdog.kills == ["halt not confirmed"])
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_halt_on_the_log_reaches_the_trader(tmp_path: Path, store: Any) -> None:
+    async with watching(tmp_path, "deaf") as watchdog:
+        await until(lambda: heard(watchdog))
+        task = asyncio.create_task(watchdog.watch_log(store))
+        recorder = Recorder(store, "api", "test", "run")
+        halt = HaltRequested(who="o", route="api", reason="drill")
+        while not watchdog.kills:
+            # The watch begins at the log's end: a halt may have come just before it.
+            await recorder.record(CONTROL_STREAM, halt)
+            await asyncio.sleep(0.05)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_ending_the_watchdog_ends_its_trader(tmp_path: Path) -> None:
+    async with watching(tmp_path, "obedient") as watchdog:
+        await until(lambda: heard(watchdog))
+        assert watchdog.child is not None
+        process = watchdog.child.process
+    assert process.returncode is not None
+
+
+def cancel_of(ref: str) -> EmergencyCancelSent:
+    return EmergencyCancelSent(
+        order_ref=ref, order_id=7, who="watchdog", reason="drill", cancelled_at=START
+    )
+
+
+async def test_journalled_cancels_reach_the_log_once(tmp_path: Path, store: Any) -> None:
+    journal = CancelJournal(tmp_path)
+    journal.write(cancel_of("P1-E1"))
+    journal.write(cancel_of("P2-E1"))
+    with journal.path.open("ab") as file:
+        file.write(b'{"order_ref": "cut o')
+    recorder = Recorder(store, "trader", "test", "run")
+    assert await journal.append_to_log(recorder) == 2
+    assert await journal.append_to_log(recorder) == 0
+    found = await store.read(0, Selection(types=frozenset({"EmergencyCancelSent"})))
+    assert [event.body for event in found] == [cancel_of("P1-E1"), cancel_of("P2-E1")]
+
+
+def test_a_halt_file_is_told_once_for_each_time_it_is_written(tmp_path: Path) -> None:
+    file = HaltFile(tmp_path)
+    assert (file.reason(), file.is_new()) == ("", False)
+    (tmp_path / "halt").write_text("")
+    assert (file.reason(), file.is_new(), file.is_new()) == ("halt file", True, False)
+    (tmp_path / "halt").unlink()
+    assert file.reason() == ""
+    (tmp_path / "halt").write_text("again")
+    assert (file.reason(), file.is_new()) == ("again", True)
+
+
+@pytest.mark.parametrize("text", ["x" * 5_000])
+def test_a_long_reason_is_cut(tmp_path: Path, text: str) -> None:
+    (tmp_path / "halt").write_text(text)
+    assert len(HaltFile(tmp_path).reason()) == 200
