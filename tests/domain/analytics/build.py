@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from functools import cache
 from uuid import UUID
 
 import msgspec
@@ -34,7 +35,6 @@ from domain.events.feeds import (
 )
 from domain.events.system import ClockStarted, ParametersChanged, PlannedDay, SessionPlanned
 from domain.instruments import OptionContract, Right, occ_symbol
-from domain.pricing.black_scholes import greeks
 from domain.session import NEW_YORK, Session
 
 DAY = date(2026, 10, 6)
@@ -148,6 +148,15 @@ def contract(symbol: str, days: int, strike: float, call: bool) -> OptionContrac
     )
 
 
+def price_of(spot: float, strike: float, years: float, volatility: float, call: bool) -> float:
+    """Black-Scholes in plain Python: quotes are made by the thousand."""
+    deviation, sign = volatility * math.sqrt(years), 1.0 if call else -1.0
+    discounted = strike * math.exp(-RATE * years)
+    d1 = math.log(spot / discounted) / deviation + deviation / 2
+    inside, paid = (0.5 * math.erfc(-sign * d / math.sqrt(2)) for d in (d1, d1 - deviation))
+    return sign * (spot * inside - discounted * paid)
+
+
 def quote_of(
     symbol: str, days: int, strike: float, call: bool, spot: float, at: datetime
 ) -> tuple[float, float]:
@@ -155,16 +164,18 @@ def quote_of(
     years = years_to(days, at)
     forward = spot * math.exp(RATE * years)
     volatility = smile(math.log(strike / forward), years)
-    price = float(greeks(spot, strike, years, RATE, volatility, call).price[0])
+    price = price_of(spot, strike, years, volatility, call)
     bid = math.floor(price * 100) / 100
     return max(bid - 0.01, 0.0), bid + 0.02
 
 
-def start(tape: Tape, *, history: bool = True, **changes: float | str | bool) -> None:
+@cache
+def started(history: bool = True) -> tuple[Recorded, ...]:
     """Everything a day begins with, in the order in which feeds write it."""
+    tape = Tape()
     at = OPEN - timedelta(minutes=30)
     tape.add(ClockStarted(base_market_time=at, speed=1.0, session_date=DAY), at)
-    tape.add(parameters(**changes), at)
+    tape.add(parameters(), at)
     if history:
         for body in history_events():
             tape.add(body, at)
@@ -183,6 +194,12 @@ def start(tape: Tape, *, history: bool = True, **changes: float | str | bool) ->
             tape.add(chain_listed(symbol, days), at)
     if history:
         tape.add(HistoryReady(session_date=DAY, imported=1, warmup=()), at)
+    return tuple(tape.events)
+
+
+def start(tape: Tape, *, history: bool = True) -> None:
+    """Begin an empty tape with `started`."""
+    tape.events.extend(started(history))
 
 
 def chain_listed(symbol: str, days: int) -> ChainListed:
