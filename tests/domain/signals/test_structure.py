@@ -136,8 +136,7 @@ def test_strike_that_fails_liquidity_is_no_candidate(change: dict[str, Any]) -> 
     found = with_row(chain(), contract(600).con_id, **change)
     changed = found.row(contract(600).con_id)
     assert changed is not None and not may_be_liquid(changed, PARAMETERS)
-    chosen = trend(found)
-    assert isinstance(chosen, NoStructure) or strikes(chosen)[0] != 600
+    assert "no liquid strike" in refused(trend(found))
 
 
 def test_strike_quoted_by_another_source_is_a_candidate() -> None:
@@ -147,7 +146,8 @@ def test_strike_quoted_by_another_source_is_a_candidate() -> None:
 
 def quiet(found: Chain | None = None, **market: Any) -> Choice | NoStructure:
     used = chain(volatility=0.23) if found is None else found
-    return choose_range(used, replace(QUIET, **market), parameters(**CHEAP_RANGE))
+    low = {**CHEAP_RANGE, "signals__0dte__range__credit_min": 0.05}
+    return choose_range(used, replace(QUIET, **market), parameters(**low))
 
 
 def test_range_is_a_condor_beyond_the_expected_move_and_not_inside_its_walls() -> None:
@@ -158,16 +158,15 @@ def test_range_is_a_condor_beyond_the_expected_move_and_not_inside_its_walls() -
 
 
 def test_short_strikes_move_out_to_their_walls_and_to_the_expected_move() -> None:
-    out = quiet(call_wall=604.0)
-    assert "credit" in refused(out) or strikes(out)[2] == 604
+    assert strikes(quiet(call_wall=604.0)) == [595, 597, 604, 606]
+    assert strikes(quiet(expected_move=3.0)) == [594, 596, 604, 606]
     far = refused(quiet(expected_move=30.0))
     assert "short beyond" in far
 
 
 def test_short_delta_above_its_limit_is_passed_over() -> None:
     steep = with_row(chain(volatility=0.23), contract(603).con_id, delta=0.161)
-    found = quiet(steep)
-    assert isinstance(found, NoStructure) or strikes(found)[2] != 603
+    assert strikes(quiet(steep))[2] == 604
     fits = with_row(chain(volatility=0.23), contract(603).con_id, delta=0.16)
     assert strikes(quiet(fits))[2] == 603
 
