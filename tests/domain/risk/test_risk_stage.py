@@ -368,6 +368,25 @@ def test_position_without_known_volatility_closes_entries_and_is_named() -> None
     assert check.input == "missing: volatility of pos-1"
 
 
+def test_open_position_weighs_on_greeks_and_scenarios_of_the_next_decision() -> None:
+    desk = ready()
+    first = decide(desk)
+    desk.when(intended(first, quantity=5))
+    desk.when(opened())
+    holding(desk, 5)
+    desk.when(order_changed(OrderState.FILLED, filled=5))
+    desk.when(account())
+    other = signal(
+        call_vertical(symbol="QQQ"), signal_id="sig-2", at=desk.at, direction=Direction.BULLISH
+    )
+    alone = {c.code: c for c in decide(ready(), other).checks}
+    beside = {c.code: c for c in decide(desk, other).checks}
+    assert alone[C.GREEK_DELTA].input.startswith("book 0")
+    assert not beside[C.GREEK_DELTA].input.startswith("book 0")
+    assert alone[C.SCENARIO_NEAR].value != beside[C.SCENARIO_NEAR].value
+    assert beside[C.LIMIT_TOTAL].input.startswith("775 open")
+
+
 def test_stopped_out_loss_cools_the_key_down_and_a_streak_pauses_the_bucket() -> None:
     desk = ready()
     for n in range(3):

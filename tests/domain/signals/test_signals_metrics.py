@@ -1,0 +1,21 @@
+"""The strategy reads only metrics that analytics compute."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from domain.analytics.catalogue import UNITS
+from domain.signals.evaluate import REQUIRED
+
+SIGNALS = Path(__file__).parents[3] / "domain" / "signals"
+READ = re.compile(
+    r"""(?:reading\.(?:number|text|metric)|_squashed|_plain)\(\s*(?:reading,\s*)?"([a-z0-9_]+)\""""
+)
+
+
+def test_every_metric_that_is_read_is_in_the_catalogue() -> None:
+    source = "\n".join(path.read_text() for path in sorted(SIGNALS.glob("*.py")))
+    names = set(READ.findall(source)) | set(REQUIRED)
+    assert len(names) > 25
+    assert names <= set(UNITS)
