@@ -17,7 +17,7 @@ from random import Random
 from typing import Any
 
 from domain.event import Proposed, Recorded
-from domain.events.orders import FillRecorded, OrderIntended, Purpose
+from domain.events.orders import FillRecorded, OrderChanged, OrderIntended, Purpose
 from domain.events.positions import PositionChanged
 from domain.events.system import ClockStarted, ClockTicked, WorkerStarted
 from domain.execution.orders import OrderStage
@@ -54,6 +54,17 @@ QUICK = {
     "execution.confirm_absence_s": 1.0,
 }
 """Limits on real time, shortened: the run takes a fraction of a second."""
+
+
+AIMS = (
+    "before place",
+    "after place",
+    "before modify",
+    "after modify",
+    "before cancel",
+    "after cancel",
+    "snapshot",
+)
 
 
 class Killed(BaseException):
@@ -105,6 +116,9 @@ class Life:
     kills: int = 0
     points: int = 0
     next_kill: int = 0
+    aim: str = ""
+    """The first kill comes at this point only, the `occurrence`-th time; then anywhere."""
+    occurrence: int = 0
     killed_at: list[str] = field(default_factory=list)
     mid: Decimal = Decimal("2.00")
     runs: int = 0
@@ -124,16 +138,26 @@ class Life:
             child_rule=rule,
             drop=self.random.choice((0.0, 0.0, 0.15)),
             repeat=self.random.choice((0.0, 0.2)),
+            refuse_joins=self.random.random() < 0.5,
+            whims=self.random.choice((0.0, 0.05)),
             lose_unsent=self.random.random() < 0.4,
         )
         self.structure = long_call() if self.random.random() < 0.7 else debit_vertical()
         self.next_kill = self.random.randint(1, 30)
+        if self.seed % 3:
+            self.aim, self.occurrence = AIMS[self.seed % len(AIMS)], self.random.randint(1, 2)
         self.feeds = Recorder(self.store, "feeds", "test", f"feeds-{self.seed}")
 
     def point(self, name: str) -> None:
         """A place where the process may die."""
-        self.points += 1
-        if self.kills < KILLS_MAX and self.points >= self.next_kill:
+        if self.aim:
+            self.occurrence -= name == self.aim
+            due = self.occurrence == 0
+        else:
+            self.points += 1
+            due = self.points >= self.next_kill
+        if self.kills < KILLS_MAX and due:
+            self.aim = ""
             self.kills += 1
             self.points, self.next_kill = 0, self.random.randint(1, 60)
             self.killed_at.append(name)
@@ -255,7 +279,7 @@ class Life:
             self.mid = max(Decimal("0.10"), self.mid + Decimal(self.random.randint(-12, 12)) / 100)
             await self.quote()
         self.kills = KILLS_MAX
-        self.ledger.drop = 0.0
+        self.ledger.drop = self.ledger.whims = 0.0
         self.ledger.now = CLOSE - timedelta(minutes=4)
         for _ in range(CLOSING_ROUNDS_MAX):
             await self.quote()
@@ -288,10 +312,13 @@ class Life:
         wrongs = list(self.ledger.wrongs)
         if not await self.is_at_rest():
             wrongs.append(f"not at rest: {self.ledger.positions}, {self._live()}")
-        await self.attempt()
+        for _ in range(4):
+            self.ledger.now += timedelta(seconds=2)
+            await self.attempt()
         log: list[Recorded] = []
         while page := await self.store.read(log[-1].position if log else 0, Selection()):
             log += page
+        wrongs += self._open(log)
         wrongs += self._fills(log)
         wrongs += self._positions(log)
         wrongs += self._chains(log)
@@ -299,6 +326,17 @@ class Life:
 
     def _live(self) -> list[str]:
         return [o.intent.order_ref for o in self.ledger.orders.values() if o.is_live]
+
+    def _open(self, log: list[Recorded]) -> list[str]:
+        """Unknown ends: no order of ours is left in doubt, or working, once all is quiet."""
+        newest: dict[str, str] = {}
+        for event in log:
+            if isinstance(event.body, OrderIntended):
+                newest[event.body.order_ref] = "intended"
+            elif isinstance(event.body, OrderChanged):
+                final = event.body.state.is_final
+                newest[event.body.order_ref] = "" if final else event.body.state.value
+        return [f"{ref} is left {state}" for ref, state in newest.items() if state]
 
     def _fills(self, log: list[Recorded]) -> list[str]:
         fills = [event.body for event in log if isinstance(event.body, FillRecorded)]

@@ -74,6 +74,10 @@ class Ledger:
     """full at once, held until full, sized to fill, cancelled with the rest."""
     drop: float = 0.0
     repeat: float = 0.0
+    refuse_joins: bool = False
+    """A group with an ended member lets nobody join."""
+    whims: float = 0.0
+    """Chance a step that a working order is cancelled by the exchange."""
     lose_unsent: bool = False
     """Bytes under way when the connection ends never arrive."""
     orders: dict[int, BookedOrder] = field(default_factory=dict)
@@ -130,9 +134,9 @@ class Ledger:
         self.orders[intent.order_id] = order
         for leg in intent.structure.legs:
             self.contracts[leg.contract.con_id] = leg.contract
-        if self._opposite(order):
+        if self._opposite(order) or self._is_closed_to(order):
             order.status = "Inactive"
-            self.say(self._error(order, 201, "Order rejected - both sides"))
+            self.say(self._error(order, 201, "Order rejected - reason:"))
         elif intent.parent_ref:
             order.status, order.why_held = "PreSubmitted", "child,trigger"
         elif intent.order_type is OrderType.STOP_LIMIT:
@@ -152,6 +156,14 @@ class Ledger:
             if same and other.intent.action is not order.intent.action and not family:
                 return True
         return False
+
+    def _is_closed_to(self, order: BookedOrder) -> bool:
+        group = order.intent.oca_group
+        return self.refuse_joins and any(
+            other.intent.oca_group == group != "" and not other.is_live
+            for other in self.orders.values()
+            if other is not order
+        )
 
     def _modify(self, change: OrderModifyIntended) -> None:
         order = self.orders[change.order_id]
@@ -182,6 +194,9 @@ class Ledger:
         self.arrive()
         for order in list(self.orders.values()):
             if not order.is_live or order.remaining == 0:
+                continue
+            if not order.why_held and self.random.random() < self.whims:
+                self.end(order, "Cancelled")
                 continue
             self._trigger(order)
             if order.why_held or not self._is_marketable(order):
