@@ -139,7 +139,10 @@ class ChainTable:
     def line_ticks(
         self, slot: int, ticks: list[tuple[int, float, float]], at: float, spot: float
     ) -> None:
-        """A packet of a broker line: types 0 to 3 are the quote, 8 the volume, -1 is no quote."""
+        """A packet of a broker line: types 0 to 3 are the quote, 8 the volume, -1 is no quote.
+
+        27 and 28 are open interest of calls and puts; the broker sends both, one of them as 0.
+        """
         for kind, price, size in ticks:
             if kind == 1:
                 self.bid[slot] = price if price > 0 else 0.0
@@ -153,7 +156,7 @@ class ChainTable:
                 self.ask_size[slot] = size
             elif kind == 8:
                 self.volume[slot] = size
-            elif kind in (27, 28, 22):
+            elif kind == (27 if self.is_call[slot] else 28):
                 self.open_interest[slot] = size
         if self.source[slot] != _LINE:
             self._forget_other_side(slot, ticks)

@@ -36,6 +36,7 @@ MULTI_LEG_CODES = frozenset(
 )
 SWEEP_CODES = frozenset({"isoi", "slai", "scli"})
 VOID_CODES = frozenset({"canc", "cncl", "cnco", "cnol", "late", "oseq"})
+_EXCLUDED_CODES = MULTI_LEG_CODES | VOID_CODES
 VOID_FLAGS = ("cancel", "late", "out_of_sequence")
 
 
@@ -59,9 +60,12 @@ def tagged_side(tags: list[str]) -> int | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Trade:
-    """One option trade as flow needs it. `premium` dollars, `spot` at the trade."""
+    """One option trade as flow needs it. `premium` dollars, `spot` at the trade.
+
+    Not frozen: they are made by the hundred thousand, and freezing doubles their cost.
+    """
 
     contract: str
     is_call: bool
@@ -83,9 +87,9 @@ def is_directional(
     """False for cancelled, late, multi-leg, stock-tied, far or worthless trades."""
     if days_to_expiry > DTE_MAX or price < PRICE_MIN:
         return False
-    if any(code in MULTI_LEG_CODES or code in VOID_CODES for code in codes):
+    if not _EXCLUDED_CODES.isdisjoint(codes):
         return False
-    return not any("multi" in flag or flag.startswith(VOID_FLAGS) for flag in flags)
+    return not flags or not any("multi" in flag or flag.startswith(VOID_FLAGS) for flag in flags)
 
 
 def days_between(session_date: date, expiry: date) -> int:
@@ -135,7 +139,7 @@ class SweepIntensity:
             prints.popleft()
         prints.append(_Print(trade.executed_ms, trade.side, trade.exchange, signed, counted))
         amount = signed if counted else 0.0
-        same = [p for p in prints if p.side == trade.side]
+        same = [p for p in prints if p.side == trade.side] if len(prints) >= SWEEP_PRINTS else []
         if len(same) >= SWEEP_PRINTS and len({p.exchange for p in same}) >= SWEEP_EXCHANGES:
             for found in same:
                 if not found.counted:

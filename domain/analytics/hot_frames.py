@@ -102,6 +102,6 @@ def trade_of(raw: OptionTrade, session_date: date) -> Trade | None:
         spot=amount(raw.underlying_price),
         exchange=raw.exchange or "",
         executed_ms=raw.executed_at,
-        is_sweep="sweep" in raw.tags or any(code in SWEEP_CODES for code in codes),
+        is_sweep="sweep" in raw.tags or not SWEEP_CODES.isdisjoint(codes),
         directional=is_directional(codes, raw.report_flags, days, price),
     )

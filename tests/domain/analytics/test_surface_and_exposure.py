@@ -136,6 +136,16 @@ def test_price_of_minus_one_means_no_quote() -> None:
     assert not is_two_sided(0.0, 0.03, 0, 5)
 
 
+def test_open_interest_is_that_of_the_own_right() -> None:
+    table = ChainTable()
+    call = table.add(expiry_of(0), 650.0, Right.CALL)
+    put = table.add(expiry_of(0), 650.0, Right.PUT)
+    table.line_ticks(call, [(27, -1.0, 900.0), (28, -1.0, 0.0), (8, -1.0, 40.0)], NOW, SPOT)
+    table.line_ticks(put, [(27, -1.0, 0.0), (28, -1.0, 700.0)], NOW, SPOT)
+    assert (table.open_interest[call], table.open_interest[put]) == (900.0, 700.0)
+    assert table.volume[call] == 40.0
+
+
 def test_usable_quotes() -> None:
     bid = np.array([0.01, 0.0, 1.0, 1.1, 1.0, np.nan])
     ask = np.array([0.02, 0.03, 1.0, 1.0, 1.1, 1.0])
