@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from domain.parameters import PARAMETERS
 
 from adapters.people_sandbox.process import PeopleSandbox
 from domain.event import Recorded
 from domain.events.system import ClockStarted
+from domain.parameters import PARAMETERS
 from run import outbox, telegram
 from run.config import Settings
 from run.feeds.start import write_missing_parameters
