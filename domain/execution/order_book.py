@@ -290,7 +290,7 @@ def changed(
         perm_id=perm_id or order.perm_id,
         state=state,
         filled=count,
-        remaining=max(0, order.quantity - count),
+        remaining=0 if state is OrderState.FILLED else max(0, order.quantity - count),
         reason=reason,
         broker_code=code,
     )

@@ -123,7 +123,7 @@ def _settle(
     elif filled >= order.quantity and order.state is not _S.LAPSED:
         _change(result, order, _S.FILLED, "executions", filled, 0)
     elif completed is not None:
-        state = _completed_state(order, completed)
+        state = _completed_state(order, completed, filled)
         reason = f"completed {completed.completed_status or completed.status}"
         _change(result, order, state, reason, filled, completed.perm_id)
         if not order.state.is_final and state is _S.UNKNOWN:
@@ -158,13 +158,18 @@ def _listed_state(desk: Desk, order: Order, listed: SnapshotOrder, filled: int) 
             return _S.WORKING
 
 
-def _completed_state(order: Order, completed: SnapshotOrder) -> OrderState:
-    """Ended for the broker; Unknown while it filled more than the executions show."""
+def _completed_state(order: Order, completed: SnapshotOrder, filled: int) -> OrderState:
+    """Ended for the broker; Unknown while it filled more than the executions show.
+
+    Full is what the broker says: a change of quantity may have reached it without our knowing.
+    """
     if order.state.is_final and order.state is not _S.ABANDONED:
         return order.state
     match standing(completed.status):
         case Standing.REFUSED:
             return _S.REJECTED
+        case Standing.FILLED if 0 < int(completed.filled) <= filled:
+            return _S.FILLED
         case Standing.FILLED:
             return order.state if order.state.is_final else _S.UNKNOWN
         case _:

@@ -484,6 +484,19 @@ def test_a_difference_without_executions_is_inferred_only_when_two_looks_agree()
     assert (inferred.ours, inferred.theirs) == (4, 1)
 
 
+def test_an_order_that_the_broker_filled_at_another_quantity_does_not_stay_unknown() -> None:
+    bench, parent, stop = working()
+    bench.give(BrokerDisconnected(connection="c1", reason="lost"))
+    bench.connect(
+        "c2",
+        open_orders=[listed(stop, "PreSubmitted", why_held="trigger")],
+        completed_orders=[listed(parent, "Filled", 3, quantity=Decimal(3), order_id=0)],
+        executions=[execution_of(parent, 3, "2.00", "a.01.01", bench.now)],
+        positions=[held(LEG, 3)],
+    )
+    assert states(bench, parent.order_ref)[-1] is S.FILLED
+
+
 def test_a_what_if_is_asked_under_the_decision_with_an_id_of_the_block() -> None:
     bench = ready()
     wanted = WhatIfWanted(

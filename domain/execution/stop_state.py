@@ -1,0 +1,230 @@
+"""What the stop stage knows, and how events change it: quotes, minutes, positions, their ends.
+
+Called by stops.py, which decides on this state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from domain.event import Recorded
+from domain.events.controls import TradeCancelRequested
+from domain.events.feeds import (
+    HistoryImported,
+    IbBarReceived,
+    IbTicksReceived,
+    LineClosed,
+    LinesWanted,
+)
+from domain.events.orders import (
+    BrokerAccountSeen,
+    BrokerSnapshotReceived,
+    OrderChanged,
+    OrderIntended,
+    Purpose,
+)
+from domain.events.positions import (
+    ExitDecided,
+    PositionChanged,
+    PositionMarked,
+    PositionOpened,
+    StopMoved,
+)
+from domain.events.risk import RiskDecided
+from domain.events.signals import RiskInputs, SignalExpired, SignalInvalidated, SignalValidated
+from domain.events.system import ClockTicked, ParametersChanged, SessionPlanned
+from domain.execution.exit_cases import (
+    DAILY_CLOSE_RULE,
+)
+from domain.execution.exit_rules import (
+    precedence,
+)
+from domain.execution.ladder import Profile
+from domain.execution.quotes import Quotes
+from domain.execution.underlying import Minute, UnderlyingWatch
+from domain.execution.watched import ExitState, Watched, watch_minute, watch_quote
+from domain.instruments import SYMBOLS, Structure
+from domain.parameter import ParameterState
+from domain.session import Session
+
+REQUESTER = "trader"
+
+
+@dataclass(slots=True)
+class StopState:
+    parameters: ParameterState = field(default_factory=ParameterState)
+    session: Session | None = None
+    quotes: Quotes = field(default_factory=Quotes)
+    underlyings: dict[str, UnderlyingWatch] = field(
+        default_factory=lambda: {symbol: UnderlyingWatch() for symbol in SYMBOLS}
+    )
+    inputs: dict[str, RiskInputs] = field(default_factory=dict)
+    positions: dict[str, Watched] = field(default_factory=dict)
+    entries: dict[str, Structure] = field(default_factory=dict)
+    """Structures of entry orders by reference, until the tick after their end."""
+    ended: set[str] = field(default_factory=set)
+    wanted: frozenset[int] = frozenset()
+    account: dict[str, str] = field(default_factory=dict)
+    quoted: tuple[str, ...] = ()
+    """Positions whose mark the present event changed."""
+
+
+def fold(state: StopState, event: Recorded) -> None:
+    """Fold one event."""
+    now = event.market_time
+    state.quoted = ()
+    match event.body:
+        case IbTicksReceived() as body:
+            if state.quotes.apply(body, now) and body.expiry:
+                state.quoted = _watch_line(state, body.con_id, now)
+        case ClockTicked():
+            _watch_silent(state, now)
+            for ref in state.ended:
+                state.entries.pop(ref, None)
+            state.ended.clear()
+        case IbBarReceived() as body:
+            _bar(state, body)
+        case ParametersChanged() as body:
+            state.parameters.apply(body)
+        case SessionPlanned() as body:
+            state.session = Session(body)
+            state.positions = {k: w for k, w in state.positions.items() if w.is_held}
+            for watch in state.underlyings.values():
+                watch.start_session(state.session.session_date)
+        case HistoryImported() as body:
+            if body.symbol in state.underlyings:
+                state.underlyings[body.symbol].import_history(body, state.session)
+        case LineClosed() as body:
+            state.quotes.close(body.contract.con_id)
+        case LinesWanted() as body:
+            if body.requester == REQUESTER:
+                state.wanted = frozenset(line.contract.con_id for line in body.lines)
+        case BrokerAccountSeen() as body:
+            state.account.update(body.values)
+        case BrokerSnapshotReceived() as body:
+            state.account.update(body.account_values)
+        case SignalValidated() as body:
+            state.inputs[body.signal_id] = body.risk_inputs
+        case RiskDecided() as body:
+            if not body.approved:
+                state.inputs.pop(body.signal_id, None)
+        case SignalExpired() as body:
+            state.inputs.pop(body.signal_id, None)
+        case SignalInvalidated():
+            pass
+        case OrderIntended() as body:
+            if body.purpose is Purpose.ENTRY:
+                state.entries[body.order_ref] = body.structure
+        case OrderChanged() as body:
+            if body.state.is_final:
+                state.ended.add(body.order_ref)
+        case _:
+            _evolve_position(state, event)
+
+
+def _evolve_position(state: StopState, event: Recorded) -> None:
+    now = event.market_time
+    match event.body:
+        case PositionOpened() as body:
+            inputs = state.inputs.pop(body.signal_id, None)
+            watched = Watched(body, event.correlation_id, body.exit_plan.stop_price)
+            if inputs is not None:
+                watched.rv_hat_day = inputs.rv_hat_day
+                watched.variance_remaining = inputs.variance_remaining
+            state.positions[body.position_id] = watched
+        case PositionChanged() as body:
+            changed = state.positions.get(body.position_id)
+            if changed is not None:
+                changed.units = body.units
+                changed.legs = {leg.con_id: leg.quantity for leg in body.legs}
+                changed.entry_price = body.average_entry_price
+                if not changed.is_held:
+                    _ended(changed)
+        case StopMoved() as body:
+            moved = state.positions.get(body.position_id)
+            if moved is not None:
+                moved.stop, moved.stop_moved_at = body.stop_price, now
+                moved.stop_kind = body.kind
+        case ExitDecided() as body:
+            left = state.positions.get(body.position_id)
+            if left is not None:
+                known = left.exit
+                if known is None or precedence(body.reason) <= precedence(known.reason):
+                    left.exit = ExitState(body.reason, Profile(body.profile))
+        case TradeCancelRequested() as body:
+            for position in state.positions.values():
+                if position.position_id == body.position_id or (
+                    body.signal_id and position.opened.signal_id == body.signal_id
+                ):
+                    position.operator = body.who
+        case PositionMarked() as body:
+            marked = state.positions.get(body.position_id)
+            if marked is not None:
+                marked.marked_at = now
+        case _:
+            pass
+
+
+def _ended(watched: Watched) -> None:
+    """Nothing is held: what was decided is done. A late fill starts from a clean slate."""
+    watched.exit = None
+    watched.breached_at, watched.is_breached_again = None, False
+
+
+def _watch_line(state: StopState, con_id: int, now: datetime) -> tuple[str, ...]:
+    changed: list[str] = []
+    for watched in state.positions.values():
+        if watched.legs.get(con_id) and _watch(state, watched, now):
+            changed.append(watched.position_id)
+    return tuple(changed)
+
+
+def _watch_silent(state: StopState, now: datetime) -> None:
+    """A line that is silent while its underlying lives says the same as before.
+
+    It confirms a breach only while it counts as fresh.
+    """
+    fresh = state.parameters.number("execution.quote_age_s")
+    for watched in state.positions.values():
+        if not watched.is_held:
+            continue
+        before = watched.is_breached_again
+        _watch(state, watched, now)
+        if watched.net is not None and watched.net.oldest_seconds > fresh:
+            watched.is_breached_again = before
+
+
+def _watch(state: StopState, watched: Watched, now: datetime) -> bool:
+    age_max = state.parameters.number("stop.mark_quote_age_s")
+    return watch_quote(watched, state.quotes, state.parameters, age_max, now)
+
+
+def _bar(state: StopState, body: IbBarReceived) -> None:
+    watch = state.underlyings.get(body.symbol)
+    if watch is None or state.session is None:
+        return
+    minute = watch.add_bar(body, state.session)
+    if minute is None:
+        return
+    multiple = state.parameters.number("stop.atr_multiple")
+    for watched in state.positions.values():
+        if watched.is_held and watched.opened.symbol == body.symbol:
+            watch_minute(watched, minute, watch, state.session, multiple)
+            _daily_close(watched, minute, state.session)
+
+
+def _daily_close(watched: Watched, minute: Minute, session: Session) -> None:
+    """Thesis stop of 14D+: the day closed beyond a short strike."""
+    last = session.minute(session.close_at) - 1
+    if watched.opened.exit_plan.invalidation != DAILY_CLOSE_RULE:
+        return
+    watched.invalidated = ()
+    if minute.index != last:
+        return
+    for leg in watched.structure.legs:
+        strike = float(leg.contract.strike)
+        call = leg.contract.right.value == "C"
+        beyond = minute.close > strike if call else minute.close < strike
+        if leg.ratio < 0 and beyond:
+            watched.invalidated = (f"daily close {minute.close}", f"short strike {strike}")
