@@ -24,7 +24,7 @@ def changes(event: Recorded) -> list[Change]:
     return [] if table is None else table(event, event.body)
 
 
-PROJECTION = Projection[Change](
+PROJECTION: Projection[Change] = Projection(
     name="audit",
     version=1,
     types=frozenset(event_type(body) for body in TABLES),

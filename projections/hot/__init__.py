@@ -31,7 +31,7 @@ def asks_for_rebuild(event: Recorded) -> bool:
     return isinstance(event.body, CacheFlushRequested) and event.body.cache in ("", "all", "hot")
 
 
-PROJECTION = Projection[Command](
+PROJECTION: Projection[Command] = Projection(
     name="hot",
     version=1,
     types=frozenset(event_type(body) for body in VIEWS) | {event_type(CacheFlushRequested)},

@@ -37,11 +37,13 @@ def _of(retention: Retention) -> frozenset[str]:
 MARKET_PREFIX = "striketape:market"
 DESK_PREFIX = "striketape:desk"
 
-MARKET = Projection[Command](
+MARKET: Projection[Command] = Projection(
     name="streams.market",
     version=1,
     types=_of(Retention.MARKET),
     effects=entry,
     window_events=WINDOW_EVENTS,
 )
-DESK = Projection[Command](name="streams.desk", version=1, types=_of(Retention.DESK), effects=entry)
+DESK: Projection[Command] = Projection(
+    name="streams.desk", version=1, types=_of(Retention.DESK), effects=entry
+)

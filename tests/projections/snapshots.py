@@ -1,0 +1,45 @@
+"""What a target holds, as plain values that compare."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import asyncpg
+
+
+async def redis_content(redis: Any, prefix: str) -> dict[str, Any]:
+    """Every key under a prefix with its value; of the state only the position."""
+    content: dict[str, Any] = {}
+    for key in sorted(await redis.keys(f"{prefix}*")):
+        kind = await redis.type(key)
+        if key.endswith(":state"):
+            content[key] = await redis.hget(key, "position")
+        elif kind == "hash":
+            content[key] = await redis.hgetall(key)
+        elif kind == "set":
+            content[key] = sorted(await redis.smembers(key))
+        elif kind == "zset":
+            content[key] = await redis.zrange(key, 0, -1, withscores=True)
+        elif kind == "stream":
+            content[key] = await redis.xrange(key)
+        else:
+            raise TypeError(f"no snapshot of {kind}")
+    return content
+
+
+async def audit_content(database_url: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every audit table, by key; of the state only the position."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        tables = await connection.fetch(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'audit' ORDER BY 1"
+        )
+        content: dict[str, list[tuple[Any, ...]]] = {}
+        for row in tables:
+            table = row["tablename"]
+            columns = "position" if table == "projection_state" else "*"
+            rows = await connection.fetch(f"SELECT {columns} FROM audit.{table} ORDER BY 1")  # noqa: S608
+            content[table] = [tuple(found.values()) for found in rows]
+        return content
+    finally:
+        await connection.close()

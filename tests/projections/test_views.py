@@ -1,0 +1,224 @@
+"""What the views say: hot state and audit rows of known events."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import asyncpg
+import msgspec
+import orjson
+import pytest
+from redis.asyncio import Redis
+
+from domain.event import Body, event_type
+from domain.events.analytics import Metric, MetricComputed, Quality
+from domain.events.feeds import IbTicksReceived, UwPriceReceived
+from domain.events.orders import OrderChanged, OrderIntended, OrderState
+from domain.events.positions import PositionClosed, PositionMarked, PositionOpened
+from domain.events.publication import DeliveryAttempted, DeliveryConfirmed, DeliveryScheduled
+from domain.events.signals import SignalRaised, SignalValidated
+from domain.instruments import Strategy
+from projections import audit, hot, streams
+from projections.postgres_target import PostgresTarget
+from projections.projector import Projector
+from projections.redis_target import RedisTarget
+from run import projector as daemon
+from store.postgres import PostgresStore
+from tests.projections.story import numbered, one_of_each, with_fields
+from tests.store.propose import AT
+
+
+async def _hot(store: PostgresStore, redis: Redis, *bodies: Body) -> Any:
+    """Project bodies; returns a function that reads a hash."""
+    await store.append(numbered(bodies))
+    await Projector(store, hot.PROJECTION, RedisTarget(redis, hot.PREFIX)).rebuild()
+
+    async def read(key: str) -> Any:
+        return await redis.hgetall(f"striketape:hot:{key}")
+
+    return read
+
+
+async def _audit(store: PostgresStore, database_url: str, query: str, *bodies: Body) -> Any:
+    """Project bodies; returns the rows of a query."""
+    await store.append(numbered(bodies))
+    target = PostgresTarget(database_url)
+    await Projector(store, audit.PROJECTION, target).rebuild()
+    await target.close()
+    connection = await asyncpg.connect(database_url)
+    rows = await connection.fetch(query)
+    await connection.close()
+    return [dict(row) for row in rows]
+
+
+def _ticks(*ticks: tuple[int, float, float], expiry: str = "") -> IbTicksReceived:
+    return IbTicksReceived(
+        con_id=42,
+        symbol="SPY",
+        expiry=expiry,
+        strike=670.0,
+        right="C" if expiry else "",
+        connection="1",
+        received_at=AT,
+        market_data_type=1,
+        ticks=list(ticks),
+        computations=[(13, 0.14, 0.5, 2.4, 0.0, 0.05, 0.1, -1.9, 670.1)],
+    )
+
+
+async def test_a_quote_holds_the_newest_value_of_each_side(
+    store: PostgresStore, redis: Redis
+) -> None:
+    read = await _hot(
+        store,
+        redis,
+        _ticks((1, 670.1, 3.0), (2, 670.3, 5.0), (0, 670.1, 9.0)),
+        _ticks((2, -1.0, 0.0)),
+        _ticks((1, 2.4, 1.0), expiry="2026-10-06"),
+    )
+    quote = await read("quote:SPY")
+    assert (quote["bid"], quote["bid_size"]) == ("670.1", "9.0")
+    assert (quote["ask"], quote["position"]) == ("", "2")
+    option = await read("quote:42")
+    assert (option["bid"], option["delta"], option["expiry"]) == ("2.4", "0.5", "2026-10-06")
+
+
+async def test_metrics_are_found_by_name(store: PostgresStore, redis: Redis) -> None:
+    metric = Metric("vwap", 670.5, "USD", AT, Quality.OK)
+    missing = Metric("tick", None, "", AT, Quality.MISSING, "no feed")
+    body = MetricComputed(
+        symbol="SPY", evaluated_at=AT, params_version=3, metrics=[metric, missing]
+    )
+    read = await _hot(store, redis, body)
+    found = await read("metrics:SPY")
+    assert orjson.loads(found["vwap"])["value"] == 670.5
+    assert orjson.loads(found["tick"])["reason"] == "no feed"
+
+
+async def test_a_signal_is_explained_and_a_trade_is_followed(
+    store: PostgresStore, redis: Redis
+) -> None:
+    raised = with_fields(SignalRaised, signal_id="s")
+    validated = with_fields(SignalValidated, signal_id="s")
+    opened = with_fields(PositionOpened, position_id="p", signal_id="s")
+    mark = with_fields(PositionMarked, position_id="p", unrealised_pnl="12.50")
+    closed = with_fields(
+        PositionClosed,
+        position_id="p",
+        strategy=Strategy.ZERO_DTE,
+        realised_pnl=Decimal("-37.25"),
+    )
+    read = await _hot(store, redis, raised, validated, opened, mark, closed)
+    signal = await read("signal:s")
+    assert signal["state"] == "traded"
+    assert signal["rationale"] == validated.rationale
+    assert len(orjson.loads(signal["features"])) == len(validated.features)
+    assert orjson.loads(signal["risk_inputs"])["legs"]
+    position = await read("position:p")
+    assert (position["state"], position["realised_pnl"]) == ("closed", "-37.25")
+    pnl = await read("pnl:2026-10-06")
+    assert pnl["realised_cents"] == pnl["realised_cents:0DTE"] == "-3725"
+    assert (pnl["trades"], pnl["winners"]) == ("1", "0")
+    assert await redis.smembers("striketape:hot:positions:live") == set()
+    assert await redis.zrange("striketape:hot:positions:ended", 0, -1) == ["p"]
+
+
+async def test_outside_readers_resume_the_streams_by_position(
+    store: PostgresStore, redis: Redis
+) -> None:
+    await store.append(numbered([_ticks((1, 670.1, 3.0)), with_fields(SignalRaised)]))
+    for projection, prefix in (
+        (streams.MARKET, streams.MARKET_PREFIX),
+        (streams.DESK, streams.DESK_PREFIX),
+    ):
+        await Projector(store, projection, RedisTarget(redis, prefix)).rebuild()
+    [(_, [(identity, entry)])] = await redis.xread({"striketape:market": "0-0"})
+    assert (identity, entry["type"]) == ("1-0", "IbTicksReceived")
+    assert msgspec.json.decode(entry["data"], type=IbTicksReceived).con_id == 42
+    assert await redis.xread({"striketape:desk": "2-0"}) == []
+    [(_, [(identity, entry)])] = await redis.xread({"striketape:desk": "1-0"})
+    assert (identity, entry["type"]) == ("2-0", "SignalRaised")
+
+
+async def test_an_orders_row_ends_as_the_order_did(store: PostgresStore, database_url: str) -> None:
+    [row] = await _audit(
+        store,
+        database_url,
+        "SELECT * FROM audit.orders",
+        with_fields(OrderIntended, order_ref="o", quantity=3),
+        with_fields(OrderChanged, order_ref="o", state=OrderState.FILLED, filled=3, remaining=0),
+        with_fields(OrderChanged, order_ref="unknown"),
+    )
+    assert (row["state"], row["filled"], row["event_position"]) == ("filled", 3, 2)
+    assert row["limit_price"] == with_fields(OrderIntended).limit_price
+    assert row["intended_at"] == AT
+
+
+async def test_a_delivery_goes_through_its_states(store: PostgresStore, database_url: str) -> None:
+    [row] = await _audit(
+        store,
+        database_url,
+        "SELECT * FROM audit.publications",
+        with_fields(DeliveryScheduled, delivery_id="d"),
+        with_fields(DeliveryAttempted, delivery_id="d", attempt=2),
+        with_fields(DeliveryConfirmed, delivery_id="d", remote_id="99", via="response"),
+    )
+    assert (row["state"], row["attempts"], row["remote_id"]) == ("confirmed", 2, "99")
+
+
+async def test_typed_ticks_have_source_and_ingestion_times_and_the_way_back(
+    store: PostgresStore, database_url: str
+) -> None:
+    events = one_of_each()
+    await store.append(events)
+    [price] = await _audit(store, database_url, "SELECT * FROM audit.uw_price_ticks")
+    assert (price["symbol"], price["price"]) == ("IWM", Decimal("252.07"))
+    assert price["session_volume"] == 11_873_021
+    assert price["source_at"] == datetime.fromtimestamp(1_791_295_322.330, UTC)
+    raw = [e for e in await store.read(0) if e.position == price["event_position"]]
+    assert isinstance(raw[0].body, UwPriceReceived)
+    assert price["recorded_at"] == raw[0].recorded_at
+    assert price["received_at"] == raw[0].body.received_at
+
+
+async def test_a_payload_that_cannot_be_read_is_a_row_that_says_so(
+    store: PostgresStore, database_url: str
+) -> None:
+    body = with_fields(UwPriceReceived, channel="price:SPY", payload=msgspec.Raw(b'{"close":[]}'))
+    [row] = await _audit(store, database_url, "SELECT * FROM audit.uw_unread", body)
+    assert (row["type"], row["channel"]) == ("UwPriceReceived", "price:SPY")
+    assert row["reason"]
+
+
+@pytest.mark.parametrize("projection", [hot.PROJECTION, audit.PROJECTION])
+def test_every_view_is_of_a_type_that_is_read(projection: Any) -> None:
+    views = hot.VIEWS if projection is hot.PROJECTION else audit.TABLES
+    assert {event_type(cls) for cls in views} <= projection.types
+
+
+async def test_the_command_builds_what_it_is_asked_for(
+    store: PostgresStore,
+    redis: Redis,
+    redis_url: str,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    await store.append(one_of_each())
+    head = await store.head()
+
+    async def run(*arguments: str) -> list[str]:
+        assert await asyncio.to_thread(daemon.command, ["rebuild", *arguments]) == 0
+        lines = [orjson.loads(x) for x in capsys.readouterr().out.splitlines() if x[0] == "{"]
+        assert all(line["position"] == head for line in lines)
+        return [line["name"] for line in lines]
+
+    assert await run("--name", "streams") == ["streams.market", "streams.desk"]
+    assert await redis.exists("striketape:hot:state") == 0
+    assert await run() == ["hot", "streams.market", "streams.desk", "audit"]
+    assert await redis.hget("striketape:hot:state", "position") == str(head)
