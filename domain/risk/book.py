@@ -31,6 +31,8 @@ class Entry:
     signal: SignalValidated
     intended: bool = False
     lapsed: bool = False
+    awaits_position: bool = False
+    """An order of it filled and its position is not open yet: the order's end is told first."""
     working: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -132,11 +134,19 @@ class Book:
             del self.orders[body.order_ref]
             if entry is not None:
                 entry.working.pop(body.order_ref, None)
+                self._note_fill(entry, body)
                 self._forget_finished()
             return
         order.remaining = body.remaining
+        if entry is not None:
+            self._note_fill(entry, body)
         if entry is not None and body.order_ref in entry.working:
             entry.working[body.order_ref] = body.remaining
+
+    def _note_fill(self, entry: Entry, body: OrderChanged) -> None:
+        decision_id = entry.decision.decision_id
+        is_held = any(held.opened.decision_id == decision_id for held in self.positions.values())
+        entry.awaits_position = body.filled > 0 and not is_held
 
     def _forget_finished(self) -> None:
         """An entry whose orders have ended says nothing any more; its position stands for it."""
@@ -144,13 +154,18 @@ class Book:
         for decision_id in [
             key
             for key, entry in self.entries.items()
-            if entry.unfilled_units == 0 and (entry.intended or entry.lapsed) and key not in held
+            if entry.unfilled_units == 0
+            and (entry.intended or entry.lapsed)
+            and not entry.awaits_position
+            and key not in held
         ]:
             del self.entries[decision_id]
 
     def opened(self, body: PositionOpened) -> None:
         entry = self.entries.get(body.decision_id)
-        inputs = None if entry is None else entry.signal.risk_inputs
+        inputs = None
+        if entry is not None:
+            inputs, entry.awaits_position = entry.signal.risk_inputs, False
         self.positions[body.position_id] = Held(body, 0, inputs)
 
     def position_changed(self, body: PositionChanged) -> None:

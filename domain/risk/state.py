@@ -179,6 +179,17 @@ def _session_planned(state: RiskState, body: SessionPlanned) -> None:
     state.cooldowns.session_started()
     last_five = [day.session_date for day in body.earlier[-4:]]
     state.book.session_started(last_five[0] if last_five else body.day.session_date)
+    _value_stands(state)
+
+
+def _value_stands(state: RiskState) -> None:
+    """The broker speaks of the account only when it changes: a value that came before the plan
+    and is still fresh is the session's first."""
+    age = state.account.age.value_age(state.time.seconds, has_positions=bool(state.book.positions))
+    if not state.parameters.values or age is None:
+        return
+    if age <= state.parameters.number("risk.equity_age_max_s"):
+        _account_seen(state, is_account_value=True)
 
 
 def _calendar_imported(state: RiskState, body: HistoryImported, at: datetime) -> None:

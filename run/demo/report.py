@@ -82,7 +82,7 @@ async def report(
     """Count, compare and verify; the services have stopped."""
     tally = await read_log(store)
     broker, duplicates = summary.compare_broker(
-        tally, summary.read_ledger(folder / "market" / "tws_ledger.jsonl")
+        tally, summary.read_ledger(folder / "market" / "tws" / "tws_ledger.jsonl")
     )
     people, early = summary.compare_people(
         tally, summary.read_ledger(folder / "people" / "people.jsonl")

@@ -368,6 +368,40 @@ def test_position_without_known_volatility_closes_entries_and_is_named() -> None
     assert check.input == "missing: volatility of pos-1"
 
 
+def test_account_value_heard_before_the_session_is_planned_is_its_reference() -> None:
+    """A quiet account says its value once, at the connection, and never again."""
+    desk = Driven(RiskStage())
+    desk.when(changed())
+    planned, *others = desk_events()
+    for body in (*others, planned):
+        desk.when(body)
+    assert decide(desk).approved
+
+
+def test_old_account_value_is_no_reference_for_a_new_session() -> None:
+    desk = Driven(RiskStage())
+    desk.when(changed())
+    planned, *others = desk_events()
+    for body in others:
+        desk.when(body)
+    desk.when(planned, after=3_600)
+    decision = decide(desk)
+    assert denied(decision, C.LOSS_SOFT) and denied(decision, C.DRAWDOWN)
+
+
+def test_order_that_ends_before_its_position_opens_leaves_the_volatility_known() -> None:
+    """The order's end is told before the position: what it filled must not be forgotten."""
+    desk = ready()
+    decision = decide(desk)
+    desk.when(intended(decision, quantity=decision.units))
+    desk.when(order_changed(OrderState.FILLED, filled=decision.units))
+    desk.when(opened())
+    holding(desk, decision.units)
+    other = signal(call_vertical(symbol="QQQ"), signal_id="sig-2", at=desk.at)
+    after = decide(desk, other)
+    assert not set(after.denials) & {C.GREEK_DELTA, C.SCENARIO_NEAR, C.SCENARIO_FULL}
+
+
 def test_open_position_weighs_on_greeks_and_scenarios_of_the_next_decision() -> None:
     desk = ready()
     first = decide(desk)
