@@ -142,11 +142,15 @@ def _keys(state: StrategyState, reading: Reading, now: datetime) -> Iterator[Emi
             yield from _test(state, live, now)
 
 
-def _may_arise(state: StrategyState, case: Case) -> bool:
-    """Inside the window, the clock open to entries, and the entry row holding."""
+def _is_open(state: StrategyState, case: Case) -> bool:
+    """Inside the window, and the clock open to entries."""
     span = window(case.variant, case.session, state.parameters)
-    inside = span is not None and span[0] <= case.now < span[1]
-    return inside and case.facts.entries_open and conditions_hold(case, state.parameters)
+    return span is not None and span[0] <= case.now < span[1] and case.facts.entries_open
+
+
+def _may_arise(state: StrategyState, case: Case) -> bool:
+    """Open, and the entry row holding."""
+    return _is_open(state, case) and conditions_hold(case, state.parameters)
 
 
 def _maybe_raise(state: StrategyState, key: Key, now: datetime) -> Iterator[Emission]:
@@ -168,8 +172,10 @@ def _maybe_raise(state: StrategyState, key: Key, now: datetime) -> Iterator[Emis
 
 def _candidate(state: StrategyState, live: Live, now: datetime) -> Iterator[Emission]:
     found = evaluate_key(state, live.key, now, always_choose=True)
-    if found is None or not _may_arise(state, found.case):
-        reason = "the entry conditions ceased or the window ended"
+    if found is not None and not _is_open(state, found.case):
+        return  # the tick ends it; ending it here too would end it twice within one input
+    if found is None or not conditions_hold(found.case, state.parameters):
+        reason = "the entry conditions ceased"
         yield _signal(live.signal_id, SignalExpired(signal_id=live.signal_id, reason=reason))
         return
     gates = evaluate(found.case, state.parameters)

@@ -380,6 +380,18 @@ def test_halted_desk_keeps_candidates_and_validates_none_until_the_release() -> 
     assert signals(other.evaluate()) == ["SignalRaised"]
 
 
+def test_closed_clock_ends_a_candidate_once_though_numbers_come_in_the_same_second() -> None:
+    strategy = Strategy()
+    strategy.when(TradingHalted(who="op", reason="x"))
+    assert signals(strategy.evaluate()) == ["SignalRaised"]
+    strategy.when(
+        ClockStarted(base_market_time=NOON, speed=60, session_date=DAY, entries_open=False)
+    )
+    assert signals(strategy.evaluate(after=0.0)) == []
+    assert signals(strategy.tick()) == ["SignalExpired"]
+    assert signals(strategy.evaluate()) == []
+
+
 def test_ordered_signal_is_tested_until_its_order_fills() -> None:
     strategy, signal = valid()
     strategy.when(ordered(signal))
