@@ -10,6 +10,7 @@ Errors: EmbeddedError, its text says what to do.
 
 from __future__ import annotations
 
+import argparse
 import fcntl
 import hashlib
 import importlib.util
@@ -438,11 +439,14 @@ class EmbeddedValkey(_Server):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """`python -m run.embedded [DATA [POSTGRES_PORT [REDIS_PORT]]]`: both servers until Ctrl-C."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    data = Path(given[0] if given else "var/embedded")
-    postgres_port = int(given[1]) if len(given) > 1 else 55432
-    redis_port = int(given[2]) if len(given) > 2 else 56379
+    """Both servers until Ctrl-C, for work by hand."""
+    parser = argparse.ArgumentParser(prog="python -m run.embedded", description=main.__doc__)
+    add = parser.add_argument
+    add("data", nargs="?", type=Path, default=Path("var/embedded"), help="folder of both")
+    add("postgres_port", nargs="?", type=int, default=55432)
+    add("redis_port", nargs="?", type=int, default=56379)
+    given = parser.parse_args(arguments)
+    data, postgres_port, redis_port = given.data, given.postgres_port, given.redis_port
     try:
         with (
             EmbeddedPostgres(data / "postgres", postgres_port) as postgres,
