@@ -205,6 +205,15 @@ class _Server(ABC):
         finally:
             self.stop()
 
+    def forget(self) -> None:
+        """Stop a leftover server and delete its data; nothing is left to go on from."""
+        self._take_lock()
+        try:
+            self._stop_orphan()
+            shutil.rmtree(self.data, ignore_errors=True)
+        finally:
+            self.stop()
+
     def is_running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 

@@ -94,6 +94,7 @@ class Demo:
         self.password = secrets.token_urlsafe(12)
         self.failed = ""
         self.offsets = log_sizes(FOLDER)
+        self.since = 0
         self.stop = asyncio.Event()
         self.running = False
 
@@ -125,6 +126,12 @@ class Demo:
         store = await PostgresStore.open(database_url, application_name="demo")
         parts.push_async_callback(store.close)
         http = await parts.enter_async_context(aiohttp.ClientSession())
+        self.since = await store.head()
+        if self.state.is_new and self.since:
+            raise DemoFailed(
+                f"the log holds {self.since} events of a demo whose ledgers are gone: "
+                "make demo-reset, then start again"
+            )
         self._next_session_if_over()
         day = plan_session(self.state.day).day
         environment = state.environment(self.state, database_url, redis_url, FOLDER / "run")
@@ -137,14 +144,13 @@ class Demo:
         await self._await_sandboxes(http, controls, supervisor)
         recorder = Recorder(store, "director", build_id(), secrets.token_hex(16))
         director = Director(store, recorder, http, controls, day, say)
-        since = await store.head()
         await director.set_clock(0.0, None, at=await self._resume_at(store, day))
         self._start_services(supervisor)
         try:
             async with asyncio.TaskGroup() as tasks:
                 watching = tasks.create_task(supervisor.watch(), name="supervisor")
                 scene = tasks.create_task(director.watch(), name="scene")
-                await self._await_desk(store, since)
+                await self._await_desk(store)
                 self.running = True
                 self._announce()
                 await self._day(tasks, store, http, director, day)
@@ -233,12 +239,12 @@ class Demo:
         last = (await store.read(head - 1, Selection(), 1))[0].market_time
         return max(last, start) if body.session_date == day.session_date else start
 
-    async def _await_desk(self, store: PostgresStore, since: int) -> None:
+    async def _await_desk(self, store: PostgresStore) -> None:
         """Wait until history is in and the broker connection is ready."""
         wanted = {"HistoryReady", "BrokerReady"}
         deadline = time.monotonic() + READY_SECONDS_MAX
         while time.monotonic() < deadline:
-            events = await store.read(since, Selection(types=frozenset(wanted)))
+            events = await store.read(self.since, Selection(types=frozenset(wanted)))
             if {event.type for event in events} >= wanted:
                 return
             await asyncio.sleep(POLL_SECONDS)
@@ -304,7 +310,7 @@ class Demo:
         self, store: PostgresStore, supervisor: Supervisor, append_p99: float | None
     ) -> int:
         result = await report(
-            store, FOLDER, self.state, supervisor, append_p99, self.failed, self.offsets
+            store, FOLDER, self.state, supervisor, append_p99, self.failed, self.offsets, self.since
         )
         print(orjson.dumps(result).decode(), flush=True)
         zeros = ("duplicate_orders", "early_posts", "ledger_differences", "verify_differences")
@@ -312,13 +318,21 @@ class Demo:
         return 1 if bad else 0
 
 
+def reset() -> int:
+    """Forget log, Redis and ledgers. The data of Postgres may lie outside the folder (root)."""
+    FOLDER.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for server in (EmbeddedPostgres(FOLDER / "postgres", 0), EmbeddedValkey(FOLDER / "valkey", 0)):
+        server.forget()
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    say("log and ledgers are gone")
+    return 0
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     options = arguments(argv)
-    if options.reset:
-        shutil.rmtree(FOLDER, ignore_errors=True)
-        say("log and ledgers are gone")
-        return 0
     try:
+        if options.reset:
+            return reset()
         return asyncio.run(_interruptible(Demo(options)))
     except (DemoFailed, EmbeddedError, MigrationError, NoSession, StoreError) as error:
         print(f"demo: {error}", file=sys.stderr)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import aiohttp
@@ -24,7 +24,9 @@ from store.contract import EventStore, Selection
 
 POLL_SECONDS = 0.05
 SETTLE_SECONDS_MAX = 30.0
-OVERTIME = timedelta(minutes=15)
+OVERTIME_SPEED_MAX = 30.0
+OVERTIME_REAL_SECONDS = 20.0
+"""A trade that outlasts a slow stretch is watched this much longer before the clock runs fast."""
 WORKERS = ("signals", "trader", "outbox")
 WATCHED = frozenset(
     {
@@ -149,8 +151,17 @@ class Director:
             self.phase = phase.name
             self._say(f"{phase.name}: until {phase.until:%H:%M} UTC at {phase.speed:g} x")
             await self.set_clock(phase.speed, phase)
-            limit = phase.until + OVERTIME
-            while self.now() < phase.until or (
-                phase.waits_for_quiet and not self.scene.is_quiet and self.now() < limit
-            ):
+            while self.now() < phase.until:
                 await asyncio.sleep(POLL_SECONDS)
+            if phase.waits_for_quiet and not self.scene.is_quiet:
+                await self._overtime(phase)
+
+    async def _overtime(self, phase: Phase) -> None:
+        """Let what is under way end before the next stretch, closed to new entries."""
+        speed = max(phase.speed, OVERTIME_SPEED_MAX)
+        self._say(f"a trade is under way: on at {speed:g} x, closed to new entries")
+        closed = replace(phase, name=f"{phase.name}, overtime", speed=speed, entries_open=False)
+        await self.set_clock(speed, closed)
+        deadline = time.monotonic() + OVERTIME_REAL_SECONDS
+        while not self.scene.is_quiet and time.monotonic() < deadline:
+            await asyncio.sleep(POLL_SECONDS)

@@ -42,9 +42,9 @@ def append_p99_seconds(metrics_ports: list[int]) -> float | None:
     return finite[0] if finite else None
 
 
-async def read_log(store: PostgresStore) -> Tally:
-    """The whole log, counted."""
-    tally = Tally()
+async def read_log(store: PostgresStore, since: int = 0) -> Tally:
+    """The whole log, counted; faults and lags only of what came after `since`."""
+    tally = Tally(since=since)
     after = 0
     while page := await store.read(after, Selection(types=summary.TYPES)):
         for event in page:
@@ -78,9 +78,10 @@ async def report(
     append_p99: float | None,
     failed: str,
     offsets: dict[str, int],
+    since: int,
 ) -> dict[str, Any]:
     """Count, compare and verify; the services have stopped."""
-    tally = await read_log(store)
+    tally = await read_log(store, since)
     broker, duplicates = summary.compare_broker(
         tally, summary.read_ledger(folder / "market" / "tws" / "tws_ledger.jsonl")
     )

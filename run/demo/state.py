@@ -33,6 +33,8 @@ class DemoState:
     recording: str = ""
     ports: dict[str, int] = field(default_factory=dict)
     publication_secret: str = ""
+    is_new: bool = False
+    """Made by this run; not kept."""
 
     @property
     def day(self) -> date:
@@ -48,6 +50,7 @@ def load(folder: Path, seed: int, day: date | None, recording: str) -> DemoState
     else:
         state = DemoState(seed, (day or FIRST_SESSION).isoformat(), recording)
         state.publication_secret = secrets.token_hex(32)
+        state.is_new = True
     for name in PORT_NAMES:
         if not _is_free(state.ports.get(name, 0)):
             state.ports[name] = free_port()
@@ -58,8 +61,10 @@ def load(folder: Path, seed: int, day: date | None, recording: str) -> DemoState
 def save(folder: Path, state: DemoState) -> None:
     path = folder / "state.json"
     partial = path.with_suffix(".new")
+    kept = asdict(state)
+    del kept["is_new"]
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump(asdict(state), file, indent=1)
+        json.dump(kept, file, indent=1)
     partial.rename(path)
 
 

@@ -57,8 +57,9 @@ CREATED = frozenset({("discord", "message"), ("x", "tweet"), ("reddit", "submiss
 
 @dataclass(slots=True)
 class Tally:
-    """What the log says."""
+    """What the log says. Lags and faults count from `since` on, everything else from the start."""
 
+    since: int = 0
     signals: int = 0
     decisions: int = 0
     refused: int = 0
@@ -102,6 +103,8 @@ class Tally:
                 self.ended.add(body.delivery_id)
             case ApprovalDecided():
                 self.approvals += 1
+            case ProcessHeartbeat() | ProcessFault() if event.position <= self.since:
+                pass
             case ProcessHeartbeat() as body if body.process.startswith("projector"):
                 self.lags += [v for k, v in body.figures.items() if k.startswith("lag")]
             case ProcessFault() as body:

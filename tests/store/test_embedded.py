@@ -153,3 +153,13 @@ def test_a_server_that_does_not_start_says_why(folder: Path) -> None:
     with pytest.raises(EmbeddedError, match="shared_buffers"):
         server.start()
     assert not server.is_running()
+
+
+def test_forgetting_stops_an_orphan_and_leaves_no_data(folder: Path) -> None:
+    port = free_port()
+    pid = _orphan("postgres", folder / "postgres", port)
+    server = EmbeddedPostgres(folder / "postgres", port)
+    server.forget()
+    assert not _is_alive(pid)
+    assert not server.data.exists()
+    server.forget()  # a second time is harmless
