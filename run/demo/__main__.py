@@ -20,7 +20,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from datetime import date, datetime
 from pathlib import Path
@@ -49,6 +49,8 @@ from store.postgres import PostgresStore
 FOLDER = Path("var/demo")
 SANDBOXES = ("market", "people")
 METRICS_PORT_FIRST = 9_400
+DEMO_LIMITS: Mapping[str, float] = {"risk.limit.positions_bucket": 2.0}
+"""The trend day offers three trades at once: the third shows what a refused decision looks like."""
 READY_SECONDS_MAX = 120.0
 DRAIN_SECONDS_MAX = 30.0
 POLL_SECONDS = 0.1
@@ -144,6 +146,7 @@ class Demo:
         await self._await_sandboxes(http, controls, supervisor)
         recorder = Recorder(store, "director", build_id(), secrets.token_hex(16))
         director = Director(store, recorder, http, controls, day, say)
+        await director.tighten_limits(DEMO_LIMITS)
         await director.set_clock(0.0, None, at=await self._resume_at(store, day))
         self._start_services(supervisor)
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -17,7 +17,12 @@ import aiohttp
 from domain.event import Recorded
 from domain.events.orders import OrderChanged, OrderIntended
 from domain.events.positions import PositionClosed, PositionOpened
-from domain.events.system import ClockStarted, PlannedDay
+from domain.events.system import (
+    PARAMETERS_STREAM,
+    ClockStarted,
+    ParametersChanged,
+    PlannedDay,
+)
 from run.demo.plan import Phase
 from run.worker import Recorder
 from store.contract import EventStore, Selection
@@ -122,6 +127,15 @@ class Director:
         for control in self._controls:
             async with self._http.post(f"{control}/_sim/clock", json=body) as answer:
                 answer.raise_for_status()
+
+    async def tighten_limits(self, limits: Mapping[str, float]) -> None:
+        """Set parameters before the desk starts, once: what the operator changed since stays."""
+        if await self._store.stream_version(PARAMETERS_STREAM):
+            return
+        change = ParametersChanged(
+            values=dict(limits), version=1, who="director", why="limits of the demo's desk"
+        )
+        await self._recorder.record(PARAMETERS_STREAM, change)
 
     async def watch(self) -> None:
         """Follow the log; never returns."""
