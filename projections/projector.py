@@ -21,6 +21,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from domain.event import Recorded
+from store.cancellation import raise_if_cancelled
 from store.contract import EventStore, Selection
 
 REBUILD_PAGE = 2_000
@@ -118,6 +119,7 @@ class Projector(Generic[Effect]):
         """Follow the log until cancelled; waits for a lost Redis or Postgres to come back."""
         delay = _RETRY_SECONDS_MIN
         while True:
+            raise_if_cancelled()
             try:
                 state = await self._target.state()
                 if state is None or state.version != self.projection.version:

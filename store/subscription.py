@@ -16,6 +16,7 @@ import asyncpg
 
 from domain.event import Recorded, Retention
 from store.appender import Writer, close_quietly
+from store.cancellation import raise_if_cancelled
 from store.contract import Selection
 from store.reading import Head, Reader, retentions
 
@@ -130,6 +131,7 @@ async def follow(
     delay = _RECONNECT_SECONDS_MIN
     up_to = 0
     while True:
+        raise_if_cancelled()
         try:
             if up_to <= scanned:
                 up_to = (await reader.head()).position

@@ -151,3 +151,26 @@ async def test_selections_take_types_streams_own_clock_and_story(store: Postgres
     assert [e.position for e in await store.read(2, up_to=4)] == [3, 4]
     with pytest.raises(ValueError, match="limit must be from 1 to 5000"):
         await store.read(0, limit=5_001)
+
+
+async def test_a_cancellation_that_a_client_swallowed_still_ends_the_follower(
+    store: PostgresStore,
+) -> None:
+    """As asyncio.wait_for of Python 3.11 does, which redis-py calls for every write."""
+    await store.append([halt(1), halt(2)])
+    told = asyncio.Event()
+
+    async def follow() -> None:
+        async for _ in store.subscribe(0, Selection(), page=1):
+            told.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                continue
+
+    follower = asyncio.create_task(follow())
+    await told.wait()
+    follower.cancel()
+    async with asyncio.timeout(5):
+        with pytest.raises(asyncio.CancelledError):
+            await follower
