@@ -34,7 +34,8 @@ demo-reset: venv ## forget the demo's log and ledgers
 
 test: venv ## everything: lint, types, contracts, unit to end-to-end
 	@$(MAKE) --no-print-directory check
-	@$(PY) -m pytest -n $(WORKERS) --dist loadfile
+	@$(PY) -m pytest -m demo
+	@$(PY) -m pytest -m "not demo" -n $(WORKERS) --dist loadfile
 
 check: lint types imports ## static checks
 

@@ -18,6 +18,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 PREFIX = "STRIKETAPE_"
 FILES = (Path(".env"), Path("var/demo/demo.env"))
 """Where settings are read from: the first that exists. The demo writes its own for the tools."""
+FILE_VARIABLE = "ENV_FILE"
+"""Names another file, which then must exist: the demo keeps a real .env out of its services."""
 
 
 class Settings(BaseSettings):
@@ -93,13 +95,27 @@ class SettingsError(Exception):
     """A setting is missing, unknown or wrong; the text names it and never shows a value."""
 
 
+def settings_file() -> Path | None:
+    """The file that settings are read from; None when there is none.
+
+    Raises:
+        SettingsError: ENV_FILE names a file that is not there.
+    """
+    named = os.environ.get(FILE_VARIABLE, "")
+    if not named:
+        return next((path for path in FILES if path.exists()), None)
+    if not Path(named).is_file():
+        raise SettingsError(f"{FILE_VARIABLE} must name a file of settings, was {named}")
+    return Path(named)
+
+
 def load_settings() -> Settings:
     """The settings of this process.
 
     Raises:
         SettingsError: naming every setting that is missing, unknown or malformed.
     """
-    file = next((path for path in FILES if path.exists()), None)
+    file = settings_file()
     given = {*os.environ, *(dotenv_values(file) if file else ())}
     known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
     unknown = sorted(

@@ -55,10 +55,15 @@ class Service:
 class Supervisor:
     """Owns a list of services; `start`, then `watch` until something fails, then `stop`."""
 
-    def __init__(self, log_dir: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        log_dir: Path,
+        environment: Mapping[str, str],
+        inherited: Mapping[str, str] = os.environ,
+    ) -> None:
         self.services: dict[str, Service] = {}
         self._log_dir = log_dir
-        self._environment = dict(environment)
+        self._environment = {**inherited, **environment}
         log_dir.mkdir(parents=True, exist_ok=True)
 
     def log_path(self, name: str) -> Path:
@@ -67,7 +72,7 @@ class Supervisor:
     def start(self, service: Service) -> None:
         """Start a service, or start it again."""
         self.services[service.name] = service
-        environment = {**os.environ, **self._environment, **service.environment}
+        environment = {**self._environment, **service.environment}
         with self.log_path(service.name).open("ab") as log:
             service.process = subprocess.Popen(
                 [sys.executable, "-m", service.module, *service.arguments],

@@ -2,6 +2,7 @@
 
     python -m run.demo                                until Ctrl-C; the page is live
     python -m run.demo --duration 120                 a whole day in two minutes, then a summary
+    python -m run.demo --duration 30                  the first half minute of it
     python -m run.demo --recording folder --day 2013-10-08
     python -m run.demo --reset                        forget log and ledgers
 
@@ -32,6 +33,7 @@ from argon2 import PasswordHasher
 from adapters.calendar import NoSession, plan_session
 from domain.events.system import ClockStarted, PlannedDay
 from run.build import build_id
+from run.config import FILE_VARIABLE, PREFIX
 from run.demo import plan, state
 from run.demo.director import Director
 from run.demo.operator import Operator
@@ -46,13 +48,14 @@ from store.errors import StoreError
 from store.migrate import MigrationError, migrate
 from store.postgres import PostgresStore
 
-FOLDER = Path("var/demo")
+FOLDER = "var/demo"
 SANDBOXES = ("market", "people")
-METRICS_PORT_FIRST = 9_400
 DEMO_LIMITS: Mapping[str, float] = {"risk.limit.positions_bucket": 2.0}
 """The trend day offers three trades at once: the third shows what a refused decision looks like."""
 READY_SECONDS_MAX = 120.0
 DRAIN_SECONDS_MAX = 30.0
+WHOLE_DAY_SECONDS = 100.0
+"""A shorter duration ends the run where it is; the next start goes on from there."""
 POLL_SECONDS = 0.1
 
 
@@ -78,6 +81,9 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--recording", default=given("RECORDING") or "", help="folder of LEAN files"
     )
     parser.add_argument("--day", type=date.fromisoformat, default=given("DAY") or None)
+    parser.add_argument(
+        "--folder", type=Path, default=Path(given("DEMO_DIR") or FOLDER), help="ledgers and logs"
+    )
     parser.add_argument("--reset", action="store_true", help="forget the demo's log and ledgers")
     options = parser.parse_args(argv)
     if isinstance(options.day, str):
@@ -92,10 +98,13 @@ class Demo:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
-        self.state: DemoState = state.load(FOLDER, options.seed, options.day, options.recording)
+        self.folder: Path = options.folder.absolute()
+        self.state: DemoState = state.load(
+            self.folder, options.seed, options.day, options.recording
+        )
         self.password = secrets.token_urlsafe(12)
         self.failed = ""
-        self.offsets = log_sizes(FOLDER)
+        self.offsets = log_sizes(self.folder)
         self.since = 0
         self.stop = asyncio.Event()
         self.running = False
@@ -114,12 +123,12 @@ class Demo:
     def _servers(self, servers: ExitStack) -> tuple[str, str]:
         database_url = os.environ.get("DATABASE_URL", "")
         if not database_url:
-            postgres = EmbeddedPostgres(FOLDER / "postgres", self.state.ports["postgres"])
+            postgres = EmbeddedPostgres(self.folder / "postgres", self.state.ports["postgres"])
             servers.enter_context(postgres)
             database_url = postgres.dsn()
         redis_url = os.environ.get("REDIS_URL", "")
         if not redis_url:
-            valkey = EmbeddedValkey(FOLDER / "valkey", self.state.ports["valkey"])
+            valkey = EmbeddedValkey(self.folder / "valkey", self.state.ports["valkey"])
             servers.enter_context(valkey)
             redis_url = valkey.url()
         return database_url, redis_url
@@ -136,10 +145,13 @@ class Demo:
             )
         self._next_session_if_over()
         day = plan_session(self.state.day).day
-        environment = state.environment(self.state, database_url, redis_url, FOLDER / "run")
+        environment = state.environment(self.state, database_url, redis_url, self.folder / "run")
         environment["STRIKETAPE_OPERATOR_PASSWORD_HASH"] = PasswordHasher().hash(self.password)
-        state.write_environment_file(FOLDER, environment)
-        supervisor = Supervisor(FOLDER / "log", environment)
+        # Nothing of a real desk's settings may reach a service of the demo.
+        file = state.write_environment_file(self.folder, environment)
+        environment[FILE_VARIABLE] = os.environ[FILE_VARIABLE] = str(file)
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
+        supervisor = Supervisor(self.folder / "log", environment, inherited)
         parts.push_async_callback(supervisor.stop)
         self._start_sandboxes(supervisor)
         controls = [self.url("market_control"), self.url("people_control")]
@@ -167,13 +179,13 @@ class Demo:
         return await self._summary(store, supervisor, append_p99)
 
     def _next_session_if_over(self) -> None:
-        marker = FOLDER / "session-over"
+        marker = self.folder / "session-over"
         if marker.exists():
             marker.unlink()
             later = plan_session(self.state.day).later[0].session_date
             self.state.session_date = later.isoformat()
             self.state.seed += 1
-            state.save(FOLDER, self.state)
+            state.save(self.folder, self.state)
             say(f"the session before is over; this one is {later}")
 
     def _start_sandboxes(self, supervisor: Supervisor) -> None:
@@ -185,7 +197,7 @@ class Demo:
             "--tws-port", str(port["tws"]),
             "--control-port", str(port["market_control"]),
             "--uw-token", state.UW_TOKEN,
-            "--state-dir", str(FOLDER / "market"),
+            "--state-dir", str(self.folder / "market"),
         ]  # fmt: skip
         if self.state.recording:
             market += ["--recording", self.state.recording, "--day", self.state.session_date]
@@ -197,14 +209,14 @@ class Demo:
                 for part in (f"--{name}-port", str(port[name]))
             ),
             "--control-port", str(port["people_control"]),
-            "--state-dir", str(FOLDER / "people"),
+            "--state-dir", str(self.folder / "people"),
             "--seed", str(self.state.seed),
         ]  # fmt: skip
         supervisor.start(Service("sandbox-people", "run.sandbox_people", people, stops_last=True))
 
     def _start_services(self, supervisor: Supervisor) -> None:
         for offset, (name, module) in enumerate(SERVICES):
-            port = {"STRIKETAPE_METRICS_PORT": str(METRICS_PORT_FIRST + 10 * offset)}
+            port = {"STRIKETAPE_METRICS_PORT": str(self.state.ports["metrics"] + 2 * offset)}
             supervisor.start(Service(name, module, environment=port))
 
     async def _await_sandboxes(
@@ -227,7 +239,7 @@ class Demo:
             if not service.is_running and service.name.startswith("sandbox"):
                 raise DemoFailed(f"{service.name} ended:\n{supervisor.tail(service.name)}")
         if time.monotonic() > deadline:
-            raise DemoFailed(f"{text}; logs are in {FOLDER / 'log'}")
+            raise DemoFailed(f"{text}; logs are in {self.folder / 'log'}")
 
     async def _resume_at(self, store: PostgresStore, day: PlannedDay) -> datetime:
         """Where the day goes on: its start, or the last market time on the log."""
@@ -253,12 +265,12 @@ class Demo:
             await asyncio.sleep(POLL_SECONDS)
         raise ServiceFailed(
             f"history or broker not ready within {READY_SECONDS_MAX:.0f} s; "
-            f"logs are in {FOLDER / 'log'}"
+            f"logs are in {self.folder / 'log'}"
         )
 
     def _announce(self) -> None:
         say(f"the page: {self.url('api')}   user: operator   password: {self.password}")
-        say(f"logs: {FOLDER / 'log'}")
+        say(f"logs: {self.folder / 'log'}")
 
     async def _day(
         self,
@@ -280,10 +292,14 @@ class Demo:
             switch = tasks.create_task(self._show_switch(director, operator), name="switch")
         directing = tasks.create_task(director.direct(phases), name="director")
         stopping = tasks.create_task(self.stop.wait(), name="stop")
-        await asyncio.wait((directing, stopping), return_when=asyncio.FIRST_COMPLETED)
-        if not self.stop.is_set():
+        cut = self.options.duration if 0 < self.options.duration < WHOLE_DAY_SECONDS else None
+        await asyncio.wait((directing, stopping), timeout=cut, return_when=asyncio.FIRST_COMPLETED)
+        if directing.done():
             await self._drain(store, director)
-            (FOLDER / "session-over").touch()
+            (self.folder / "session-over").touch()
+        else:
+            directing.cancel()
+            await director.settle()
         for task in (pressing, switch, directing, stopping):
             if task is not None:
                 task.cancel()
@@ -304,16 +320,23 @@ class Demo:
             await asyncio.sleep(1.0)
         await director.settle()
 
-    def _metrics_ports(self) -> list[int]:
-        """The trader's is the one above its watchdog's."""
-        first = [METRICS_PORT_FIRST + 10 * offset for offset in range(len(SERVICES))]
-        return [port + step for port in first for step in (0, 1)]
+    def _metrics_ports(self) -> range:
+        """Two for each service: the trader's is the one above its watchdog's."""
+        first = self.state.ports["metrics"]
+        return range(first, first + state.METRICS_PORTS)
 
     async def _summary(
         self, store: PostgresStore, supervisor: Supervisor, append_p99: float | None
     ) -> int:
         result = await report(
-            store, FOLDER, self.state, supervisor, append_p99, self.failed, self.offsets, self.since
+            store,
+            self.folder,
+            self.state,
+            supervisor,
+            append_p99,
+            self.failed,
+            self.offsets,
+            self.since,
         )
         print(orjson.dumps(result).decode(), flush=True)
         zeros = ("duplicate_orders", "early_posts", "ledger_differences", "verify_differences")
@@ -321,12 +344,12 @@ class Demo:
         return 1 if bad else 0
 
 
-def reset() -> int:
+def reset(folder: Path) -> int:
     """Forget log, Redis and ledgers. The data of Postgres may lie outside the folder (root)."""
-    FOLDER.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for server in (EmbeddedPostgres(FOLDER / "postgres", 0), EmbeddedValkey(FOLDER / "valkey", 0)):
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for server in (EmbeddedPostgres(folder / "postgres", 0), EmbeddedValkey(folder / "valkey", 0)):
         server.forget()
-    shutil.rmtree(FOLDER, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
     say("log and ledgers are gone")
     return 0
 
@@ -335,7 +358,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = arguments(argv)
     try:
         if options.reset:
-            return reset()
+            return reset(options.folder.absolute())
         return asyncio.run(_interruptible(Demo(options)))
     except (DemoFailed, EmbeddedError, MigrationError, NoSession, StoreError) as error:
         print(f"demo: {error}", file=sys.stderr)

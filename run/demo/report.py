@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ APPEND_METRIC = "striketape_append_seconds_bucket"
 SHOWN_MAX = 10
 
 
-def append_p99_seconds(metrics_ports: list[int]) -> float | None:
+def append_p99_seconds(metrics_ports: Iterable[int]) -> float | None:
     """99th percentile over all services' append histograms, the upper end of its bucket."""
     buckets: dict[float, float] = {}
     for port in metrics_ports:

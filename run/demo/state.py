@@ -8,18 +8,21 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import socket
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 
 from adapters.people_sandbox.credentials import SandboxAccounts
 from run.embedded import free_port
+from run.services import SERVICES
 
 FIRST_SESSION = date(2026, 10, 6)
 PORT_NAMES = (
     "postgres", "valkey", "tws", "uw", "market_control", "discord", "telegram", "x", "reddit",
     "claude", "people_control", "api",
 )  # fmt: skip
+METRICS_PORTS = 2 * len(SERVICES)
 ACCOUNT = "DU1234567"
 UW_TOKEN = "00000000-0000-4000-8000-00000000d340"  # noqa: S105  opens the sandbox alone
 
@@ -54,6 +57,8 @@ def load(folder: Path, seed: int, day: date | None, recording: str) -> DemoState
     for name in PORT_NAMES:
         if not _is_free(state.ports.get(name, 0)):
             state.ports[name] = free_port()
+    if not _are_free(state.ports.get("metrics", 0)):
+        state.ports["metrics"] = next(p for _ in range(100) if _are_free(p := free_port()))
     save(folder, state)
     return state
 
@@ -68,10 +73,13 @@ def save(folder: Path, state: DemoState) -> None:
     partial.rename(path)
 
 
-def _is_free(port: int) -> bool:
-    import socket
+def _are_free(first: int) -> bool:
+    """Whether the ports of the services' metrics are."""
+    return all(_is_free(port) for port in range(first, first + METRICS_PORTS)) if first else False
 
-    if port == 0:
+
+def _is_free(port: int) -> bool:
+    if not 0 < port < 65_536:
         return False
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -72,3 +72,15 @@ def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_logs_lose_tokens(line: str) -> None:
     assert "canary" not in redact(line)
+
+
+def test_a_named_file_is_read_instead_and_must_be_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("DATABASE_URL=postgresql://real\nREDIS_URL=redis://real\n")
+    named = tmp_path / "demo.env"
+    monkeypatch.setenv("ENV_FILE", str(named))
+    with pytest.raises(SettingsError, match=r"ENV_FILE must name a file.*demo\.env"):
+        load_settings()
+    named.write_text("DATABASE_URL=postgresql://demo\nREDIS_URL=redis://demo\n")
+    assert load_settings().database_url == "postgresql://demo"

@@ -1,0 +1,85 @@
+"""`make demo DURATION=120` as a newcomer runs it: a whole simulated day, all services real.
+
+Runs by itself (`make test` gives it a run of its own), because a day at speed wants the machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+RUN_SECONDS_MAX = 480
+KEYS = frozenset(
+    {
+        "events", "signals", "decisions", "orders", "fills", "realised_pnl", "discord_messages",
+        "approvals", "posts", "reports", "append_p99_ms", "tick_to_order_p50_ms",
+        "tick_to_order_p99_ms", "projection_lag_p99_ms", "duplicate_orders", "early_posts",
+        "ledger_differences", "verify_differences", "errors",
+    }
+)  # fmt: skip
+
+pytestmark = pytest.mark.demo
+
+
+def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("STRIKETAPE_") and name not in ("DATABASE_URL", "REDIS_URL")
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "run.demo", "--folder", str(folder), *arguments],
+        cwd=ROOT,
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=RUN_SECONDS_MAX,
+    )
+
+
+@pytest.fixture(scope="module")
+def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("demo")
+    yield folder
+    assert _run(folder, "--reset").returncode == 0
+
+
+@pytest.fixture(scope="module")
+def day(demo_folder: Path) -> dict[str, Any]:
+    """The last line of a whole day."""
+    done = _run(demo_folder, "--duration", "120")
+    assert done.returncode == 0, done.stdout[-4_000:] + done.stderr[-2_000:]
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_a_day_trades_and_log_and_ledgers_agree(day: dict[str, Any]) -> None:
+    assert day.keys() >= KEYS
+    zeros = ("duplicate_orders", "early_posts", "ledger_differences", "verify_differences")
+    assert [day[name] for name in (*zeros, "errors")] == [0] * 5
+
+
+def test_a_day_shows_a_round_trip_a_refusal_and_its_messages(day: dict[str, Any]) -> None:
+    assert day["round_trips"] >= 1 and day["fills"] >= 2 and day["orders"] >= 2
+    assert day["refused"] >= 1 and day["decisions"] > day["refused"]
+    assert set(day["discord_messages"]) == {"premium", "basic", "free"}
+    assert day["posts"]["x"] >= 1 and day["posts"]["reddit"] >= 1
+    assert day["approvals"] >= 1 and day["reports"] >= 1
+    assert all(day[name] is not None for name in KEYS if name.endswith("_ms"))
+
+
+def test_started_again_it_goes_on_from_its_log(day: dict[str, Any], demo_folder: Path) -> None:
+    done = _run(demo_folder, "--duration", "5")
+    assert done.returncode == 0, done.stdout[-4_000:] + done.stderr[-2_000:]
+    again = json.loads(done.stdout.splitlines()[-1])
+    assert again["session_date"] > day["session_date"]
+    assert again["events"] > day["events"] and again["ledger_differences"] == 0
