@@ -10,6 +10,9 @@ APPEND_SECONDS = Histogram(
     "striketape_append_seconds", "Time of one append, from call to commit seen", buckets=_SECONDS
 )
 EVENTS_APPENDED = Counter("striketape_events_appended_total", "Events appended")
+APPEND_WAITS = Counter(
+    "striketape_append_waits_total", "Further attempts at an append while the log stood still"
+)
 INPUTS = Counter("striketape_inputs_total", "Inputs consumed", ["worker"])
 EMISSIONS = Counter("striketape_emissions_total", "Events emitted by stages", ["worker"])
 STEP_SECONDS = Histogram(

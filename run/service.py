@@ -54,7 +54,10 @@ async def _serve(name: str, settings: Settings, main: Main) -> None:
     logger = log.configure(name, build)
     metrics.serve(settings.metrics_port)
     store = await PostgresStore.open(
-        settings.database_url, application_name=name, on_append=_measure_append
+        settings.database_url,
+        application_name=name,
+        on_append=_measure_append,
+        on_wait=lambda _: metrics.APPEND_WAITS.inc(),
     )
     try:
         run_id = uuid4().hex

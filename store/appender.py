@@ -1,8 +1,9 @@
 """The grouping appender: one task that commits what is queued, without lingering.
 
 One for each open store. A group holds at most EVENTS_PER_GROUP_MAX events, so that an order never
-waits long behind ticks, and each call in it gets its own result or error. When the connection is
-lost while a group is under way, the outcome is settled by looking for the group on the log.
+waits long behind ticks, and each call in it gets its own result or error. A log that cannot be
+written for a moment is waited for (store/patience.py). When the connection is lost while a group
+is under way, the outcome is settled by looking for the group on the log.
 """
 
 from __future__ import annotations
@@ -11,13 +12,12 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID, uuid4
 
 import asyncpg
 
+from store.call import Call, Place, appended, fail
 from store.contract import Appended, Checkpoint
 from store.errors import (
     CheckpointConflict,
@@ -30,7 +30,9 @@ from store.errors import (
     VersionConflict,
 )
 from store.group import APPEND, Anchor, group_arguments
-from store.rows import Prepared, accepts_clock, clock_start
+from store.partitions import make_ahead
+from store.patience import OnWait, Patience, Stalled
+from store.rows import Prepared
 
 EVENTS_PER_GROUP_MAX = 500
 EVENTS_PER_CALL_MAX = 10_000
@@ -55,40 +57,6 @@ _LOST = (
 )
 
 
-@dataclass(slots=True)
-class Call:
-    """One append call: distinct events, and the index of the one each given event is."""
-
-    events: Sequence[Prepared]
-    index: Sequence[int]
-    checkpoint: Checkpoint | None
-    result: asyncio.Future[Appended]
-    is_clock: bool = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.is_clock = accepts_clock(self.events) or any(
-            clock_start(event) is not None for event in self.events
-        )
-
-    def finish(self, outcome: Appended | StoreError) -> None:
-        if self.result.done():
-            return  # the caller was cancelled
-        if isinstance(outcome, Appended):
-            self.result.set_result(outcome)
-        else:
-            self.result.set_exception(outcome)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where an event is on the log."""
-
-    position: int
-    version: int
-    recorded_at: datetime
-    market_time: datetime
-
-
 class Appender:
     """Owns the writing connection. `connect` opens one in the role of the writer."""
 
@@ -97,12 +65,14 @@ class Appender:
         connect: Callable[[], Awaitable[Writer]],
         places: Callable[[Sequence[int]], Awaitable[dict[int, Place]]],
         on_append: OnAppend | None = None,
+        on_wait: OnWait | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connect = connect
         self._places = places
         self._on_append = on_append
         self._monotonic = monotonic
+        self._patience = Patience(time.monotonic, on_wait)
         self._anchor: Anchor | None = None
         self._connection: Writer | None = None
         self._queue: deque[Call] = deque()
@@ -113,13 +83,21 @@ class Appender:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Connect once, so that a wrong address shows at start, and begin to work."""
-        await self._connected()
+        """Connect once, so that a wrong address shows at start, and begin to work.
+
+        Raises:
+            StoreUnavailable: no connection.
+        """
+        try:
+            await self._connected()
+        except Stalled as error:
+            raise StoreUnavailable(f"no connection: {error}") from error
         self._task = asyncio.create_task(self._run(), name="store.appender")
 
     async def close(self) -> None:
-        """Commit what is queued, then stop."""
+        """Commit what is queued, then stop; a log that stands still is not waited for long."""
         self._closing = True
+        self._patience.closing()
         self._wake.set()
         if self._task is not None:
             await self._task
@@ -154,12 +132,17 @@ class Appender:
                 try:
                     await self._commit(group)
                 except StoreError as error:
-                    _fail(group, error)
+                    fail(group, error)
+                    if self._closing and self._patience.is_exhausted:
+                        fail(self._queue, error)
+                        self._queue.clear()
+                        self._queued_events = 0
                 except BaseException as error:
-                    _fail([*group, *self._queue], StoreError(f"appender stopped: {error!r}"))
+                    fail([*group, *self._queue], StoreError(f"appender stopped: {error!r}"))
                     raise
                 finally:
                     self._room.set()
+            self._patience.over()
             if self._closing:
                 return
 
@@ -195,38 +178,64 @@ class Appender:
         Raises:
             StoreError: for every call of the group that has no outcome yet.
         """
-        if not group:
-            return
-        for _ in range(ATTEMPTS_MAX):
-            connection = await self._connected()
-            assert self._anchor is not None
-            group_id = uuid4()
-            began = self._monotonic()
-            arguments = group_arguments(group, group_id, self._anchor, began)
+        attempts = 0
+        while attempts < ATTEMPTS_MAX:
+            # Between two attempts nothing was written: who gave up meanwhile is left out.
+            group = [call for call in group if not call.result.done()]
+            if not group:
+                return
+            began = time.monotonic()
             try:
-                row = await connection.fetchrow(APPEND, *arguments)
-            except asyncpg.DataError as error:
-                await self._commit_singly(group, InvalidEvent(f"event cannot be stored: {error}"))
-                return
-            except (asyncpg.UniqueViolationError, asyncpg.TransactionRollbackError):
-                continue  # another process wrote one of the ids first: now it is there to be seen
-            except asyncpg.CheckViolationError:
-                await connection.execute(_TODAYS_PARTITIONS)  # the log slept past the last day
-                continue
-            except _LOST as error:
-                if await self._settle(group, group_id, connection, error):
+                if await self._attempt(group):
                     return
-                continue
-            except asyncpg.PostgresError as error:
-                await self._refused(group, error, connection, group_id)
-                return
-            assert row is not None
-            await self._finish(group, row)
-            if self._on_append is not None:
-                count = sum(len(call.events) for call in group)
-                self._on_append(self._monotonic() - began, count)
-            return
+                attempts += 1
+            except Stalled as stalled:
+                await self._patience.wait(began, stalled.reason)
         raise StoreUnavailable(f"nothing was written: {ATTEMPTS_MAX} attempts did not get through")
+
+    async def _attempt(self, group: Sequence[Call]) -> bool:
+        """One try; False when another one may get through at once.
+
+        Raises:
+            Stalled: nothing was written, and a moment later it may be.
+            StoreError: as _commit.
+        """
+        connection = await self._connected()
+        assert self._anchor is not None
+        group_id = uuid4()
+        began = self._monotonic()
+        arguments = group_arguments(group, group_id, self._anchor, began)
+        try:
+            row = await connection.fetchrow(APPEND, *arguments)
+        except asyncpg.DataError as error:
+            await self._commit_singly(group, InvalidEvent(f"event cannot be stored: {error}"))
+            return True
+        except (asyncpg.UniqueViolationError, asyncpg.TransactionRollbackError):
+            return False  # another process wrote one of the ids first: now it is there to be seen
+        except asyncpg.CheckViolationError:
+            await self._make_todays_partitions(connection)  # the log slept past the last day
+            return False
+        except _LOST as error:
+            return await self._settle(group, group_id, connection, error)
+        except asyncpg.PostgresError as error:
+            return await self._refused(group, error, connection, group_id)
+        assert row is not None
+        self._patience.over()
+        try:
+            await self._finish(group, row)
+        except (*_LOST, asyncpg.PostgresError) as error:
+            # It is written, but places of repeats could not be read: the log tells it all again.
+            return await self._settle(group, group_id, connection, error)
+        if self._on_append is not None:
+            count = sum(len(call.events) for call in group)
+            self._on_append(self._monotonic() - began, count)
+        return True
+
+    async def _make_todays_partitions(self, connection: Writer) -> None:
+        try:
+            await make_ahead(connection)
+        except (*_LOST, asyncpg.PostgresError) as error:
+            raise Stalled(error) from error
 
     async def _refused(
         self,
@@ -234,18 +243,17 @@ class Appender:
         error: asyncpg.PostgresError,
         connection: Writer,
         group_id: UUID,
-    ) -> None:
+    ) -> bool:
         """An error that the server reported: the transaction was rolled back."""
         state = error.sqlstate or ""
         if state == "ST001":
             raise ClockStepped(f"{error}: append ClockAccepted to go on")
         if state.startswith("57P") or connection.is_closed():
-            if not await self._settle(group, group_id, connection, error):
-                raise StoreUnavailable(f"nothing was written: {error}")
-        elif state in ("55P03", "57014") or state.startswith("53"):
-            raise StoreUnavailable(f"nothing was written: {error}")
-        else:
-            await self._commit_singly(group, StoreError(f"the log refused the event: {error}"))
+            return await self._settle(group, group_id, connection, error)
+        if state in ("55P03", "57014") or state.startswith("53"):
+            raise Stalled(error) from error
+        await self._commit_singly(group, StoreError(f"the log refused the event: {error}"))
+        return True
 
     async def _commit_singly(self, group: Sequence[Call], error: StoreError) -> None:
         """One bad item must not fail its neighbours: each call gets a group of its own."""
@@ -307,7 +315,7 @@ class Appender:
                     if not await connection.fetchval(_GROUP_IS_THERE, group_id):
                         return False
                     continue
-            except (*_LOST, asyncpg.PostgresError, StoreUnavailable):
+            except (*_LOST, asyncpg.PostgresError, Stalled):
                 self._disconnect()
             await asyncio.sleep(_SETTLE_POLL_SECONDS)
         raise OutcomeUnknown(
@@ -352,28 +360,13 @@ class Appender:
                     assert row is not None
                     self._anchor = Anchor(row["now"], row["head"], self._monotonic())
             except (*_LOST, asyncpg.PostgresError) as error:
-                raise StoreUnavailable(f"nothing was written: no connection: {error}") from error
+                raise Stalled(error) from error
         return self._connection
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None and not connection.is_closed():
             connection.terminate()
-
-
-def appended(call: Call, places: Sequence[Place], new: set[int], now: datetime) -> Appended:
-    """The result of a call, in the order its events were given."""
-    given = [places[at] for at in call.index]
-    first_use = {at: i for i, at in reversed(list(enumerate(call.index)))}
-    return Appended(
-        positions=tuple(place.position for place in given),
-        versions=tuple(place.version for place in given),
-        recorded_at=max((place.recorded_at for place in given), default=now),
-        market_times=tuple(place.market_time for place in given),
-        repeated=tuple(
-            places[at].position not in new or first_use[at] != i for i, at in enumerate(call.index)
-        ),
-    )
 
 
 async def close_quietly(connection: Writer) -> None:
@@ -384,12 +377,6 @@ async def close_quietly(connection: Writer) -> None:
         connection.terminate()
 
 
-def _fail(group: Sequence[Call], error: StoreError) -> None:
-    for call in group:
-        call.finish(error)
-
-
-_TODAYS_PARTITIONS = "SELECT make_partitions((clock_timestamp() AT TIME ZONE 'UTC')::date, 3)"
 _ANCHOR = """
     SELECT clock_timestamp() AS now,
         coalesce((SELECT max(last_position) FROM commits), 0) AS head
@@ -402,8 +389,8 @@ _GROUP_IS_THERE = """
     OR EXISTS (SELECT FROM checkpoints WHERE moved_by = $1)
 """
 _GROUP_FIRST = """
-    SELECT first_position
-    FROM (SELECT * FROM commits ORDER BY last_position DESC LIMIT 10000) AS newest
+    SELECT first_position FROM (
+        SELECT * FROM commits ORDER BY last_position DESC LIMIT 10000) AS newest
     WHERE group_id = $1
 """
 _MOVED = "SELECT consumer FROM checkpoints WHERE moved_by = $1"

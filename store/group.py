@@ -14,7 +14,7 @@ from uuid import UUID
 from store.rows import accepts_clock, clock_start
 
 if TYPE_CHECKING:
-    from store.appender import Call
+    from store.call import Call
 
 _ARGUMENTS = 33
 _PARAMETERS = ", ".join(f"${number}" for number in range(1, _ARGUMENTS + 1))

@@ -18,6 +18,7 @@ from store.appender import EVENTS_PER_CALL_MAX, Appender, OnAppend, Writer
 from store.contract import PAGE_EVENTS_MAX, Appended, Checkpoint, Selection
 from store.errors import NotDurable, StoreUnavailable
 from store.partitions import make_ahead
+from store.patience import OnWait
 from store.reading import Pool, Reader
 from store.rows import prepare, without_repeats
 from store.subscription import Doorbell, follow
@@ -27,12 +28,13 @@ CONNECT_SECONDS_MAX = 10.0
 COMMAND_SECONDS_MAX = 30.0
 EVERYTHING = Selection()
 
-# A stuck writer fails loudly in half a second instead of stalling everybody.
+# Whoever holds the log and does not go on is ended within two seconds, instead of stalling
+# everybody. Whoever waits tries again every half second and outlasts that (store/patience.py).
 _WRITER_SETTINGS = {
     "role": "striketape_writer",
     "lock_timeout": "500ms",
     "statement_timeout": "2s",
-    "idle_in_transaction_session_timeout": "5s",
+    "idle_in_transaction_session_timeout": "2s",
 }
 # Pages name their days as parameters: only a plan for these very values leaves the other days out.
 _READER_SETTINGS = {
@@ -72,11 +74,13 @@ class PostgresStore:
         *,
         application_name: str,
         on_append: OnAppend | None = None,
+        on_wait: OnWait | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> Self:
         """Connect, and make the partitions of today and the next days when they are missing.
 
-        `on_append` gets the real seconds of each committed group and its number of events.
+        `on_append` gets the real seconds of each committed group and its number of events;
+        `on_wait` the seconds of a stall before each further attempt.
 
         Raises:
             StoreUnavailable: no connection, or the database was not migrated.
@@ -108,7 +112,7 @@ class PostgresStore:
                 f"the database must be up and migrated (python -m run.migrate), was: {error}"
             ) from error
         reader = Reader(pool)
-        appender = Appender(connect_writer, reader.places, on_append, monotonic)
+        appender = Appender(connect_writer, reader.places, on_append, on_wait, monotonic)
         await appender.start()
         doorbell = Doorbell(connect_listener, reader)
         return cls(pool, appender, reader, doorbell, connect_writer)

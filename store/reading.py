@@ -17,7 +17,7 @@ from uuid import UUID
 import asyncpg
 
 from domain.event import Recorded, Retention, body_class
-from store.appender import Place
+from store.call import Place
 from store.contract import PAGE_EVENTS_MAX, Selection
 from store.rows import COLUMNS, recorded
 

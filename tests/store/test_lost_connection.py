@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from store import appender
+from store import appender, patience
 from store.contract import Checkpoint
 from store.errors import CheckpointConflict, OutcomeUnknown, StoreUnavailable, VersionConflict
 from store.postgres import PostgresStore
@@ -26,6 +26,7 @@ class Relay:
         self.host, self.target_port = host, int(port)
         self.lose = ""
         self.is_down = False
+        self.refused = 0
         self.keep_server_side = False
         self.kept: list[asyncio.StreamWriter] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -49,6 +50,7 @@ class Relay:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         if self.is_down:
+            self.refused += 1
             writer.close()
             return
         to_server = await asyncio.open_connection(self.host, self.target_port)
@@ -166,6 +168,7 @@ async def test_an_outcome_that_cannot_be_asked_for_is_unknown(
     relay: Relay, relayed: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(appender, "SETTLE_SECONDS_MAX", 0.3)
+    monkeypatch.setattr(patience, "STALL_SECONDS_MAX", 0.3)
     relay.lose = "answer"
     relay.is_down = True
     with pytest.raises(OutcomeUnknown, match="must be settled"):
@@ -206,13 +209,34 @@ async def test_terminated_append_backends_lose_and_double_nothing(
     assert [result.positions for result in done] == [(n,) for n in range(1, 21)]
 
 
-async def test_a_stuck_writer_fails_loudly_in_half_a_second(
-    store: PostgresStore, database_url: str
+async def test_a_server_that_is_away_for_a_moment_is_waited_for(
+    relay: Relay, relayed: PostgresStore, database_url: str
 ) -> None:
+    relay.is_down = True
     owner = await asyncpg.connect(database_url)
-    async with owner.transaction():
-        await owner.execute("SELECT pg_advisory_xact_lock(7236002)")
-        with pytest.raises(StoreUnavailable, match="nothing was written"):
-            await asyncio.wait_for(store.append([halt(1)]), 3)
+    await owner.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'relayed'"
+    )
     await owner.close()
-    assert (await store.append([halt(1)])).positions == (1,)
+    task = asyncio.create_task(relayed.append([halt(1)], Checkpoint("w", 0, 7)))
+    async with asyncio.timeout(10):
+        refused = relay.refused
+        while relay.refused < refused + 2:
+            await asyncio.sleep(0.01)
+    assert not task.done()
+    relay.is_down = False
+    done = await asyncio.wait_for(task, 20)
+    assert (done.positions, done.repeated) == ((2,), (False,))
+
+
+async def test_a_server_that_stays_away_fails_loudly(
+    relay: Relay, relayed: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(appender, "SETTLE_SECONDS_MAX", 0.2)
+    monkeypatch.setattr(patience, "STALL_SECONDS_MAX", 0.5)
+    relay.lose = "request"
+    relay.is_down = True
+    with pytest.raises(OutcomeUnknown):
+        await asyncio.wait_for(relayed.append([halt(1)]), 20)
+    with pytest.raises(StoreUnavailable, match="nothing was written in"):
+        await asyncio.wait_for(relayed.append([halt(2)]), 20)
