@@ -182,31 +182,26 @@ class OrderEffect:
     async def _last_look(self, members: Sequence[Recorded]) -> str:
         """Why a committed order may not leave after all; empty when it may."""
         first = _intended(members[0])
+        # The read waits, so it comes first: between the other looks and the send nothing does.
+        late = await self._is_late(members[0], first.leaves_before) if first.is_entry else ""
         if first.connection != self.connection or not self.broker.is_connected:
             return f"its connection {first.connection} is gone"
-        if not first.is_entry:
-            return ""
-        if self.entries_stopped:
+        if first.is_entry and self.entries_stopped:
             return f"halt: {self.entries_stopped}"
-        late = await self._is_late(members[0], first)
-        if late:
-            return late
-        # The read above waited: what it waited through is looked at again.
-        if self.entries_stopped or not self.broker.is_connected:
-            return f"halt: {self.entries_stopped}" if self.entries_stopped else "connection lost"
-        return ""
+        return late
 
-    async def _is_late(self, event: Recorded, body: OrderIntended) -> str:
-        """Market time of the deciding input, plus real seconds since it was recorded."""
-        if body.leaves_before is None or event.input_position is None:
+    async def _is_late(self, event: Recorded, leaves_before: datetime | None) -> str:
+        """Market time of the deciding input, plus real seconds since it was recorded: a commit
+        that had to wait counts too."""
+        if leaves_before is None or event.input_position is None:
             return ""
         found = await self.store.read(event.input_position - 1, limit=1, up_to=event.input_position)
         if not found:
             return "its deciding input is not on the log"
         age = self._now() - found[0].recorded_at
         leaves = found[0].market_time + age
-        if leaves > body.leaves_before:
-            return f"it must leave before {body.leaves_before}, was {leaves}"
+        if leaves > leaves_before:
+            return f"it must leave before {leaves_before}, was {leaves}"
         return ""
 
     def _ask_what_if(self, event: Recorded, body: OrderIntended) -> None:
@@ -231,12 +226,14 @@ class OrderEffect:
     async def _modify(self, event: Recorded, body: OrderModifyIntended) -> None:
         refusal = ""
         original = await self._original(body.order_ref)
+        late = await self._is_late(event, body.leaves_before)
         if original is None:
             refusal = "its intent is not on the log"
         elif body.connection != self.connection:
             refusal = f"its connection {body.connection} is gone"
         elif original.is_entry and self.entries_stopped:
             refusal = f"halt: {self.entries_stopped}"
+        refusal = refusal or late
         if not refusal and original is not None:
             try:
                 self.broker.modify(original, body)

@@ -218,7 +218,10 @@ class OrderIntended(DeskEvent):
 
 
 class OrderModifyIntended(DeskEvent):
-    """A working order is to get another price or quantity: same id, one request in flight."""
+    """A working order is to get another price or quantity: same id, one request in flight.
+
+    `leaves_before` as of an intent; null for what must leave at any age.
+    """
 
     order_ref: str
     order_id: int
@@ -231,6 +234,7 @@ class OrderModifyIntended(DeskEvent):
     oca_type: int = 0
     ladder_step: int = 0
     reason: str = ""
+    leaves_before: datetime | None = None
 
 
 class OrderCancelIntended(DeskEvent):

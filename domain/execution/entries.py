@@ -6,7 +6,7 @@ A single long option is sent with its protective stop as child, in one step.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -148,7 +148,6 @@ def _send(desk: Desk, event: Recorded, decision: RiskDecided, trade: Trade, net:
     order_id = desk.next_id()
     connection = desk.connection
     assert order_id is not None and connection is not None
-    fresh = timedelta(seconds=desk.quote_limits.leg_age - net.oldest_seconds)
     parent = OrderIntended(
         order_ref=ref,
         order_id=order_id,
@@ -169,11 +168,17 @@ def _send(desk: Desk, event: Recorded, decision: RiskDecided, trade: Trade, net:
         transmit=not trade.structure.is_single,
         ladder_step=steps.first,
         decision_mid=net.mid,
-        leaves_before=min(trade.valid_until, desk.now + fresh),
+        leaves_before=_leaves_before(desk, trade, net),
     )
     desk.place(parent, trade)
     if trade.structure.is_single:
         _send_child(desk, trade, parent)
+
+
+def _leaves_before(desk: Desk, trade: Trade, net: NetQuote) -> datetime:
+    """The market time at which the signal, or a quote that the price rests on, is too old."""
+    fresh = timedelta(seconds=desk.quote_limits.leg_age - net.oldest_seconds)
+    return min(trade.valid_until, desk.now + fresh)
 
 
 def _send_child(desk: Desk, trade: Trade, parent: OrderIntended) -> None:
@@ -337,6 +342,7 @@ def _climb(desk: Desk, trade: Trade, order: Order, net: NetQuote) -> None:
             stop_price=None,
             ladder_step=step,
             reason=f"step {step}",
+            leaves_before=_leaves_before(desk, trade, net),
         )
         desk.modify(order, change)
         return

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
 
+import asyncpg
 import pytest
 
 from domain.event import Body, Recorded
@@ -27,6 +29,7 @@ from domain.instruments import Side
 from run.order_effect import OrderEffect
 from run.worker import Recorder
 from store.contract import Selection
+from store.postgres import PostgresStore
 from tests.crash.fake_broker import ACCOUNT, FakeBroker, Ledger
 from tests.domain.execution.execution_build import START, contract, long_call
 
@@ -141,6 +144,79 @@ async def test_an_entry_that_waited_too_long_lapses_by_real_age(bench: Bench) ->
     assert sent_ids(bench) == []
     (told,) = await bench.written(IntentLapsed)
     assert "must leave before" in told.reason
+
+
+async def test_an_entry_whose_commit_had_to_wait_for_the_log_lapses_by_its_age(
+    database_url: str,
+) -> None:
+    waits: list[float] = []
+    owner = await asyncpg.connect(database_url)
+    async with await PostgresStore.open(
+        database_url, application_name="test", on_wait=waits.append
+    ) as store:
+        bench = Bench(store)
+        await bench.connect()
+        tick = bench.recorder.propose("clock", ClockTicked(worker="trader"), market_time=START)
+        where = await store.append([tick])
+        limit = START + timedelta(milliseconds=400)
+        intent = order(100, bench.effect.connection, leaves_before=limit)
+        proposed = bench.recorder.propose("test", intent)
+        async with owner.transaction():
+            await owner.execute("SELECT pg_advisory_xact_lock(7236002)")
+            committing = asyncio.create_task(store.append([proposed]))
+            async with asyncio.timeout(20):
+                while not waits:
+                    await asyncio.sleep(0.01)
+        await asyncio.wait_for(committing, 20)
+        found = await store.event(proposed.event_id)
+        assert found is not None
+        effect = OrderEffect(bench.broker, bench.recorder, store, "run1")
+        effect.connection = bench.effect.connection
+        effect.on_committed([_emitted(found, where.positions[0], 0)])
+        await effect.drain()
+        assert sent_ids(bench) == []
+        (told,) = await bench.written(IntentLapsed)
+        assert "must leave before" in told.reason
+    await owner.close()
+
+
+async def test_a_step_of_an_entry_that_waited_too_long_lapses_and_one_of_an_exit_does_not(
+    bench: Bench,
+) -> None:
+    connection = bench.effect.connection
+    leaving = order(
+        101,
+        connection,
+        order_ref="P0123456789abcdef-X1.1",
+        purpose=Purpose.EXIT,
+        action=Side.SELL,
+        limit_price=Decimal("9.00"),
+        leaves_before=None,
+    )
+    await bench.commit(order(100, connection), leaving)
+    bench.ledger.arrive()
+    bench.broker.deliver()
+    bench.late = timedelta(seconds=3)
+
+    def step(order_id: int, order_ref: str, leaves_before: datetime | None) -> OrderModifyIntended:
+        return OrderModifyIntended(
+            order_ref=order_ref,
+            order_id=order_id,
+            connection=connection,
+            revision=1,
+            quantity=2,
+            limit_price=Decimal("1.60"),
+            stop_price=None,
+            leaves_before=leaves_before,
+        )
+
+    await bench.commit(
+        step(100, "P0123456789abcdef-E100", START + timedelta(seconds=2)),
+        step(101, leaving.order_ref, None),
+    )
+    assert [request for request, _ in bench.ledger.wire] == ["modify"]
+    (told,) = await bench.written(IntentLapsed)
+    assert (told.order_id, told.request) == (100, "modify")
 
 
 async def test_an_exit_does_not_lapse_by_age_or_halt(bench: Bench) -> None:

@@ -246,6 +246,23 @@ def test_one_request_is_in_flight_at_a_time() -> None:
         assert only(emitted, OrderModifyIntended) == []
 
 
+def test_a_step_of_an_entry_that_lapsed_by_its_age_is_decided_again_on_fresh_quotes() -> None:
+    bench, _, _ = working()
+    (change,) = only(bench.wait(4.1, quotes(bench)), OrderModifyIntended)
+    assert bench.now < change.leaves_before <= bench.now + timedelta(seconds=10)
+    lapsed = IntentLapsed(
+        order_ref=change.order_ref,
+        order_id=change.order_id,
+        intent_id=str(next(e.event_id for e in bench.log if e.body == change)),
+        request="modify",
+        reason="it must leave before",
+    )
+    again = [*bench.give(lapsed), *bench.wait(4.1, quotes(bench, 1.99, 2.03))]
+    (later,) = only(again, OrderModifyIntended)
+    assert (later.order_id, later.revision) == (change.order_id, change.revision + 1)
+    assert later.leaves_before > change.leaves_before
+
+
 STALE = {
     "quotes": lambda bench: bench.wait(12.0, [underlying_ticks(600.0)]),
     "halt": lambda bench: bench.give(TradingHalted(who="x", reason="y")),
