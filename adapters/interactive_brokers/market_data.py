@@ -8,6 +8,7 @@ reconnect everything wanted is subscribed anew. It decides nothing about what is
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -40,8 +41,8 @@ HEARTBEAT_SECONDS = 2.0
 ANSWER_SECONDS = 4.0
 MUTE_SECONDS = 20.0
 LINES_MAX = 100
-RESUBSCRIBES_MAX = 1
-"""A mute connection gets this many new subscriptions before it is given up."""
+MUTE_AGAIN_MUTES = 3.0
+"""A connection that is mute again within so many mute times of new subscriptions is given up."""
 
 
 class FeedState(StrEnum):
@@ -114,7 +115,7 @@ class IbMarketData:
         self._open: dict[tuple[str, int], int] = {}
         self._con_ids: dict[str, int] = {}
         self._connections = 0
-        self._resubscribes = 0
+        self._resubscribed_at = -math.inf
         self._link: MarketLink | None = None
         self._task: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
@@ -174,7 +175,7 @@ class IbMarketData:
         await link.open(self._host, self._port, self._client_id)
         self._link = link
         self._open.clear()
-        self._resubscribes = 0
+        self._resubscribed_at = -math.inf
         self._tell(FeedState.CONNECTED, "")
         for key in self._wishes:
             self._subscribe(key)
@@ -217,23 +218,20 @@ class IbMarketData:
         names = ", ".join(self._name(link, request) for request in silent)
         reason = f"nothing for {self._timing.mute_seconds:g} s on {names}"
         self._tell(FeedState.MUTE, reason)
-        if self._resubscribes < RESUBSCRIBES_MAX:
-            self._resubscribes += 1
-            for request in silent:
-                self._resubscribe(link, request)
-        else:
+        age = time.monotonic() - self._resubscribed_at
+        if age < MUTE_AGAIN_MUTES * self._timing.mute_seconds:
             link.close(reason)
+            return
+        self._resubscribed_at = time.monotonic()
+        for request in silent:
+            self._resubscribe(link, request)
 
     def _silent_lines(self, link: MarketLink) -> list[int]:
-        """Underlying ticks and bars that have said nothing for too long; options may be still."""
-        if not self._expects_data():
-            return []
-        oldest = time.monotonic() - self._timing.mute_seconds
-        return [
-            request
-            for request, line in link.lines.items()
-            if line.kind != "depth" and line.contract.secType == "STK" and line.heard_at < oldest
-        ]
+        """Lines that have said nothing for too long while data should flow."""
+        return link.silent_lines(self._timing.mute_seconds) if self._expects_data() else []
+
+    def _flows(self, link: MarketLink) -> bool:
+        return not self._expects_data() or link.all_speak(self._timing.mute_seconds)
 
     def _name(self, link: MarketLink, request: int) -> str:
         line = link.lines[request]
@@ -246,8 +244,7 @@ class IbMarketData:
             return
         if self.state in (FeedState.CONNECTED, FeedState.COMPETING_SESSION):
             self._tell(FeedState.READY, "")
-        elif self.state is FeedState.MUTE and link is not None and not self._silent_lines(link):
-            self._resubscribes = 0
+        elif self.state is FeedState.MUTE and link is not None and self._flows(link):
             self._tell(FeedState.READY, "data flows again")
         self._callbacks.event(event)
 

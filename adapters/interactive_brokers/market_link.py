@@ -59,6 +59,8 @@ class Line:
     levels: dict[int, int] = field(default_factory=lambda: {0: 0, 1: 0})
     """Levels of the book by side, ask 0 and bid 1."""
     heard_at: float = 0.0
+    """When it last spoke; when it was subscribed, before that."""
+    has_spoken: bool = False
 
 
 class MarketLink(IbLink):
@@ -88,11 +90,32 @@ class MarketLink(IbLink):
         self.lines[request] = Line(contract, kind, heard_at=self._monotonic())
         return request
 
+    def _steady_lines(self) -> dict[int, Line]:
+        """Ticks and bars of underlyings, which never pause in a session; options may be still."""
+        return {
+            request: line
+            for request, line in self.lines.items()
+            if line.kind != "depth" and line.contract.secType == "STK"
+        }
+
+    def silent_lines(self, seconds: float) -> list[int]:
+        """Steady lines that have said nothing for so long."""
+        oldest = self._monotonic() - seconds
+        return [k for k, line in self._steady_lines().items() if line.heard_at < oldest]
+
+    def all_speak(self, seconds: float) -> bool:
+        """Each steady line has spoken since its subscription, and lately.
+
+        A new subscription is no sign of life: bars may stay dead while quotes flow.
+        """
+        spoke = all(line.has_spoken for line in self._steady_lines().values())
+        return spoke and not self.silent_lines(seconds)
+
     def _line(self, request_id: int) -> Line | None:
         """The line of a message; None for one that was just closed."""
         line = self.lines.get(request_id)
         if line is not None:
-            line.heard_at = self._monotonic()
+            line.heard_at, line.has_spoken = self._monotonic(), True
             self._touched[request_id] = line
         return line
 

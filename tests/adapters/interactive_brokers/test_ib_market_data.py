@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
@@ -231,17 +231,48 @@ async def test_a_frozen_peer_is_noticed_although_the_socket_stays_open(
 
 
 async def test_dead_bars_behind_a_live_link_are_asked_for_anew_then_the_link_goes(
-    tws: TwsSandbox, feed: Feed, until: Until
+    tws: TwsSandbox, feed: Feed, market: StillMarket, until: Until
 ) -> None:
     """A short farm outage has left bar streams dead with no other sign."""
     await open_spy(feed)
     await until(lambda: feed.data.state is FeedState.READY)
+    first = set(tws._sessions[8].feed._bars)
+    asked_anew: set[int] = set()
     feed.data._expects_data = lambda: True
-    await until(lambda: feed.data.state is FeedState.MUTE)
-    reason = dict(feed.states)[FeedState.MUTE]
-    assert "bars SPY 756733" in reason
-    await until(lambda: any(state is FeedState.RESTARTING for state, _ in feed.states))
+
+    def given_up_while_quotes_flow() -> bool:
+        tws.on_updates([market.underlying_quoted("SPY", 600.10, 600.12)])
+        if 8 in tws._sessions:
+            asked_anew.update(set(tws._sessions[8].feed._bars) - first)
+        return any(state is FeedState.RESTARTING for state, _ in feed.states)
+
+    await until(given_up_while_quotes_flow)
+    assert asked_anew
+    restarting = [state for state, _ in feed.states].index(FeedState.RESTARTING)
+    before, reason = feed.states[restarting - 1]
+    # The new subscription brought no bar: quotes alone are no recovery.
+    assert before is FeedState.MUTE and "bars SPY 756733" in reason
+    assert "bars SPY 756733" in feed.states[restarting][1]
     await until(lambda: feed.data.connection == "run-1/ib.data/2")
+
+
+async def test_bars_that_flow_after_a_new_subscription_end_the_silence(
+    tws: TwsSandbox, feed: Feed, market: StillMarket, until: Until
+) -> None:
+    await open_spy(feed)
+    await until(lambda: feed.data.state is FeedState.READY)
+    first = set(tws._sessions[8].feed._bars)
+    feed.data._timing = replace(feed.data._timing, mute_seconds=1.0)
+    feed.data._expects_data = lambda: True
+    await until(lambda: any(state is FeedState.MUTE for state, _ in feed.states))
+    await until(lambda: set(tws._sessions[8].feed._bars) - first)
+
+    def bars_end_it() -> bool:
+        tws.on_updates([bar(), market.underlying_quoted("SPY", 600.10, 600.12)])
+        return feed.states[-1] == (FeedState.READY, "data flows again")
+
+    await until(bars_end_it)
+    assert feed.data.connection == "run-1/ib.data/1"
 
 
 async def test_a_mute_feed_is_ready_again_when_data_flow(
