@@ -10,7 +10,7 @@ export default defineConfig({
     cssCodeSplit: false,
     modulePreload: { polyfill: false },
     sourcemap: false,
-    target: "es2022",
+    target: "es2023",
   },
   server: { host: "127.0.0.1", port: 55990, proxy: { "/api": "http://127.0.0.1:8080" } },
 });

@@ -63,17 +63,17 @@ export function followLive(): () => void {
   });
 }
 
-function useTable<T>(name: string, pollMs: number) {
+function useTable<T>(name: string, pollMs: number, limit = 200) {
   return useQuery({
     queryKey: [name],
-    queryFn: ({ signal }) => get<Rows<T>>(`/${name}`, signal),
+    queryFn: ({ signal }) => get<Rows<T>>(`/${name}?limit=${limit}`, signal),
     refetchInterval: pollMs,
   });
 }
 
 export const usePositions = () => useTable<PositionRow>("positions", 1_000);
-export const useOrders = () => useTable<OrderRow>("orders", 5_000);
-export const useSignals = () => useTable<SignalRow>("signals", 5_000);
+export const useOrders = () => useTable<OrderRow>("orders", 5_000, 50);
+export const useSignals = () => useTable<SignalRow>("signals", 5_000, 20);
 export const useApprovals = () => useTable<ApprovalRow>("approvals", 5_000);
 export const usePublications = () => useTable<PublicationRow>("publications", 5_000);
 export const useReports = () => useTable<ReportRow>("reports", 5_000);

@@ -7,16 +7,24 @@ interface Props {
   children: ReactNode;
   className?: string;
   current?: boolean;
+  /** A row that j and k step through. */
+  isRow?: boolean;
 }
 
-export function Link({ to, children, className, current }: Props) {
+export function Link({ to, children, className, current, isRow }: Props) {
   const go = (event: MouseEvent) => {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
     event.preventDefault();
     navigate(to);
   };
   return (
-    <a href={to} onClick={go} className={className} aria-current={current ? "page" : undefined}>
+    <a
+      href={to}
+      onClick={go}
+      className={className}
+      aria-current={current ? "page" : undefined}
+      data-row={isRow ? "" : undefined}
+    >
       {children}
     </a>
   );

@@ -111,9 +111,9 @@ function Outcome({ result, onClose }: { result: ControlResult; onClose: () => vo
       : "Requested: on the log, waiting for the desk to answer.";
   return (
     <div>
-      <p role="status" className={isRefused ? "tone-bad" : decided ? "tone-good" : "tone-warning"}>
+      <output className={isRefused ? "tone-bad" : decided ? "tone-good" : "tone-warning"}>
         {text}
-      </p>
+      </output>
       <p>
         <EventLink id={result.request_event_id}>The request</EventLink>
         {decided && (

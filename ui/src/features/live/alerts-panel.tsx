@@ -5,12 +5,14 @@ import type { AlertRow } from "../../api/types";
 import { Panel } from "../../components/ui/panel";
 import { EventLink } from "../../routes/link";
 import { ControlDialog } from "../controls/control-dialog";
+import { useLock } from "../controls/use-lock";
 
 const SHOWN_MAX = 8;
 const TONES = { critical: "tone-bad", warning: "tone-warning", info: "" } as const;
 
 export function AlertsPanel() {
   const { data, error, dataUpdatedAt } = useAlerts();
+  const isLocked = useLock();
   const [chosen, setChosen] = useState<AlertRow | null>(null);
   const rows = (data?.rows ?? []).slice(0, SHOWN_MAX);
   return (
@@ -30,7 +32,12 @@ export function AlertsPanel() {
                 {row.acknowledged_by}: {row.comment}
               </small>
             ) : (
-              <button type="button" className="quiet" onClick={() => setChosen(row)}>
+              <button
+                type="button"
+                className="quiet"
+                disabled={isLocked}
+                onClick={() => setChosen(row)}
+              >
                 Acknowledge…
               </button>
             )}

@@ -3,13 +3,14 @@ import { useOrders } from "../../api/queries";
 import type { OrderRow } from "../../api/types";
 import { Panel } from "../../components/ui/panel";
 import { Table, type Column } from "../../components/ui/table";
+import { legsText } from "../../models/format/legs";
 import { EventLink } from "../../routes/link";
 
 const SHOWN_MAX = 15;
 
 const COLUMNS: Column<OrderRow>[] = [
   { title: "Order", cell: (row) => <EventLink id={row.event_id}>{row.purpose}</EventLink> },
-  { title: "What", cell: (row) => `${row.action} ${row.structure.join(" / ")}` },
+  { title: "What", cell: (row) => `${row.action} ${row.symbol} ${legsText(row.structure)}` },
   { title: "Filled", numeric: true, cell: (row) => `${row.filled} of ${row.quantity}` },
   {
     title: "Price",

@@ -9,7 +9,7 @@ type Line = PnlSum & { strategy: string };
 
 const COLUMNS: Column<Line>[] = [
   { title: "Strategy", cell: (row) => row.strategy },
-  { title: "Open P&L", numeric: true, cell: (row) => <Money value={row.unrealised} /> },
+  { title: "Open", numeric: true, cell: (row) => <Money value={row.unrealised} /> },
   { title: "Realised", numeric: true, cell: (row) => <Money value={row.realised} /> },
   { title: "Total", numeric: true, cell: (row) => <Money value={row.total} /> },
 ];
@@ -32,7 +32,22 @@ export function PnlPanel() {
         id={(row) => row.strategy}
         empty="No trades yet."
       />
-      {data?.account.net_liquidation && <p>Net liquidation {data.account.net_liquidation}</p>}
+      {data?.account.net_liquidation && (
+        <dl className="pairs">
+          <div>
+            <dt>Net liquidation</dt>
+            <dd className="numeric">{data.account.net_liquidation}</dd>
+          </div>
+          <div>
+            <dt>The broker's day</dt>
+            <dd className="numeric">{data.account.daily_pnl ?? "–"}</dd>
+          </div>
+          <div>
+            <dt>Fees</dt>
+            <dd className="numeric">{data.total.fees}</dd>
+          </div>
+        </dl>
+      )}
     </Panel>
   );
 }

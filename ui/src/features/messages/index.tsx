@@ -3,17 +3,14 @@ import { usePublications, useReports } from "../../api/queries";
 import type { PublicationRow, ReportRow } from "../../api/types";
 import { Panel } from "../../components/ui/panel";
 import { Table, type Column } from "../../components/ui/table";
-import { clockText } from "../../models/format/times";
+import { clockText, type TimeMode } from "../../models/format/times";
 import { EventLink, Link } from "../../routes/link";
 import { useDesk } from "../login/session";
 
 const UNSURE = ["unknown", "asking the vendor", "waits for the operator"];
 
-export function Messages() {
-  const publications = usePublications();
-  const reports = useReports();
-  const { timeMode } = useDesk();
-  const deliveries: Column<PublicationRow>[] = [
+function deliveryColumns(timeMode: TimeMode): Column<PublicationRow>[] {
+  return [
     { title: "Due", cell: (row) => clockText(row.due_at, timeMode, false) },
     {
       title: "To",
@@ -32,20 +29,27 @@ export function Messages() {
     },
     { title: "", cell: (row) => <Link to={`/explain/${row.correlation_id}`}>why</Link> },
   ];
-  const drafts: Column<ReportRow>[] = [
-    { title: "Report", cell: (row) => <EventLink id={row.event_id}>{row.kind}</EventLink> },
-    { title: "Text", cell: (row) => <span className="clip">{row.text}</span> },
-    { title: "Check", cell: (row) => [row.verdict, ...row.findings].filter(Boolean).join(": ") },
-    { title: "Cost", numeric: true, cell: (row) => row.cost_usd ?? "–" },
-    { title: "State", cell: (row) => row.state },
-  ];
+}
+
+const REPORT_COLUMNS: Column<ReportRow>[] = [
+  { title: "Report", cell: (row) => <EventLink id={row.event_id}>{row.kind}</EventLink> },
+  { title: "Text", cell: (row) => <span className="clip">{row.text}</span> },
+  { title: "Check", cell: (row) => [row.verdict, ...row.findings].filter(Boolean).join(": ") },
+  { title: "Cost", numeric: true, cell: (row) => row.cost_usd ?? "–" },
+  { title: "State", cell: (row) => row.state },
+];
+
+export function Messages() {
+  const publications = usePublications();
+  const reports = useReports();
+  const { timeMode } = useDesk();
   return (
     <>
       <h1>Messages</h1>
       <Panel title="Deliveries" readAt={publications.dataUpdatedAt} error={publications.error} wide>
         <Table
           caption="Deliveries"
-          columns={deliveries}
+          columns={deliveryColumns(timeMode)}
           rows={publications.data?.rows ?? []}
           id={(row) => row.delivery_id}
           empty="Nothing was sent yet."
@@ -54,7 +58,7 @@ export function Messages() {
       <Panel title="Commentary" readAt={reports.dataUpdatedAt} error={reports.error} wide>
         <Table
           caption="Commentary"
-          columns={drafts}
+          columns={REPORT_COLUMNS}
           rows={reports.data?.rows ?? []}
           id={(row) => row.report_id}
           empty="No report is due yet."

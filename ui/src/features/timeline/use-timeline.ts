@@ -1,111 +1,90 @@
 // Rows of the timeline for a set of filters: pages backwards, the live tail forwards, with pause.
-import { useCallback, useEffect, useRef, useState } from "react";
+import { useInfiniteQuery, useQuery, type InfiniteData } from "@tanstack/react-query";
+import { useState } from "react";
 import { get } from "../../api/client";
 import { useLive } from "../../api/live";
+import { queryClient } from "../../api/queries";
 import type { EventRow, TimelinePage } from "../../api/types";
-import { searchFromFilters, type TimelineFilters } from "../../models/timeline/filters";
+import { queryFromFilters, type TimelineFilters } from "../../models/timeline/filters";
 
 const PAGE = 100;
 const ROWS_KEPT_MAX = 2_000;
-const TAIL_MS = 400;
+const TAIL_MS = 700;
 
-interface State {
+type Pages = InfiniteData<TimelinePage, number | null>;
+
+export interface TimelineRows {
   rows: EventRow[];
-  next: number | null;
-  head: number;
-  isLoading: boolean;
+  readAt: number;
   error: Error | null;
-}
-
-const NOTHING: State = { rows: [], next: null, head: 0, isLoading: true, error: null };
-
-export interface TimelineRows extends State {
+  isLoading: boolean;
+  hasOlder: boolean;
+  loadOlder: () => void;
   isPaused: boolean;
   setPaused: (paused: boolean) => void;
-  /** Events seen on the stream since the tail was paused. */
+  /** Desk events that came on the stream since the tail was paused. */
   waiting: number;
-  loadOlder: () => void;
 }
 
 export function useTimeline(filters: TimelineFilters): TimelineRows {
-  const query = searchFromFilters(filters);
-  const [state, setState] = useState<State>(NOTHING);
-  const [isPaused, setPaused] = useState(false);
+  const query = queryFromFilters(filters);
+  const [pausedAt, setPausedAt] = useState<number | null>(null);
   const { seen } = useLive();
-  const [pausedAt, setPausedAt] = useState(0);
-  const running = useRef<AbortController | null>(null);
-
-  const ask = useCallback(
-    (extra: string, signal: AbortSignal) =>
-      get<TimelinePage>(`/timeline?limit=${PAGE}&${query}${extra}`, signal),
-    [query],
-  );
-  const failed = (error: unknown) => {
-    if (error instanceof Error && error.name !== "AbortError")
-      setState((old) => ({ ...old, isLoading: false, error }));
-  };
-
-  useEffect(() => {
-    const controller = new AbortController();
-    running.current = controller;
-    setState(NOTHING);
-    ask("", controller.signal)
-      .then((page) =>
-        setState({
-          rows: page.events,
-          next: page.next,
-          head: page.head,
-          isLoading: false,
-          error: null,
-        }),
-      )
-      .catch(failed);
-    return () => controller.abort();
-  }, [ask]);
-
-  const loadOlder = useCallback(() => {
-    const signal = running.current?.signal;
-    if (state.next === null || state.isLoading || !signal) return;
-    setState((old) => ({ ...old, isLoading: true }));
-    ask(`&after=${state.next}`, signal)
-      .then((page) =>
-        setState((old) => ({
-          ...old,
-          rows: [...old.rows, ...page.events].slice(-ROWS_KEPT_MAX),
-          next: page.next,
-          isLoading: false,
-        })),
-      )
-      .catch(failed);
-  }, [ask, state.next, state.isLoading]);
-
-  const hasUntil = filters.to !== "";
-  useEffect(() => {
-    const signal = running.current?.signal;
-    if (isPaused || hasUntil || state.head === 0 || !signal) return;
-    const timer = window.setTimeout(() => {
-      ask(`&order=oldest&after=${state.head}`, signal)
-        .then((page) =>
-          setState((old) => ({
-            ...old,
-            rows: [...page.events.toReversed(), ...old.rows].slice(0, ROWS_KEPT_MAX),
-            head: page.next ?? Math.max(page.head, old.head),
-            error: null,
-          })),
-        )
-        .catch(failed);
-    }, TAIL_MS);
-    return () => window.clearTimeout(timer);
-  }, [ask, seen, isPaused, hasUntil, state.head]);
-
+  const older = useInfiniteQuery({
+    queryKey: ["timeline", query],
+    initialPageParam: null as number | null,
+    queryFn: ({ pageParam, signal }) => page(query, pageParam, signal),
+    getNextPageParam: (last: TimelinePage) => last.next,
+    staleTime: Number.POSITIVE_INFINITY,
+    refetchOnWindowFocus: false,
+  });
+  const tail = useQuery({
+    queryKey: ["timeline-tail", query],
+    queryFn: ({ signal }) => readTail(query, signal),
+    enabled: pausedAt === null && filters.to === "" && older.data !== undefined,
+    refetchInterval: TAIL_MS,
+    gcTime: 0,
+  });
   return {
-    ...state,
-    isPaused,
-    setPaused: (paused) => {
-      setPausedAt(seen);
-      setPaused(paused);
+    rows: older.data?.pages.flatMap((each) => each.events) ?? [],
+    readAt: Math.max(older.dataUpdatedAt, tail.dataUpdatedAt),
+    error: older.error ?? tail.error,
+    isLoading: older.isFetching,
+    hasOlder: older.hasNextPage,
+    loadOlder: () => {
+      if (older.hasNextPage && !older.isFetching) void older.fetchNextPage();
     },
-    waiting: isPaused ? seen - pausedAt : 0,
-    loadOlder,
+    isPaused: pausedAt !== null,
+    setPaused: (paused) => setPausedAt(paused ? seen : null),
+    waiting: pausedAt === null ? 0 : seen - pausedAt,
   };
+}
+
+function page(query: string, after: number | null, signal: AbortSignal): Promise<TimelinePage> {
+  const cursor = after === null ? "" : `&after=${after}`;
+  return get<TimelinePage>(`/timeline?limit=${PAGE}&${query}${cursor}`, signal);
+}
+
+/** Put what came after the newest page in front of it; returns how many events that were. */
+async function readTail(query: string, signal: AbortSignal): Promise<number> {
+  const key = ["timeline", query];
+  const head = queryClient.getQueryData<Pages>(key)?.pages[0]?.head ?? 0;
+  const newer = await get<TimelinePage>(
+    `/timeline?limit=${PAGE}&${query}&order=oldest&after=${head}`,
+    signal,
+  );
+  queryClient.setQueryData<Pages>(key, (known) => known && joined(known, head, newer));
+  return newer.events.length;
+}
+
+function joined(known: Pages, head: number, newer: TimelinePage): Pages {
+  const [first, ...rest] = known.pages;
+  // A page that was read anew in the meantime has these events already.
+  if (!first || first.head !== head) return known;
+  const events = [...newer.events.toReversed(), ...first.events];
+  const front = { events, next: first.next, head: newer.next ?? Math.max(newer.head, head) };
+  if (events.length <= ROWS_KEPT_MAX) return { ...known, pages: [front, ...rest] };
+  const kept = events.slice(0, ROWS_KEPT_MAX);
+  const next = kept.at(-1)?.position ?? null;
+  return { pages: [{ ...front, events: kept, next }], pageParams: [null] };
 }

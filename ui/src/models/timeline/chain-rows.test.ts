@@ -16,8 +16,6 @@ describe("chainRows", () => {
         { ...child(9, 5), depth: 2 },
         { ...child(6, 4), depth: 1 },
       ],
-      missing_cause: null,
-      is_cut: false,
     });
     expect(rows.map((row) => [row.event.position, row.role, row.depth, row.after])).toEqual([
       [1, "cause", 0, ""],
@@ -29,10 +27,27 @@ describe("chainRows", () => {
     ]);
   });
 
+  it("places events in time from the root to the last, never before their cause", () => {
+    const rows = chainRows({
+      causes: [exampleEvent(1)],
+      event: child(2, 1),
+      effects: [
+        { ...child(60, 2), depth: 1 },
+        { ...child(3, 2), depth: 1 },
+      ],
+    });
+    expect(rows.map((row) => row.to).toSorted((a, b) => a - b)).toEqual(
+      rows.toSorted((a, b) => a.event.position - b.event.position).map((row) => row.to),
+    );
+    expect([rows[0]?.to, rows[2]?.to]).toEqual([0, 1]);
+    for (const row of rows) expect(row.from).toBeLessThanOrEqual(row.to);
+    expect(rows[3]?.from).toBe(rows[1]?.to);
+  });
+
   it("stops indenting somewhere", () => {
     const causes = Array.from({ length: 40 }, (_, n) => exampleEvent(n));
     const event = exampleEvent(50);
-    const rows = chainRows({ causes, event, effects: [], missing_cause: null, is_cut: true });
+    const rows = chainRows({ causes, event, effects: [] });
     expect(Math.max(...rows.map((row) => row.depth))).toBe(DEPTH_SHOWN_MAX);
   });
 });

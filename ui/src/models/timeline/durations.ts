@@ -1,9 +1,5 @@
 // Lengths of time as people read them.
 
-export function durationBetween(from: string, to: string): string {
-  return durationText(Date.parse(to) - Date.parse(from));
-}
-
 export function durationText(milliseconds: number): string {
   if (!Number.isFinite(milliseconds)) return "";
   const sign = milliseconds < 0 ? "-" : "";

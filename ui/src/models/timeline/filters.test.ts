@@ -4,6 +4,7 @@ import {
   filtersFromBox,
   filtersFromSearch,
   NO_FILTERS,
+  queryFromFilters,
   searchFromFilters,
   type TimelineFilters,
 } from "./filters";
@@ -25,6 +26,21 @@ describe("filters in the address", () => {
   it("leave out what is not set", () => {
     expect(searchFromFilters(NO_FILTERS)).toBe("");
     expect(filtersFromSearch("?retention=nonsense&other=1")).toEqual(NO_FILTERS);
+  });
+});
+
+const queried = (values: Partial<TimelineFilters>) =>
+  new URLSearchParams(queryFromFilters({ ...NO_FILTERS, ...values }));
+
+describe("filters for the API", () => {
+  it("leave housekeeping out until it is asked for", () => {
+    expect(queried({}).get("without")).toContain("LineOpened");
+    expect(queried({ housekeeping: "shown" }).toString()).toBe("");
+  });
+
+  it("hide nothing of a story, and nothing that is named", () => {
+    expect(queried({ type: "LineOpened" }).toString()).toBe("type=LineOpened");
+    expect(queried({ correlation: "c-1", group: "story" }).toString()).toBe("correlation=c-1");
   });
 });
 

@@ -1,14 +1,21 @@
-// The filters of the timeline as they stand in the address, and as the API takes them.
+// The filters of the timeline: as they stand in the address, in the search box, and as the API
+// takes them.
+import { HOUSEKEEPING } from "./housekeeping";
 
 export interface TimelineFilters {
   text: string;
   type: string;
   symbol: string;
   stream: string;
+  worker: string;
   correlation: string;
   retention: "desk" | "market" | "all";
   from: string;
   to: string;
+  /** "shown" to see types that say only how the desk keeps itself going. */
+  housekeeping: string;
+  /** "story" to see rows of one story together. */
+  group: string;
 }
 
 export const NO_FILTERS: TimelineFilters = {
@@ -16,19 +23,24 @@ export const NO_FILTERS: TimelineFilters = {
   type: "",
   symbol: "",
   stream: "",
+  worker: "",
   correlation: "",
   retention: "desk",
   from: "",
   to: "",
+  housekeeping: "",
+  group: "",
 };
 
 const NAMES = Object.keys(NO_FILTERS) as (keyof TimelineFilters)[];
+// What the page does by itself with the rows it has.
+const OF_THE_PAGE: readonly (keyof TimelineFilters)[] = ["housekeeping", "group"];
 const TOKENS: Record<string, keyof TimelineFilters> = {
   type: "type",
   sym: "symbol",
   symbol: "symbol",
   stream: "stream",
-  story: "correlation",
+  worker: "worker",
 };
 
 export function filtersFromSearch(search: string): TimelineFilters {
@@ -43,18 +55,45 @@ export function filtersFromSearch(search: string): TimelineFilters {
   return filters;
 }
 
-/** The shortest search text that gives these filters again. */
-export function searchFromFilters(filters: TimelineFilters): string {
+function written(filters: TimelineFilters, names: readonly (keyof TimelineFilters)[]): string {
   const found = new URLSearchParams();
-  for (const name of NAMES) {
+  for (const name of names) {
     if (filters[name] && filters[name] !== NO_FILTERS[name]) found.set(name, filters[name]);
   }
   return found.toString();
 }
 
+/** The shortest search text that gives these filters again. */
+export function searchFromFilters(filters: TimelineFilters): string {
+  return written(filters, NAMES);
+}
+
+/** The same for the API. Who names types or a story wants all of them, dull or not. */
+export function queryFromFilters(filters: TimelineFilters): string {
+  const query = new URLSearchParams(
+    written(
+      filters,
+      NAMES.filter((name) => !OF_THE_PAGE.includes(name)),
+    ),
+  );
+  if (hidesHousekeeping(filters)) query.set("without", HOUSEKEEPING.join(","));
+  return query.toString();
+}
+
+export function hidesHousekeeping(filters: TimelineFilters): boolean {
+  return filters.housekeeping !== "shown" && !filters.type && !filters.correlation;
+}
+
 /** Split one search box into filters: `type:OrderIntended sym:SPY rejected`. */
 export function filtersFromBox(box: string, base: TimelineFilters): TimelineFilters {
-  const filters: TimelineFilters = { ...base, text: "", type: "", symbol: "", stream: "" };
+  const filters: TimelineFilters = {
+    ...base,
+    text: "",
+    type: "",
+    symbol: "",
+    stream: "",
+    worker: "",
+  };
   const words: string[] = [];
   for (const part of box.split(/\s+/).filter(Boolean)) {
     const [token = "", ...rest] = part.split(":");
@@ -72,6 +111,7 @@ export function boxFromFilters(filters: TimelineFilters): string {
     filters.type && `type:${filters.type}`,
     filters.symbol && `sym:${filters.symbol}`,
     filters.stream && `stream:${filters.stream}`,
+    filters.worker && `worker:${filters.worker}`,
     filters.text,
   ]
     .filter(Boolean)

@@ -1,0 +1,84 @@
+// Sets of types that people look for together, one press each on the timeline.
+
+export interface Preset {
+  name: string;
+  types: readonly string[];
+}
+
+export const PRESETS: readonly Preset[] = [
+  {
+    name: "Trades",
+    types: [
+      "SignalValidated",
+      "OrderIntended",
+      "FillRecorded",
+      "PositionOpened",
+      "StopMoved",
+      "ExitDecided",
+      "PositionClosed",
+    ],
+  },
+  {
+    name: "Decisions",
+    types: ["SignalRaised", "SignalValidated", "SignalInvalidated", "RiskDecided", "EntryRefused"],
+  },
+  {
+    name: "Orders",
+    types: [
+      "OrderIntended",
+      "IntentSent",
+      "IntentLapsed",
+      "OrderChanged",
+      "OrderModifyIntended",
+      "OrderCancelIntended",
+      "FillRecorded",
+      "ReconciliationCompleted",
+    ],
+  },
+  {
+    name: "Messages",
+    types: [
+      "DeliveryScheduled",
+      "DeliveryConfirmed",
+      "DeliveryRejected",
+      "DeliveryUnknown",
+      "ApprovalRequested",
+      "ApprovalDecided",
+      "ApprovalExpired",
+      "ReportDue",
+      "DraftChecked",
+    ],
+  },
+  {
+    name: "Controls",
+    types: [
+      "HaltRequested",
+      "TradingHalted",
+      "ReleaseRequested",
+      "TradingReleased",
+      "FlattenRequested",
+      "FlattenStarted",
+      "FeedPauseRequested",
+      "FeedResumeRequested",
+      "TradeCancelRequested",
+      "CacheFlushRequested",
+      "ControlRefused",
+      "AlertAcknowledged",
+      "LoginSucceeded",
+      "LoginFailed",
+    ],
+  },
+  {
+    name: "Faults",
+    types: [
+      "AlertRaised",
+      "ProcessFault",
+      "FeedGapOpened",
+      "BrokerDisconnected",
+      "BrokerErrorSeen",
+      "DeliveryRejected",
+      "DeliveryEscalated",
+      "InputSkipped",
+    ],
+  },
+];
