@@ -1,5 +1,7 @@
 // Reads of the API by react-query. The live stream says what changed; polls stand behind it.
 import { QueryClient, useQuery } from "@tanstack/react-query";
+import { HOUSEKEEPING } from "../models/timeline/housekeeping";
+import { PRESETS } from "../models/timeline/presets";
 import { get } from "./client";
 import { snapshot, subscribe } from "./live";
 import type {
@@ -31,7 +33,9 @@ const TABLES_OF: [RegExp, string[]][] = [
   [/^(Delivery|Publication)/, ["publications"]],
   [/^(Report|Draft)/, ["reports"]],
   [/^Alert/, ["alerts"]],
+  [/(Requested|Halted|Released|Refused|Started|Acknowledged)$/, ["requests"]],
 ];
+const REQUESTS = PRESETS.find((preset) => preset.name === "Controls")?.types.join(",") ?? "";
 const REFRESH_MS = 250;
 
 export function tablesOf(type: string): string[] {
@@ -103,12 +107,32 @@ export function useChain(id: string) {
   });
 }
 
+/** What people asked of the desk and what became of it, newest first. */
+export function useRequests() {
+  return useQuery({
+    queryKey: ["requests"],
+    queryFn: ({ signal }) => get<TimelinePage>(`/timeline?limit=30&type=${REQUESTS}`, signal),
+    refetchInterval: 5_000,
+  });
+}
+
+/** The newest events when the page was opened; the live stream goes on from there. */
+export function useLatest() {
+  const without = HOUSEKEEPING.join(",");
+  return useQuery({
+    queryKey: ["latest"],
+    queryFn: ({ signal }) => get<TimelinePage>(`/timeline?limit=10&without=${without}`, signal),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+}
+
+/** All of a story but the marks of its position, which are many. */
 export function useStory(correlation: string) {
   return useQuery({
     queryKey: ["story", correlation],
     queryFn: ({ signal }) =>
       get<TimelinePage>(
-        `/timeline?correlation=${encodeURIComponent(correlation)}&retention=all&order=oldest&limit=500`,
+        `/timeline?correlation=${encodeURIComponent(correlation)}&retention=all&without=PositionMarked&order=oldest&limit=500`,
         signal,
       ),
     refetchInterval: 5_000,

@@ -10,15 +10,14 @@ interface Props {
   staleAfterSeconds?: number;
   error?: Error | null;
   children: ReactNode;
-  wide?: boolean;
 }
 
 export function Panel(props: Props) {
-  const { title, readAt, staleAfterSeconds = 15, error, children, wide } = props;
+  const { title, readAt, staleAfterSeconds = 15, error, children } = props;
   const now = useNow();
   const age = readAt ? Math.max(0, Math.floor((now - readAt) / 1_000)) : null;
   const isStale = readAt !== undefined && (age === null || age > staleAfterSeconds);
-  const classes = ["panel", wide ? "wide" : "", isStale ? "stale" : ""].filter(Boolean).join(" ");
+  const classes = ["panel", isStale ? "stale" : ""].filter(Boolean).join(" ");
   return (
     <section className={classes} aria-label={title}>
       <header className="panel-head">

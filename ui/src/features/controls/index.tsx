@@ -1,9 +1,11 @@
 // Every control in one place, by how dangerous it is, and what became of the last requests.
 import { useState } from "react";
 import { useLive } from "../../api/live";
+import { useRequests } from "../../api/queries";
 import { Panel } from "../../components/ui/panel";
 import { StatusMark } from "../../components/ui/figures";
 import { Link } from "../../routes/link";
+import { EventList } from "../timeline/event-list";
 import { ControlDialog, type ControlSpec } from "./control-dialog";
 import { feedSpec, FLATTEN, FLUSH, RELEASE } from "./specs";
 import { useLock } from "./use-lock";
@@ -71,10 +73,20 @@ export function Controls() {
           </button>
         </Panel>
       </div>
-      <p>
-        <Link to="/timeline?stream=control">What was requested and decided</Link>
-      </p>
+      <LastRequests />
       {spec && <ControlDialog key={spec.path} spec={spec} onClose={() => setSpec(null)} />}
     </>
+  );
+}
+
+function LastRequests() {
+  const { data, error, dataUpdatedAt } = useRequests();
+  return (
+    <section className="below">
+      <Panel title="What was requested and decided" readAt={dataUpdatedAt} error={error}>
+        {data?.events.length === 0 && <p className="empty">Nothing yet.</p>}
+        <EventList events={data?.events ?? []} label="What was requested and decided" />
+      </Panel>
+    </section>
   );
 }

@@ -1,5 +1,5 @@
 // On every page: mode, market time, how fresh the page is, health at a glance, and Halt.
-import { useEffect } from "react";
+import { useEffect, useRef } from "react";
 import { logout } from "../../api/client";
 import { useLive } from "../../api/live";
 import { StatusMark } from "../../components/ui/figures";
@@ -26,8 +26,10 @@ export function Header({ path, onLogout }: { path: string; onLogout: () => void 
   useEffect(() => {
     document.title = `${isHalted ? "HALTED · " : ""}${mode.toUpperCase()} · Striketape`;
   }, [isHalted, mode]);
+  const top = useRef<HTMLDivElement>(null);
+  useEffect(() => followHeight(top.current), []);
   return (
-    <div className="top">
+    <div className="top" ref={top}>
       <header className="bar-top">
         <strong className="brand">Striketape</strong>
         <span className={`mode mode-${mode}`}>{mode.toUpperCase()}</span>
@@ -68,6 +70,16 @@ export function Header({ path, onLogout }: { path: string; onLogout: () => void 
       <HaltBand />
     </div>
   );
+}
+
+/** The drawer starts below the bar, however high that is, so that Halt is never covered. */
+function followHeight(top: HTMLElement | null): () => void {
+  const observer = new ResizeObserver(() => {
+    const height = top?.getBoundingClientRect().height ?? 0;
+    document.documentElement.style.setProperty("--top", `${height}px`);
+  });
+  if (top) observer.observe(top);
+  return () => observer.disconnect();
 }
 
 /** The age changes every second, so it stands beside the part that is read out. */

@@ -1,10 +1,11 @@
 // The live view: what we hold, what works, what is wanted, who waits, and how every part is.
-import type { ReactNode } from "react";
+import type { ComponentType } from "react";
 import { ErrorBoundary } from "../../components/ui/error-boundary";
 import { AlertsPanel } from "./alerts-panel";
 import { ApprovalsPanel } from "./approvals-panel";
 import { HealthPanels } from "./health-panels";
 import { HealthStrip } from "./health-strip";
+import { LatestPanel } from "./latest-panel";
 import { OrdersPanel } from "./orders-panel";
 import { PnlPanel } from "./pnl-panel";
 import { PositionsPanel } from "./positions-panel";
@@ -16,24 +17,17 @@ export function LivePage() {
       <h1 className="hidden">Live</h1>
       <HealthStrip />
       <div className="desk">
-        <Part name="Profit and loss" className="at-pnl">
-          <PnlPanel />
-        </Part>
-        <Part name="Positions" className="at-positions">
-          <PositionsPanel />
-        </Part>
-        <Part name="Alerts" className="at-alerts">
-          <AlertsPanel />
-        </Part>
-        <Part name="Orders" className="at-orders">
-          <OrdersPanel />
-        </Part>
-        <Part name="Signals" className="at-signals">
-          <SignalsPanel />
-        </Part>
-        <Part name="Approvals" className="at-approvals">
-          <ApprovalsPanel />
-        </Part>
+        <div>
+          <Part name="Positions" panel={PositionsPanel} />
+          <Part name="Orders" panel={OrdersPanel} />
+          <Part name="Signals" panel={SignalsPanel} />
+        </div>
+        <div>
+          <Part name="Profit and loss" panel={PnlPanel} isFirst />
+          <Part name="Alerts" panel={AlertsPanel} />
+          <Part name="Latest events" panel={LatestPanel} />
+          <Part name="Approvals" panel={ApprovalsPanel} />
+        </div>
       </div>
       <h2>Health</h2>
       <ErrorBoundary name="Health">
@@ -45,10 +39,12 @@ export function LivePage() {
   );
 }
 
-function Part(props: { name: string; className: string; children: ReactNode }) {
+function Part(props: { name: string; panel: ComponentType; isFirst?: boolean }) {
   return (
-    <div className={props.className}>
-      <ErrorBoundary name={props.name}>{props.children}</ErrorBoundary>
+    <div className={props.isFirst ? "first-on-phones" : ""}>
+      <ErrorBoundary name={props.name}>
+        <props.panel />
+      </ErrorBoundary>
     </div>
   );
 }

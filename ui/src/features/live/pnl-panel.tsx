@@ -16,7 +16,8 @@ const COLUMNS: Column<Line>[] = [
 
 export function PnlPanel() {
   const { data, error, dataUpdatedAt } = usePnl();
-  const lines: Line[] = data ? [...data.strategies, { strategy: "all", ...data.total }] : [];
+  const lines: Line[] = [...(data?.strategies ?? [])];
+  if (data && lines.length > 1) lines.push({ strategy: "all", ...data.total });
   return (
     <Panel title="Profit and loss" readAt={dataUpdatedAt} staleAfterSeconds={6} error={error}>
       <p className="big">
@@ -33,7 +34,7 @@ export function PnlPanel() {
         empty="No trades yet."
       />
       {data?.account.net_liquidation && (
-        <dl className="pairs">
+        <dl className="pairs sums">
           <div>
             <dt>Net liquidation</dt>
             <dd className="numeric">{data.account.net_liquidation}</dd>

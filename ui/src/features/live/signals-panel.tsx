@@ -5,7 +5,7 @@ import { Panel } from "../../components/ui/panel";
 import { Table, type Column } from "../../components/ui/table";
 import { Link } from "../../routes/link";
 
-const SHOWN_MAX = 12;
+const SHOWN_MAX = 10;
 
 function Gates({ row }: { row: SignalRow }) {
   const closed = row.gates.filter((gate) => gate.result !== "pass");
@@ -26,7 +26,7 @@ const COLUMNS: Column<SignalRow>[] = [
   {
     title: "Signal",
     cell: (row) => (
-      <Link to={`/explain/${row.correlation_id}`}>
+      <Link to={`/explain/${row.correlation_id}`} className="nowrap">
         {row.symbol} {row.strategy} {row.direction}
       </Link>
     ),
@@ -34,7 +34,14 @@ const COLUMNS: Column<SignalRow>[] = [
   { title: "Variant", cell: (row) => row.variant },
   { title: "P", numeric: true, cell: (row) => row.probability },
   { title: "Gates", cell: (row) => <Gates row={row} /> },
-  { title: "State", cell: (row) => <span title={row.detail}>{row.state}</span> },
+  {
+    title: "State",
+    cell: (row) => (
+      <span className="clip" title={row.detail}>
+        {[row.state, row.detail].filter(Boolean).join(": ")}
+      </span>
+    ),
+  },
 ];
 
 export function SignalsPanel() {

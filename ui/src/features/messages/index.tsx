@@ -9,15 +9,25 @@ import { useDesk } from "../login/session";
 
 const UNSURE = ["unknown", "asking the vendor", "waits for the operator"];
 
+function Text({ title, body }: { title: string; body: string }) {
+  return (
+    <span className="clip">
+      <strong>{title}</strong> {body}
+    </span>
+  );
+}
+
 function deliveryColumns(timeMode: TimeMode): Column<PublicationRow>[] {
   return [
     { title: "Due", cell: (row) => clockText(row.due_at, timeMode, false) },
     {
       title: "To",
-      cell: (row) => [row.vendor, row.tier ?? row.channel].filter(Boolean).join(" "),
+      cell: (row) => (
+        <span className="nowrap">{[row.vendor, row.tier ?? row.channel].join(" ")}</span>
+      ),
     },
     { title: "Kind", cell: (row) => <EventLink id={row.event_id}>{row.kind}</EventLink> },
-    { title: "Text", cell: (row) => <span className="clip">{`${row.title} ${row.body}`}</span> },
+    { title: "Text", cell: (row) => <Text title={row.title} body={row.body} /> },
     {
       title: "State",
       cell: (row) => (
@@ -46,7 +56,7 @@ export function Messages() {
   return (
     <>
       <h1>Messages</h1>
-      <Panel title="Deliveries" readAt={publications.dataUpdatedAt} error={publications.error} wide>
+      <Panel title="Deliveries" readAt={publications.dataUpdatedAt} error={publications.error}>
         <Table
           caption="Deliveries"
           columns={deliveryColumns(timeMode)}
@@ -55,7 +65,7 @@ export function Messages() {
           empty="Nothing was sent yet."
         />
       </Panel>
-      <Panel title="Commentary" readAt={reports.dataUpdatedAt} error={reports.error} wide>
+      <Panel title="Commentary" readAt={reports.dataUpdatedAt} error={reports.error}>
         <Table
           caption="Commentary"
           columns={REPORT_COLUMNS}

@@ -43,7 +43,6 @@ function Rows({ address }: { address: string }) {
     <Panel
       title="Events"
       error={timeline.error}
-      wide
       {...(isLive ? { readAt: timeline.readAt, staleAfterSeconds: STALE_SECONDS } : {})}
     >
       <p className="tail">

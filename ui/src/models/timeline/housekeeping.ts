@@ -3,6 +3,9 @@
 
 export const HOUSEKEEPING: readonly string[] = [
   "BrokerAccountSeen",
+  "BrokerCommissionSeen",
+  "BrokerSnapshotReceived",
+  "BrokerSnapshotWanted",
   "BrokerTimeSeen",
   "ChainListed",
   "ClockTicked",
