@@ -16,7 +16,7 @@ ALLOWED = (
     "tests/adapters/market_model/test_recorded",
     "tests/e2e/test_recording",
     # A machine without the right to install a browser skips it loudly.
-    "tests/ui/",
+    "tests/ui/test_page_in_browser",
 )
 
 

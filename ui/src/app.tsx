@@ -20,6 +20,7 @@ import { usePlace } from "./routes/location";
 
 export function App() {
   const [session, setSession] = useState<SessionInfo | "unknown" | null>("unknown");
+  const [isOver, setOver] = useState(false);
   const [problem, setProblem] = useState("");
   const ask = useCallback(() => {
     get<SessionInfo>("/session")
@@ -42,20 +43,21 @@ export function App() {
         )}
       </main>
     );
-  if (session === null) return <Login onLogin={setSession} />;
-  const leave = () => {
+  if (session === null) return <Login onLogin={setSession} isOver={isOver} />;
+  const leave = (byItself: boolean) => {
     reset();
     queryClient.clear();
+    setOver(byItself);
     setSession(null);
   };
   return (
     <DeskProvider session={session}>
-      <Desk onEnd={leave} />
+      <Desk onEnd={() => leave(true)} onLogout={() => leave(false)} />
     </DeskProvider>
   );
 }
 
-function Desk({ onEnd }: { onEnd: () => void }) {
+function Desk({ onEnd, onLogout }: { onEnd: () => void; onLogout: () => void }) {
   const { path, search } = usePlace();
   const { connection } = useLive();
   useEffect(() => {
@@ -65,13 +67,6 @@ function Desk({ onEnd }: { onEnd: () => void }) {
   useEffect(() => {
     if (connection === "ended") onEnd();
   }, [connection, onEnd]);
-  // A lost stream may be a session that is over: the next answer tells.
-  useEffect(() => {
-    if (connection !== "lost") return;
-    get("/session").catch((error: unknown) => {
-      if (error instanceof ApiError && error.status === 401) onEnd();
-    });
-  }, [connection, onEnd]);
   const event = new URLSearchParams(search).get("event");
   return (
     <>
@@ -79,7 +74,7 @@ function Desk({ onEnd }: { onEnd: () => void }) {
         Skip to the page
       </a>
       <ErrorBoundary name="The header">
-        <Header path={path} onLogout={onEnd} />
+        <Header path={path} onLogout={onLogout} />
       </ErrorBoundary>
       <main id="main">
         <ErrorBoundary key={path} name="This view">

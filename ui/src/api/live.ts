@@ -75,10 +75,7 @@ function open(): void {
     const events = [JSON.parse(data) as EventRow, ...now.events].slice(0, KEPT_EVENTS_MAX);
     change({ events, seen: now.seen + 1 });
   });
-  on("session_ended", () => {
-    stop();
-    change({ connection: "ended" });
-  });
+  on("session_ended", end);
   opened.addEventListener("error", () => {
     if (source !== opened) return;
     opened.close();
@@ -115,6 +112,13 @@ export function stop(): void {
   window.clearInterval(watch);
   source?.close();
   source = null;
+}
+
+/** The session is over, as an answer of the API told. */
+export function end(): void {
+  if (!running) return;
+  stop();
+  change({ connection: "ended" });
 }
 
 /** Forget what belonged to the last session. */

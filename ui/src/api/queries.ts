@@ -1,9 +1,9 @@
 // Reads of the API by react-query. The live stream says what changed; polls stand behind it.
-import { QueryClient, useQuery } from "@tanstack/react-query";
+import { QueryCache, QueryClient, useQuery } from "@tanstack/react-query";
 import { HOUSEKEEPING } from "../models/timeline/housekeeping";
 import { PRESETS } from "../models/timeline/presets";
-import { get } from "./client";
-import { snapshot, subscribe } from "./live";
+import { ApiError, get } from "./client";
+import { end, snapshot, subscribe } from "./live";
 import type {
   AlertRow,
   ApprovalRow,
@@ -20,8 +20,19 @@ import type {
 } from "./types";
 
 export const queryClient = new QueryClient({
+  // Whichever read is the first to hear that the session is over: the page asks to log in.
+  queryCache: new QueryCache({
+    onError: (error) => {
+      if (error instanceof ApiError && error.status === 401) end();
+    },
+  }),
   defaultOptions: {
-    queries: { retry: 1, staleTime: 500, refetchOnWindowFocus: true, networkMode: "always" },
+    queries: {
+      retry: (failures, error) => failures < 1 && !(error instanceof ApiError),
+      staleTime: 500,
+      refetchOnWindowFocus: true,
+      networkMode: "always",
+    },
   },
 });
 
@@ -46,6 +57,7 @@ export function tablesOf(type: string): string[] {
 export function followLive(): () => void {
   let seen = snapshot().seen;
   let gaps = snapshot().gaps;
+  let connection = snapshot().connection;
   const wanted = new Set<string>();
   let timer: number | undefined;
   const refresh = () => {
@@ -59,6 +71,9 @@ export function followLive(): () => void {
       gaps = live.gaps;
       void queryClient.invalidateQueries();
     }
+    // What came between the first read and the first frame is on neither.
+    if (live.connection !== connection && live.connection === "live") wanted.add("latest");
+    connection = live.connection;
     for (const event of live.events.slice(0, Math.max(0, live.seen - seen))) {
       for (const table of tablesOf(event.type)) wanted.add(table);
     }

@@ -3,7 +3,13 @@ import { useState, type FormEvent } from "react";
 import { ApiError, login } from "../../api/client";
 import type { SessionInfo } from "../../api/types";
 
-export function Login({ onLogin }: { onLogin: (session: SessionInfo) => void }) {
+interface Props {
+  onLogin: (session: SessionInfo) => void;
+  /** The session before ended by itself. */
+  isOver: boolean;
+}
+
+export function Login({ onLogin, isOver }: Props) {
   const [problem, setProblem] = useState("");
   const [isBusy, setIsBusy] = useState(false);
   const submit = async (event: FormEvent<HTMLFormElement>) => {
@@ -22,6 +28,7 @@ export function Login({ onLogin }: { onLogin: (session: SessionInfo) => void }) 
   return (
     <main className="login">
       <h1>Striketape</h1>
+      {isOver && <output className="tone-warning">The session is over: log in again.</output>}
       <form onSubmit={(event) => void submit(event)}>
         <label htmlFor="name">Name</label>
         <input id="name" name="name" autoComplete="username" required defaultValue="operator" />
