@@ -158,8 +158,8 @@ class Demo:
         await self._await_sandboxes(http, controls, supervisor)
         recorder = Recorder(store, "director", build_id(), secrets.token_hex(16))
         director = Director(store, recorder, http, controls, day, say)
-        await director.tighten_limits(DEMO_LIMITS)
         await director.set_clock(0.0, None, at=await self._resume_at(store, day))
+        await director.tighten_limits(DEMO_LIMITS)
         self._start_services(supervisor)
         try:
             async with asyncio.TaskGroup() as tasks:
