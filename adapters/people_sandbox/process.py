@@ -25,6 +25,7 @@ from adapters.x.sandbox.server import XSandbox
 
 HOST = "127.0.0.1"
 LEDGER_FILE = "people.jsonl"
+CLOCK_FILE = "clock.json"
 SITES = ("discord", "telegram", "x", "reddit", "claude", "control")
 _SHUTDOWN_SECONDS = 0.2
 _KINDS: tuple[type[VendorSandbox], ...] = (
@@ -40,7 +41,7 @@ class PeopleSandbox:
     """An async context manager; `ports` holds the real ports while it is open.
 
     `ports` given: one for each of SITES, 0 or none picks a free one. `real_now` is the epoch
-    clock. With `state_dir` the ledger is kept there and read again by the next start.
+    clock. With `state_dir` ledger and market time are kept there and known to the next start.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class PeopleSandbox:
         self.ports: dict[str, int] = {site: (ports or {}).get(site, 0) for site in SITES}
         if state_dir is not None:
             state_dir.mkdir(parents=True, exist_ok=True)
-        clock = SandboxClock(real_now)
+        clock = SandboxClock(real_now, state_dir / CLOCK_FILE if state_dir else None)
         self.world = World(
             clock=clock,
             ledger=Ledger(clock, state_dir / LEDGER_FILE if state_dir else None),

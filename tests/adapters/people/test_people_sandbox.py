@@ -79,6 +79,14 @@ async def test_after_a_restart_all_that_was_accepted_is_found(
         assert again.world.ledger.effects() == before
 
 
+async def test_market_time_goes_on_after_a_restart(tmp_path: Path) -> None:
+    base = datetime(2026, 10, 6, 14, 0, tzinfo=UTC)
+    async with PeopleSandbox(lambda: 1_000.0, state_dir=tmp_path) as first:
+        first.world.clock.set_market(base, 990.0, 60.0)
+    async with PeopleSandbox(lambda: 1_010.0, state_dir=tmp_path) as again:
+        assert again.world.clock.market_time() == base + timedelta(minutes=20)
+
+
 async def test_half_a_line_of_a_killed_process_is_left_out(tmp_path: Path) -> None:
     folder = tmp_path / "people"
     async with PeopleSandbox(time.time, state_dir=folder) as first:
