@@ -46,6 +46,8 @@ from run.workers import WORKERS
 LANE_LENGTH_MAX = 1_000
 RETRY_AFTER_SECONDS_MAX = 60.0
 RETRY_AFTER_SECONDS = 1.0
+"""The first pause; each further one is twice as long, so that a vendor that starts again is not
+given up within seconds."""
 NONCE_WINDOW = timedelta(seconds=60)
 READ_BACK_MARGIN = timedelta(minutes=10)
 DRAFT_TOKENS_MAX = 2_000
@@ -56,6 +58,11 @@ _State = TypeVar("_State")
 
 class LaneFull(Exception):
     """A lane has more waiting than it may: the outbox stops rather than forget a delivery."""
+
+
+def pause(tries: int) -> float:
+    """Real seconds before another try after so many."""
+    return min(RETRY_AFTER_SECONDS * 2 ** max(0, tries - 1), RETRY_AFTER_SECONDS_MAX)
 
 
 class Outbox:
@@ -189,7 +196,8 @@ class Outbox:
                 )
             case NotSent(permanent, code, text, retry_after):
                 if not permanent:
-                    wait = RETRY_AFTER_SECONDS if retry_after is None else retry_after
+                    wait = pause(self._delivery(delivery_id).attempts)
+                    wait = wait if retry_after is None else retry_after
                     await asyncio.sleep(min(wait, RETRY_AFTER_SECONDS_MAX))
                 body = DeliveryRejected(
                     delivery_id=delivery_id,
@@ -222,7 +230,7 @@ class Outbox:
                 evidence = "inside the nonce window: a repeat returns the first message"
                 body = DeliveryNotFound(delivery_id=scheduled.delivery_id, evidence=evidence)
             case CannotTell(reason):
-                await asyncio.sleep(RETRY_AFTER_SECONDS)
+                await asyncio.sleep(pause(delivery.read_backs))
                 body = DeliveryUnknown(delivery_id=scheduled.delivery_id, reason=reason[:500])
         await self._record(body, event)
 

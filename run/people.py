@@ -20,8 +20,9 @@ from domain.events.approvals import ApprovalRequested
 from domain.events.publication import DeliveryScheduled, Vendor
 from run.config import Settings
 
-PROMPT_TRIES_MAX = 5
+PROMPT_TRIES_MAX = 8
 PROMPT_RETRY_SECONDS = 1.0
+PROMPT_RETRY_SECONDS_MAX = 30.0
 
 
 class Desks:
@@ -98,6 +99,7 @@ class Desks:
             f"<b>{escaped(request.kind)}</b> for {escaped(', '.join(request.targets))}\n\n"
             f"{escaped(request.text)}"
         )
+        wait = PROMPT_RETRY_SECONDS
         for _ in range(PROMPT_TRIES_MAX):
             outcome = await self._telegram.send_approval(self._chat_id, html, buttons)
             if isinstance(outcome, Sent):
@@ -107,7 +109,8 @@ class Desks:
                 return self._chat_id, message_id
             if isinstance(outcome, NotSent) and outcome.permanent:
                 return None
-            await asyncio.sleep(PROMPT_RETRY_SECONDS)
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, PROMPT_RETRY_SECONDS_MAX)
         return None
 
     async def close_prompts(self, approval_id: str, verdict: str) -> None:

@@ -32,7 +32,8 @@ from domain.parameter import ParameterState
 from domain.stage import Emission
 
 NONCE_LENGTH = 24
-READ_BACKS_MAX = 3
+READ_BACKS_MAX = 5
+"""Of one attempt and one run."""
 
 
 class Status(StrEnum):
@@ -140,7 +141,7 @@ class DeliveryStage:
         match event.body:
             case DeliveryAttempted() as body:
                 delivery.status, delivery.attempts = Status.ATTEMPTED, body.attempt
-                delivery.attempted_at = event.recorded_at
+                delivery.attempted_at, delivery.read_backs = event.recorded_at, 0
                 state.waiting.pop(made, None)
             case DeliveryReconciling():
                 delivery.status = Status.READING_BACK
@@ -191,9 +192,10 @@ class DeliveryStage:
             self._release(state, event, [made])
 
     def _settle(self, state: DeliveryState) -> None:
-        """A new run: an attempt without outcome may have reached the vendor."""
+        """A new run: an attempt without outcome may have reached the vendor, which is asked."""
         for delivery in list(state.deliveries.values()):
             if delivery.status in (Status.ATTEMPTED, Status.READING_BACK):
+                delivery.read_backs = 0
                 self._read_back(state, delivery, "the run ended before the outcome was recorded")
 
     def _release(self, state: DeliveryState, event: Recorded, ids: Iterable[str]) -> None:

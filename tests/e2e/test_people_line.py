@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from adapters.people_sandbox.process import PeopleSandbox
 from domain.event import derived_id
 from domain.events.publication import DeliveryConfirmed, DeliveryScheduled
 from domain.events.system import PlannedDay, SessionPlanned
+from run.outbox import RETRY_AFTER_SECONDS_MAX, pause
 from tests.domain.distribution.story import changed, closed, validated
 from tests.domain.distribution.story import opened as position_opened
 from tests.e2e.people_desk import Desk, opened, running
@@ -68,6 +71,29 @@ async def test_a_message_whose_answer_was_lost_is_found_and_not_sent_twice(
     assert confirmed[0].body.via == "reconcile"
     premium = str(desk.settings.discord_channel_premium)
     assert [line["channel"] for line in desk.ledger("discord")].count(premium) == 1
+
+
+async def test_a_vendor_that_starts_again_gets_its_message_late_and_once(
+    store: Any, database_url: str, redis_url: str
+) -> None:
+    async with opened(store, database_url, redis_url) as desk:
+        ports = desk.sandbox.ports
+        await desk.sandbox.__aexit__()
+        async with running(desk):
+            await tell_entry(desk)
+            await desk.wait_for("DeliveryRejected", 1)
+            async with PeopleSandbox(time.time, ports=ports) as again:
+                await desk.wait_for("DeliveryConfirmed", 1)
+                premium = str(desk.settings.discord_channel_premium)
+                sent = [line["channel"] for line in again.world.ledger.effects("discord")]
+                assert sent.count(premium) == 1
+
+
+def test_pauses_grow_so_that_half_a_minute_passes_before_a_delivery_is_given_up() -> None:
+    attempts = 5
+    assert sum(pause(n) for n in range(1, attempts + 1)) > 30
+    assert pause(1) == 1.0
+    assert pause(50) == RETRY_AFTER_SECONDS_MAX
 
 
 async def test_an_outbox_that_was_killed_goes_on_and_repeats_nothing(

@@ -116,10 +116,24 @@ def test_an_attempt_of_an_earlier_run_is_unknown_at_the_next_start() -> None:
 def test_an_outcome_that_stays_unknown_waits_for_the_operator() -> None:
     story = new_story()
     story.tell(scheduled(due=0))
-    for second in range(1, 6):
+    for second in range(1, 9):
         story.tell(DeliveryUnknown(delivery_id="d1", reason="silence"), second)
+    assert len(story.bodies(DeliveryReconciling)) == 5
     assert len(story.bodies(DeliveryEscalated)) == 1
     assert story.tick(20) == []
+
+
+def test_a_new_run_and_a_new_attempt_ask_from_the_start() -> None:
+    story = new_story()
+    story.tell(scheduled(due=0))
+    for second in range(1, 6):
+        story.tell(DeliveryUnknown(delivery_id="d1", reason="silence"), second)
+    assert [type(e.body) for e in story.tell(started(), 6)] == [DeliveryReconciling]
+    story.tell(DeliveryNotFound(delivery_id="d1", evidence="history shows the message before"), 7)
+    for second in range(8, 13):
+        story.tell(DeliveryUnknown(delivery_id="d1", reason="silence"), second)
+    assert story.bodies(DeliveryEscalated) == []
+    assert [a.attempt for a in story.bodies(DeliveryAttempted)] == [1, 2]
 
 
 def test_a_reply_waits_for_its_entry() -> None:
