@@ -35,9 +35,17 @@ Effect = TypeVar("Effect")
 EffectIn = TypeVar("EffectIn", contravariant=True)
 
 
+OnApplied = Callable[[Sequence[Recorded], float], None]
+"""Gets the events of each page that was applied while following, and the real seconds it took."""
+
+
 class RebuildLost(Exception):
     """What was being built beside the live target is gone: it was flushed meanwhile, or two
     rebuilds ran at once and the later one goes on. To be tried again."""
+
+
+class TargetDamaged(Exception):
+    """The target refuses what it must accept: somebody else wrote into it. Built anew, once."""
 
 
 def _never(_: Recorded) -> bool:
@@ -106,35 +114,49 @@ class Projector(Generic[Effect]):
     """Keeps one target up to date with the log."""
 
     def __init__(
-        self, store: EventStore, projection: Projection[Effect], target: Target[Effect]
+        self,
+        store: EventStore,
+        projection: Projection[Effect],
+        target: Target[Effect],
+        on_applied: OnApplied | None = None,
     ) -> None:
         self.projection = projection
         self.position = 0
         self.rebuilds = 0
         self._store = store
         self._target = target
+        self._on_applied = on_applied
         self._log = structlog.get_logger(projection.name)
 
     async def run(self) -> None:
         """Follow the log until cancelled; waits for a lost Redis or Postgres to come back."""
         delay = _RETRY_SECONDS_MIN
+        damaged = False
         while True:
             raise_if_cancelled()
+            stood_at = self.position
             try:
-                state = await self._target.state()
+                state = None if damaged else await self._target.state()
                 if state is None or state.version != self.projection.version:
                     state = await self.rebuild()
-                delay = _RETRY_SECONDS_MIN
+                    damaged = False
                 await self._follow(state)
+            except TargetDamaged as error:
+                if damaged:
+                    raise
+                damaged = True
+                self._log.error("target damaged", projection=self.projection.name, error=str(error))
             except (*_LOST, RebuildLost) as error:
                 if _is_defect(error):
                     raise
                 self._log.warning("target lost", projection=self.projection.name, error=str(error))
+                delay = _RETRY_SECONDS_MIN if self.position > stood_at else delay
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, _RETRY_SECONDS_MAX)
 
     async def _follow(self, state: TargetState) -> None:
         """Apply pages until the target is found flushed, replaced, or asked to be built anew."""
+        _heed_cancellation()
         self.position = state.position
         applied_at = time.monotonic()
         pages = self._store.subscribe(state.position, self.projection.selection)
@@ -145,13 +167,17 @@ class Projector(Generic[Effect]):
                     return
                 if not events and time.monotonic() - applied_at < IDLE_APPLY_SECONDS:
                     continue
+                began = time.monotonic()
                 moved = await self._target.apply(self._effects(events), state, scanned)
+                _heed_cancellation()
                 if moved is None:
                     self._log.warning("target changed hands", projection=self.projection.name)
                     return
                 state = moved
                 self.position = scanned
                 applied_at = time.monotonic()
+                if events and self._on_applied is not None:
+                    self._on_applied(events, applied_at - began)
 
     async def rebuild(self) -> TargetState:
         """Build the target from the log beside the live one, and swap it in."""
@@ -166,6 +192,7 @@ class Projector(Generic[Effect]):
             )
             scanned = page[-1].position if len(page) == REBUILD_PAGE else head
             moved = await beside.apply(self._effects(page), state, scanned)
+            _heed_cancellation()
             if moved is None:
                 raise RebuildLost(
                     f"rebuild of {self.projection.name} must be alone, was joined by another"
@@ -182,6 +209,14 @@ class Projector(Generic[Effect]):
 
     def _wants_rebuild(self, event: Recorded, state: TargetState) -> bool:
         return event.position > state.built_at and self.projection.asks_for_rebuild(event)
+
+
+def _heed_cancellation() -> None:
+    """End when we were asked to. The client of Redis waits with asyncio.wait_for, which in Python
+    3.11 swallows a cancellation that arrives in the turn in which what it waits for is done."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _is_defect(error: BaseException) -> bool:

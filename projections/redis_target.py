@@ -14,8 +14,9 @@ from uuid import uuid4
 
 import msgspec
 from redis.asyncio import Redis
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 
-from projections.projector import RebuildLost, TargetState
+from projections.projector import RebuildLost, TargetDamaged, TargetState
 
 Command: TypeAlias = tuple[str, ...]
 """A Redis command with its arguments, its key without the prefix in second place, or one of
@@ -23,6 +24,9 @@ Command: TypeAlias = tuple[str, ...]
     KEEP index prefix count       of a sorted set keep the newest members, drop the keys of others
 """
 
+_PASSING_KINDS = (OutOfMemoryError, ReadOnlyError)
+_PASSING_CODES = ("MISCONF", "BUSY", "MASTERDOWN", "NOREPLICAS", "TRYAGAIN")
+"""Answers of a server that will take the command later."""
 _APPLY = """
 local state = redis.call('HMGET', KEYS[1], 'generation', 'position')
 if state[1] ~= ARGV[1] or state[2] ~= ARGV[2] then return 0 end
@@ -80,16 +84,16 @@ class RedisTarget:
         return f"{self.prefix.rstrip(':')}:state"
 
     async def state(self) -> TargetState | None:
-        found = cast(dict[str, str], await self._redis.hgetall(self._state_key))
         try:
+            found = cast(dict[str, str], await self._redis.hgetall(self._state_key))
             return TargetState(
                 generation=str(found["generation"]),
                 version=int(found["version"]),
                 position=int(found["position"]),
                 built_at=int(found["built_at"]),
             )
-        except KeyError:
-            return None
+        except (KeyError, ValueError, ResponseError):
+            return None  # never built, flushed, or overwritten by somebody else
 
     async def apply(
         self, effects: Sequence[Command], state: TargetState, position: int
@@ -102,7 +106,14 @@ class RedisTarget:
             self.prefix,
             msgspec.json.encode(merged(effects)),
         ]
-        done = await self._apply(keys=[self._state_key], args=arguments)
+        try:
+            done = await self._apply(keys=[self._state_key], args=arguments)
+        except ResponseError as error:
+            if isinstance(error, _PASSING_KINDS) or str(error).startswith(_PASSING_CODES):
+                raise
+            raise TargetDamaged(
+                f"{self.prefix} must take its commands, answered: {error}"
+            ) from error
         return replace(state, position=position) if done == 1 else None
 
     async def begin(self, version: int, position: int) -> TargetState:

@@ -1,13 +1,23 @@
-"""Prometheus metrics that every process has, and the server that shows them."""
+"""Prometheus metrics that every process has, and the server that shows them.
+
+docs/observability.md lists them with example queries; a test holds the two together.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
-_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+from domain.event import Recorded
+from domain.events.orders import EntryRefused, FillRecorded, OrderChanged
+from domain.events.positions import PositionClosed
+from domain.events.risk import RiskDecided
+
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 APPEND_SECONDS = Histogram(
-    "striketape_append_seconds", "Time of one append, from call to commit seen", buckets=_SECONDS
+    "striketape_append_seconds", "Time of one append, from call to commit seen", buckets=SECONDS
 )
 EVENTS_APPENDED = Counter("striketape_events_appended_total", "Events appended")
 APPEND_WAITS = Counter(
@@ -16,7 +26,7 @@ APPEND_WAITS = Counter(
 INPUTS = Counter("striketape_inputs_total", "Inputs consumed", ["worker"])
 EMISSIONS = Counter("striketape_emissions_total", "Events emitted by stages", ["worker"])
 STEP_SECONDS = Histogram(
-    "striketape_step_seconds", "Time of one input through all stages", ["worker"], buckets=_SECONDS
+    "striketape_step_seconds", "Time of one input through all stages", ["worker"], buckets=SECONDS
 )
 LAG_SECONDS = Gauge(
     "striketape_lag_seconds", "Real age of the last consumed event when it was consumed", ["worker"]
@@ -27,6 +37,34 @@ FEED_REJECTED = Counter("striketape_feed_rejected_total", "Messages not readable
 QUEUE_DEPTH = Gauge("striketape_queue_depth", "Items waiting", ["queue"])
 ORDERS_SENT = Counter("striketape_orders_sent_total", "Requests sent to the broker", ["request"])
 DELIVERIES = Counter("striketape_deliveries_total", "Delivery outcomes", ["vendor", "outcome"])
+
+RISK_DECISIONS = Counter("striketape_risk_decisions_total", "Risk decisions", ["outcome"])
+RISK_DENIALS = Counter("striketape_risk_denials_total", "Failed checks of refused", ["code"])
+ORDER_STATES = Counter("striketape_order_states_total", "Orders that came to a state", ["state"])
+FILLS = Counter("striketape_fills_total", "Executions recorded")
+POSITIONS_CLOSED = Counter("striketape_positions_closed_total", "Positions closed", ["result"])
+
+
+def count_outcomes(emitted: Sequence[Recorded]) -> None:
+    """Count what risk and execution decided; called with what the trader committed."""
+    for event in emitted:
+        match event.body:
+            case RiskDecided() as body:
+                RISK_DECISIONS.labels("approved" if body.approved else "refused").inc()
+                for code in body.denials:
+                    RISK_DENIALS.labels(code).inc()
+            case EntryRefused() as body:
+                RISK_DECISIONS.labels("refused_before_sending").inc()
+                for code in body.codes:
+                    RISK_DENIALS.labels(code).inc()
+            case OrderChanged() as body:
+                ORDER_STATES.labels(body.state.value).inc()
+            case FillRecorded():
+                FILLS.inc()
+            case PositionClosed() as body:
+                POSITIONS_CLOSED.labels("profit" if body.realised_pnl > 0 else "loss").inc()
+            case _:
+                pass
 
 
 def serve(port: int) -> None:

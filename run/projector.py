@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
@@ -23,58 +24,98 @@ from redis.exceptions import RedisError
 from domain.events.system import ProcessHeartbeat
 from projections import audit, hot, streams
 from projections.postgres_target import PostgresTarget
-from projections.projector import Projector, RebuildLost
+from projections.projector import Projection, Projector, RebuildLost, Target
 from projections.redis_target import RedisTarget
+from run import projection_metrics as metrics
 from run.config import SettingsError, load_settings
+from run.projection_lag import LagWindow
 from run.service import Process, serve
+from store.contract import EventStore
 from store.errors import StoreError
 from store.postgres import PostgresStore
 
 NAME = "projector"
 HEARTBEAT_SECONDS = 2.0
+REDIS_LOOK_SECONDS_MAX = 1.0
 REDIS_SECONDS_MAX = 30.0
 """A page of thousands of commands is one call, and the first look at a large stream too."""
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """All projectors of the desk on open connections, and how far each lags."""
+
+    redis: Redis
+    lags: list[LagWindow] = field(default_factory=list)
+    projectors: list[Projector[Any]] = field(default_factory=list)
+
+    def add(self, store: EventStore, projection: Projection[Any], target: Target[Any]) -> None:
+        lag = LagWindow(projection.name)
+        self.lags.append(lag)
+        self.projectors.append(Projector(store, projection, target, lag.applied))
+
+
 @asynccontextmanager
 async def projectors(
-    store: PostgresStore, database_url: str, redis_url: str
-) -> AsyncIterator[list[Projector[Any]]]:
-    """All projectors of the desk on open connections."""
+    store: EventStore, database_url: str, redis_url: str
+) -> AsyncIterator[Running]:
+    """Opens what the projectors write to; closes it at the end."""
     redis = Redis.from_url(
         redis_url, decode_responses=True, socket_timeout=REDIS_SECONDS_MAX, socket_keepalive=True
     )
     tables = PostgresTarget(database_url)
+    running = Running(redis)
+    running.add(store, hot.PROJECTION, RedisTarget(redis, hot.PREFIX))
+    running.add(store, streams.MARKET, RedisTarget(redis, streams.MARKET_PREFIX))
+    running.add(store, streams.DESK, RedisTarget(redis, streams.DESK_PREFIX))
+    running.add(store, audit.PROJECTION, tables)
     try:
-        yield [
-            Projector(store, hot.PROJECTION, RedisTarget(redis, hot.PREFIX)),
-            Projector(store, streams.MARKET, RedisTarget(redis, streams.MARKET_PREFIX)),
-            Projector(store, streams.DESK, RedisTarget(redis, streams.DESK_PREFIX)),
-            Projector(store, audit.PROJECTION, tables),
-        ]
+        yield running
     finally:
         await tables.close()
         await redis.aclose()
 
 
-async def _beat(process: Process, running: list[Projector[Any]]) -> None:
+async def redis_figures(redis: Redis) -> dict[str, float]:
+    """Memory and keys of Redis, none when it does not answer at once; the gauges say the same."""
+    try:
+        async with asyncio.timeout(REDIS_LOOK_SECONDS_MAX):
+            memory = (await redis.info("memory"))["used_memory"]
+            keys = await redis.dbsize()
+    except (RedisError, OSError, TimeoutError):
+        metrics.REDIS_UP.set(0)
+        return {}
+    metrics.REDIS_UP.set(1)
+    metrics.REDIS_MEMORY_BYTES.set(memory)
+    metrics.REDIS_KEYS.set(keys)
+    return {"redis_used_memory_bytes": float(memory), "redis_keys": float(keys)}
+
+
+async def figures(running: Running, head: int) -> dict[str, float]:
+    """What a heartbeat says: at most some twenty figures a projection."""
+    found = await redis_figures(running.redis)
+    for projector, lag in zip(running.projectors, running.lags, strict=True):
+        name = projector.projection.name
+        behind = float(max(0, head - projector.position))
+        found |= {f"{name}.lag_events": behind, f"{name}.rebuilds": float(projector.rebuilds)}
+        found |= lag.take_figures()
+        metrics.PROJECTION_LAG_EVENTS.labels(name).set(behind)
+        metrics.PROJECTION_REBUILDS.labels(name).set(projector.rebuilds)
+    worst = [seconds for name, seconds in found.items() if name.endswith(".lag_seconds_p99")]
+    return found | ({"lag_seconds": max(worst)} if worst else {})
+
+
+async def _beat(process: Process, running: Running) -> None:
     while True:
         head = await process.store.head()
-        figures: dict[str, float] = {}
-        for projector in running:
-            name = projector.projection.name
-            figures[f"{name}.lag_events"] = float(max(0, head - projector.position))
-            figures[f"{name}.rebuilds"] = float(projector.rebuilds)
-        await process.recorder.record(
-            f"heartbeat/{NAME}",
-            ProcessHeartbeat(
-                process=NAME,
-                run_id=process.run_id,
-                state="running",
-                position=min(projector.position for projector in running),
-                figures=figures,
-            ),
+        beat = ProcessHeartbeat(
+            process=NAME,
+            run_id=process.run_id,
+            state="running",
+            position=min(projector.position for projector in running.projectors),
+            figures=await figures(running, head),
         )
+        await process.recorder.record(f"heartbeat/{NAME}", beat)
         await asyncio.sleep(HEARTBEAT_SECONDS)
 
 
@@ -85,7 +126,7 @@ async def main(process: Process) -> None:
         projectors(process.store, settings.database_url, settings.redis_url) as running,
         asyncio.TaskGroup() as tasks,
     ):
-        for projector in running:
+        for projector in running.projectors:
             tasks.create_task(projector.run(), name=f"{NAME}.{projector.projection.name}")
         tasks.create_task(_beat(process, running), name=f"{NAME}.heartbeat")
 
@@ -97,7 +138,7 @@ async def rebuild(database_url: str, redis_url: str, name: str) -> list[dict[str
         await PostgresStore.open(database_url, application_name=f"{NAME} rebuild") as store,
         projectors(store, database_url, redis_url) as known,
     ):
-        for projector in known:
+        for projector in known.projectors:
             full_name = projector.projection.name
             if name and full_name.partition(".")[0] != name:
                 continue

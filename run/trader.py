@@ -11,15 +11,17 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from adapters.interactive_brokers.orders import IbOrders, NotSent
+from domain.event import Recorded
 from domain.events.controls import CONTROL_STREAM, HaltRequested
 from domain.events.orders import EmergencyCancelSent, Purpose
 from domain.execution.desk import Desk
+from run import metrics
 from run.cancel_journal import CancelJournal
 from run.order_effect import OrderEffect
 from run.service import Process, serve
@@ -114,7 +116,7 @@ class Trader:
             process.store,
             process.build,
             configuration_sha256=process.configuration_sha256,
-            on_committed=lambda events: self.effect.on_committed(events),
+            on_committed=self._on_committed,
             figures=self._figures,
         )
         self.broker = broker or IbOrders(
@@ -130,6 +132,10 @@ class Trader:
         )
         self.journal = CancelJournal(settings.var_dir)
         self.halt_file = HaltFile(settings.var_dir)
+
+    def _on_committed(self, emitted: Sequence[Recorded]) -> None:
+        self.effect.on_committed(emitted)
+        metrics.count_outcomes(emitted)
 
     def _figures(self) -> dict[str, float]:
         return {

@@ -1,4 +1,4 @@
-"""Hot state in Redis: what is true now, by name. Keys are listed in docs/event-store.md.
+"""Hot state in Redis: what is true now, by name. Keys are listed in docs/projections.md.
 
 `PROJECTION` is run by run/projector.py on a RedisTarget with `PREFIX`.
 """

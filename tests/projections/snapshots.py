@@ -43,3 +43,9 @@ async def audit_content(database_url: str) -> dict[str, list[tuple[Any, ...]]]:
         return content
     finally:
         await connection.close()
+
+
+def differing(one: dict[str, Any], other: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Keys or tables that are not the same, with both contents; short to look at on a failure."""
+    names = sorted(one.keys() | other.keys())
+    return {n: (one.get(n), other.get(n)) for n in names if one.get(n) != other.get(n)}

@@ -48,6 +48,13 @@ async def _until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+async def _until_refused(redis: Redis) -> None:
+    """Wait until Redis has refused a command for want of memory."""
+    async with asyncio.timeout(15):
+        while "errorstat_OOM" not in await redis.info("errorstats"):
+            await asyncio.sleep(0.01)
+
+
 async def _run_to_head(store: PostgresStore, *projectors: Projector[Any]) -> None:
     """Run projectors until each stands at the head, then cancel them."""
     tasks = [asyncio.create_task(projector.run()) for projector in projectors]
@@ -132,6 +139,50 @@ async def test_a_flushed_redis_is_noticed_and_healed(
     for projector in running:
         await projector.rebuild()
     assert await redis_content(redis, "striketape:") == after
+
+
+@pytest.mark.parametrize("victim", ["striketape:hot:process:p", "striketape:hot:state"])
+async def test_a_key_that_somebody_else_overwrote_is_healed(
+    store: PostgresStore, redis: Redis, known: Known, victim: str
+) -> None:
+    projector = known["hot"]
+    beat = ProcessHeartbeat(process="p", run_id="r", state="running", position=0, figures={})
+    await store.append(numbered([beat]))
+    await _run_to_head(store, projector)
+    await redis.delete(victim)
+    await redis.lpush(victim, "not ours")
+    await store.append(numbered([beat], "again"))
+    head = await store.head()
+    await _run_to_head(store, projector)
+    healed = await redis_content(redis, "striketape:hot:")
+    assert healed["striketape:hot:process:p"]["state"] == "running"
+    assert healed["striketape:hot:state"] == str(head)
+    assert projector.rebuilds == 2
+
+
+async def test_a_full_redis_is_waited_for_and_loses_nothing(
+    store: PostgresStore, redis: Redis, known: Known
+) -> None:
+    projector = known["desk"]
+    await store.append(one_of_each())
+    await _run_to_head(store, projector)
+    limit = (await redis.config_get("maxmemory"))["maxmemory"]
+    task = asyncio.create_task(projector.run())
+    try:
+        await redis.config_set("maxmemory", "1")
+        await store.append([halt("full"), price("full")])
+        await _until_refused(redis)
+        assert await redis.hget("striketape:desk:state", "position") != str(await store.head())
+        await redis.config_set("maxmemory", limit)
+        head = await store.head()
+        await _until(lambda: projector.position >= head)
+    finally:
+        await redis.config_set("maxmemory", limit)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert projector.rebuilds == 1
+    entries = await redis.xrevrange("striketape:desk", count=1)
+    assert entries[0][1]["type"] == "HaltRequested"
 
 
 async def test_the_operator_can_have_the_cache_built_anew_once(
