@@ -1,7 +1,7 @@
 // Builds the page into dist/. The policy of the API forbids inline script and style, so nothing is
 // inlined and the preload helper, which needs no old browsers here, stays out.
 import react from "@vitejs/plugin-react";
-import { defineConfig } from "vite";
+import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   plugins: [react()],
@@ -12,5 +12,6 @@ export default defineConfig({
     sourcemap: false,
     target: "es2023",
   },
+  test: { setupFiles: ["src/test-setup.ts"] },
   server: { host: "127.0.0.1", port: 55990, proxy: { "/api": "http://127.0.0.1:8080" } },
 });
