@@ -25,6 +25,10 @@ export function HealthStrip() {
     const status = broker.state === "ready" ? "up" : "degraded";
     parts.push({ name: "broker", status, detail: broker.state });
   }
+  for (const { name, status, lag_seconds } of health.projections ?? []) {
+    if (status === "up") continue;
+    parts.push({ name: `lag of ${name}`, status, detail: `${lag_seconds} s behind` });
+  }
   if (postgres) parts.push({ name: "postgres", status: postgres.status, detail: "" });
   if (redis) parts.push({ name: "redis", status: redis.status, detail: redis.reason ?? "" });
   return (

@@ -23,6 +23,7 @@ describe("laneOf", () => {
 describe("toneOf", () => {
   it.each([
     ["DeliveryRejected", "bad"],
+    ["BrokerErrorSeen", "warning"],
     ["TradingHalted", "warning"],
     ["FeedGapOpened", "warning"],
     ["FeedGapClosed", "good"],

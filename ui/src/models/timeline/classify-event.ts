@@ -34,7 +34,7 @@ const LANE_OF: readonly [RegExp, Lane][] = [
 ];
 const BAD = /(Rejected|Fault|Refused|Escalated|Withheld|Inferred|Error|Emergency|Failed|Disconnected)/;
 const WARNING = /(Halted|Unknown|Gap|Lapsed|Expired|Invalidated|Alert|Skipped|Stepped)/;
-const GOOD = /(Confirmed|Filled|FillRecorded|PositionClosed|Released|Ready|GapClosed|LoginSucceeded)/;
+const GOOD = /(Confirmed|Filled|FillRecorded|PositionClosed|Released|Ready|GapClosed)/;
 
 export function laneOf(type: string): Lane {
   if (/^Feed(Pause|Resume)Requested$/.test(type)) return "control";
@@ -43,6 +43,8 @@ export function laneOf(type: string): Lane {
 
 export function toneOf(type: string): Tone {
   if (type === "FeedGapClosed") return "good";
+  // The broker reports connections that are well as errors too.
+  if (type === "BrokerErrorSeen") return "warning";
   if (BAD.test(type)) return "bad";
   if (WARNING.test(type)) return "warning";
   return GOOD.test(type) ? "good" : "normal";

@@ -25,6 +25,7 @@ describe("groupEvents", () => {
       "TradingHalted: event 3",
     ]);
     expect(groupName([])).toBe("nothing");
+    expect(groupName([exampleEvent(1, { type: "BrokerReady", summary: "" })])).toBe("BrokerReady");
   });
 });
 

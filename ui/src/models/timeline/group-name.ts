@@ -6,8 +6,12 @@ const TELLING = ["PositionOpened", "SignalValidated", "SignalRaised", "ReportDue
 export function groupName(events: readonly Pick<EventRow, "type" | "summary">[]): string {
   for (const type of TELLING) {
     const event = events.find((candidate) => candidate.type === type);
-    if (event) return `${event.type}: ${event.summary}`;
+    if (event) return named(event);
   }
   const first = events[0];
-  return first ? `${first.type}: ${first.summary}` : "nothing";
+  return first ? named(first) : "nothing";
+}
+
+function named(event: Pick<EventRow, "type" | "summary">): string {
+  return event.summary ? `${event.type}: ${event.summary}` : event.type;
 }
