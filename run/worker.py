@@ -153,6 +153,14 @@ class Worker:
             raise
 
     async def _run(self) -> None:
+        await self.start()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._consume(), name=f"{self.name}.consume")
+            tasks.create_task(self._tick(), name=f"{self.name}.tick")
+            tasks.create_task(self._beat(), name=f"{self.name}.heartbeat")
+
+    async def start(self) -> None:
+        """Recover, and say so on the log. A virtual-time run then calls `take` itself."""
         await self.recover()
         await self.recorder.record(
             f"worker/{self.name}",
@@ -168,10 +176,6 @@ class Worker:
             ),
         )
         self.ready.set()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._consume(), name=f"{self.name}.consume")
-            tasks.create_task(self._tick(), name=f"{self.name}.tick")
-            tasks.create_task(self._beat(), name=f"{self.name}.heartbeat")
 
     async def recover(self) -> None:
         """Fold inputs and recorded emissions, in the order of consumption, up to the checkpoint."""

@@ -12,9 +12,9 @@ import pytest
 
 ALLOWED = (
     "tests/live/",
-    # The recordings are not part of the project; the test names the variable that points to them.
-    "tests/adapters/market_model/test_recorded",
-    "tests/e2e/test_recording",
+    # Recordings are not part of the project; the tests name the variable that points to them.
+    "tests/adapters/market_model/test_market_recorded.py::",
+    "tests/e2e/test_recording.py::",
     # A machine without the right to install a browser skips it loudly.
     "tests/ui/test_page_in_browser",
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -44,13 +45,49 @@ def _member(path: Path) -> bytes:
         ) from None
 
 
+def _second_folder(folder: Path, symbol: str) -> Path:
+    return folder / "equity/usa/second" / symbol.lower()
+
+
+def recorded_days(folder: Path, symbol: str = "SPY") -> Sequence[date]:
+    """Days with trades and quotes by the second, oldest first.
+
+    Raises:
+        RecordingMissing: the folder is not there, or holds no such day.
+    """
+    place = _second_folder(folder, symbol)
+    kinds: dict[date, set[str]] = {}
+    for path in place.glob("*_*.zip"):
+        stamp, _, kind = path.stem.partition("_")
+        if len(stamp) == 8 and stamp.isdigit():
+            kinds.setdefault(datetime.strptime(stamp, "%Y%m%d").date(), set()).add(kind)
+    days = sorted(day for day, found in kinds.items() if found >= {"trade", "quote"})
+    if not days:
+        what = "no such day" if place.is_dir() else "no such folder"
+        raise RecordingMissing(
+            f"recording must hold {place}/YYYYMMDD_trade.zip and YYYYMMDD_quote.zip, was {what}"
+        )
+    return days
+
+
+def require_day(folder: Path, day: date, symbol: str = "SPY") -> None:
+    """
+    Raises:
+        RecordingMissing: the folder has not that day; the text names those that it has.
+    """
+    days = recorded_days(folder, symbol)
+    if day not in days:
+        listed = ", ".join(str(known) for known in days)
+        raise RecordingMissing(f"recorded day must be one of {listed} in {folder}, was {day}")
+
+
 def second_rows(folder: Path, symbol: str, day: date, kind: str) -> Integers:
     """Rows of a second file, `kind` trade or quote, all columns as whole numbers.
 
     Raises:
         RecordingMissing: there is no such file.
     """
-    path = folder / "equity/usa/second" / symbol.lower() / f"{day:%Y%m%d}_{kind}.zip"
+    path = _second_folder(folder, symbol) / f"{day:%Y%m%d}_{kind}.zip"
     rows: Integers = np.loadtxt(
         io.BytesIO(_member(path)), delimiter=",", dtype=np.float64, ndmin=2
     ).astype(np.int64)

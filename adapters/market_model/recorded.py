@@ -22,6 +22,7 @@ from adapters.market_model.lean import (
     DailyRow,
     RecordingMissing,
     daily_rows,
+    require_day,
     second_rows,
 )
 from adapters.market_model.market import SimulatedMarket
@@ -40,8 +41,17 @@ from adapters.market_model.variance import SYMBOL_FACTOR
 from domain.session import new_york
 
 Integers = NDArray[np.int64]
-NEUTRAL_FOLLOWERS = replace(QUIET_DAY, noise_scale=((0.0, 1.0), (390.0, 1.0)), pinned_minutes=())
-"""Noise of QQQ and IWM around a recorded SPY: unscaled and free."""
+RECORDED_DAY = replace(
+    QUIET_DAY,
+    name="recorded_day",
+    noise_scale=((0.0, 1.0), (390.0, 1.0)),
+    pinned_minutes=(),
+    variance_premium=1.05,
+    gex_norm=-0.03,
+    flow_alignment=0.7,
+)
+"""What stands around a recorded SPY decides nothing by itself: options near their fair price,
+buyers who follow the tape, dealers a little short of gamma, noise of the followers unscaled."""
 
 
 def _grid(rows: Integers, session: SimSession) -> tuple[Integers, Integers]:
@@ -122,16 +132,17 @@ class RecordedMarket(SimulatedMarket):
         day: date,
         plan: SessionPlan,
         seed: int,
-        scenario: Scenario = QUIET_DAY,
+        scenario: Scenario = RECORDED_DAY,
         basket: Sequence[BasketMember] = BASKET,
     ) -> None:
         """
         Raises:
-            RecordingMissing: the folder has no second bars of SPY for that day.
+            RecordingMissing: the folder has no seconds of SPY for that day.
             ValueError: `plan` is not that of `day`.
         """
         if plan.day.session_date != day:
             raise ValueError(f"plan must be of {day}, was of {plan.day.session_date}")
+        require_day(recording, day)
         table = recorded_table(recording, "SPY", plan.day)
         first = BEFORE_OPEN_SECONDS
         session = table.close[first - 1 : first + plan.day.seconds]
@@ -142,7 +153,7 @@ class RecordedMarket(SimulatedMarket):
         opening = self._openings(float(session[0]), daily, day)
         tables = {"SPY": table}
         for symbol in ("QQQ", "IWM"):
-            path = follower_log_path(seed, symbol, spy, NEUTRAL_FOLLOWERS, variance)
+            path = follower_log_path(seed, symbol, spy, scenario, variance)
             volatility = math.sqrt(variance * SYMBOL_FACTOR[symbol])
             tables[symbol] = day_table(
                 seed, symbol, plan.day, path, opening[symbol], ADV_SHARES[symbol], volatility

@@ -31,12 +31,14 @@ import orjson
 from argon2 import PasswordHasher
 
 from adapters.calendar import NoSession, plan_session
+from adapters.market_model.lean import RecordingMissing
 from domain.events.system import ClockStarted, PlannedDay
 from run.build import build_id
 from run.config import FILE_VARIABLE, PREFIX
 from run.demo import plan, state
 from run.demo.director import Director
 from run.demo.operator import Operator
+from run.demo.recording import OtherSession, checked_folder, next_session
 from run.demo.report import append_p99_seconds, log_sizes, read_log, report
 from run.demo.state import DemoState
 from run.embedded import EmbeddedError, EmbeddedPostgres, EmbeddedValkey
@@ -88,8 +90,10 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(argv)
     if isinstance(options.day, str):
         options.day = date.fromisoformat(options.day)
-    if options.recording and options.day is None:
-        parser.error("--recording needs --day")
+    try:
+        options.recording = checked_folder(options.recording, options.day)
+    except RecordingMissing as error:
+        parser.error(str(error))
     return options
 
 
@@ -181,8 +185,8 @@ class Demo:
     def _next_session_if_over(self) -> None:
         marker = self.folder / "session-over"
         if marker.exists():
+            later = next_session(self.state.day, self.state.recording)
             marker.unlink()
-            later = plan_session(self.state.day).later[0].session_date
             self.state.session_date = later.isoformat()
             self.state.seed += 1
             state.save(self.folder, self.state)
@@ -360,7 +364,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.reset:
             return reset(options.folder.absolute())
         return asyncio.run(_interruptible(Demo(options)))
-    except (DemoFailed, EmbeddedError, MigrationError, NoSession, StoreError) as error:
+    except (
+        DemoFailed,
+        EmbeddedError,
+        MigrationError,
+        NoSession,
+        OtherSession,
+        StoreError,
+    ) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
 

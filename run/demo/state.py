@@ -14,10 +14,13 @@ from datetime import date
 from pathlib import Path
 
 from adapters.people_sandbox.credentials import SandboxAccounts
+from run.demo.recording import next_session, require_same
 from run.embedded import free_port
 from run.services import SERVICES
 
 FIRST_SESSION = date(2026, 10, 6)
+SESSION_OVER = "session-over"
+"""A file beside the state: the next start goes on with the session after this one."""
 PORT_NAMES = (
     "postgres", "valkey", "tws", "uw", "market_control", "discord", "telegram", "x", "reddit",
     "claude", "people_control", "api",
@@ -34,22 +37,42 @@ class DemoState:
     seed: int
     session_date: str
     recording: str = ""
+    first_date: str = ""
+    """The log's first session; the same command as then goes on from the log."""
     ports: dict[str, int] = field(default_factory=dict)
     publication_secret: str = ""
     is_new: bool = False
     """Made by this run; not kept."""
 
+    def __post_init__(self) -> None:
+        self.first_date = self.first_date or self.session_date
+
     @property
     def day(self) -> date:
         return date.fromisoformat(self.session_date)
 
+    def require_same(self, day: date | None, recording: str, *, is_over: bool) -> None:
+        """Refuse another session or market than the log's.
+
+        Raises:
+            OtherSession: naming what the log is of and how to go on.
+        """
+        later = [next_session(self.day, self.recording)] if is_over else []
+        days = (date.fromisoformat(self.first_date), self.day, *later)
+        require_same(days, self.recording, day, recording)
+
 
 def load(folder: Path, seed: int, day: date | None, recording: str) -> DemoState:
-    """The kept state, or a new one; ports that are taken now are replaced."""
+    """The kept state, or a new one; ports that are taken now are replaced.
+
+    Raises:
+        OtherSession: the kept log is of another market or day.
+    """
     path = folder / "state.json"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if path.exists():
         state = DemoState(**json.loads(path.read_text()))
+        state.require_same(day, recording, is_over=(folder / SESSION_OVER).exists())
     else:
         state = DemoState(seed, (day or FIRST_SESSION).isoformat(), recording)
         state.publication_secret = secrets.token_hex(32)

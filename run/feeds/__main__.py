@@ -25,14 +25,14 @@ BROKER_SECONDS_MAX = 60.0
 
 
 class Feeds:
-    """The daemon's parts and their order of start."""
+    """The daemon's parts and their order of start. A virtual-time run brings its own clock."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, clock: MarketClock | None = None) -> None:
         self._process = process
         self._settings = process.settings
         self._intake = Intake(process.recorder)
         self._states = FeedStates(self._intake)
-        self._clock = MarketClock()
+        self._clock = clock or MarketClock()
         self._plan: SessionPlanned | None = None
         self._broker = BrokerFeed(
             process.settings,

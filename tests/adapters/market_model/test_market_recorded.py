@@ -2,47 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import zipfile
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
 from adapters.market_model.contract import BarClosed, UnderlyingQuoted
-from adapters.market_model.lean import RecordingMissing
+from adapters.market_model.lean import RecordingMissing, recorded_days
 from adapters.market_model.recorded import RecordedMarket
 from adapters.market_model.session_plan import xnys_plan
+from tests.samples import folder, needs_samples, session_seconds
 
-SAMPLES = os.environ.get("STRIKETAPE_SAMPLES", "")
 DAY = date(2013, 10, 8)
-needs_samples = pytest.mark.skipif(
-    not SAMPLES, reason="STRIKETAPE_SAMPLES must name a folder with recorded market data"
-)
-
-
-def _folder() -> Path:
-    root = Path(SAMPLES)
-    return root / "lean" if (root / "lean").is_dir() else root
 
 
 @pytest.fixture(scope="module")
 def recorded() -> RecordedMarket:
-    return RecordedMarket(_folder(), DAY, xnys_plan(DAY), seed=5)
-
-
-def _file_seconds() -> dict[int, tuple[int, int, int, int, int]]:
-    """Second of the session to open, high, low, close in 1/10,000 dollar and volume."""
-    path = _folder() / "equity/usa/second/spy/20131008_trade.zip"
-    with zipfile.ZipFile(path) as archive:
-        lines = archive.read(archive.namelist()[0]).decode().splitlines()
-    rows = {}
-    for line in lines:
-        at, opening, high, low, close, volume = (int(float(part)) for part in line.split(","))
-        second = at // 1000 - (9 * 3600 + 1800)
-        if 0 <= second < 23_400:
-            rows[second] = (opening, high, low, close, volume)
-    return rows
+    return RecordedMarket(folder(), DAY, xnys_plan(DAY), seed=5)
 
 
 @needs_samples
@@ -56,7 +32,7 @@ def test_five_second_bars_have_the_files_prices_volumes_and_averages(
         if isinstance(u, BarClosed) and u.bar.symbol == "SPY" and u.bar.start >= recorded.open_at
     ]
     assert len(bars) == 23_400 // 5
-    seconds = _file_seconds()
+    seconds = session_seconds("SPY", DAY)
     notional, shares = 0.0, 0
     for bar in bars:
         first = int((bar.start - recorded.open_at).total_seconds())
@@ -78,7 +54,7 @@ def test_five_second_bars_have_the_files_prices_volumes_and_averages(
 
 @needs_samples
 def test_quotes_are_the_files_and_followers_move_along(recorded: RecordedMarket) -> None:
-    fresh = RecordedMarket(_folder(), DAY, xnys_plan(DAY), seed=5)
+    fresh = RecordedMarket(folder(), DAY, xnys_plan(DAY), seed=5)
     fresh.advance(fresh.open_at + timedelta(minutes=5))
     updates = fresh.advance(fresh.open_at + timedelta(minutes=6))
     quotes = [u for u in updates if isinstance(u, UnderlyingQuoted) and u.symbol == "SPY"]
@@ -104,6 +80,33 @@ def test_daily_history_is_the_files(recorded: RecordedMarket) -> None:
     assert (bars[0].open, bars[-1].close) == (opening, close)
 
 
-def test_a_folder_without_the_day_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RecordingMissing, match=r"20131008_trade\.zip"):
-        RecordedMarket(tmp_path, DAY, xnys_plan(DAY), seed=5)
+def _named(folder: Path, *names: str) -> Path:
+    """A folder that holds files of these names; what a look at its days reads."""
+    place = folder / "equity/usa/second/spy"
+    place.mkdir(parents=True)
+    for name in names:
+        (place / name).touch()
+    return folder
+
+
+def test_a_folder_without_the_day_is_refused_and_names_those_it_has(tmp_path: Path) -> None:
+    other = _named(
+        tmp_path,
+        "20131009_trade.zip",
+        "20131009_quote.zip",
+        "20131010_trade.zip",
+        "20131011_trade.zip",
+        "20131011_quote.zip",
+        "notes.txt",
+    )
+    assert recorded_days(other) == [date(2013, 10, 9), date(2013, 10, 11)]
+    with pytest.raises(RecordingMissing, match=r"one of 2013-10-09, 2013-10-11 in .*2013-10-08"):
+        RecordedMarket(other, DAY, xnys_plan(DAY), seed=5)
+
+
+@pytest.mark.parametrize("names", [(), ("20131008_trade.zip",)])
+def test_a_folder_without_any_day_is_refused(tmp_path: Path, names: tuple[str, ...]) -> None:
+    with pytest.raises(RecordingMissing, match=r"YYYYMMDD_trade\.zip.* was no such day"):
+        recorded_days(_named(tmp_path, *names))
+    with pytest.raises(RecordingMissing, match="was no such folder"):
+        recorded_days(tmp_path / "elsewhere")

@@ -1,0 +1,344 @@
+"""The market side of the desk in one process under virtual time, on a real log.
+
+Market model, both market sandboxes on loopback, the feeds daemon with the real client libraries,
+and the workers `signals` and `trader` with the real order effect. Nothing but `Day.step` moves
+the market time; every append carries it, and a step ends when all that it brought is on the log
+and every worker has consumed it. Broker callbacks alone come when they come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from adapters.interactive_brokers.orders import IbOrders
+from adapters.interactive_brokers.sandbox import TwsSandbox
+from adapters.market_model.clock import SandboxClock
+from adapters.market_model.contract import BarClosed
+from adapters.market_model.market import SimulatedMarket
+from adapters.unusual_whales.sandbox import UwSandbox, UwSandboxSettings
+from adapters.unusual_whales.sandbox.settings import DEFAULT_TOKEN
+from domain.event import Proposed
+from domain.events.feeds import ChainListed, FeedMessageRejected, IbBarReceived, UwFrame
+from domain.events.orders import BrokerReady
+from domain.events.system import ClockStarted, ClockTicked
+from run.build import build_id
+from run.config import Settings
+from run.embedded import free_port
+from run.feeds.__main__ import Feeds
+from run.feeds.market_clock import MarketClock
+from run.feeds.unusual_whales import channels, polls
+from run.order_effect import OrderEffect
+from run.service import Process
+from run.worker import Recorder, Worker
+from run.workers import WORKERS
+from store.contract import Appended, Checkpoint, Selection
+
+HOST = "127.0.0.1"
+ACCOUNT = "DU1234567"
+PAGE = 5_000
+STEP_SECONDS_MAX = 60.0
+"""Real seconds that one step may take before the run is given up."""
+SANDBOX_SPEED = 10.0
+"""Market seconds for each second that the sandboxes' own limits count."""
+THINNED_POLL_SECONDS = 900.0
+BEFORE_OPEN = timedelta(minutes=5)
+"""When the desk comes up."""
+
+
+class VirtualTime:
+    """Market time that stands until it is moved."""
+
+    def __init__(self, start: datetime) -> None:
+        self.start = self.now = start
+        self.moved = asyncio.Event()
+
+    def move(self, to: datetime) -> None:
+        assert to >= self.now, (self.now, to)
+        self.now = to
+        moved, self.moved = self.moved, asyncio.Event()
+        moved.set()
+
+    def sandbox_seconds(self) -> float:
+        """What a real clock is to the sandboxes."""
+        return (self.now - self.start).total_seconds() / SANDBOX_SPEED
+
+
+class VirtualStore:
+    """The store, with the market time passed in; counts what the feeds have got on the log."""
+
+    def __init__(self, store: Any, time: VirtualTime) -> None:
+        self.frames = 0
+        self.bars: dict[str, datetime] = {}
+        self.appended = asyncio.Event()
+        self._store = store
+        self._time = time
+
+    async def append(
+        self, events: Sequence[Proposed], checkpoint: Checkpoint | None = None
+    ) -> Appended:
+        now = self._time.now
+        stamped = [e if e.market_time else replace(e, market_time=now) for e in events]
+        done: Appended = await self._store.append(stamped, checkpoint)
+        for event in events:
+            match event.body:
+                case UwFrame() | FeedMessageRejected():
+                    self.frames += 1
+                case IbBarReceived() as bar:
+                    self.bars[bar.symbol] = bar.start
+        appended, self.appended = self.appended, asyncio.Event()
+        appended.set()
+        return done
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+class VirtualMarketClock(MarketClock):
+    """The schedule of the feeds' REST calls; knows whether a call is under way."""
+
+    def __init__(self, time: VirtualTime) -> None:
+        super().__init__()
+        self.sleeping = 0
+        self._time = time
+
+    def now(self) -> datetime:
+        return self._time.now
+
+    async def sleep(self, seconds: float) -> None:
+        began = self._time.now
+        self.sleeping += 1
+        try:
+            while self._time.now < began + timedelta(seconds=self._least(seconds)):
+                await self._time.moved.wait()
+        finally:
+            self.sleeping -= 1
+
+    def _least(self, seconds: float) -> float:
+        thinned = self.started is not None and self.started.thinned
+        return max(seconds, THINNED_POLL_SECONDS) if thinned else seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of the day: thinned, or with every quote and trade and entries open."""
+
+    until: datetime
+    step: timedelta
+    thinned: bool
+
+
+class Sandboxes:
+    """Model, Unusual Whales and TWS, moved together."""
+
+    def __init__(self, market: SimulatedMarket, time: VirtualTime, folder: Path) -> None:
+        self.market = market
+        self.clock = SandboxClock(time.start, time.sandbox_seconds)
+        self.set_thinned(thinned=True)
+        self.tws = TwsSandbox(market, self.clock, folder / "tws", ACCOUNT)
+        self.uw = UwSandbox(
+            market, self.clock, folder, UwSandboxSettings(DEFAULT_TOKEN), time.sandbox_seconds
+        )
+        self.uw_port = free_port()
+
+    def set_thinned(self, *, thinned: bool) -> None:
+        now = self.clock.now()
+        since = (now - self.market.open_at).total_seconds() / SANDBOX_SPEED
+        self.clock.set(self.market.open_at, -since, SANDBOX_SPEED, thinned)
+
+    def advance(self, to: datetime) -> None:
+        """Bars go out last: when they are on the log, the rest of the broker's step is."""
+        updates = self.market.advance(to, self.clock.thinned)
+        self.uw.on_updates(updates)
+        self.tws.on_updates([u for u in updates if not isinstance(u, BarClosed)])
+        self.tws.poll_once()
+        self.tws.on_updates([u for u in updates if isinstance(u, BarClosed)])
+
+    def frames_sent(self) -> int:
+        return sum(self.uw.ledger.sent.values())
+
+
+class Day:
+    """A running desk; `run` takes it through stretches of the session."""
+
+    def __init__(self, store: Any, sandboxes: Sandboxes, time: VirtualTime, settings: Settings):
+        self.store = VirtualStore(store, time)
+        self.sandboxes = sandboxes
+        self.time = time
+        self.settings = settings
+        self.clock = VirtualMarketClock(time)
+        self.feeds = Feeds(self._process("feeds"), self.clock)
+        self.director = Recorder(self.store, "director", build_id(), "director")
+        self.workers = [
+            Worker(name, WORKERS[name](settings), self.store, build_id(), on_committed=heard)
+            for name, heard in (("signals", None), ("trader", self._decided))
+        ]
+        trader = self.workers[1]
+        self.broker = IbOrders(
+            HOST,
+            settings.ib_port,
+            settings.ib_trader_client_id,
+            trader.run_id,
+            lambda: datetime.now(UTC),
+            account=ACCOUNT,
+        )
+        self.effect = OrderEffect(self.broker, trader.recorder, self.store, trader.run_id)
+        self._polls = 0
+        self._failed: asyncio.Task[None] | None = None
+
+    def _process(self, name: str) -> Process:
+        recorder = Recorder(self.store, name, build_id(), name)
+        log = structlog.get_logger(name)
+        return Process(name, build_id(), name, self.settings, self.store, recorder, log)
+
+    def _decided(self, events: Sequence[Any]) -> None:
+        self.effect.on_committed(events)
+
+    async def start(self, feeding: asyncio.Task[None]) -> None:
+        """Wait for history, joins and the broker: what a session must find at its open."""
+        self._failed = feeding
+        await self._set_clock(thinned=True)
+        await self._seen("HistoryReady")
+        listed = await self.store.read(0, Selection(types=frozenset({"ChainListed"})))
+        expiries: dict[str, list[Any]] = {}
+        for event in listed:
+            assert isinstance(event.body, ChainListed)
+            expiries.setdefault(event.body.symbol, []).append(event.body.expiry)
+        self._polls = len(polls({symbol: tuple(days) for symbol, days in expiries.items()}))
+        await self._until(self._feeds_are_open)
+        for worker in self.workers:
+            await worker.start()
+        await self.effect.connect_once()
+        while not await self.store.read(0, Selection(types=frozenset({BrokerReady.__name__}))):
+            await self.turn()
+            await asyncio.sleep(0.005)
+
+    def _feeds_are_open(self) -> bool:
+        joined = [set(one) for one in self.sandboxes.uw.hub.joined()]
+        return joined == [set(channels())] and self.clock.sleeping == self._polls
+
+    async def _set_clock(self, *, thinned: bool) -> None:
+        self.sandboxes.set_thinned(thinned=thinned)
+        started = ClockStarted(
+            base_market_time=self.time.now,
+            speed=0.0,
+            session_date=self.sandboxes.market.session_date,
+            thinned=thinned,
+            entries_open=not thinned,
+            reason="virtual time",
+        )
+        await self.director.record("clock", started, occurred_at=self.time.now)
+
+    async def run(self, stretches: Sequence[Stretch]) -> None:
+        for stretch in stretches:
+            await self._set_clock(thinned=stretch.thinned)
+            while self.time.now < stretch.until:
+                await self.step(min(self.time.now + stretch.step, stretch.until))
+        await self._settle()
+
+    async def step(self, to: datetime) -> None:
+        """Move the market to `to`; back when all of it is on the log and consumed."""
+        self.time.move(to)
+        self.sandboxes.advance(to)
+        await self._until(self._all_arrived)
+        ticks = [
+            worker.recorder.propose(f"clock/{worker.name}", ClockTicked(worker=worker.name))
+            for worker in self.workers
+        ]
+        await self.store.append(ticks)
+        await self.turn()
+
+    def _all_arrived(self) -> bool:
+        market = self.sandboxes.market
+        elapsed = int((self.time.now - market.open_at).total_seconds() // 5) * 5
+        last = market.open_at + timedelta(seconds=elapsed - 5)
+        bars = all(self.store.bars.get(s, last) >= last for s in market.symbols)
+        frames = self.store.frames >= self.sandboxes.frames_sent()
+        return bars and frames and self.clock.sleeping == self._polls
+
+    async def turn(self) -> None:
+        """Consume and carry out until nothing is left to do."""
+        while True:
+            head = await self.store.head()
+            for worker in self.workers:
+                while worker.position < head:
+                    events = await self.store.read(worker.position, worker.selection, PAGE, head)
+                    whole = len(events) < PAGE
+                    await worker.take(events, head if whole else events[-1].position)
+            await self.effect.drain()
+            while not self.broker.events.empty():
+                await self.effect.record_waiting(self.broker.events.get_nowait())
+            if await self.store.head() == head:
+                return
+
+    async def _settle(self) -> None:
+        """Let silent inputs reach the checkpoints too."""
+        head = await self.store.head()
+        async with asyncio.timeout(STEP_SECONDS_MAX):
+            while any([await self.store.checkpoint(w.name) < head for w in self.workers]):
+                await asyncio.sleep(0.02)
+                await self.turn()
+
+    async def _seen(self, kind: str) -> None:
+        async with asyncio.timeout(STEP_SECONDS_MAX):
+            while not await self.store.read(0, Selection(types=frozenset({kind}))):
+                self._check()
+                await asyncio.sleep(0.02)
+
+    async def _until(self, holds: Any) -> None:
+        async with asyncio.timeout(STEP_SECONDS_MAX):
+            while not holds():
+                self._check()
+                appended = self.store.appended
+                if not holds():
+                    try:
+                        async with asyncio.timeout(0.05):
+                            await appended.wait()
+                    except TimeoutError:
+                        continue
+
+    def _check(self) -> None:
+        if self._failed is not None and self._failed.done():
+            self._failed.result()
+            raise AssertionError("the feeds must run to the end, ended")
+
+
+@asynccontextmanager
+async def opened(
+    store: Any, market: SimulatedMarket, folder: Path, database_url: str, redis_url: str
+) -> AsyncIterator[Day]:
+    """Sandboxes, feeds and workers, ready before the open."""
+    time = VirtualTime(market.open_at - BEFORE_OPEN)
+    market.advance(time.now, thin=True)
+    sandboxes = Sandboxes(market, time, folder)
+    await sandboxes.tws.start(HOST, 0, poll=False)
+    await sandboxes.uw.start(HOST, sandboxes.uw_port)
+    settings = Settings(
+        DATABASE_URL=database_url,
+        REDIS_URL=redis_url,
+        var_dir=folder,
+        ib_port=sandboxes.tws.port,
+        ib_account=ACCOUNT,
+        uw_rest_url=f"http://{HOST}:{sandboxes.uw_port}",
+        uw_socket_url=f"ws://{HOST}:{sandboxes.uw_port}/socket",
+        uw_token=DEFAULT_TOKEN,
+        uw_limit_factor=1_000.0,
+    )
+    day = Day(store, sandboxes, time, settings)
+    feeding = asyncio.create_task(day.feeds.run(), name="feeds")
+    try:
+        await day.start(feeding)
+        yield day
+    finally:
+        await day.broker.close()
+        feeding.cancel()
+        await asyncio.gather(feeding, return_exceptions=True)
+        await sandboxes.uw.stop()
+        await sandboxes.tws.stop()
