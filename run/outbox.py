@@ -62,7 +62,7 @@ class LaneFull(Exception):
 
 def pause(tries: int) -> float:
     """Real seconds before another try after so many."""
-    return min(RETRY_AFTER_SECONDS * 2 ** max(0, tries - 1), RETRY_AFTER_SECONDS_MAX)
+    return min(RETRY_AFTER_SECONDS * 2.0 ** max(0, tries - 1), RETRY_AFTER_SECONDS_MAX)
 
 
 class Outbox:
