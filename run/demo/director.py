@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import aiohttp
 
@@ -23,6 +24,7 @@ from domain.events.system import (
     ParametersChanged,
     PlannedDay,
 )
+from run.demo.pace import Lag, Pace
 from run.demo.plan import Phase
 from run.worker import Recorder
 from store.contract import EventStore, Selection
@@ -33,6 +35,8 @@ OVERTIME_SPEED_MAX = 30.0
 OVERTIME_REAL_SECONDS = 20.0
 """A trade that outlasts a slow stretch is watched this much longer before the clock runs fast."""
 WORKERS = ("signals", "trader", "outbox")
+PACED = ("signals", "trader")
+"""Workers that the clock waits for; deliveries may lag."""
 WATCHED = frozenset(
     {
         "OrderIntended",
@@ -164,18 +168,32 @@ class Director:
                 await self.settle()
             self.phase = phase.name
             self._say(f"{phase.name}: until {phase.until:%H:%M} UTC at {phase.speed:g} x")
-            await self.set_clock(phase.speed, phase)
-            while self.now() < phase.until:
-                await asyncio.sleep(POLL_SECONDS)
+            await self._run_phase(phase, partial(self._has_reached, phase.until))
             if phase.waits_for_quiet and not self.scene.is_quiet:
                 await self._overtime(phase)
+
+    def _has_reached(self, market_time: datetime) -> bool:
+        return self.now() >= market_time
 
     async def _overtime(self, phase: Phase) -> None:
         """Let what is under way end before the next stretch, closed to new entries."""
         speed = max(phase.speed, OVERTIME_SPEED_MAX)
         self._say(f"a trade is under way: on at {speed:g} x, closed to new entries")
         closed = replace(phase, name=f"{phase.name}, overtime", speed=speed, entries_open=False)
-        await self.set_clock(speed, closed)
         deadline = time.monotonic() + OVERTIME_REAL_SECONDS
-        while not self.scene.is_quiet and time.monotonic() < deadline:
+        await self._run_phase(closed, lambda: self.scene.is_quiet or time.monotonic() >= deadline)
+
+    async def _run_phase(self, phase: Phase, is_over: Callable[[], bool]) -> None:
+        """Run at the phase's speed, or as much slower as the workers need to follow."""
+        await self.set_clock(phase.speed, phase)
+        pace = Pace(phase.speed, entries_open=phase.entries_open, at=time.monotonic())
+        lag = Lag()
+        while not is_over():
+            head = await self._store.head()
+            slowest = min([await self._store.checkpoint(worker) for worker in PACED])
+            at = time.monotonic()
+            speed = pace.speed_for(lag.seconds(at, head, slowest), at)
+            if speed != self._speed:
+                self._say(f"{phase.name}: on at {speed:g} x, as fast as this machine follows")
+                await self.set_clock(speed, replace(phase, speed=speed))
             await asyncio.sleep(POLL_SECONDS)
