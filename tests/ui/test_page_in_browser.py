@@ -27,7 +27,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-LIVE_MS_MAX = 15_000
+LIVE_MS_MAX = 30_000
 VIEWS = ("/", "/timeline", "/timeline?group=story", "/messages", "/controls")
 expect.set_options(timeout=LIVE_MS_MAX)
 
@@ -111,7 +111,12 @@ async def test_halt_and_release_go_through_the_log(viewer: Viewer) -> None:
     request, halted = await desk.of_type("HaltRequested", "TradingHalted")
     assert (request.body.who, request.body.reason) == ("operator", "the feed looks wrong")
     assert halted.causation_id == request.event_id
-    await dialog.get_by_role("button", name="Done").click()
+    await dialog.get_by_role("link", name="What decided it").click()
+    await expect(dialog).to_have_count(0)
+    drawer = page.get_by_role("complementary", name="Event")
+    await expect(drawer.get_by_role("heading", level=2)).to_have_text("TradingHalted")
+    chain = drawer.get_by_role("list", name="Cause and effect").get_by_role("link")
+    await expect(chain.nth(0)).to_contain_text("HaltRequested")
     await expect(page.get_by_text("HALTED by operator")).to_contain_text("the feed looks wrong")
     await expect(page).to_have_title(re.compile("^HALTED"))
 

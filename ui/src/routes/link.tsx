@@ -9,12 +9,15 @@ interface Props {
   current?: boolean;
   /** A row that j and k step through. */
   isRow?: boolean;
+  /** What else is to be done on the way, such as closing a dialog. */
+  onGo?: (() => void) | undefined;
 }
 
-export function Link({ to, children, className, current, isRow }: Props) {
+export function Link({ to, children, className, current, isRow, onGo }: Props) {
   const go = (event: MouseEvent) => {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
     event.preventDefault();
+    onGo?.();
     navigate(to);
   };
   return (
@@ -31,7 +34,11 @@ export function Link({ to, children, className, current, isRow }: Props) {
 }
 
 /** Opens an event in the drawer of the view that is shown. */
-export function EventLink({ id, children }: { id: string; children: ReactNode }) {
+export function EventLink(props: { id: string; children: ReactNode; onGo?: () => void }) {
   const place = usePlace();
-  return <Link to={withParameter(place, "event", id)}>{children}</Link>;
+  return (
+    <Link to={withParameter(place, "event", props.id)} onGo={props.onGo}>
+      {props.children}
+    </Link>
+  );
 }

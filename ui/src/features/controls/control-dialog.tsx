@@ -115,11 +115,15 @@ function Outcome({ result, onClose }: { result: ControlResult; onClose: () => vo
         {text}
       </output>
       <p>
-        <EventLink id={result.request_event_id}>The request</EventLink>
+        <EventLink id={result.request_event_id} onGo={onClose}>
+          The request
+        </EventLink>
         {decided && (
           <>
             {" · "}
-            <EventLink id={decided.event_id}>What decided it</EventLink>
+            <EventLink id={decided.event_id} onGo={onClose}>
+              What decided it
+            </EventLink>
           </>
         )}
       </p>

@@ -37,7 +37,7 @@ const COLUMNS: Column<SignalRow>[] = [
   {
     title: "State",
     cell: (row) => (
-      <span className="clip" title={row.detail}>
+      <span className="clip short" title={row.detail}>
         {[row.state, row.detail].filter(Boolean).join(": ")}
       </span>
     ),

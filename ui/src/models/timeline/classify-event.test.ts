@@ -25,6 +25,8 @@ describe("toneOf", () => {
     ["DeliveryRejected", "bad"],
     ["BrokerErrorSeen", "warning"],
     ["TradingHalted", "warning"],
+    ["AlertRaised", "warning"],
+    ["AlertAcknowledged", "normal"],
     ["FeedGapOpened", "warning"],
     ["FeedGapClosed", "good"],
     ["DeliveryConfirmed", "good"],

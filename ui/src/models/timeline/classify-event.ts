@@ -33,7 +33,7 @@ const LANE_OF: readonly [RegExp, Lane][] = [
   [/^(Delivery|Publication|Approval|Telegram|Report|Draft)/, "message"],
 ];
 const BAD = /(Rejected|Fault|Refused|Escalated|Withheld|Inferred|Error|Emergency|Failed|Disconnected)/;
-const WARNING = /(Halted|Unknown|Gap|Lapsed|Expired|Invalidated|Alert|Skipped|Stepped)/;
+const WARNING = /(Halted|Unknown|Gap|Lapsed|Expired|Invalidated|AlertRaised|Skipped|Stepped)/;
 const GOOD = /(Confirmed|Filled|FillRecorded|PositionClosed|Released|Ready|GapClosed)/;
 
 export function laneOf(type: string): Lane {
