@@ -47,6 +47,8 @@ const TABLES_OF: [RegExp, string[]][] = [
   [/(Requested|Halted|Released|Refused|Started|Acknowledged)$/, ["requests"]],
 ];
 const REQUESTS = PRESETS.find((preset) => preset.name === "Controls")?.types.join(",") ?? "";
+const STORY_PAGE = 500;
+const STORY_EVENTS_MAX = 1_000;
 const REFRESH_MS = 250;
 
 export function tablesOf(type: string): string[] {
@@ -145,11 +147,26 @@ export function useLatest() {
 export function useStory(correlation: string) {
   return useQuery({
     queryKey: ["story", correlation],
-    queryFn: ({ signal }) =>
-      get<TimelinePage>(
-        `/timeline?correlation=${encodeURIComponent(correlation)}&retention=all&without=PositionMarked&order=oldest&limit=500`,
-        signal,
-      ),
+    queryFn: ({ signal }) => readStory(correlation, signal),
     refetchInterval: 5_000,
   });
+}
+
+/** Page by page, as a page ends early when the log is long. */
+async function readStory(correlation: string, signal: AbortSignal): Promise<TimelinePage> {
+  const query = new URLSearchParams({
+    correlation,
+    retention: "all",
+    without: "PositionMarked",
+    order: "oldest",
+    limit: `${STORY_PAGE}`,
+  });
+  let story: TimelinePage = { events: [], next: 0, head: 0 };
+  while (story.next !== null && story.events.length < STORY_EVENTS_MAX) {
+    if (story.next > 0) query.set("after", `${story.next}`);
+    // oxlint-disable-next-line no-await-in-loop -- each page begins where the one before ended
+    const page = await get<TimelinePage>(`/timeline?${query.toString()}`, signal);
+    story = { ...page, events: [...story.events, ...page.events] };
+  }
+  return story;
 }

@@ -13,7 +13,7 @@ const COLUMNS: Column<Condition>[] = [
   {
     title: "Condition",
     cell: (row) => (
-      <span className={TONES[row.result]} title={row.result}>
+      <span className={`nowrap ${TONES[row.result]}`} title={row.result}>
         {SYMBOLS[row.result]} {row.code}
       </span>
     ),

@@ -8,13 +8,18 @@ import { ControlDialog } from "../controls/control-dialog";
 import { useLock } from "../controls/use-lock";
 
 const SHOWN_MAX = 8;
+const OVER_SHOWN_MAX = 2;
 const TONES = { critical: "tone-bad", warning: "tone-warning", info: "" } as const;
 
 export function AlertsPanel() {
   const { data, error, dataUpdatedAt } = useAlerts();
   const isLocked = useLock();
   const [chosen, setChosen] = useState<AlertRow | null>(null);
-  const rows = (data?.rows ?? []).slice(0, SHOWN_MAX);
+  const all = data?.rows ?? [];
+  const rows = [
+    ...all.filter((row) => !row.is_over).slice(0, SHOWN_MAX),
+    ...all.filter((row) => row.is_over).slice(0, OVER_SHOWN_MAX),
+  ];
   return (
     <Panel title="Alerts" readAt={dataUpdatedAt} error={error}>
       {rows.length === 0 && <p className="empty">No alerts.</p>}

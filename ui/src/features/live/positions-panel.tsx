@@ -28,12 +28,12 @@ const FIGURES: Column<PositionRow>[] = [
   {
     title: "Trade",
     cell: (row) => (
-      <Link to={`/explain/${row.correlation_id}`}>
+      <Link to={`/explain/${row.correlation_id}`} className="nowrap">
         {row.symbol} {row.strategy}
       </Link>
     ),
   },
-  { title: "Legs", cell: (row) => legsText(row.structure) },
+  { title: "Legs", cell: (row) => <span className="nowrap">{legsText(row.structure)}</span> },
   { title: "Units", numeric: true, cell: (row) => `${row.units} of ${row.planned_units}` },
   { title: "Entry", numeric: true, cell: (row) => row.entry_price ?? "–" },
   { title: "Mark", numeric: true, cell: (row) => <Mark row={row} /> },

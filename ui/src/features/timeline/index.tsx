@@ -58,7 +58,9 @@ function Rows({ address }: { address: string }) {
         <output>{tailText(isPaused, waiting, filters.to !== "", rows.length)}</output>
       </p>
       {rows.length === 0 && !timeline.isLoading && !timeline.error && (
-        <p className="empty">Nothing on the log fits these filters.</p>
+        <p className="empty">
+          {timeline.hasOlder ? "Nothing found so far." : "Nothing on the log fits these filters."}
+        </p>
       )}
       {filters.group === "story" ? (
         <StoryList events={rows} />
