@@ -96,10 +96,11 @@ def wheel_node() -> Node:
 def digest_of(folder: Path) -> str:
     """A digest of all that the page is built from."""
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        inner = path.relative_to(folder)
-        if inner.parts[0] not in _NOT_SOURCES and path.is_file():
-            digest.update(str(inner).encode() + b"\0" + path.read_bytes() + b"\0")
+    tops = [top for top in folder.iterdir() if top.name not in _NOT_SOURCES]
+    paths = [path for top in tops for path in (top, *top.rglob("*")) if path.is_file()]
+    for path in sorted(paths):
+        inner = str(path.relative_to(folder))
+        digest.update(inner.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 

@@ -164,7 +164,6 @@ async function readStory(correlation: string, signal: AbortSignal): Promise<Time
   let story: TimelinePage = { events: [], next: 0, head: 0 };
   while (story.next !== null && story.events.length < STORY_EVENTS_MAX) {
     if (story.next > 0) query.set("after", `${story.next}`);
-    // oxlint-disable-next-line no-await-in-loop -- each page begins where the one before ended
     const page = await get<TimelinePage>(`/timeline?${query.toString()}`, signal);
     story = { ...page, events: [...story.events, ...page.events] };
   }
