@@ -29,7 +29,7 @@ from tests.samples import SESSION_SECONDS, Second, folder, lines, needs_samples,
 
 DAY = date(2013, 10, 8)
 SEED = 5
-BREAK_OUT_MINUTES = (77, 81)
+BREAK_OUT_MINUTES = (78, 80)
 """SPY leaves its opening range downwards in the 79th minute and does not come back."""
 THINNED_STEP = timedelta(seconds=60)
 BARS = SESSION_SECONDS // 5

@@ -49,6 +49,8 @@ STEP_SECONDS_MAX = 60.0
 SANDBOX_SPEED = 10.0
 """Market seconds for each second that the sandboxes' own limits count."""
 THINNED_POLL_SECONDS = 900.0
+THINNED_LINES_MINUTES = 5
+"""How often option lines speak in a thinned stretch."""
 BEFORE_OPEN = timedelta(minutes=5)
 """When the desk comes up."""
 
@@ -158,7 +160,8 @@ class Sandboxes:
         updates = self.market.advance(to, self.clock.thinned)
         self.uw.on_updates(updates)
         self.tws.on_updates([u for u in updates if not isinstance(u, BarClosed)])
-        self.tws.poll_once()
+        if not self.clock.thinned or to.minute % THINNED_LINES_MINUTES == 0:
+            self.tws.poll_once()
         self.tws.on_updates([u for u in updates if isinstance(u, BarClosed)])
 
     def frames_sent(self) -> int:
