@@ -17,7 +17,7 @@ from domain.events.system import ProcessStarted
 from run import log, metrics
 from run.build import build_id
 from run.config import Settings, SettingsError, load_settings, shown
-from run.worker import Recorder
+from run.worker import Recorder, innermost
 from store.errors import StoreError
 from store.postgres import PostgresStore
 
@@ -100,7 +100,7 @@ def serve(name: str, main: Main) -> int:
         return 1
     except BaseExceptionGroup as error:
         structlog.get_logger(f"striketape.{name}").error(
-            "cannot go on", error=repr(error.exceptions[0])
+            "cannot go on", error=repr(innermost(error))
         )
         return 1
     return 0

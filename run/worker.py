@@ -146,8 +146,9 @@ class Worker:
             raise
         except Exception as error:
             self._log.error("worker stops", error=repr(error), exc_info=error)
+            first = innermost(error)
             fault = ProcessFault(
-                process=self.name, error=type(error).__name__, detail=str(error)[:2_000]
+                process=self.name, error=type(first).__name__, detail=str(first)[:2_000]
             )
             await self.recorder.record(f"process/{self.name}", fault)
             raise
@@ -299,6 +300,13 @@ class Worker:
                 ),
             )
             await asyncio.sleep(HEARTBEAT_SECONDS)
+
+
+def innermost(error: BaseException) -> BaseException:
+    """The first cause inside groups of errors: what a person wants to read."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 async def load_skips(store: EventStore, worker: str) -> frozenset[int]:

@@ -332,6 +332,7 @@ class Demo:
     async def _summary(
         self, store: PostgresStore, supervisor: Supervisor, append_p99: float | None
     ) -> int:
+        say("holding the log against the ledgers and running every decision again")
         result = await report(
             store,
             self.folder,
