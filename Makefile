@@ -36,7 +36,7 @@ demo: venv ## a simulated trading day: DURATION=120 SEED=7 SPEED=10 RECORDING=fo
 demo-reset: venv ## forget the demo's log and ledgers
 	@$(PY) -m run.demo --reset
 
-test: venv ## everything: lint, types, contracts, unit to end-to-end
+test: venv ## everything: lint, types, contracts, unit to end-to-end; SAMPLES=folder adds recorded days
 	@$(MAKE) --no-print-directory check
 	@if [ "$${CI:-}" = true ]; then scripts/browser.sh; fi
 	@$(PY) -m pytest -m demo
