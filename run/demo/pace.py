@@ -16,6 +16,8 @@ CALM_SHARE = 0.4
 HOLD_SECONDS = 1.5
 CALM_SECONDS = 5.0
 SLOWEST_SHARE = 1 / 16
+SLOWEST = 1.0
+"""Slower than the real market would help nobody."""
 SAMPLES_MAX = 1_000
 
 
@@ -35,11 +37,12 @@ class Lag:
 
 
 class Pace:
-    """The speed of a stretch: `nominal` is wanted, a sixteenth of it the least."""
+    """The speed of a stretch: `nominal` is wanted, a sixteenth of it or 1 the least."""
 
     def __init__(self, nominal: float, *, entries_open: bool, at: float) -> None:
         self.speed = nominal
         self._nominal = nominal
+        self._slowest = min(nominal, max(SLOWEST, nominal * SLOWEST_SHARE))
         self._lag_max = LAG_SECONDS_MAX if entries_open else LAG_SECONDS_MAX_CLOSED
         self._changed_at = at
         self._calm_since = at
@@ -50,7 +53,7 @@ class Pace:
             self._calm_since = at
         held = at - self._changed_at
         if lag_seconds > self._lag_max and held >= HOLD_SECONDS:
-            self._change(max(self.speed / 2, self._nominal * SLOWEST_SHARE), at)
+            self._change(max(self.speed / 2, self._slowest), at)
         elif self.speed < self._nominal and at - self._calm_since >= CALM_SECONDS:
             self._change(min(self.speed * 2, self._nominal), at)
         return self.speed

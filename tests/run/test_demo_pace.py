@@ -36,3 +36,8 @@ def test_speed_comes_back_after_a_calm_stretch_only() -> None:
 def test_a_backlog_matters_less_while_the_clock_is_closed_to_entries() -> None:
     assert Pace(600.0, entries_open=False, at=0.0).speed_for(3.0, 10.0) == 600.0
     assert Pace(600.0, entries_open=False, at=0.0).speed_for(4.1, 10.0) == 300.0
+
+
+def test_it_never_runs_slower_than_the_real_market() -> None:
+    pace = Pace(10.0, entries_open=True, at=0.0)
+    assert [pace.speed_for(5.0, at * HOLD_SECONDS) for at in range(1, 7)][-1] == 1.0
