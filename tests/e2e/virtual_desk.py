@@ -2,15 +2,15 @@
 
 Market model, both market sandboxes on loopback, the feeds daemon with the real client libraries,
 and the workers `signals` and `trader` with the real order effect. Nothing but `Day.step` moves
-the market time; every append carries it, and a step ends when all that it brought is on the log
-and every worker has consumed it. Broker callbacks alone come when they come.
+the market time; every append carries it, and a step ends when all that it brought is on the log,
+every worker has consumed it, and the broker has answered what was sent.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -46,6 +46,7 @@ ACCOUNT = "DU1234567"
 PAGE = 5_000
 STEP_SECONDS_MAX = 60.0
 """Real seconds that one step may take before the run is given up."""
+BROKER_ANSWER_SECONDS_MAX = 0.5
 SANDBOX_SPEED = 10.0
 """Market seconds for each second that the sandboxes' own limits count."""
 THINNED_POLL_SECONDS = 900.0
@@ -78,6 +79,7 @@ class VirtualStore:
 
     def __init__(self, store: Any, time: VirtualTime) -> None:
         self.frames = 0
+        self.step_recorded_at: datetime | None = None
         self.bars: dict[str, datetime] = {}
         self.appended = asyncio.Event()
         self._store = store
@@ -89,6 +91,7 @@ class VirtualStore:
         now = self._time.now
         stamped = [e if e.market_time else replace(e, market_time=now) for e in events]
         done: Appended = await self._store.append(stamped, checkpoint)
+        self.step_recorded_at = self.step_recorded_at or done.recorded_at
         for event in events:
             match event.body:
                 case UwFrame() | FeedMessageRejected():
@@ -98,6 +101,10 @@ class VirtualStore:
         appended, self.appended = self.appended, asyncio.Event()
         appended.set()
         return done
+
+    def real_now(self) -> datetime:
+        """The database's clock at the step's first append: no real second passes in a step."""
+        return self.step_recorded_at or datetime.now(UTC)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
@@ -192,7 +199,9 @@ class Day:
             lambda: datetime.now(UTC),
             account=ACCOUNT,
         )
-        self.effect = OrderEffect(self.broker, trader.recorder, self.store, trader.run_id)
+        self.effect = OrderEffect(
+            self.broker, trader.recorder, self.store, trader.run_id, self.store.real_now
+        )
         self._polls = 0
         self._failed: asyncio.Task[None] | None = None
 
@@ -249,6 +258,7 @@ class Day:
     async def step(self, to: datetime) -> None:
         """Move the market to `to`; back when all of it is on the log and consumed."""
         self.time.move(to)
+        self.store.step_recorded_at = None
         self.sandboxes.advance(to)
         await self._until(self._all_arrived)
         ticks = [
@@ -275,11 +285,20 @@ class Day:
                     events = await self.store.read(worker.position, worker.selection, PAGE, head)
                     whole = len(events) < PAGE
                     await worker.take(events, head if whole else events[-1].position)
-            await self.effect.drain()
-            while not self.broker.events.empty():
-                await self.effect.record_waiting(self.broker.events.get_nowait())
+            await self._carry_out()
             if await self.store.head() == head:
                 return
+
+    async def _carry_out(self) -> None:
+        """Send what was decided, and give the broker the time to say what became of it."""
+        sends = not self.effect.is_idle
+        await self.effect.drain()
+        if sends:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(BROKER_ANSWER_SECONDS_MAX):
+                    await self.effect.record_waiting(await self.broker.events.get())
+        while not self.broker.events.empty():
+            await self.effect.record_waiting(self.broker.events.get_nowait())
 
     async def _settle(self) -> None:
         """Let silent inputs reach the checkpoints too."""
