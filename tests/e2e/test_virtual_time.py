@@ -18,6 +18,8 @@ from run.replay import verify_worker
 from tests.e2e.virtual_desk import PAGE, Day, Stretch, opened
 
 DAY = date(2026, 10, 6)
+ONE_POSITION = {"risk.limit.positions_bucket": 1.0}
+"""The trend day offers three trades at once: all but one are refused."""
 SLOW_FROM_MINUTES, SLOW_UNTIL_MINUTES = 30, 33
 
 
@@ -36,7 +38,7 @@ async def test_a_day_moved_by_steps_trades_and_can_be_decided_again(
     store: Any, tmp_path: Path, database_url: str, redis_url: str
 ) -> None:
     market = SeededMarket(DEFAULT_SEED, DAY, xnys_plan(DAY))
-    async with opened(store, market, tmp_path, database_url, redis_url) as day:
+    async with opened(store, market, tmp_path, database_url, redis_url, ONE_POSITION) as day:
         slow_from, until = (
             market.open_at + timedelta(minutes=m) for m in (SLOW_FROM_MINUTES, SLOW_UNTIL_MINUTES)
         )
@@ -49,7 +51,8 @@ async def test_a_day_moved_by_steps_trades_and_can_be_decided_again(
         log = await whole_log(store)
         every_bar_of_the_model_is_on_the_log(day, log)
         fills_are_the_brokers(day, log)
-        assert any(not decision.approved for decision in bodies(log, RiskDecided))
+        refused = [decision for decision in bodies(log, RiskDecided) if not decision.approved]
+        assert any("POSITIONS_BUCKET" in decision.denials for decision in refused)
         for worker in day.workers:
             verified = await verify_worker(store, worker.name, day.settings)
             assert verified["emissions"] > 0

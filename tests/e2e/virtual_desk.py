@@ -9,7 +9,7 @@ every worker has consumed it, and the broker has answered what was sent.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -28,7 +28,12 @@ from adapters.unusual_whales.sandbox.settings import DEFAULT_TOKEN
 from domain.event import Proposed
 from domain.events.feeds import ChainListed, FeedMessageRejected, IbBarReceived, UwFrame
 from domain.events.orders import BrokerReady
-from domain.events.system import ClockStarted, ClockTicked
+from domain.events.system import (
+    PARAMETERS_STREAM,
+    ClockStarted,
+    ClockTicked,
+    ParametersChanged,
+)
 from run.build import build_id
 from run.config import Settings
 from run.embedded import free_port
@@ -213,10 +218,16 @@ class Day:
     def _decided(self, events: Sequence[Any]) -> None:
         self.effect.on_committed(events)
 
+    async def set_limits(self, limits: Mapping[str, float]) -> None:
+        """Parameters that the shipped defaults, written by the feeds, then leave alone."""
+        await self._set_clock(thinned=True)
+        if limits:
+            change = ParametersChanged(values=dict(limits), version=1, who="test", why="limits")
+            await self.director.record(PARAMETERS_STREAM, change)
+
     async def start(self, feeding: asyncio.Task[None]) -> None:
         """Wait for history, joins and the broker: what a session must find at its open."""
         self._failed = feeding
-        await self._set_clock(thinned=True)
         await self._seen("HistoryReady")
         listed = await self.store.read(0, Selection(types=frozenset({"ChainListed"})))
         expiries: dict[str, list[Any]] = {}
@@ -334,9 +345,14 @@ class Day:
 
 @asynccontextmanager
 async def opened(
-    store: Any, market: SimulatedMarket, folder: Path, database_url: str, redis_url: str
+    store: Any,
+    market: SimulatedMarket,
+    folder: Path,
+    database_url: str,
+    redis_url: str,
+    limits: Mapping[str, float] | None = None,
 ) -> AsyncIterator[Day]:
-    """Sandboxes, feeds and workers, ready before the open."""
+    """Sandboxes, feeds and workers, ready before the open; `limits` are set beforehand."""
     time = VirtualTime(market.open_at - BEFORE_OPEN)
     market.advance(time.now, thin=True)
     sandboxes = Sandboxes(market, time, folder)
@@ -354,6 +370,7 @@ async def opened(
         uw_limit_factor=1_000.0,
     )
     day = Day(store, sandboxes, time, settings)
+    await day.set_limits(limits or {})
     feeding = asyncio.create_task(day.feeds.run(), name="feeds")
     try:
         await day.start(feeding)
