@@ -16,6 +16,7 @@ import hashlib
 import importlib.util
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -33,6 +34,7 @@ STOP_SECONDS_MAX = 30.0
 _LINKED = Path("/var/tmp")  # noqa: S108  ownership is checked before anything there is run
 _DATA_FOR_ROOT = Path("/var/lib/striketape")
 _POLL_SECONDS = 0.01
+_PORTS = range(15_000, 32_000)
 
 
 class EmbeddedError(Exception):
@@ -40,11 +42,20 @@ class EmbeddedError(Exception):
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of the loopback interface that nobody listens on at this moment.
+
+    Taken below the ranges from which Linux and macOS serve outgoing connections, so that no
+    connection of our own takes it before it is bound.
+    """
+    for port in random.sample(_PORTS, len(_PORTS)):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return port
+    raise EmbeddedError(f"a port from {_PORTS[0]} to {_PORTS[-1]} must be free on {HOST}, was none")
 
 
 def _wheel(package: str, distribution: str, instead: str) -> Path:

@@ -52,7 +52,15 @@ async def _serve(name: str, settings: Settings, main: Main) -> None:
 
     build = build_id()
     logger = log.configure(name, build)
-    metrics.serve(settings.metrics_port)
+    try:
+        metrics.serve(settings.metrics_port)
+    except OSError as error:
+        # The desk is worth more than its figures: a taken port must not keep the trader down.
+        logger.warning(
+            "metrics are not served: set STRIKETAPE_METRICS_PORT to a free port",
+            port=settings.metrics_port,
+            error=str(error),
+        )
     store = await PostgresStore.open(
         settings.database_url,
         application_name=name,
