@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     api_port: int = 8080
     operator_name: str = "operator"
     operator_password_hash: SecretStr = SecretStr("")
+    metrics_host: str = "127.0.0.1"
     metrics_port: int = 0
     """0 serves no metrics; run/all gives each service a port of its own."""
 

@@ -67,7 +67,11 @@ def count_outcomes(emitted: Sequence[Recorded]) -> None:
                 pass
 
 
-def serve(port: int) -> None:
-    """Serve /metrics on the loopback interface; port 0 serves nothing."""
+def serve(host: str, port: int) -> None:
+    """Serve /metrics; port 0 serves nothing.
+
+    Raises:
+        OSError: the port is taken.
+    """
     if port:
-        start_http_server(port, addr="127.0.0.1")
+        start_http_server(port, addr=host)

@@ -53,7 +53,7 @@ async def _serve(name: str, settings: Settings, main: Main) -> None:
     build = build_id()
     logger = log.configure(name, build)
     try:
-        metrics.serve(settings.metrics_port)
+        metrics.serve(settings.metrics_host, settings.metrics_port)
     except OSError as error:
         # The desk is worth more than its figures: a taken port must not keep the trader down.
         logger.warning(

@@ -66,7 +66,8 @@ def test_compose_runs_every_service_of_the_desk() -> None:
 def test_every_setting_is_in_the_example() -> None:
     from run.config import PREFIX, Settings
 
-    defaults = {"mode", "var_dir", "metrics_port", "basket", "api_host", "uw_limit_factor"}
+    defaults = {"mode", "var_dir", "basket", "api_host", "uw_limit_factor"}
+    defaults |= {"metrics_host", "metrics_port"}
     urls = {name for name in Settings.model_fields if name.endswith("_url")}
     text = (ROOT / ".env.example").read_text()
     for name in Settings.model_fields.keys() - defaults - urls:
