@@ -143,9 +143,14 @@ class Demo:
         http = await parts.enter_async_context(aiohttp.ClientSession())
         self.since = await store.head()
         if self.state.is_new and self.since:
+            remedy = (
+                "point DATABASE_URL at an empty database"
+                if os.environ.get("DATABASE_URL")
+                else "make demo-reset"
+            )
             raise DemoFailed(
-                f"the log holds {self.since} events of a demo whose ledgers are gone: "
-                "make demo-reset, then start again"
+                f"the log holds {self.since} events whose ledgers are not in {self.folder}: "
+                f"{remedy}, then start again"
             )
         self._next_session_if_over()
         day = plan_session(self.state.day).day
