@@ -16,10 +16,11 @@ from run.service import Process, serve
 from store.contract import Selection
 from store.partitions import make_partitions_ahead
 
+NAME = "keeper"
 ROUND_SECONDS = 5.0
 PARTITIONS_EVERY = timedelta(hours=1)
 SILENT_AFTER = timedelta(seconds=15)
-ALERT_STREAM = "alerts/keeper"
+ALERT_STREAM = f"alerts/{NAME}"
 
 
 class Keeper:
@@ -30,12 +31,19 @@ class Keeper:
         self._seen: dict[str, datetime] = {}
         self._silent: set[str] = set()
         self._partitions_at: datetime | None = None
+        self._position = 0
+
+    @property
+    def watched(self) -> frozenset[str]:
+        """Processes it has heard since it started."""
+        return frozenset(self._seen)
 
     async def follow(self) -> None:
         """Follow heartbeats and faults from now on; never returns."""
         types = frozenset({"ProcessHeartbeat", "ProcessFault"})
         head = await self._process.store.head()
-        async for events, _ in self._process.store.subscribe(head, Selection(types=types)):
+        async for events, position in self._process.store.subscribe(head, Selection(types=types)):
+            self._position = position
             for event in events:
                 if isinstance(event.body, ProcessHeartbeat):
                     self._seen[event.body.process] = event.recorded_at
@@ -58,7 +66,18 @@ class Keeper:
                     await self._alert("warning", "PROCESS_SILENT", text, seen.isoformat())
                 elif not silent:
                     self._silent.discard(name)
+            await self._beat()
             await asyncio.sleep(ROUND_SECONDS)
+
+    async def _beat(self) -> None:
+        beat = ProcessHeartbeat(
+            process=NAME,
+            run_id=self._process.run_id,
+            state="running",
+            position=self._position,
+            figures={"watched": float(len(self.watched)), "silent": float(len(self._silent))},
+        )
+        await self._process.recorder.record(f"heartbeat/{NAME}", beat)
 
     async def _alert(self, severity: str, code: str, text: str, evidence: str) -> None:
         identity = derived_id("alert", code, text, evidence)
@@ -76,4 +95,4 @@ async def main(process: Process) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(serve("keeper", main))
+    sys.exit(serve(NAME, main))
