@@ -1,4 +1,5 @@
-"""What every daemon does at start and end: settings, logs, metrics, store, signals to stop."""
+"""What every daemon does at start and end: settings, logs, metrics, store, missing parameters,
+signals to stop."""
 
 from __future__ import annotations
 
@@ -14,9 +15,11 @@ import structlog
 import uvloop
 
 from domain.events.system import ProcessStarted
+from domain.parameters import PARAMETERS
 from run import log, metrics
 from run.build import build_id
 from run.config import Settings, SettingsError, load_settings, shown
+from run.feeds.start import write_missing_parameters
 from run.worker import Recorder, innermost
 from store.errors import StoreError
 from store.postgres import PostgresStore
@@ -73,6 +76,8 @@ async def _serve(name: str, settings: Settings, main: Main) -> None:
         process = Process(name, build, run_id, settings, store, recorder, logger)
         if settings.mode != "sandbox":
             await store.assert_durable()
+        # Before anything else: a decision on a log without them could never be made again.
+        await write_missing_parameters(store, recorder, PARAMETERS)
         started = ProcessStarted(process=name, build=build, settings=shown(settings))
         await recorder.record(f"process/{name}", started)
         logger.info("started", run_id=run_id)
