@@ -57,6 +57,10 @@ imports: venv
 bench: venv ## measure, one JSON line each
 	@for bench in benchmarks/*.py; do $(PY) -m benchmarks.$$(basename $$bench .py) || exit 1; done
 
+.PHONY: crash
+crash: venv ## kill processes while they trade: SEEDS=20, goes on where it stopped; SEED=7 repeats one
+	@SEED=$(SEED) SEEDS=$(SEEDS) $(PY) -m tests.crash.many_seeds
+
 migrate: venv ## bring the database of DATABASE_URL up to date
 	@$(PY) -m run.migrate
 
