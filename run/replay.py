@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, date, datetime, time
@@ -29,6 +30,7 @@ from run.config import Settings, SettingsError, load_settings
 from run.worker import Worker, inputs_with_emissions, load_skips
 from run.workers import WORKERS
 from store.contract import EventStore, Selection
+from store.errors import StoreError
 from store.postgres import PostgresStore
 
 PAGE = 5_000
@@ -393,9 +395,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         return asyncio.run(answer(arguments))
-    except (CannotAnswer, SettingsError, UnknownEventType) as error:
+    except (CannotAnswer, SettingsError, StoreError, UnknownEventType) as error:
         print(f"replay: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        # The reader has seen enough; nothing more may be flushed into its closed end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 if __name__ == "__main__":

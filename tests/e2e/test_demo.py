@@ -9,11 +9,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from run.embedded import EmbeddedPostgres
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN_SECONDS_MAX = 480
@@ -27,6 +30,7 @@ KEYS = frozenset(
 )  # fmt: skip
 
 pytestmark = pytest.mark.demo
+Replay = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -75,6 +79,78 @@ def test_a_day_shows_a_round_trip_a_refusal_and_its_messages(day: dict[str, Any]
     assert day["posts"]["x"] >= 1 and day["posts"]["reddit"] >= 1
     assert day["approvals"] >= 1 and day["reports"] >= 1
     assert all(day[name] is not None for name in KEYS if name.endswith("_ms"))
+
+
+@pytest.fixture
+def replay(day: dict[str, Any], demo_folder: Path) -> Iterator[Replay]:
+    """The replay tool on the log that the day left behind."""
+    ports = json.loads((demo_folder / "state.json").read_text())["ports"]
+
+    def ask(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "run.replay", *arguments],
+            cwd=ROOT,
+            env={**os.environ, "ENV_FILE": str(demo_folder / "demo.env"), **environment},
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=RUN_SECONDS_MAX,
+        )
+
+    with EmbeddedPostgres(demo_folder / "postgres", ports["postgres"]):
+        yield ask
+
+
+def test_why_tells_the_chain_from_tick_to_message(day: dict[str, Any], replay: Replay) -> None:
+    state = json.loads(replay("state", "--at", f"{day['session_date']}T16:16", "--json").stdout)
+    traded = [order for order in state["orders"] if order["purpose"] == "entry" and order["filled"]]
+    done = replay("why", traded[0]["order_ref"], "--json")
+    assert done.returncode == 0, done.stderr
+    events = json.loads(done.stdout)["events"]
+    types = [event["type"] for event in events]
+    assert types[0] in ("IbBarReceived", "IbTicksReceived", "ClockTicked")
+    chain = (
+        "MetricComputed", "SignalValidated", "RiskDecided", "OrderIntended", "IntentSent",
+        "FillRecorded", "PositionOpened", "DeliveryScheduled", "DeliveryConfirmed",
+    )  # fmt: skip
+    places = [types.index(wanted) for wanted in chain]
+    assert places == sorted(places)
+    known = {event["event_id"]: event["type"] for event in events}
+    causes = {"RiskDecided": "SignalValidated", "OrderIntended": "RiskDecided",
+              "PositionOpened": "FillRecorded"}  # fmt: skip
+    for effect, cause in causes.items():
+        assert known[events[types.index(effect)]["causation_id"]] == cause
+
+
+def test_state_shows_the_past_as_it_was(day: dict[str, Any], replay: Replay) -> None:
+    before = json.loads(replay("state", "--at", f"{day['session_date']}T09:45", "--json").stdout)
+    after = json.loads(replay("state", "--at", f"{day['session_date']}T16:16", "--json").stdout)
+    assert before["positions"] == before["orders"] == before["signals"] == []
+    realised = sum(Decimal(position["realised_pnl"]) for position in after["positions"])
+    assert realised == Decimal(day["realised_pnl"])
+    assert len(after["orders"]) == day["orders"]
+    assert before["position"] < after["position"] <= day["events"]
+
+
+def test_every_decision_comes_out_the_same_again(replay: Replay) -> None:
+    done = replay("verify-decisions", "--json")
+    assert done.returncode == 0, done.stdout[-2_000:] + done.stderr[-2_000:]
+    other = replay("verify-decisions", BUILD_ID="another")
+    assert other.returncode == 3 and "docker run" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        (("why", "nonsense"), "no event, order, signal"),
+        (("state", "--at", "25:99"), "time must look like"),
+    ],
+)
+def test_a_question_without_an_answer_is_told_what_to_ask(
+    replay: Replay, question: tuple[str, ...], told: str
+) -> None:
+    done = replay(*question)
+    assert done.returncode == 2 and told in done.stderr and "Traceback" not in done.stderr
 
 
 def test_started_again_it_goes_on_from_its_log(day: dict[str, Any], demo_folder: Path) -> None:
