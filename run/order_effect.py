@@ -34,6 +34,7 @@ from domain.events.orders import (
     WhatIfAnswered,
 )
 from run import metrics
+from run.last_look import leaving_time
 from run.worker import Recorder
 from store.contract import EventStore
 
@@ -191,15 +192,11 @@ class OrderEffect:
         return late
 
     async def _is_late(self, event: Recorded, leaves_before: datetime | None) -> str:
-        """Market time of the deciding input, plus real seconds since it was recorded: a commit
-        that had to wait counts too."""
         if leaves_before is None or event.input_position is None:
             return ""
-        found = await self.store.read(event.input_position - 1, limit=1, up_to=event.input_position)
-        if not found:
+        leaves = await leaving_time(self.store, event, self._now())
+        if leaves is None:
             return "its deciding input is not on the log"
-        age = self._now() - found[0].recorded_at
-        leaves = found[0].market_time + age
         if leaves > leaves_before:
             return f"it must leave before {leaves_before}, was {leaves}"
         return ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ from adapters.outcome import CannotTell, FindOutcome, Found, NotFound, NotSent, 
 from domain.commentary.prompt import RULES, SCHEMA, facts_block
 from domain.commentary.stage import ReportState
 from domain.distribution.approvals import ApprovalState
-from domain.distribution.deliveries import Delivery, DeliveryState
+from domain.distribution.deliveries import LATE, Delivery, DeliveryState
 from domain.event import DeskEvent, Recorded
 from domain.events.approvals import (
     ApprovalAnswered,
@@ -30,14 +30,17 @@ from domain.events.approvals import (
 from domain.events.publication import (
     DeliveryAttempted,
     DeliveryConfirmed,
+    DeliveryExpired,
     DeliveryNotFound,
     DeliveryReconciling,
     DeliveryRejected,
+    DeliveryScheduled,
     DeliveryUnknown,
     Vendor,
 )
 from domain.events.reports import DraftFailed, DraftReceived, DraftRequested
 from run import metrics
+from run.last_look import leaving_time
 from run.people import Desks, open_desks
 from run.service import Process, serve
 from run.worker import Worker
@@ -68,10 +71,13 @@ def pause(tries: int) -> float:
 class Outbox:
     """Carries out the emissions of the outbox worker, one lane at a time in order."""
 
-    def __init__(self, process: Process, worker: Worker, desks: Desks) -> None:
+    def __init__(
+        self, process: Process, worker: Worker, desks: Desks, now: Callable[[], datetime]
+    ) -> None:
         self._process = process
         self._worker = worker
         self._desks = desks
+        self._now = now
         self._lanes: dict[str, asyncio.Queue[Recorded]] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -176,11 +182,22 @@ class Outbox:
         assert isinstance(event.body, DeliveryAttempted)
         delivery = self._delivery(event.body.delivery_id)
         scheduled = delivery.scheduled
+        if await self._is_late(event, scheduled):
+            late = DeliveryExpired(delivery_id=scheduled.delivery_id, reason=LATE)
+            await self._record(late, event)
+            return
         parent = self._state(3, DeliveryState).deliveries.get(scheduled.reply_to)
         reply_to = parent.remote_id if parent is not None else ""
         outcome = await self._desks.send(scheduled, event.body.idempotency_key, reply_to)
         metrics.DELIVERIES.labels(scheduled.vendor.value, type(outcome).__name__).inc()
         await self._record_outcome(scheduled.delivery_id, outcome, event)
+
+    async def _is_late(self, event: Recorded, scheduled: DeliveryScheduled) -> bool:
+        """A worker that was down decides by the time of its inputs; readers live now."""
+        leaves = await leaving_time(self._process.store, event, self._now())
+        parameters = self._state(3, DeliveryState).parameters
+        limit = parameters.number("publication.lateness_seconds_max")
+        return leaves is None or leaves > scheduled.due_at + timedelta(seconds=limit)
 
     async def _record_outcome(
         self, delivery_id: str, outcome: SendOutcome, cause: Recorded
@@ -213,7 +230,7 @@ class Outbox:
         assert isinstance(event.body, DeliveryReconciling)
         delivery = self._delivery(event.body.delivery_id)
         scheduled = delivery.scheduled
-        since = datetime.now(UTC) - READ_BACK_MARGIN
+        since = self._now() - READ_BACK_MARGIN
         found: FindOutcome = await self._desks.find(scheduled, since)
         body: DeskEvent
         match found:
@@ -238,7 +255,7 @@ class Outbox:
         """Discord answers a repeated nonce of the past few minutes with the message it made."""
         if delivery.scheduled.vendor is not Vendor.DISCORD or delivery.attempted_at is None:
             return False
-        return datetime.now(UTC) - delivery.attempted_at < NONCE_WINDOW
+        return self._now() - delivery.attempted_at < NONCE_WINDOW
 
     async def _prompt(self, request: ApprovalRequested, cause: Recorded | None = None) -> None:
         prompted = await self._desks.prompt(request)
@@ -274,7 +291,11 @@ class Outbox:
         await self._record(body, cause)
 
 
-async def main(process: Process) -> None:
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def main(process: Process, now: Callable[[], datetime] = _now) -> None:
     """Run the worker and its lanes until the process is asked to stop."""
     async with open_desks(process.settings) as desks:
         emitted: list[Outbox] = []
@@ -287,7 +308,7 @@ async def main(process: Process) -> None:
             on_committed=lambda events: emitted[0].carry_out(events),
             figures=lambda: emitted[0].figures(),
         )
-        outbox = Outbox(process, worker, desks)
+        outbox = Outbox(process, worker, desks, now)
         emitted.append(outbox)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(outbox.run(), name="outbox.lanes")

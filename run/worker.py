@@ -168,6 +168,7 @@ class Worker:
             WorkerStarted(
                 worker=self.name,
                 run_id=self.run_id,
+                resumed_after=self.position,
                 build=self.build,
                 stages=tuple(stage.name for stage in self._stages),
                 types=tuple(sorted(self.consumer.types)),

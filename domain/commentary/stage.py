@@ -58,6 +58,8 @@ _METRICS = (
 class _Draft:
     due: ReportDue
     attempts: int = 0
+    asked_for: int = 0
+    """Position of the input for which the last draft was asked."""
     final_text: str = ""
 
 
@@ -137,7 +139,8 @@ class ReportStage:
                 state.drafts[body.report_id] = _Draft(body)
                 self._ask(state, body.report_id)
             case DraftRequested() as body:
-                state.drafts[body.report_id].attempts = body.attempt
+                draft = state.drafts[body.report_id]
+                draft.attempts, draft.asked_for = body.attempt, event.input_position or 0
             case DraftReceived() as body:
                 self._judge(state, body)
             case DraftFailed() as body:
@@ -148,8 +151,8 @@ class ReportStage:
                 self._decided(state, event, body)
             case ReportSkipped() as body:
                 state.slots.pop(body.report_id.rpartition("-")[2], None)
-            case WorkerStarted():
-                self._resume(state)
+            case WorkerStarted() as body:
+                self._resume(state, body.resumed_after)
             case _:
                 self._clock(state, event)
 
@@ -316,10 +319,10 @@ class ReportStage:
             )
             state.due.append(Emission(f"delivery/{made}", scheduled))
 
-    def _resume(self, state: ReportState) -> None:
-        """A new run: a draft that was asked for and never came is asked for again."""
+    def _resume(self, state: ReportState, resumed_after: int) -> None:
+        """A new run: a draft that an earlier one asked for and never got is asked for again."""
         for report_id, draft in state.drafts.items():
-            if draft.attempts and not draft.final_text:
+            if draft.attempts and not draft.final_text and draft.asked_for <= resumed_after:
                 reason = "the run ended before the draft was recorded"
                 self._fall_back(state, report_id, draft.attempts, reason)
 

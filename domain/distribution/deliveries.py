@@ -32,6 +32,7 @@ from domain.parameter import ParameterState
 from domain.stage import Emission
 
 NONCE_LENGTH = 24
+LATE = "later than the lateness limit"
 READ_BACKS_MAX = 5
 """Of one attempt and one run."""
 
@@ -55,6 +56,8 @@ class Delivery:
     read_backs: int = 0
     attempted_at: datetime | None = None
     """Real time of the last attempt: the vendor's repeat window is real."""
+    asked_for: int = 0
+    """Position of the input for which the last attempt or read-back was emitted."""
     remote_id: str = ""
 
 
@@ -115,8 +118,8 @@ class DeliveryStage:
                 state.deliveries[body.delivery_id] = Delivery(body, event.correlation_id)
                 state.waiting[body.delivery_id] = None
                 self._release(state, event, [body.delivery_id])
-            case WorkerStarted():
-                self._settle(state)
+            case WorkerStarted() as body:
+                self._settle(state, body.resumed_after)
             case (
                 DeliveryAttempted()
                 | DeliveryReconciling()
@@ -142,10 +145,12 @@ class DeliveryStage:
             case DeliveryAttempted() as body:
                 delivery.status, delivery.attempts = Status.ATTEMPTED, body.attempt
                 delivery.attempted_at, delivery.read_backs = event.recorded_at, 0
+                delivery.asked_for = event.input_position or 0
                 state.waiting.pop(made, None)
             case DeliveryReconciling():
                 delivery.status = Status.READING_BACK
                 delivery.read_backs += 1
+                delivery.asked_for = event.input_position or 0
             case DeliveryConfirmed() as body:
                 delivery.status, delivery.remote_id = Status.CONFIRMED, body.remote_id
                 state.waiting.pop(made, None)
@@ -191,10 +196,12 @@ class DeliveryStage:
             state.waiting[made] = None
             self._release(state, event, [made])
 
-    def _settle(self, state: DeliveryState) -> None:
-        """A new run: an attempt without outcome may have reached the vendor, which is asked."""
+    def _settle(self, state: DeliveryState, resumed_after: int) -> None:
+        """A new run: an earlier one's attempt without outcome may have reached the vendor, which
+        is asked. What this run itself attempted while it caught up is under way."""
         for delivery in list(state.deliveries.values()):
-            if delivery.status in (Status.ATTEMPTED, Status.READING_BACK):
+            under_way = delivery.status in (Status.ATTEMPTED, Status.READING_BACK)
+            if under_way and delivery.asked_for <= resumed_after:
                 delivery.read_backs = 0
                 self._read_back(state, delivery, "the run ended before the outcome was recorded")
 
@@ -206,7 +213,7 @@ class DeliveryStage:
             if event.market_time < scheduled.due_at or not _parent_done(state, scheduled):
                 continue
             if event.market_time > scheduled.due_at + lateness:
-                late = DeliveryExpired(delivery_id=made, reason="later than the lateness limit")
+                late = DeliveryExpired(delivery_id=made, reason=LATE)
                 self._emit(state, delivery, late)
                 continue
             attempted = DeliveryAttempted(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 
 from domain.event import DeskEvent, MarketEvent
 from domain.instruments import Value
@@ -10,6 +11,7 @@ from domain.instruments import Value
 CLOCK_STREAM = "clock"
 PARAMETERS_STREAM = "parameters"
 SESSION_STREAM = "session"
+POSITION_MAX = 2**63 - 1
 
 
 class ClockStarted(DeskEvent):
@@ -40,17 +42,27 @@ class ClockTicked(MarketEvent, frozen=True):
 class WorkerStarted(DeskEvent):
     """A run of a worker begins. Stream `worker/<name>`; consumed by that worker alone.
 
-    `run_id` names the run: an intent of an earlier run without outcome is unknown.
+    `run_id` names the run: an intent of an earlier run without outcome is unknown. What was
+    emitted for inputs up to `resumed_after` is an earlier run's; the inputs between it and this
+    event are consumed by this run, before it consumes this event.
     """
+
+    schema_version = 2
 
     worker: str
     run_id: str
+    resumed_after: int
     build: str
     stages: tuple[str, ...]
     types: tuple[str, ...]
     configuration_sha256: str
     python: str
     platform: str
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> dict[str, Any]:
+        """A run that did not say where it resumed took all before it for an earlier run's."""
+        return {**state, "resumed_after": POSITION_MAX}
 
 
 class ProcessStarted(DeskEvent):

@@ -216,6 +216,7 @@ class Life:
         started = WorkerStarted(
             worker="trader",
             run_id=worker.run_id,
+            resumed_after=worker.position,
             build="test",
             stages=(),
             types=(),

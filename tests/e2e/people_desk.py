@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -94,10 +94,10 @@ class Desk:
 
 
 @asynccontextmanager
-async def running(desk: Desk) -> AsyncIterator[None]:
-    """Both daemons for the time of the block."""
+async def running(desk: Desk, ahead: timedelta = timedelta(0)) -> AsyncIterator[None]:
+    """Both daemons for the time of the block; the outbox's real clock may be set ahead."""
     tasks = [
-        asyncio.create_task(outbox.main(desk.process("outbox"))),
+        asyncio.create_task(outbox.main(desk.process("outbox"), lambda: datetime.now(UTC) + ahead)),
         asyncio.create_task(telegram.main(desk.process("telegram"))),
     ]
     try:

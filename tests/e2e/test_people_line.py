@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from adapters.people_sandbox.process import PeopleSandbox
+from domain.distribution.deliveries import LATE
 from domain.event import derived_id
 from domain.events.publication import DeliveryConfirmed, DeliveryScheduled
 from domain.events.system import PlannedDay, SessionPlanned
@@ -107,6 +108,29 @@ async def test_an_outbox_that_was_killed_goes_on_and_repeats_nothing(
             await desk.wait_for("DeliveryConfirmed", 2)
         premium = str(desk.settings.discord_channel_premium)
         assert [line["channel"] for line in desk.ledger("discord")].count(premium) == 1
+
+
+async def test_a_stale_entry_is_not_published_by_an_outbox_that_was_down(
+    store: Any, database_url: str, redis_url: str
+) -> None:
+    async with opened(store, database_url, redis_url) as desk:
+        await tell_entry(desk)
+        async with running(desk, ahead=timedelta(hours=1)):
+            expired = await desk.wait_for("DeliveryExpired", 1)
+        assert expired[0].body.reason == LATE
+        assert desk.ledger("discord") == []
+
+
+async def test_what_an_outbox_sends_while_it_catches_up_is_not_asked_for_again(
+    store: Any, database_url: str, redis_url: str
+) -> None:
+    async with opened(store, database_url, redis_url) as desk:
+        await tell_entry(desk)
+        async with running(desk):
+            await desk.wait_for("DeliveryConfirmed", 2)
+        kinds = {event.type for event in await store.read(0)}
+        assert "DeliveryReconciling" not in kinds
+        assert "DeliveryUnknown" not in kinds
 
 
 async def test_the_close_is_reported_after_approval_with_figures_from_the_log_alone(

@@ -117,6 +117,7 @@ async def test_selections_take_types_streams_own_clock_and_story(store: Postgres
             WorkerStarted(
                 worker=w,
                 run_id="r",
+                resumed_after=0,
                 build="b",
                 stages=(),
                 types=(),

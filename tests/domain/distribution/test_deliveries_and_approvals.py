@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
 from domain.distribution.approvals import ApprovalStage
 from domain.distribution.deliveries import DeliveryStage, nonce
+from domain.event import decode_body
 from domain.events.approvals import (
     ApprovalAnswered,
     ApprovalDecided,
@@ -57,10 +59,11 @@ def scheduled(made: str = "d1", due: float = 60, reply_to: str = "") -> Delivery
     )
 
 
-def started() -> WorkerStarted:
+def started(resumed_after: int = 1_000_000) -> WorkerStarted:
     return WorkerStarted(
         worker="outbox",
         run_id="r2",
+        resumed_after=resumed_after,
         build="test",
         stages=(),
         types=(),
@@ -111,6 +114,31 @@ def test_an_attempt_of_an_earlier_run_is_unknown_at_the_next_start() -> None:
     story.tell(scheduled(due=0))
     emitted = story.tell(started(), 5)
     assert [type(e.body) for e in emitted] == [DeliveryReconciling]
+
+
+def test_an_attempt_of_this_run_is_not_asked_for_when_its_start_is_consumed() -> None:
+    story = new_story()
+    resumed_after = story.position
+    story.tell(scheduled(due=0))
+    assert story.tell(started(resumed_after), 5) == []
+
+
+def test_a_start_on_the_log_before_it_said_where_it_resumed_settles_all() -> None:
+    old = {
+        "worker": "outbox",
+        "run_id": "r1",
+        "build": "b",
+        "stages": [],
+        "types": [],
+        "configuration_sha256": "",
+        "python": "",
+        "platform": "",
+    }
+    body = decode_body("WorkerStarted", 1, json.dumps(old))
+    assert isinstance(body, WorkerStarted)
+    story = new_story()
+    story.tell(scheduled(due=0))
+    assert [type(e.body) for e in story.tell(body, 5)] == [DeliveryReconciling]
 
 
 def test_an_outcome_that_stays_unknown_waits_for_the_operator() -> None:

@@ -318,6 +318,7 @@ class Bench:
         started = WorkerStarted(
             worker="trader",
             run_id=run_id,
+            resumed_after=0,
             build="test",
             stages=(),
             types=(),
