@@ -8,11 +8,10 @@ finds it, `encode_body` and `decode_body` turn it to and from the JSON text that
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from typing import Any, ClassVar, TypeAlias, TypeVar
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -39,7 +38,7 @@ class DeskEvent(BaseModel):
     schema_version: ClassVar[int] = 1
 
 
-class MarketEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
+class MarketEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=False, gc=False):
     """A fact of the market or a number computed from it: many, and archived after days."""
 
     retention: ClassVar[Retention] = Retention.MARKET
@@ -50,8 +49,7 @@ Body: TypeAlias = DeskEvent | MarketEvent
 BodyT = TypeVar("BodyT", DeskEvent, MarketEvent)
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(msgspec.Struct, frozen=True, gc=False):
     """An event as it stands on the log.
 
     `position` is its place in the one total order, dense and from 1. For an event that a stage
@@ -82,8 +80,7 @@ class Recorded:
         return self.input_position is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Proposed:
+class Proposed(msgspec.Struct, frozen=True, gc=False):
     """An event on its way to the log.
 
     `expected_version` is the version this event must get in its stream; None takes the next one
@@ -153,11 +150,6 @@ def encode_body(body: Body) -> bytes:
     return msgspec.json.encode(body)
 
 
-@cache
-def _decoder(cls: type[MarketEvent]) -> msgspec.json.Decoder[MarketEvent]:
-    return msgspec.json.Decoder(cls)
-
-
 def upcast(cls: type[Body], schema: int, data: dict[str, Any]) -> dict[str, Any]:
     """Bring stored data of an older schema up to `cls.schema_version`.
 
@@ -180,19 +172,33 @@ def decode_body(name: str, schema: int, data: bytes | str) -> Body:
         UnknownEventType: no such type, or a schema newer than this build knows.
         pydantic.ValidationError, msgspec.ValidationError: the bytes are not that body.
     """
+    return body_decoder(name, schema)(data)
+
+
+@cache
+def body_decoder(name: str, schema: int) -> Callable[[bytes | str], Body]:
+    """What decodes bodies of a type and schema; found once, because pages hold thousands.
+
+    Raises:
+        UnknownEventType: as decode_body.
+    """
     cls = body_class(name)
     if schema > cls.schema_version:
         raise UnknownEventType(
             f"{name} schema must be at most {cls.schema_version} in this build, was {schema}"
         )
     if schema < cls.schema_version:
-        old = upcast(cls, schema, msgspec.json.decode(data))
-        if issubclass(cls, DeskEvent):
-            return cls.model_validate(old)
-        return msgspec.convert(old, cls, strict=False)
+        return partial(_decode_older, cls, schema)
     if issubclass(cls, DeskEvent):
-        return cls.model_validate_json(data)
-    return _decoder(cls).decode(data)
+        return cls.model_validate_json
+    return msgspec.json.Decoder(cls).decode
+
+
+def _decode_older(cls: type[Body], schema: int, data: bytes | str) -> Body:
+    old = upcast(cls, schema, msgspec.json.decode(data))
+    if issubclass(cls, DeskEvent):
+        return cls.model_validate(old)
+    return msgspec.convert(old, cls, strict=False)
 
 
 def derived_id(*parts: object) -> UUID:

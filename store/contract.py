@@ -61,6 +61,11 @@ class Selection:
     own_clock: str = ""
     correlation_id: UUID | None = None
 
+    @property
+    def takes_all(self) -> bool:
+        """True without any condition."""
+        return not (self.types or self.streams or self.own_clock or self.correlation_id)
+
 
 class EventStore(Protocol):
     """The log. All methods are safe to call from many tasks at once."""

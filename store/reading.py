@@ -23,6 +23,8 @@ from store.rows import COLUMNS, recorded
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 _DAYS_AT_ONCE_MAX = 32
+_WIDTH_MIN = 4_000
+_WIDTH_MAX = 2_000_000
 _OWN_CLOCK_TYPES = frozenset({"ClockTicked", "WorkerStarted"})
 
 
@@ -46,6 +48,18 @@ def retentions(selection: Selection) -> frozenset[Retention]:
 
 def _start_of(day: date) -> datetime:
     return datetime.combine(day, time(0), UTC)
+
+
+def _first_width(selection: Selection, limit: int) -> int:
+    """How many positions the first query of a page covers.
+
+    However the planner errs about a day that was never analysed, a query cannot read more. Without
+    a condition a page is as wide as it is long, because positions are dense; a story is found by
+    its index; other widths grow while little is found.
+    """
+    if selection.takes_all:
+        return limit
+    return _WIDTH_MAX if selection.correlation_id else _WIDTH_MIN + limit
 
 
 class Reader:
@@ -79,12 +93,14 @@ class Reader:
             head = await self.head()
             up_to = head.position if up_to is None else min(up_to, head.position)
         found: list[Recorded] = []
+        width = _first_width(selection, limit)
         width_days = 1
         while after < up_to and len(found) < limit:
-            since, until, last = await self._window(after, up_to, width_days)
+            since, until, last = await self._window(after, min(up_to, after + width), width_days)
             rows = await self._fetch(selection, after, last, since, until, limit - len(found))
-            found.extend(recorded(row) for row in rows)
+            found.extend(map(recorded, rows))
             after = last
+            width = min(2 * width, _WIDTH_MAX)
             width_days = min(2 * width_days, _DAYS_AT_ONCE_MAX)
         return found
 

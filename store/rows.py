@@ -21,7 +21,7 @@ from domain.event import (
     Proposed,
     Recorded,
     Retention,
-    decode_body,
+    body_decoder,
     event_type,
 )
 from domain.events.system import ClockAccepted, ClockStarted
@@ -124,6 +124,5 @@ def accepts_clock(events: Sequence[Prepared]) -> bool:
 
 def recorded(row: asyncpg.Record) -> Recorded:
     """The event of a row of COLUMNS, its body decoded and upcast."""
-    values: list[Any] = list(row.values())
-    values[15] = decode_body(values[3], values[4], values[15])
+    values: Sequence[Any] = (*row[:15], body_decoder(row[3], row[4])(row[15]))
     return Recorded(*values)

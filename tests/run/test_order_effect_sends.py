@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 
 from domain.event import Body, Recorded
 from domain.events.controls import TradingHalted, TradingReleased
@@ -79,7 +80,6 @@ class Bench:
 
 
 def _emitted(event: Recorded, input_position: int, ordinal: int) -> Recorded:
-    from dataclasses import replace
 
     return replace(event, input_position=input_position, ordinal=ordinal)
 

@@ -11,7 +11,7 @@ import pytest
 
 from domain.event import Recorded, derived_id
 from domain.events.system import ClockTicked, WorkerStarted
-from store import subscription
+from store import reading, subscription
 from store.contract import Selection
 from store.postgres import PostgresStore
 from tests.store.propose import halt, price, propose
@@ -92,6 +92,19 @@ async def test_catch_up_goes_by_pages_in_order(store: PostgresStore) -> None:
         assert scanned == positions[-1]
     assert positions == list(range(6, 96))
     assert sizes == [20, 20, 20, 20, 10]
+
+
+async def test_a_page_of_rare_events_is_filled_from_a_wide_log_without_one_missing(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_WIDTH_MIN", 10)
+    rare = {7, 8, 900, 1_401, 2_600, 2_999}
+    events = [halt(n) if n in rare else price(n) for n in range(1, 3_001)]
+    await store.append(events)
+    selection = Selection(types=frozenset({"HaltRequested"}))
+    first = await store.read(0, selection, limit=4)
+    rest = await store.read(first[-1].position, selection, limit=4)
+    assert [event.position for event in first + rest] == sorted(rare)
 
 
 async def test_a_reader_survives_the_loss_of_every_connection(

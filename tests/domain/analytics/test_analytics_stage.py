@@ -6,7 +6,6 @@ import math
 import pickle
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import cache
 from operator import is_
@@ -14,6 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from domain.analytics.catalogue import METRICS
 from domain.analytics.stage import AnalyticsStage
