@@ -53,6 +53,13 @@ class Settings(BaseSettings):
     )  # fmt: skip
     """Large members whose closing auction is watched, one broker line each."""
 
+    seal_every_s: float = Field(60.0, gt=0)
+    """Real seconds between two seals of the log; each UTC day is sealed at its end as well."""
+    seal_key_file: str = ""
+    """64 hex digits for the owner alone; without it VAR_DIR/seal.key, made by the first run."""
+    seal_folder: str = ""
+    """The second place, best on another disk or machine; without it VAR_DIR/seals."""
+
     uw_rest_url: str = "https://api.unusualwhales.com"
     uw_socket_url: str = "wss://api.unusualwhales.com/socket"
     uw_token: SecretStr = SecretStr("")
@@ -90,6 +97,16 @@ class Settings(BaseSettings):
 
     publication_secret: SecretStr = SecretStr("")
     """Key of public ids, delivery markers and button signatures."""
+
+    @property
+    def seal_key(self) -> Path:
+        """The file of the key that signs seals."""
+        return Path(self.seal_key_file or self.var_dir / "seal.key")
+
+    @property
+    def seals(self) -> Path:
+        """The folder of heads and marks."""
+        return Path(self.seal_folder or self.var_dir / "seals")
 
 
 class SettingsError(Exception):

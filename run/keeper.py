@@ -1,4 +1,4 @@
-"""The keeper daemon: partitions made ahead, and alerts when a process falls silent.
+"""The keeper daemon: partitions made ahead, seals, and alerts when a process falls silent.
 
 Lags of our own machinery are real seconds at any speed of the market.
 """
@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from domain.event import derived_id
 from domain.events.controls import AlertRaised
 from domain.events.system import ProcessFault, ProcessHeartbeat
+from run.sealing import Seals
 from run.service import Process, serve
 from store.contract import Selection
 from store.partitions import make_partitions_ahead
@@ -32,6 +33,7 @@ class Keeper:
         self._silent: set[str] = set()
         self._partitions_at: datetime | None = None
         self._position = 0
+        self.seals = Seals(process, self.alert)
 
     @property
     def watched(self) -> frozenset[str]:
@@ -49,7 +51,7 @@ class Keeper:
                     self._seen[event.body.process] = event.recorded_at
                 elif isinstance(event.body, ProcessFault):
                     text = f"{event.body.process} stopped: {event.body.error}"
-                    await self._alert("critical", "PROCESS_FAULT", text, str(event.event_id))
+                    await self.alert("critical", "PROCESS_FAULT", text, str(event.event_id))
 
     async def rounds(self) -> None:
         """Do what is due, every few seconds; never returns."""
@@ -63,7 +65,7 @@ class Keeper:
                 if silent and name not in self._silent:
                     self._silent.add(name)
                     text = f"{name} has been silent for {SILENT_AFTER.total_seconds():.0f} s"
-                    await self._alert("warning", "PROCESS_SILENT", text, seen.isoformat())
+                    await self.alert("warning", "PROCESS_SILENT", text, seen.isoformat())
                 elif not silent:
                     self._silent.discard(name)
             await self._beat()
@@ -75,11 +77,15 @@ class Keeper:
             run_id=self._process.run_id,
             state="running",
             position=self._position,
-            figures={"watched": float(len(self.watched)), "silent": float(len(self._silent))},
+            figures={
+                "watched": float(len(self.watched)),
+                "silent": float(len(self._silent)),
+                "sealed_position": float(self.seals.position),
+            },
         )
         await self._process.recorder.record(f"heartbeat/{NAME}", beat)
 
-    async def _alert(self, severity: str, code: str, text: str, evidence: str) -> None:
+    async def alert(self, severity: str, code: str, text: str, evidence: str) -> None:
         identity = derived_id("alert", code, text, evidence)
         alert = AlertRaised(alert_id=str(identity), severity=severity, code=code, text=text)
         await self._process.recorder.record(ALERT_STREAM, alert, event_id=identity)
@@ -87,11 +93,12 @@ class Keeper:
 
 
 async def main(process: Process) -> None:
-    """Run both duties until the process is asked to stop."""
+    """Run all duties until the process is asked to stop."""
     keeper = Keeper(process)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(keeper.follow(), name="keeper.follow")
         tasks.create_task(keeper.rounds(), name="keeper.rounds")
+        tasks.create_task(keeper.seals.beats(), name="keeper.seals")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import asyncpg
 from domain.event import Proposed, Recorded
 from store.appender import EVENTS_PER_CALL_MAX, Appender, OnAppend, Writer
 from store.contract import PAGE_EVENTS_MAX, Appended, Checkpoint, Selection
+from store.envelope import PostgresSource
 from store.errors import NotDurable, StoreUnavailable
 from store.partitions import make_ahead
 from store.patience import OnWait
@@ -128,6 +129,11 @@ class PostgresStore:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    @property
+    def canonical(self) -> PostgresSource:
+        """The log as canonical bytes, for seals and archives."""
+        return PostgresSource(self._pool)
 
     @property
     def queued_events(self) -> int:

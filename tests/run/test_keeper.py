@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import structlog
@@ -14,7 +15,10 @@ from domain.events.system import ProcessFault, ProcessHeartbeat
 from run import keeper
 from run.config import Settings
 from run.keeper import Keeper
+from run.progress import Progress
+from run.sealing import Seals
 from run.service import Process
+from run.verify import verify
 from run.worker import Recorder
 from store.contract import Selection
 from store.postgres import PostgresStore
@@ -23,8 +27,10 @@ ALERTS = Selection(types=frozenset({"AlertRaised"}))
 
 
 @pytest.fixture
-def process(store: PostgresStore, database_url: str, redis_url: str) -> Process:
-    settings = Settings(_env_file=None, database_url=database_url, redis_url=redis_url)
+def process(store: PostgresStore, database_url: str, redis_url: str, tmp_path: Path) -> Process:
+    settings = Settings(
+        _env_file=None, database_url=database_url, redis_url=redis_url, var_dir=tmp_path
+    )
     recorder = Recorder(store, "keeper", "test", "run-1")
     return Process("keeper", "test", "run-1", settings, store, recorder, structlog.get_logger())
 
@@ -98,3 +104,72 @@ async def test_a_fault_is_an_alert_that_names_process_and_cause(
     assert [event.body.code for event in found] == ["PROCESS_FAULT"]
     assert found[0].body.text == "trader stopped: StageDefect"
     assert found[0].body.severity == "critical"
+
+
+async def sealed_by(process: Process, enough: Callable[[], Awaitable[bool]]) -> None:
+    """Let a keeper seal until there is enough."""
+    task = asyncio.create_task(Keeper(process).seals.beats())
+    try:
+        async with asyncio.timeout(15):
+            while not await enough():
+                await asyncio.sleep(0.01)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_the_first_keeper_makes_the_key_and_every_keeper_seals(
+    store: PostgresStore, process: Process, database_url: str
+) -> None:
+    seals = Selection(types=frozenset({"LogSealed"}))
+
+    async def sealed_at_all() -> bool:
+        return len(await store.read(0, seals)) >= 2
+
+    await process.recorder.record("heartbeat/lively", heartbeat("lively"))
+    await sealed_by(process, sealed_at_all)
+    settings = process.settings
+    assert settings.seal_key.stat().st_mode & 0o777 == 0o600
+    found = await verify(settings, datetime.min.date(), datetime.max.date(), Progress("test"))
+    assert found.finding is None
+
+
+async def test_a_keeper_without_its_key_seals_nothing_and_says_so_once(
+    store: PostgresStore, process: Process
+) -> None:
+    await process.recorder.record("heartbeat/lively", heartbeat("lively"))
+    await Seals(process, Keeper(process).alert).beat()
+    process.settings.seal_key.unlink()
+    seals = await store.read(0, Selection(types=frozenset({"LogSealed"})))
+    await asyncio.wait_for(Keeper(process).seals.beats(), 5)
+    await asyncio.wait_for(Keeper(process).seals.beats(), 5)
+    (alert,) = await store.read(0, ALERTS)
+    assert (alert.body.code, alert.body.severity) == ("SEALING_STOPPED", "critical")
+    assert "put it back" in alert.body.text
+    assert seals == await store.read(0, Selection(types=frozenset({"LogSealed"})))
+    assert not process.settings.seal_key.exists()
+
+
+async def test_a_full_second_place_is_told_and_tried_again(
+    store: PostgresStore, process: Process
+) -> None:
+    folder = process.settings.seals
+    folder.write_text("no folder can be made here")
+
+    async def told() -> bool:
+        return bool(await store.read(0, ALERTS))
+
+    await process.recorder.record("heartbeat/lively", heartbeat("lively"))
+    await sealed_by(process, told)
+    (alert,) = await store.read(0, ALERTS)
+    assert (alert.body.code, alert.body.severity) == ("SEALING_DELAYED", "warning")
+    folder.unlink()
+    seals = Seals(process, Keeper(process).alert)
+    assert await seals.beat() == 1
+    assert seals.position == alert.position
+
+
+def test_the_beat_before_midnight_is_followed_by_one_right_after_it(process: Process) -> None:
+    seals = Seals(process, Keeper(process).alert)
+    assert seals.seconds_to_next(datetime(2026, 11, 28, 12, tzinfo=UTC)) == 60
+    assert seals.seconds_to_next(datetime(2026, 11, 28, 23, 59, 50, tzinfo=UTC)) == 11

@@ -1,0 +1,100 @@
+"""Verify: is the log what was sealed? Every event is read and every seal computed again.
+
+    python -m run.verify                                  the whole log and its archive
+    python -m run.verify --from 2026-11-02 --to 2026-11-06
+
+Days are UTC days of recorded_at. Exit codes: 0 clean, 1 tampered (the first bad position and what
+is wrong there are named), 2 unreadable or nothing to compare with (what to do is named).
+docs/log-integrity.md says what a seal proves and what it does not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import date
+
+import asyncpg
+
+from run.config import Settings, SettingsError, load_settings
+from run.progress import Progress
+from store.heads import ForeignKey, Heads, Marks
+from store.integrity import open_log
+from store.seal import KeyUnusable, load_key
+from store.verification import NothingSealed, Verification, Verified
+
+_UNREADABLE = (SettingsError, KeyUnusable, ForeignKey, NothingSealed)
+_NO_DATABASE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+
+
+async def verify(settings: Settings, since: date, until: date, progress: Progress) -> Verified:
+    """Verify the log of the settings. Raises whatever makes it unreadable."""
+    key = load_key(settings.seal_key)
+    folder = settings.seals
+    async with open_log(settings.database_url) as log:
+        verification = Verification(log, Heads(folder), Marks(folder), key, progress.at)
+        return await verification.run(since, until)
+
+
+def report(found: Verified, seconds: float, *, as_json: bool) -> int:
+    """Print what was found; the exit code."""
+    finding = found.finding
+    if as_json:
+        answer = {
+            **asdict(found),
+            "result": "tampered" if finding else "clean",
+            "sealed_day": found.sealed_day.isoformat(),
+            "seconds": round(seconds, 3),
+        }
+        print(json.dumps(answer))
+    elif finding:
+        print(f"TAMPERED: first bad position {finding.position}: {finding.text}")
+    else:
+        rate = found.events / seconds if seconds else 0
+        print(
+            f"clean: {found.events} events in {found.stretches} sealed stretches up to position "
+            f"{found.sealed_to} ({found.sealed_day}), {found.not_sealed} behind them not sealed "
+            f"yet; {seconds:.1f} s, {rate:,.0f} events/s"
+        )
+    return 1 if finding else 0
+
+
+def _unreadable(text: str, *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps({"result": "unreadable", "error": text}))
+    else:
+        print(f"verify: {text}", file=sys.stderr)
+    return 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m run.verify",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--from", dest="since", type=date.fromisoformat, default=date.min)
+    parser.add_argument("--to", dest="until", type=date.fromisoformat, default=date.max)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    given = parser.parse_args(argv)
+    progress = Progress("verify")
+    began = time.monotonic()
+    try:
+        found = asyncio.run(verify(load_settings(), given.since, given.until, progress))
+    except _UNREADABLE as error:
+        return _unreadable(str(error), as_json=given.json)
+    except _NO_DATABASE as error:
+        text = f"the log must be readable at DATABASE_URL, was not: {error or type(error).__name__}"
+        return _unreadable(text, as_json=given.json)
+    finally:
+        progress.end()
+    return report(found, time.monotonic() - began, as_json=given.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
