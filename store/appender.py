@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from store.call import Call, Place, appended, fail
+from store.call import Call, Place, all_new, appended, fail
 from store.contract import Appended, Checkpoint
 from store.errors import (
     CheckpointConflict,
@@ -276,6 +276,11 @@ class Appender:
             end = start + len(call.events)
             if outcomes[number] != 0:
                 call.finish(_CONFLICTS[outcomes[number]](details[number]))
+            elif call.events and not repeats and len(call.index) == len(call.events):
+                given = slice(start, end)
+                call.finish(
+                    all_new(positions[given], versions[given], recorded_at, market_times[given])
+                )
             else:
                 places = [
                     Place(positions[i], versions[i], recorded_at, market_times[i])
