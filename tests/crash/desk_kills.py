@@ -124,6 +124,7 @@ async def carry_out(desk: DeskProcesses, deaths: Sequence[Death]) -> Death:
         desk.check()
         assert time.monotonic() < deadline, f"{death.victim} must be started again, was not"
         await asyncio.sleep(POLL_SECONDS)
+    await desk.sandboxes_answer()
     at = f"{came} + {death.delay_seconds:.3f} s" if came else "any time"
     desk.say(f"{death.victim} died after {position}, at {at}")
     return death
