@@ -160,7 +160,8 @@ async def all_back(desk: DeskProcesses) -> None:
     head = await desk.store.head()
     while True:
         desk.check()
-        behind = [name for name in WORKERS if await desk.store.checkpoint(name) < head]
+        at = {name: await desk.store.checkpoint(name) for name in WORKERS}
+        behind = [f"{name} at {at[name]} of {head}" for name in WORKERS if at[name] < head]
         told = await desk.store.read(0, connection)
         if not behind and told and told[-1].type == "BrokerReady":
             return
