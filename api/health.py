@@ -20,6 +20,8 @@ from api.desk_tables import DeskTables
 from api.fold_state import DeskFold, Row, at
 from api.log_pages import LogPages
 from api.settings import ApiSettings
+from store.errors import StoreError
+from store.patience import LOST
 from store.reading import Pool
 
 UP, DEGRADED, DOWN = "up", "degraded", "down"
@@ -76,7 +78,7 @@ class HealthReader:
             beats, channels = await self._tails(now)
             postgres = await self._postgres_section(fold)
             consumers = await self._consumers(now)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except (StoreError, asyncpg.PostgresError, *LOST) as error:
             return self._without_log(now, redis, type(error).__name__)
         feeds = [_feed(row, now) for row in fold.feeds.values()]
         sections: Row = {

@@ -23,13 +23,14 @@ from redis.exceptions import RedisError
 from domain.event import Recorded
 from store.cancellation import raise_if_cancelled
 from store.contract import EventStore, Selection
+from store.patience import LOST, may_pass
 
 REBUILD_PAGE = 2_000
 IDLE_APPLY_SECONDS = 1.0
 """A position may lag this long behind a log that holds nothing for this projection."""
 _RETRY_SECONDS_MIN = 0.1
-_RETRY_SECONDS_MAX = 5.0
-_LOST = (RedisError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+_RETRY_SECONDS_MAX = 1.0
+_LOST = (RedisError, asyncpg.PostgresError, *LOST)
 
 Effect = TypeVar("Effect")
 EffectIn = TypeVar("EffectIn", contravariant=True)
@@ -129,7 +130,14 @@ class Projector(Generic[Effect]):
         self._log = structlog.get_logger(projection.name)
 
     async def run(self) -> None:
-        """Follow the log until cancelled; waits for a lost Redis or Postgres to come back."""
+        """Follow the log until cancelled; waits for a lost Redis or Postgres to come back.
+
+        What a lost connection left unknown is settled by asking the target where it stands: it
+        moves its position by compare and set, so nothing is applied twice.
+
+        Raises:
+            StoreUnavailable: a rebuild could not read the log.
+        """
         delay = _RETRY_SECONDS_MIN
         damaged = False
         while True:
@@ -221,6 +229,4 @@ def _heed_cancellation() -> None:
 
 def _is_defect(error: BaseException) -> bool:
     """An error of our statements, not of the connection: waiting would not heal it."""
-    if isinstance(error, asyncpg.PostgresError):
-        return (error.sqlstate or "")[:2] not in ("08", "40", "53", "55", "57")
-    return False
+    return not isinstance(error, RedisError | RebuildLost) and not may_pass(error)

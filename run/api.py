@@ -27,6 +27,7 @@ from domain.events.system import ProcessHeartbeat
 from run.build import ROOT
 from run.config import Settings
 from run.service import Process, serve
+from store.patience import READ_STALL_SECONDS_MAX, Patience
 from store.reading import Pool
 
 NAME = "api"
@@ -70,20 +71,28 @@ def api_settings(settings: Settings, build: str, run_id: str) -> ApiSettings:
 
 
 async def open_pool(database_url: str) -> Pool:
-    """Connections in the reader's role; they hold no state that would have to be reset."""
+    """Connections in the reader's role; they hold no state that would have to be reset.
+
+    Raises:
+        StoreUnavailable: no connection, however long it was waited for.
+    """
 
     async def keep(_: object) -> None:
         return None
 
-    return await asyncpg.create_pool(
-        database_url,
-        min_size=1,
-        max_size=POOL_CONNECTIONS_MAX,
-        timeout=10.0,
-        command_timeout=10.0,
-        server_settings=_READER,
-        reset=keep,
-    )
+    async def connect() -> Pool:
+        return await asyncpg.create_pool(
+            database_url,
+            min_size=1,
+            max_size=POOL_CONNECTIONS_MAX,
+            timeout=10.0,
+            command_timeout=10.0,
+            server_settings=_READER,
+            reset=keep,
+        )
+
+    patience = Patience(time.monotonic, deed="read", seconds_max=READ_STALL_SECONDS_MAX)
+    return await patience.through(connect)
 
 
 def open_redis(redis_url: str) -> Redis:
@@ -116,9 +125,9 @@ async def main(process: Process) -> None:
         process.log.warning("nobody can log in: STRIKETAPE_OPERATOR_PASSWORD_HASH is not set")
     pool = await open_pool(settings.database_url)
     redis = open_redis(settings.redis_url)
-    app = create_app(
-        api_settings(settings, process.build, process.run_id), process.store, redis, pool
-    )
+    # A page is told at once that the log is away, instead of waiting for its answer.
+    store = process.store.at_once()
+    app = create_app(api_settings(settings, process.build, process.run_id), store, redis, pool)
     server = Server(
         uvicorn.Config(
             app,

@@ -194,7 +194,7 @@ class OrderEffect:
     async def _is_late(self, event: Recorded, leaves_before: datetime | None) -> str:
         if leaves_before is None or event.input_position is None:
             return ""
-        leaves = await leaving_time(self.store, event, self._now())
+        leaves = await leaving_time(self.store, event, self._now)
         if leaves is None:
             return "its deciding input is not on the log"
         if leaves > leaves_before:

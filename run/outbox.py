@@ -194,7 +194,7 @@ class Outbox:
 
     async def _is_late(self, event: Recorded, scheduled: DeliveryScheduled) -> bool:
         """A worker that was down decides by the time of its inputs; readers live now."""
-        leaves = await leaving_time(self._process.store, event, self._now())
+        leaves = await leaving_time(self._process.store, event, self._now)
         parameters = self._state(3, DeliveryState).parameters
         limit = parameters.number("publication.lateness_seconds_max")
         return leaves is None or leaves > scheduled.due_at + timedelta(seconds=limit)

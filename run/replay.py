@@ -383,7 +383,10 @@ def parser() -> argparse.ArgumentParser:
 
 async def answer(arguments: argparse.Namespace) -> int:
     """Open the log of DATABASE_URL and run the command."""
-    store = await PostgresStore.open(load_settings().database_url, application_name="replay")
+    # Somebody sits before it: an address where nobody answers is told at once.
+    store = await PostgresStore.open(
+        load_settings().database_url, application_name="replay", read_stall_seconds_max=0.0
+    )
     try:
         code: int = await arguments.run(store, arguments)
         return code

@@ -8,7 +8,7 @@ Errors:
      +-- IdConflict           the id is on the log with other content
      +-- CheckpointConflict   another copy of this worker moved the checkpoint: stop
      +-- OutcomeUnknown       the connection was lost in COMMIT and reading back failed too
-     +-- StoreUnavailable     nothing was written
+     +-- StoreUnavailable     nothing was written, or the log could not be read
      +-- ClockStepped         the database clock jumped; only ClockAccepted is admitted
 """
 

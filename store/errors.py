@@ -30,7 +30,7 @@ class OutcomeUnknown(StoreError):
 
 
 class StoreUnavailable(StoreError):
-    """Nothing was written."""
+    """Nothing was written, or the log could not be read."""
 
 
 class ClockStepped(StoreError):
