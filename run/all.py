@@ -6,13 +6,13 @@ and a database that `python -m run.migrate` has brought up to date. Ends with Ct
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import signal
 import sys
 from collections.abc import Sequence
 
-from run.config import SettingsError, load_settings
+from run.command_line import command_line
+from run.config import Settings, SettingsError, load_settings
 from run.services import SERVICES
 from run.supervisor import Service, ServiceFailed, Supervisor
 
@@ -40,14 +40,13 @@ async def supervise() -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    argparse.ArgumentParser(
-        prog="python -m run.all",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    ).parse_args(argv)
+    command_line("run.all", __doc__, reads=tuple(Settings.model_fields)).parse_args(argv)
     try:
         asyncio.run(supervise())
-    except (ServiceFailed, SettingsError) as error:
+    except SettingsError as error:
+        print(f"run.all: {error}", file=sys.stderr)
+        return 2
+    except ServiceFailed as error:
         print(f"run.all: {error}", file=sys.stderr)
         return 1
     return 0

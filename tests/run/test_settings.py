@@ -38,7 +38,7 @@ def test_a_wrong_value_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("DATABASE_URL", "postgresql://u@h/d")
     monkeypatch.setenv("REDIS_URL", "redis://h")
     monkeypatch.setenv("STRIKETAPE_API_PORT", "hunter2")
-    with pytest.raises(SettingsError, match="api_port") as caught:
+    with pytest.raises(SettingsError, match="STRIKETAPE_API_PORT") as caught:
         load_settings()
     assert "hunter2" not in str(caught.value)
 
