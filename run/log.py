@@ -11,6 +11,8 @@ from typing import Any
 import orjson
 import structlog
 
+from run import metrics
+
 _SECRETS = re.compile(
     r"(/bot)\d+:[\w-]+|((?:token|password|secret|api_key|signature)=)[^&\s]+|(Bearer|Bot)\s+\S+",
     re.IGNORECASE,
@@ -27,6 +29,11 @@ def _redacted(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMappin
     return {key: redact(v) if isinstance(v, str) else v for key, v in entry.items()}
 
 
+def _counted(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    metrics.LOG_LINES.labels(entry["level"]).inc()
+    return entry
+
+
 def _json(entry: object, **_: object) -> str:
     return orjson.dumps(entry, default=str).decode()
 
@@ -39,6 +46,7 @@ def configure(process: str, build: str) -> structlog.stdlib.BoundLogger:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         _redacted,
+        _counted,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -34,8 +34,25 @@ LAG_SECONDS = Gauge(
 POSITION = Gauge("striketape_position", "Consumed position", ["worker"])
 FEED_MESSAGES = Counter("striketape_feed_messages_total", "Messages received", ["feed"])
 FEED_REJECTED = Counter("striketape_feed_rejected_total", "Messages not readable", ["feed"])
+FEED_UP = Gauge("striketape_feed_up", "1 while the feed is connected or ready", ["feed"])
+FEED_LAST_MESSAGE = Gauge(
+    "striketape_feed_last_message_timestamp_seconds",
+    "Unix time of the last market message; a pause or a state is none",
+    ["feed"],
+)
+LOG_LINES = Counter("striketape_log_lines_total", "Lines written to the log", ["level"])
 QUEUE_DEPTH = Gauge("striketape_queue_depth", "Items waiting", ["queue"])
 ORDERS_SENT = Counter("striketape_orders_sent_total", "Requests sent to the broker", ["request"])
+INTENT_TO_SENT_SECONDS = Histogram(
+    "striketape_intent_to_sent_seconds",
+    "From an order's commit to the log to its bytes being handed to the broker's socket",
+    ["request"],
+    buckets=SECONDS,
+)
+BROKER_CONNECTED = Gauge(
+    "striketape_broker_connected", "1 while the connection to the broker stands", ["worker"]
+)
+"""Labelled, so that only the process that has the connection shows it."""
 DELIVERIES = Counter("striketape_deliveries_total", "Delivery outcomes", ["vendor", "outcome"])
 
 RISK_DECISIONS = Counter("striketape_risk_decisions_total", "Risk decisions", ["outcome"])

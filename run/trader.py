@@ -139,6 +139,7 @@ class Trader:
         metrics.count_outcomes(emitted)
 
     def _figures(self) -> dict[str, float]:
+        metrics.BROKER_CONNECTED.labels("trader").set(self.broker.is_connected)
         return {
             "broker_connected": float(self.broker.is_connected),
             "live_entries": float(len(self.effect.live_entries)),
