@@ -17,6 +17,8 @@ from run.services import SERVICES
 from run.supervisor import Service, ServiceFailed, Supervisor
 
 METRICS_PORT_FIRST = 9_100
+METRICS_PORT_STEP = 10
+"""Ports from one service to the next: the watchdog gives its child the one above its own."""
 
 
 async def supervise() -> None:
@@ -24,7 +26,7 @@ async def supervise() -> None:
     settings = load_settings()
     supervisor = Supervisor(settings.var_dir / "log", {})
     for offset, (name, module) in enumerate(SERVICES):
-        port = {"STRIKETAPE_METRICS_PORT": str(METRICS_PORT_FIRST + 10 * offset)}
+        port = {"STRIKETAPE_METRICS_PORT": str(METRICS_PORT_FIRST + METRICS_PORT_STEP * offset)}
         supervisor.start(Service(name, module, environment=port))
     task = asyncio.create_task(supervisor.watch(), name="supervisor")
     loop = asyncio.get_running_loop()

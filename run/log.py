@@ -17,6 +17,8 @@ _SECRETS = re.compile(
     r"(/bot)\d+:[\w-]+|((?:token|password|secret|api_key|signature)=)[^&\s]+|(Bearer|Bot)\s+\S+",
     re.IGNORECASE,
 )
+_MUTE = ("discord.client",)
+"""Warns at every start that it cannot speak: a warning here is to mean something."""
 _QUIET = ("httpx", "httpx2", "httpcore", "discord", "telegram", "ib_async", "asyncio", "tweepy")
 
 
@@ -70,6 +72,8 @@ def configure(process: str, build: str) -> structlog.stdlib.BoundLogger:
     for name in _QUIET:
         # httpx logs whole URLs at INFO, and Telegram's carry the bot token.
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in _MUTE:
+        logging.getLogger(name).setLevel(logging.ERROR)
     structlog.contextvars.bind_contextvars(process=process, build=build)
     log: structlog.stdlib.BoundLogger = structlog.get_logger(f"striketape.{process}")
     return log

@@ -18,6 +18,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from run.embedded import EmbeddedPostgres, EmbeddedValkey, free_port
+from run.metrics_page import names
 from run.services import SERVICES
 from store.migrate import migrate
 from tests.run.service_processes import Life, RunningDesk, begin, until
@@ -116,6 +117,17 @@ def test_a_scrape_parses_and_has_the_standard_names(desk: RunningDesk, process: 
     assert found.keys() >= STANDARD | OWN.get(process, set())
     for family in found.values():
         assert family.documentation or family.name.startswith(("process_", "python_")), family.name
+
+
+def test_the_page_has_every_name_that_is_scraped(desk: RunningDesk) -> None:
+    scraped = {
+        f"{family.name}_total" if family.type == "counter" else family.name
+        for life in desk.lives.values()
+        for text in life.metrics.values()
+        for family in text_string_to_metric_families(text)
+        if family.name.startswith("striketape_")
+    }
+    assert scraped == set(names())
 
 
 def test_a_scrape_shows_what_happened(desk: RunningDesk) -> None:
