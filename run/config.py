@@ -27,7 +27,12 @@ class Settings(BaseSettings):
     """One field a setting; `.env.example` lists them with a sentence each."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file_encoding="utf-8", extra="ignore", frozen=True
+        env_prefix=PREFIX,
+        env_file_encoding="utf-8",
+        # A name that is left empty in a copy of .env.example is not set.
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
     )
 
     database_url: str = Field(validation_alias="DATABASE_URL")
