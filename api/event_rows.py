@@ -25,8 +25,8 @@ _SUMMARY_FIELDS = (
     "units", "denials", "condition", "measured", "threshold", "code", "severity", "kind",
     "vendor", "tier", "channel", "title", "targets", "verb", "command", "argument", "reason",
     "realised_pnl", "stop_price", "mark", "feed", "cause", "process", "worker", "text",
-    "evidence", "via", "attempt", "report_id", "comment", "who", "order_ref", "position_id",
-    "signal_id", "delivery_id", "approval_id",
+    "evidence", "via", "report_id", "comment", "who", "order_ref", "position_id", "signal_id",
+    "attempt", "delivery_id", "approval_id",
 )  # fmt: skip
 _BARE_IDS = frozenset({"delivery_id", "approval_id"})
 """They say nothing to a reader: shown only where nothing else can be said."""
