@@ -67,6 +67,9 @@ migrate: venv ## bring the database of DATABASE_URL up to date
 up: ## the services in containers, for real use
 	docker compose up --build --detach
 
+compose-config: venv ## whether Compose accepts compose.yaml with this .env
+	@$(VENV)/bin/docker-compose -f compose.yaml config --quiet
+
 down:
 	docker compose down
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from domain.event import derived_id
 from domain.events.controls import AlertRaised
 from domain.events.system import ProcessFault, ProcessHeartbeat
-from run.service import Process, serve
+from run.service import Process, command
 from store.contract import Selection
 from store.partitions import make_partitions_ahead
 
@@ -95,4 +95,4 @@ async def main(process: Process) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(serve(NAME, main))
+    sys.exit(command(NAME, main, __doc__))

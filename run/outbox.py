@@ -42,10 +42,13 @@ from domain.events.reports import DraftFailed, DraftReceived, DraftRequested
 from run import metrics
 from run.last_look import leaving_time
 from run.people import Desks, open_desks
-from run.service import Process, serve
+from run.service import Process, command
 from run.worker import Worker
 from run.workers import WORKERS
 
+READS = ("discord_", "telegram_", "x_", "reddit_", "claude_", "publication_secret")
+NEEDS = ("telegram_token", "telegram_chat_id", "publication_secret")
+"""Approvals and the ids in public messages; a vendor without its keys refuses by itself."""
 LANE_LENGTH_MAX = 1_000
 RETRY_AFTER_SECONDS_MAX = 60.0
 RETRY_AFTER_SECONDS = 1.0
@@ -317,4 +320,4 @@ async def main(process: Process, now: Callable[[], datetime] = _now) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(serve("outbox", main))
+    sys.exit(command("outbox", main, __doc__, reads=READS, needs=NEEDS))

@@ -7,7 +7,6 @@ it may be used while the daemon runs. No decision reads what this writes.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import sys
@@ -27,6 +26,7 @@ from projections.postgres_target import PostgresTarget
 from projections.projector import Projection, Projector, RebuildLost, Target
 from projections.redis_target import RedisTarget
 from run import projection_metrics as metrics
+from run.command_line import command_line
 from run.config import SettingsError, load_settings
 from run.projection_lag import LagWindow
 from run.service import Process, serve
@@ -35,6 +35,10 @@ from store.errors import StoreError
 from store.postgres import PostgresStore
 
 NAME = "projector"
+_EXAMPLES = """
+  python -m run.projector
+  python -m run.projector rebuild --name hot
+"""
 HEARTBEAT_SECONDS = 2.0
 REDIS_LOOK_SECONDS_MAX = 1.0
 REDIS_SECONDS_MAX = 30.0
@@ -150,17 +154,24 @@ async def rebuild(database_url: str, redis_url: str, name: str) -> list[dict[str
 
 
 def command(arguments: list[str]) -> int:
-    """The rebuild command; 0 when everything was built."""
-    parser = argparse.ArgumentParser(prog="python -m run.projector")
-    commands = parser.add_subparsers(required=True)
+    """Follow the log, or rebuild; the exit code."""
+    parser = command_line("run.projector", __doc__, examples=_EXAMPLES)
+    commands = parser.add_subparsers(dest="command")
     sub = commands.add_parser("rebuild", help="build anew beside the live one and swap in")
     sub.add_argument("--name", choices=["hot", "streams", "audit"], default="")
     given = parser.parse_args(arguments)
+    return rebuild_command(given.name) if given.command else serve(NAME, main)
+
+
+def rebuild_command(name: str) -> int:
+    """The exit code: 0 when everything was built."""
     try:
         settings = load_settings()
-        done = asyncio.run(rebuild(settings.database_url, settings.redis_url, given.name))
+        done = asyncio.run(rebuild(settings.database_url, settings.redis_url, name))
+    except SettingsError as error:
+        print(f"{NAME}: {error}", file=sys.stderr)
+        return 2
     except (
-        SettingsError,
         StoreError,
         RebuildLost,
         RedisError,
@@ -175,4 +186,4 @@ def command(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(command(sys.argv[1:]) if sys.argv[1:] else serve(NAME, main))
+    sys.exit(command(sys.argv[1:]))

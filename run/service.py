@@ -1,12 +1,12 @@
-"""What every daemon does at start and end: settings, logs, metrics, store, missing parameters,
-signals to stop."""
+"""What every daemon does at start and end: arguments, settings, logs, metrics, store, missing
+parameters, signals to stop."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -18,7 +18,8 @@ from domain.events.system import ProcessStarted
 from domain.parameters import PARAMETERS
 from run import log, metrics
 from run.build import build_id
-from run.config import Settings, SettingsError, load_settings, shown
+from run.command_line import command_line
+from run.config import Settings, SettingsError, load_settings, require, shown
 from run.feeds.start import write_missing_parameters
 from run.worker import Recorder, innermost
 from store.errors import StoreError
@@ -99,10 +100,22 @@ async def _until_signal(work: Awaitable[None]) -> None:
             raise
 
 
-def serve(name: str, main: Main) -> int:
-    """Run a daemon until it is asked to stop; the exit code of its process."""
+def command(
+    name: str, main: Main, about: str, *, reads: Sequence[str] = (), needs: Sequence[str] = ()
+) -> int:
+    """`python -m run.<name>` of a daemon without arguments: answer --help, or serve."""
+    command_line(f"run.{name}", about, reads=reads, needs=needs).parse_args()
+    return serve(name, main, needs)
+
+
+def serve(name: str, main: Main, needs: Sequence[str] = ()) -> int:
+    """Run a daemon until it is asked to stop; the exit code of its process.
+
+    It does not start without the settings that it `needs`.
+    """
     try:
         settings = load_settings()
+        require(settings, needs)
     except SettingsError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from run.service import Process, serve
+from run.service import Process, command
 from run.worker import Worker
 from run.workers import WORKERS
 
@@ -22,4 +22,4 @@ async def main(process: Process) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(serve("signals", main))
+    sys.exit(command("signals", main, __doc__))
