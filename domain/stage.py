@@ -16,7 +16,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from domain.event import Body, Recorded, derived_id, event_type
+from domain.event import Body, DeskEvent, Recorded, derived_id, event_type
 
 EMISSIONS_PER_INPUT_MAX = 1_000
 
@@ -188,5 +188,17 @@ _COMPARED = ("stream", "type", "event_id", "occurred_at", "causation_id", "corre
 def _differences(own: Recorded, again: Recorded) -> Iterator[str]:
     for field in _COMPARED:
         was, now = getattr(own, field), getattr(again, field)
-        if was != now:
+        if was == now:
+            continue
+        if field == "body" and type(was) is type(now):
+            for name, old, new in body_differences(was, now):
+                yield f"emission {own.ordinal} {own.type}: {name} was {old!r}, is now {new!r}"
+        else:
             yield f"emission {own.ordinal} {own.type}: {field} was {was!r}, is now {now!r}"
+
+
+def body_differences(was: Body, now: Body) -> list[tuple[str, Any, Any]]:
+    """(field, old value, new value) of every field in which two bodies of one class differ."""
+    names = type(was).model_fields if isinstance(was, DeskEvent) else was.__struct_fields__
+    values = [(name, getattr(was, name), getattr(now, name)) for name in names]
+    return [(name, old, new) for name, old, new in values if old != new]

@@ -27,7 +27,8 @@ async def answer(asked: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Answer one question; the exit code (see cli.EPILOG)."""
-    asked = parser().parse_args(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    asked = parser().parse_args(given, argparse.Namespace(argv=given))
     try:
         return asyncio.run(answer(asked))
     except (CannotAnswer, SettingsError, StoreError, UnknownEventType) as error:

@@ -37,7 +37,14 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(required=True, metavar="COMMAND")
     for name, module in COMMANDS.items():
         text = (module.__doc__ or "").partition(": ")[2].partition("\n")[0]
-        made = commands.add_parser(name, parents=[common], help=text, description=module.__doc__)
+        made = commands.add_parser(
+            name,
+            parents=[common],
+            help=text,
+            description=module.__doc__,
+            epilog=getattr(module, "EXAMPLES", EPILOG),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         module.arguments(made)
         made.set_defaults(run=module.run)
     return root

@@ -11,6 +11,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from domain.session import NEW_YORK
 from store.contract import EventStore, Selection
 
+INSTANT = timedelta(microseconds=1)
+"""The least difference between two times on the log."""
 _ZONE = re.compile(r"\s*(utc|z|ny|et|new york)$", re.IGNORECASE)
 
 
@@ -111,9 +113,8 @@ async def positions_of_day(store: EventStore, day: date) -> tuple[int, int]:
     """
     midnight = datetime.combine(day, time(0), NEW_YORK)
     next_midnight = datetime.combine(day + timedelta(days=1), time(0), NEW_YORK)
-    instant = timedelta(microseconds=1)
-    after = await position_at(store, midnight - instant)
-    up_to = await position_at(store, next_midnight - instant)
+    after = await position_at(store, midnight - INSTANT)
+    up_to = await position_at(store, next_midnight - INSTANT)
     if after == up_to:
         raise CannotAnswer(f"the log has no event of {day}; `replay timeline` lists what there is")
     return after, up_to

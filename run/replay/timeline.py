@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from run.replay.printing import as_row, event_line, print_json
-from run.replay.question import position_at, time_of
+from run.replay.question import INSTANT, position_at, time_of
 from store.contract import EventStore, Selection
 
 LIMIT = 1_000
@@ -22,15 +22,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 async def run(store: EventStore, asked: argparse.Namespace) -> int:
     """Print events between two market times."""
-    since = await time_of(store, asked.since)
+    before = await time_of(store, asked.since) - INSTANT
     up_to = await position_at(store, await time_of(store, asked.until))
     selection = Selection(types=frozenset(asked.type or ()))
-    after = max(0, await position_at(store, since) - 1)
+    after = await position_at(store, before)
     shown = 0
     while page := await store.read(after, selection, up_to=up_to):
         for event in page:
-            if event.market_time < since:
-                continue
             if asked.symbol and getattr(event.body, "symbol", None) != asked.symbol:
                 continue
             if shown >= asked.limit:

@@ -49,15 +49,24 @@ def settings_of(database_url: str) -> Settings:
 
 
 class SmallLog:
-    """Writes the story onto a store; `page` is how many inputs a worker takes at a time."""
+    """Writes the story onto a store.
 
-    def __init__(self, store: Any, settings: Settings, page: int = 500) -> None:
+    `page` is how many inputs a worker takes at a time; one that `recovers` drops its memory and
+    folds the log before each turn and after each commit.
+    """
+
+    def __init__(
+        self, store: Any, settings: Settings, page: int = 500, *, recovers: bool = False
+    ) -> None:
         self.store = store
         self.now: datetime = START
         self._page = page
+        self._recovers = recovers
         self._vendors = Recorder(store, "feeds", build_id(), "vendors")
-        self._make = lambda name: Worker(name, WORKERS[name](settings), store, build_id())
-        self.workers = {name: self._make(name) for name in WORKERS}
+        self.workers = {
+            name: Worker(name, stages(settings), store, build_id())
+            for name, stages in WORKERS.items()
+        }
 
     async def tell(
         self,
@@ -82,17 +91,17 @@ class SmallLog:
         while head != await self.store.head():
             head = await self.store.head()
             for worker in self.workers.values():
+                if self._recovers:
+                    await worker.recover()
                 while worker.position < head:
-                    events = await self.store.read(
-                        worker.position, worker.selection, self._page, head
-                    )
-                    whole = len(events) < self._page
-                    await worker.take(events, head if whole else events[-1].position)
+                    await self._take(worker, head)
 
-    async def restart(self, name: str) -> None:
-        """The worker's process starts again and recovers from the log."""
-        self.workers[name] = self._make(name)
-        await self.workers[name].start()
+    async def _take(self, worker: Worker, head: int) -> None:
+        events = await self.store.read(worker.position, worker.selection, self._page, head)
+        whole = len(events) < self._page
+        committed = await worker.take(events, head if whole else events[-1].position)
+        if committed and self._recovers:
+            await worker.recover()
 
     async def wait(self, seconds: float) -> None:
         """Time passes for every worker."""
@@ -115,6 +124,7 @@ class SmallLog:
             await worker.start()
         await self._connect()
         await self._entry()
+        await self._signal("s2")
         await self.wait(61)
         await self._halt_and_release()
         await self.wait(300)
@@ -179,10 +189,10 @@ class SmallLog:
             sent, stream=f"order-sends/{intent.order_ref}", story=SIGNAL, cause=intended
         )
         await self.tell(self._seen(intent, "Submitted", 0), stream="broker")
-        execution = build.execution_of(intent, 4, "2.00", "0000.0001.01", self.now)
+        execution = build.execution_of(intent, intent.quantity, "2.00", "0000.0001.01", self.now)
         await self.tell(
             BrokerExecutionSeen(connection=CONNECTION, execution=execution),
-            self._seen(intent, "Filled", 4),
+            self._seen(intent, "Filled", intent.quantity),
             stream="broker",
         )
         await self.turn()

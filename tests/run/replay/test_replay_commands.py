@@ -44,7 +44,7 @@ def test_state_shows_the_past_as_it_was(ask: Ask) -> None:
     before = answered(ask, "state", "--at", "10:30:01")
     after = answered(ask, "state", "--at", "10:31")
     assert before["orders"] == before["positions"] == []
-    assert [position["units"] for position in after["positions"]] == [4]
+    assert [position["units"] for position in after["positions"]] == [9]
     assert before["position"] < after["position"]
 
 
@@ -72,7 +72,7 @@ def test_decisions_come_out_the_same_again(ask: Ask) -> None:
 def test_another_build_is_not_compared_unless_asked(
     ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("run.replay.verify_decisions.build_id", lambda: "another")
+    monkeypatch.setattr("run.replay.builds.build_id", lambda: "another")
     done = ask("verify-decisions")
     assert done.code == 3 and "docker run" in done.err
     assert ask("verify-decisions", "--any-build").code == 0
