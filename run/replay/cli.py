@@ -6,12 +6,13 @@ import argparse
 from collections.abc import Mapping
 from types import ModuleType
 
-from run.replay import state, timeline, verify_decisions, why
+from run.replay import diff, state, timeline, verify_decisions, why
 
 COMMANDS: Mapping[str, ModuleType] = {
     "why": why,
     "state": state,
     "timeline": timeline,
+    "diff": diff,
     "verify-decisions": verify_decisions,
 }
 
