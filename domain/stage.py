@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
+from msgspec import Struct
 from msgspec.structs import replace
+from pydantic import BaseModel
 
-from domain.event import Body, DeskEvent, Recorded, derived_id, event_type
+from domain.event import Body, Recorded, derived_id, event_type
 
 EMISSIONS_PER_INPUT_MAX = 1_000
 
@@ -197,8 +199,21 @@ def _differences(own: Recorded, again: Recorded) -> Iterator[str]:
             yield f"emission {own.ordinal} {own.type}: {field} was {was!r}, is now {now!r}"
 
 
-def body_differences(was: Body, now: Body) -> list[tuple[str, Any, Any]]:
-    """(field, old value, new value) of every field in which two bodies of one class differ."""
-    names = type(was).model_fields if isinstance(was, DeskEvent) else was.__struct_fields__
-    values = [(name, getattr(was, name), getattr(now, name)) for name in names]
-    return [(name, old, new) for name, old, new in values if old != new]
+def body_differences(was: object, now: object, path: str = "") -> list[tuple[str, Any, Any]]:
+    """(path, old value, new value) of every place in which two bodies of one class differ."""
+    if was == now:
+        return []
+    names: Iterable[str] = ()
+    if type(was) is type(now):
+        if isinstance(was, BaseModel):
+            names = type(was).model_fields
+        elif isinstance(was, Struct):
+            names = was.__struct_fields__
+    found: list[tuple[str, Any, Any]] = []
+    for name in names:
+        inner = f"{path}.{name}" if path else name
+        found += body_differences(getattr(was, name), getattr(now, name), inner)
+    if isinstance(was, tuple) and isinstance(now, tuple) and len(was) == len(now):
+        for index, (old, new) in enumerate(zip(was, now, strict=True)):
+            found += body_differences(old, new, f"{path}[{index}]")
+    return found or [(path, was, now)]

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 from types import ModuleType
 
-from run.replay import diff, state, timeline, verify_decisions, why
+from run.replay import diff, state, timeline, verify_decisions, what_if, why
 
 COMMANDS: Mapping[str, ModuleType] = {
     "why": why,
@@ -14,6 +14,7 @@ COMMANDS: Mapping[str, ModuleType] = {
     "timeline": timeline,
     "diff": diff,
     "verify-decisions": verify_decisions,
+    "what-if": what_if,
 }
 
 DESCRIPTION = """Questions about any moment of the log, answered from the log alone.

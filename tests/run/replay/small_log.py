@@ -52,16 +52,23 @@ class SmallLog:
     """Writes the story onto a store.
 
     `page` is how many inputs a worker takes at a time; one that `recovers` drops its memory and
-    folds the log before each turn and after each commit.
+    folds the log before each turn and after each commit. `parameters` differ from the defaults.
     """
 
     def __init__(
-        self, store: Any, settings: Settings, page: int = 500, *, recovers: bool = False
+        self,
+        store: Any,
+        settings: Settings,
+        page: int = 500,
+        *,
+        recovers: bool = False,
+        **parameters: float,
     ) -> None:
         self.store = store
         self.now: datetime = START
         self._page = page
         self._recovers = recovers
+        self._parameters = parameters
         self._vendors = Recorder(store, "feeds", build_id(), "vendors")
         self.workers = {
             name: Worker(name, stages(settings), store, build_id())
@@ -117,6 +124,7 @@ class SmallLog:
     async def write(self) -> None:
         """The whole story."""
         values = {name: parameter.default for name, parameter in PARAMETERS.items()}
+        values |= self._parameters
         await self.tell(ParametersChanged(values=values, version=1, who="test", why="start"))
         clock = ClockStarted(base_market_time=START, speed=0.0, session_date=DAY)
         await self.tell(clock, risk_build.session_planned())
@@ -124,6 +132,7 @@ class SmallLog:
             await worker.start()
         await self._connect()
         await self._entry()
+        await self._fill()
         await self._signal("s2")
         await self.wait(61)
         await self._halt_and_release()
@@ -173,6 +182,9 @@ class SmallLog:
         await self.tell(build.underlying_ticks(600.0, self.now), quotes)
         await self._signal(SIGNAL)
         await self.turn()
+
+    async def _fill(self) -> None:
+        """What shell and broker say of the entry, and Discord of its first message."""
         intended = await self.newest(OrderIntended, lambda body: body.is_entry)
         intent: Any = intended.body
         sent = IntentSent(
