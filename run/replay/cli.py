@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 from types import ModuleType
 
-from run.replay import diff, state, timeline, verify_decisions, what_if, why
+from run.replay import diff, export, state, timeline, verify_decisions, what_if, why
 
 COMMANDS: Mapping[str, ModuleType] = {
     "why": why,
@@ -15,6 +15,7 @@ COMMANDS: Mapping[str, ModuleType] = {
     "diff": diff,
     "verify-decisions": verify_decisions,
     "what-if": what_if,
+    "export": export,
 }
 
 DESCRIPTION = """Questions about any moment of the log, answered from the log alone.
