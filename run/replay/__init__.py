@@ -4,6 +4,6 @@
 here appends to the log or calls a vendor. docs/replay.md leads an incident reviewer through it.
 """
 
-from run.replay.verify_decisions import verify_worker
+from run.replay.verify_decisions import verify, verify_worker
 
-__all__ = ["verify_worker"]
+__all__ = ["verify", "verify_worker"]

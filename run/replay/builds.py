@@ -53,7 +53,7 @@ async def refuse_other_builds(
         return 0
     question = shlex.join(asked.argv)
     commands = [
-        f"docker run --rm --network host --env-file .env striketape:{build} "
+        f"docker run --rm --network host --env-file .env -e DATABASE_URL striketape:{build} "
         f"python -m run.replay {question}"
         for build in others
     ]

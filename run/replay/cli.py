@@ -21,10 +21,20 @@ COMMANDS: Mapping[str, ModuleType] = {
 DESCRIPTION = """Questions about any moment of the log, answered from the log alone.
 
 Times are market times, New York unless they carry a zone: 10:05, 10:05:30.250, 14:05Z,
-2026-10-06T10:05. DATABASE_URL names the log."""
+"14:05 UTC", 2026-10-06T10:05. A time of day is one of the newest session. DATABASE_URL names the
+log; no event is ever written to it. docs/replay.md leads a reviewer through an incident."""
 
-EPILOG = """exit codes: 0 answered, and nothing differs; 1 a difference was found; 2 the question
-cannot be answered; 3 the log was written by another build."""
+EPILOG = """exit codes:
+  0  answered, and nothing differs
+  1  a difference was found (verify-decisions, what-if, diff)
+  2  the question cannot be answered, and why
+  3  another build wrote the log (verify-decisions, what-if); the command for it is named
+
+examples:
+  python -m run.replay state --at 10:05
+  python -m run.replay why 1234567890
+  python -m run.replay verify-decisions --day 2026-10-06
+  python -m run.replay COMMAND --help     for more of each"""
 
 
 def parser() -> argparse.ArgumentParser:

@@ -70,6 +70,11 @@ def event_line(event: Recorded, indent: int = 0) -> str:
     )
 
 
+def is_watched() -> bool:
+    """Whether stderr is a terminal."""
+    return sys.stderr.isatty()
+
+
 class Progress:
     """A line on stderr that says how far a long run is; silent when stderr is no terminal."""
 
@@ -80,7 +85,7 @@ class Progress:
     def at(self, position: int) -> None:
         """The run has come to a log position."""
         percent = min(100, 100 * (position - self._after) // self._total)
-        if percent != self._shown and sys.stderr.isatty():
+        if percent != self._shown and is_watched():
             self._shown = percent
             bar = "#" * (percent // 4)
             print(f"\r{self._what} [{bar:<25}] {percent:3d} %", end="", file=sys.stderr, flush=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from run.replay.cli import COMMANDS
 from tests.run.replay.conftest import Ask
 
 
@@ -91,6 +92,26 @@ def test_a_question_without_an_answer_is_told_what_to_ask(
 ) -> None:
     done = ask(*question)
     assert done.code == 2 and told in done.err and done.out == ""
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_explains_its_exit_codes_with_examples(
+    ask: Ask, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        ask(command, "--help")
+    told = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert "exit codes:" in told and "examples:" in told and "--json" in told
+
+
+def test_a_long_run_shows_how_far_it_is_to_whoever_looks(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ask("verify-decisions").err == ""
+    monkeypatch.setattr("run.replay.printing.is_watched", lambda: True)
+    done = ask("verify-decisions")
+    assert "100 %" in done.err and done.err.endswith("\n") and "%" not in done.out
 
 
 def test_an_unknown_command_ends_with_code_2(ask: Ask) -> None:
