@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from uuid import UUID
 
-from domain.event import Recorded, Retention
+from domain.event import Recorded, Retention, body_types
 from run.replay.names import find
 from store.contract import EventStore, Selection
 
@@ -38,6 +39,12 @@ class Story:
         self.truncated = self.truncated or len(new) > room
         self._events.update((event.event_id, event) for event in new[:room])
         return new[:room]
+
+
+@cache
+def _desk_types() -> frozenset[str]:
+    types = body_types().items()
+    return frozenset(name for name, cls in types if cls.retention is Retention.DESK)
 
 
 async def story_of(store: EventStore, name: str) -> Story:
@@ -79,9 +86,10 @@ async def _add_effects(store: EventStore, story: Story, named: Sequence[Recorded
         if event.correlation_id in told or type(event.body).retention is not Retention.DESK:
             continue
         told.add(event.correlation_id)
-        rest = story.add(
-            await store.read(0, Selection(correlation_id=event.correlation_id), EVENTS_MAX)
-        )
+        # Numbers share the story too, such as a mark a second: those that led to something come in
+        # as causes.
+        selection = Selection(types=_desk_types(), correlation_id=event.correlation_id)
+        rest = story.add(await store.read(0, selection, EVENTS_MAX))
         queue.extend(rest)
         if rest:
             await _add_causes(store, story, rest[0])

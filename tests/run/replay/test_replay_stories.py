@@ -62,6 +62,11 @@ def test_no_event_of_a_story_lacks_its_cause(ask: Ask) -> None:
     assert all(e["causation_id"] in known for e in events if e["causation_id"])
 
 
+def test_the_marks_of_a_position_are_no_part_of_its_story(ask: Ask) -> None:
+    assert "PositionMarked" in {row["type"] for row in rows(ask)}
+    assert "PositionMarked" not in {event["type"] for event in story(ask, SIGNAL)}
+
+
 def test_a_story_that_is_too_long_is_cut_and_says_so(
     ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
