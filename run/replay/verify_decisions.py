@@ -41,9 +41,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--day", help="New York day, such as 2026-10-06")
     parser.add_argument("--after", type=int, default=0, help="compare behind this log position")
     parser.add_argument(
-        "--page", type=int, default=PAGE_EVENTS_MAX, help="events read at a time, 1 to 5000"
+        "--page",
+        type=_page,
+        default=PAGE_EVENTS_MAX,
+        help=f"events read at a time, 1 to {PAGE_EVENTS_MAX}",
     )
     builds.arguments(parser)
+
+
+def _page(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= PAGE_EVENTS_MAX:
+        raise argparse.ArgumentTypeError(f"must be from 1 to {PAGE_EVENTS_MAX}, was {text}")
+    return int(text)
 
 
 @dataclass(slots=True)
