@@ -113,6 +113,8 @@ class Worker:
         self.consumer: Consumer[Any] = Consumer(name, build, stages)
         self.recorder = Recorder(store, name, build, self.run_id)
         self.position = 0
+        self.skipped: frozenset[int] = frozenset()
+        """Positions of inputs that the operator lets it pass over."""
         self.ready = asyncio.Event()
         self._stages = tuple(stages)
         self._configuration_sha256 = configuration_sha256
@@ -121,7 +123,6 @@ class Worker:
         self._committed_position = 0
         self._committed_at = 0.0
         self._versions: dict[str, int] = {}
-        self._skipped: frozenset[int] = frozenset()
         self._speed = 1.0
         self._speed_changed = asyncio.Event()
         self._lag_seconds = 0.0
@@ -136,7 +137,7 @@ class Worker:
     def is_input(self, event: Recorded) -> bool:
         """Own emissions read back are no inputs, nor is what the operator let it pass over."""
         own = event.worker == self.name and event.is_emission
-        return not own and event.position not in self._skipped
+        return not own and event.position not in self.skipped
 
     async def run(self) -> None:
         """Recover, then consume until cancelled. Raises what made it stop."""
@@ -184,7 +185,7 @@ class Worker:
         started = time.perf_counter()
         self.consumer = Consumer(self.name, self.build, self._stages)
         self._versions.clear()
-        self._skipped = await load_skips(self.store, self.name)
+        self.skipped = await load_skips(self.store, self.name)
         checkpoint = await self.store.checkpoint(self.name)
         folded = 0
         async for source, own in inputs_with_emissions(self, 0, checkpoint):
