@@ -7,11 +7,20 @@ static method `upcast_v<old>_v<new>`, then run `python -m tests.domain.event_fix
 from __future__ import annotations
 
 import json
-from typing import Any
+from datetime import datetime
+from typing import Any, ClassVar
 
+import msgspec
 import pytest
 
-from domain.event import Body, body_types, decode_body, encode_body
+from domain.event import (
+    Body,
+    MarketEvent,
+    body_class,
+    body_types,
+    decode_body,
+    encode_body,
+)
 from domain.events.system import POSITION_MAX
 from tests.domain.event_fixtures import fixture_of, path_of, shape_sha256, stored_fixtures
 from tests.store.samples import body_classes
@@ -69,6 +78,24 @@ def test_no_type_that_was_ever_stored_is_gone() -> None:
 def test_a_run_of_the_first_version_takes_all_before_it_for_an_earlier_runs() -> None:
     body: Any = read("WorkerStarted", 1, "full")
     assert body.resumed_after == POSITION_MAX
+
+
+def test_an_upcast_market_event_keeps_its_payload_byte_for_byte() -> None:
+    class FrameOfTwoSchemas(MarketEvent, frozen=True):
+        schema_version: ClassVar[int] = 2
+        received_at: datetime
+        payload: msgspec.Raw
+        feed: str
+
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> dict[str, Any]:
+            return {**state, "feed": "one"}
+
+    body_class.__globals__["_registry"].cache_clear()
+    stored = b'{"received_at":"2026-10-06T14:00:00Z","payload":{"a" : 1.50}}'
+    body = decode_body("FrameOfTwoSchemas", 1, stored)
+    assert isinstance(body, FrameOfTwoSchemas)
+    assert (bytes(body.payload), body.feed) == (b'{"a" : 1.50}', "one")
 
 
 def test_a_change_of_a_default_or_of_a_field_changes_the_shape_and_prose_does_not() -> None:
