@@ -20,6 +20,7 @@ from run import log, metrics
 from run.build import build_id
 from run.config import Settings, SettingsError, load_settings, shown
 from run.feeds.start import write_missing_parameters
+from run.stopped import StartAgain
 from run.worker import Recorder, innermost
 from store.errors import StoreError
 from store.postgres import PostgresStore
@@ -111,9 +112,12 @@ def serve(name: str, main: Main) -> int:
     except (StoreError, OSError) as error:
         structlog.get_logger(f"striketape.{name}").error("cannot go on", error=str(error))
         return 1
-    except BaseExceptionGroup as error:
-        structlog.get_logger(f"striketape.{name}").error(
-            "cannot go on", error=repr(innermost(error))
-        )
+    except (BaseExceptionGroup, StartAgain) as error:
+        first = innermost(error)
+        logger = structlog.get_logger(f"striketape.{name}")
+        if isinstance(first, StartAgain):
+            logger.warning("starts again", reason=str(first))
+            return 0
+        logger.error("cannot go on", error=repr(first))
         return 1
     return 0

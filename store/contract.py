@@ -10,6 +10,7 @@ Errors:
      +-- OutcomeUnknown       the connection was lost in COMMIT and reading back failed too
      +-- StoreUnavailable     nothing was written
      +-- ClockStepped         the database clock jumped; only ClockAccepted is admitted
+     +-- UnreadableEvent      this build cannot read the event at a position
 """
 
 from __future__ import annotations
@@ -53,13 +54,15 @@ class Selection:
     """Which events a reader wants: all conditions must hold; empty means no condition.
 
     `own_clock` adds the ClockTicked and WorkerStarted events of one worker to `types`, which
-    itself must then not name those two.
+    itself must then not name those two. `without` leaves out single positions: they are not even
+    decoded, so that a worker can pass over an event that no build can read.
     """
 
     types: frozenset[str] = frozenset()
     streams: tuple[str, ...] = ()
     own_clock: str = ""
     correlation_id: UUID | None = None
+    without: frozenset[int] = frozenset()
 
     @property
     def takes_all(self) -> bool:

@@ -215,6 +215,8 @@ class Reader:
             conditions.append(f"({' OR '.join(either)})")
         if selection.streams:
             conditions.append(f"stream = ANY ({parameter(list(selection.streams))}::text[])")
+        if selection.without:
+            conditions.append(f"position <> ALL ({parameter(sorted(selection.without))}::bigint[])")
         if selection.correlation_id is not None:
             story = parameter(selection.correlation_id)
             # Of market events only emissions have their story indexed, and the root of one: it is
