@@ -280,7 +280,7 @@ async def timeline(store: EventStore, arguments: argparse.Namespace) -> int:
 async def verify_worker(store: EventStore, name: str, settings: Settings) -> dict[str, Any]:
     """Run one worker's stages again over all it consumed and compare every emission."""
     worker = Worker(name, WORKERS[name](settings), store, build_id())
-    worker._skipped = await load_skips(store, name)
+    worker.skipped = await load_skips(store, name)
     checkpoint = await store.checkpoint(name)
     progress = Progress(f"verify {name}", checkpoint)
     inputs = emissions = different = 0

@@ -119,6 +119,7 @@ class Trader:
             configuration_sha256=process.configuration_sha256,
             on_committed=self._on_committed,
             on_stopped=self._on_stopped,
+            cache=process.state_cache(),
             figures=self._figures,
         )
         self.broker = broker or IbOrders(

@@ -27,11 +27,14 @@ from domain.events.system import (
 )
 from domain.stage import Consumer, Stage
 from run import metrics
+from run.snapshots import StateCache
 from run.stopped import PoisonInput, stand
 from run.worker_commits import Commits, Committed
+from run.worker_snapshots import WorkerSnapshots
 from store.contract import Appended, EventStore, Selection
 from store.errors import UnreadableEvent
 
+INPUTS_PER_PAGE_MAX = 1_000
 INPUTS_PER_COMMIT_MAX = 500
 CHECKPOINT_LAG_SECONDS_MAX = 0.25
 HEARTBEAT_SECONDS = 2.0
@@ -107,6 +110,7 @@ class Worker:
         on_committed: Committed | None = None,
         on_stopped: Callable[[PoisonInput], None] | None = None,
         figures: Callable[[], dict[str, float]] | None = None,
+        cache: StateCache | None = None,
     ) -> None:
         self.name = name
         self.store = store
@@ -115,13 +119,15 @@ class Worker:
         self.consumer: Consumer[Any] = Consumer(name, build, stages)
         self.recorder = Recorder(store, name, build, self.run_id)
         self.position = 0
+        self.skipped: frozenset[int] = frozenset()
+        """Positions of inputs that the operator lets it pass over."""
         self.ready = asyncio.Event()
         self._stages = tuple(stages)
         self._configuration_sha256 = configuration_sha256
         self._on_stopped = on_stopped
         self._figures = figures or dict
+        self._snapshots = WorkerSnapshots(cache, name)
         self._commits = Commits(name, build, store, on_committed)
-        self._skipped: frozenset[int] = frozenset()
         self._speed = 1.0
         self._speed_changed = asyncio.Event()
         self._lag_seconds = 0.0
@@ -131,12 +137,12 @@ class Worker:
     def selection(self) -> Selection:
         """What this worker reads: its stages' types, the clock's base, and its own ticks."""
         types = self.consumer.types - {"ClockTicked", "WorkerStarted"}
-        return Selection(types=types | {"ClockStarted"}, own_clock=self.name, without=self._skipped)
+        return Selection(types=types | {"ClockStarted"}, own_clock=self.name, without=self.skipped)
 
     def is_input(self, event: Recorded) -> bool:
         """Own emissions read back are no inputs, nor is what the operator let it pass over."""
         own = event.worker == self.name and event.is_emission
-        return not own and event.position not in self._skipped
+        return not own and event.position not in self.skipped
 
     async def run(self) -> None:
         """Recover, then consume until cancelled. Raises what made it stop.
@@ -167,6 +173,7 @@ class Worker:
         await self.start()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._consume(), name=f"{self.name}.consume")
+            tasks.create_task(self._snapshots.run(), name=f"{self.name}.snapshots")
             tasks.create_task(self._tick(), name=f"{self.name}.tick")
             tasks.create_task(self._beat(), name=f"{self.name}.heartbeat")
 
@@ -190,25 +197,33 @@ class Worker:
         self.ready.set()
 
     async def recover(self) -> None:
-        """Fold inputs and recorded emissions, in the order of consumption, up to the checkpoint."""
+        """Fold inputs and recorded emissions, in the order of consumption, up to the checkpoint:
+        from the newest snapshot, or all of them.
+        """
         started = time.perf_counter()
         self.consumer = Consumer(self.name, self.build, self._stages)
         self._commits.versions.clear()
-        self._skipped = await load_skips(self.store, self.name)
+        self.skipped = await load_skips(self.store, self.name)
         checkpoint = await self.store.checkpoint(self.name)
-        folded = 0
         self.position = self._commits.position = checkpoint
+        folded = after = 0
+        snapshot = await self._snapshots.newest(checkpoint)
+        if snapshot is not None:
+            after = snapshot.position
+            self.consumer.states, self._speed = snapshot.states, snapshot.speed
         try:
-            async for source, own in inputs_with_emissions(self, 0, checkpoint):
+            async for source, own in inputs_with_emissions(self, after, checkpoint):
                 self._fold(source, own)
                 folded += 1
                 if folded % 1_000 == 0:
                     await asyncio.sleep(0)
         except UnreadableEvent as error:
             raise PoisonInput(error, error, in_recovery=True) from error
+        self._snapshots.count(folded)
         self._log.info(
             "recovered",
             position=checkpoint,
+            from_snapshot=after,
             inputs=folded,
             seconds=round(time.perf_counter() - started, 3),
         )
@@ -222,8 +237,11 @@ class Worker:
 
     async def _consume(self) -> None:
         try:
-            async for events, scanned in self.store.subscribe(self.position, self.selection):
+            pages = self.store.subscribe(self.position, self.selection, INPUTS_PER_PAGE_MAX)
+            async for events, scanned in pages:
                 await self.take(events, scanned)
+                if len(events) < INPUTS_PER_PAGE_MAX and self._commits.position == self.position:
+                    self._snapshots.offer(self.position, self.consumer.states, self._speed)
         except UnreadableEvent as error:
             await self._take_up_to(error.position - 1)
             raise PoisonInput(error, error) from error
@@ -259,6 +277,7 @@ class Worker:
                 raise PoisonInput(event, error) from error
             metrics.STEP_SECONDS.labels(self.name).observe(time.perf_counter() - began)
             self.position = event.position
+            self._snapshots.count(1)
             inputs.append(event)
             batch.extend(emitted)
             # A decision leaves at once; numbers and silence may share a commit.

@@ -44,6 +44,8 @@ async def test_entries_are_cancelled_and_an_alert_raised_when_the_trader_stands(
                         codes.add(event.body.code)
                 if "WORKER_STOPPED" in codes and "stopped" in states:
                     break
+            while not trader.effect.entries_stopped:
+                await asyncio.sleep(0.01)
         assert not task.done()
     finally:
         task.cancel()

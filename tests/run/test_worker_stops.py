@@ -145,7 +145,7 @@ async def test_skip_passes_over_that_input_alone_live_and_in_every_later_fold(
     await again.recover()
     assert again.consumer.states[0].halts == 2
     verified = worker(store, FragileStage("w2"))
-    verified._skipped = await load_skips(store, NAME)
+    verified.skipped = await load_skips(store, NAME)
     positions = []
     async for source, own in inputs_with_emissions(verified, 0, await store.checkpoint(NAME)):
         assert verified.consumer.verify(source, own) == []
