@@ -22,6 +22,7 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.event import Proposed, Recorded
+from store.shards import Shard
 
 PAGE_EVENTS_MAX = 5_000
 
@@ -55,7 +56,9 @@ class Selection:
 
     `own_clock` adds the ClockTicked and WorkerStarted events of one worker to `types`, which
     itself must then not name those two. `without` leaves out single positions: they are not even
-    decoded, so that a worker can pass over an event that no build can read.
+    decoded, so that a worker can pass over an event that no build can read. `category` is the part
+    of the stream's name before its first slash; `shard` the share of one of several consumers, each
+    with a checkpoint of its own (Shard.consumer).
     """
 
     types: frozenset[str] = frozenset()
@@ -63,6 +66,8 @@ class Selection:
     own_clock: str = ""
     correlation_id: UUID | None = None
     without: frozenset[int] = frozenset()
+    category: str = ""
+    shard: Shard | None = None
 
     @property
     def takes_all(self) -> bool:

@@ -99,6 +99,8 @@ async def test_it_stops_at_the_input_and_all_before_it_is_committed(store: Postg
         beat = (await wait_for(store, body.position, "ProcessHeartbeat")).body
         while isinstance(beat, ProcessHeartbeat) and beat.state != "stopped":
             beat = (await wait_for(store, await store.head(), "ProcessHeartbeat")).body
+        while not told:
+            await asyncio.sleep(0.01)
         assert not task.done()
     assert (body.position, body.input_type, body.error) == (2, "HaltRequested", "ZeroDivisionError")
     assert body.detail == "a rule divides by nothing"
