@@ -13,6 +13,7 @@ from domain.event import derived_id
 from domain.events.controls import AlertRaised
 from domain.events.system import ProcessFault, ProcessHeartbeat
 from run.service import Process, serve
+from run.workers import WORKERS
 from store.contract import Selection
 from store.partitions import make_partitions_ahead
 
@@ -83,10 +84,9 @@ class Keeper:
             return
         self._stopped[beat.process] = now
         place = int(beat.figures.get("stopped_at", 0))
-        text = (
-            f"{beat.process} still stands before input {place}: decide with "
-            "python -m run.worker_control"
-        )
+        text = f"{beat.process} still stands before input {place}"
+        if beat.process in WORKERS:
+            text += ": decide with python -m run.worker_control"
         await self._alert("critical", "WORKER_STOPPED", text, now.isoformat())
 
     async def _beat(self) -> None:
