@@ -4,7 +4,6 @@ signals to stop."""
 from __future__ import annotations
 
 import asyncio
-import platform
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -18,15 +17,14 @@ import uvloop
 from domain.events.system import ProcessStarted
 from domain.parameters import PARAMETERS
 from run import log, metrics
-from run.build import build_id, code_sha256
+from run.build import build_id
 from run.config import Settings, SettingsError, load_settings, shown
 from run.feeds.start import write_missing_parameters
-from run.snapshots import StateCache
+from run.snapshots import StateCache, state_cache
 from run.stopped import StartAgain
 from run.worker import Recorder, innermost
 from store.errors import StoreError
 from store.postgres import PostgresStore
-from store.snapshots import SnapshotTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +45,7 @@ class Process:
 
     def state_cache(self) -> StateCache | None:
         """The snapshots of this process; None when there is no secret to sign them with."""
-        secret = self.settings.publication_secret.get_secret_value().encode()
-        if not secret:
-            self.log.info("no snapshots: STRIKETAPE_PUBLICATION_SECRET must be set to sign them")
-            return None
-        code = f"{code_sha256()} {platform.python_version()} {self.configuration_sha256}"
-        return StateCache(SnapshotTable(self.store.connect_writer), secret, self.build, code)
+        return state_cache(self.store, self.settings, self.build, self.configuration_sha256)
 
 
 Main = Callable[[Process], Awaitable[None]]

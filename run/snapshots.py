@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import pickle
+import platform
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,8 +20,11 @@ from typing import Any, TypeVar
 import structlog
 
 from domain.event import Recorded
+from run.build import code_sha256
+from run.config import Settings
 from store.contract import PAGE_EVENTS_MAX, EventStore, Selection
 from store.errors import StoreError
+from store.postgres import PostgresStore
 from store.snapshots import Maker, SnapshotRow, SnapshotTable
 
 PICKLE_PROTOCOL = 5
@@ -111,6 +115,24 @@ class StateCache:
 def pickled(state: object) -> bytes:
     """The bytes of a state. Exact: floats, decimals, sets and shared references come back."""
     return pickle.dumps(state, PICKLE_PROTOCOL)
+
+
+def state_cache(
+    store: PostgresStore, settings: Settings, build: str, configuration_sha256: str = ""
+) -> StateCache | None:
+    """The cache of this code over a log; None when there is no secret to sign with.
+
+    A worker gives the hash of its settings, which its stages depend on; a view gives none, so that
+    every process can go on from another's.
+    """
+    secret = settings.publication_secret.get_secret_value().encode()
+    if not secret:
+        structlog.get_logger("striketape.snapshots").info(
+            "no snapshots: STRIKETAPE_PUBLICATION_SECRET must be set to sign them"
+        )
+        return None
+    code = f"{code_sha256()} {platform.python_version()} {configuration_sha256}".rstrip()
+    return StateCache(SnapshotTable(store.connect_writer), secret, build, code)
 
 
 async def folded(
