@@ -197,10 +197,16 @@ def _grade(seconds: float, up_to: float, degraded_to: float) -> str:
 
 
 def _process(body: dict[str, Any], age_seconds: float) -> Row:
+    state = body["state"]
+    status = _grade(age_seconds, HEARTBEAT_UP_SECONDS, HEARTBEAT_DOWN_SECONDS)
+    if state == "stopped":
+        # Alive, and deciding nothing until the operator says so (run/worker_control.py).
+        state = f"stopped before input {body['figures'].get('stopped_at', 0):.0f}"
+        status = DOWN
     return {
         "name": body["process"],
-        "state": body["state"],
-        "status": _grade(age_seconds, HEARTBEAT_UP_SECONDS, HEARTBEAT_DOWN_SECONDS),
+        "state": state,
+        "status": status,
         "age_seconds": age_seconds,
         "position": body["position"],
         "figures": {name: f"{value:g}" for name, value in body["figures"].items()},

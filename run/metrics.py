@@ -41,6 +41,9 @@ LAG_SECONDS = Gauge(
     "striketape_lag_seconds", "Real age of the last consumed event when it was consumed", ["worker"]
 )
 POSITION = Gauge("striketape_position", "Consumed position", ["worker"])
+STOPPED_AT = Gauge(
+    "striketape_worker_stopped_at", "Input before which a worker stands, 0 for none", ["worker"]
+)
 FEED_MESSAGES = Counter("striketape_feed_messages_total", "Messages received", ["feed"])
 FEED_REJECTED = Counter("striketape_feed_rejected_total", "Messages not readable", ["feed"])
 FEED_UP = Gauge("striketape_feed_up", "1 while the feed is connected or ready", ["feed"])

@@ -310,6 +310,7 @@ async def main(process: Process, now: Callable[[], datetime] = _now) -> None:
             configuration_sha256=process.configuration_sha256,
             on_committed=lambda events: emitted[0].carry_out(events),
             figures=lambda: emitted[0].figures(),
+            cache=process.state_cache(),
         )
         outbox = Outbox(process, worker, desks, now)
         emitted.append(outbox)

@@ -21,6 +21,8 @@ from run.build import build_id
 from run.command_line import command_line
 from run.config import Settings, SettingsError, load_settings, require, shown
 from run.feeds.start import write_missing_parameters
+from run.snapshots import StateCache, state_cache
+from run.stopped import StartAgain
 from run.worker import Recorder, innermost
 from store.errors import StoreError
 from store.postgres import PostgresStore
@@ -41,6 +43,10 @@ class Process:
     @property
     def configuration_sha256(self) -> str:
         return sha256(orjson.dumps(shown(self.settings), option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+    def state_cache(self) -> StateCache | None:
+        """The snapshots of this process; None when there is no secret to sign them with."""
+        return state_cache(self.store, self.settings, self.build, self.configuration_sha256)
 
 
 Main = Callable[[Process], Awaitable[None]]
@@ -124,9 +130,12 @@ def serve(name: str, main: Main, needs: Sequence[str] = ()) -> int:
     except (StoreError, OSError) as error:
         structlog.get_logger(f"striketape.{name}").error("cannot go on", error=str(error))
         return 1
-    except BaseExceptionGroup as error:
-        structlog.get_logger(f"striketape.{name}").error(
-            "cannot go on", error=repr(innermost(error))
-        )
+    except (BaseExceptionGroup, StartAgain) as error:
+        first = innermost(error)
+        logger = structlog.get_logger(f"striketape.{name}")
+        if isinstance(first, StartAgain):
+            logger.warning("starts again", reason=str(first))
+            return 0
+        logger.error("cannot go on", error=repr(first))
         return 1
     return 0

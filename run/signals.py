@@ -17,6 +17,7 @@ async def main(process: Process) -> None:
         process.store,
         process.build,
         configuration_sha256=process.configuration_sha256,
+        cache=process.state_cache(),
     )
     await worker.run()
 

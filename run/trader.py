@@ -25,6 +25,7 @@ from run.cancel_journal import CancelJournal
 from run.command_line import command_line
 from run.order_effect import OrderEffect
 from run.service import Process, serve
+from run.stopped import PoisonInput
 from run.worker import Worker
 from run.workers import WORKERS
 from store.errors import StoreError
@@ -118,6 +119,8 @@ class Trader:
             process.build,
             configuration_sha256=process.configuration_sha256,
             on_committed=self._on_committed,
+            on_stopped=self._on_stopped,
+            cache=process.state_cache(),
             figures=self._figures,
         )
         self.broker = broker or IbOrders(
@@ -137,6 +140,13 @@ class Trader:
     def _on_committed(self, emitted: Sequence[Recorded]) -> None:
         self.effect.on_committed(emitted)
         metrics.count_outcomes(emitted)
+
+    def _on_stopped(self, poison: PoisonInput) -> None:
+        """Nobody decides while the worker stands: entries end, protective stops rest at the broker.
+
+        The worker raises the alert; what the broker says goes on being recorded.
+        """
+        self.cancel_entries(f"the trader stands before {poison}")
 
     def _figures(self) -> dict[str, float]:
         metrics.BROKER_CONNECTED.labels("trader").set(self.broker.is_connected)
@@ -189,7 +199,7 @@ class Trader:
             await asyncio.sleep(HALT_POLL_SECONDS)
 
     def cancel_entries(self, reason: str) -> None:
-        """Entries may be cancelled without the log: journalled first, each singly."""
+        """Entries may be cancelled without a decision: journalled first, each singly."""
         self.effect.stop_entries(reason)
         for order_ref, order_id in sorted(self.effect.live_entries.items()):
             self.journal.write(

@@ -26,7 +26,7 @@ from domain.event import (
     event_type,
 )
 from domain.events.system import ClockAccepted, ClockStarted
-from store.errors import IdConflict
+from store.errors import IdConflict, UnreadableEvent
 
 if TYPE_CHECKING:
     import asyncpg
@@ -38,6 +38,10 @@ COLUMNS = (
     "position, stream, version, type, schema, event_id, occurred_at, recorded_at, market_time,"
     " causation_id, correlation_id, worker, build, input_position, ordinal, data"
 )
+
+
+# What a decoder or an upcaster raises over data that is not what it expects.
+_NOT_DECODED = (LookupError, ValueError, TypeError, AttributeError, msgspec.MsgspecError)
 
 
 class Prepared(msgspec.Struct, frozen=True, gc=False):
@@ -120,6 +124,14 @@ def accepts_clock(events: Sequence[Prepared]) -> bool:
 
 
 def recorded(row: asyncpg.Record) -> Recorded:
-    """The event of a row of COLUMNS, its body decoded and upcast."""
-    values: Sequence[Any] = (*row[:15], body_decoder(row[3], row[4])(row[15]))
+    """The event of a row of COLUMNS, its body decoded and upcast.
+
+    Raises:
+        UnreadableEvent: this build cannot decode the body.
+    """
+    try:
+        body = body_decoder(row[3], row[4])(row[15])
+    except _NOT_DECODED as error:
+        raise UnreadableEvent(row[0], row[3], row[5], str(error)) from error
+    values: Sequence[Any] = (*row[:15], body)
     return Recorded(*values)

@@ -15,7 +15,8 @@ from run.build import build_id
 from run.config import Settings
 from run.worker import Worker, load_skips
 from run.workers import WORKERS
-from store.contract import PAGE_EVENTS_MAX, EventStore
+from store.contract import PAGE_EVENTS_MAX, EventStore, Selection
+from store.errors import UnreadableEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,24 @@ class Place:
 async def places(
     store: EventStore, workers: Sequence[str], up_to: int, page: int = PAGE_EVENTS_MAX
 ) -> AsyncIterator[Place]:
-    """Every position from 1 to `up_to`, read `page` events at a time."""
+    """Every position from 1 to `up_to`, read `page` events at a time; an event that cannot be read
+    is left out when the operator let a worker pass over it.
+
+    Raises:
+        UnreadableEvent: nobody passed over it.
+    """
     after = 0
+    skipped = frozenset[int]().union(*[await load_skips(store, name) for name in workers])
+    unreadable: set[int] = set()
     while after < up_to:
-        events = await store.read(after, limit=page, up_to=up_to)
+        selection = Selection(without=frozenset(unreadable))
+        try:
+            events = await store.read(after, selection, page, up_to)
+        except UnreadableEvent as error:
+            if error.position not in skipped:
+                raise
+            unreadable.add(error.position)
+            continue
         last = events[-1].position if len(events) == page else up_to
         emitted: dict[int, dict[str, list[Recorded]]] = {}
         for name in workers:
@@ -43,6 +58,8 @@ async def places(
                 emitted.setdefault(own.input_position, {}).setdefault(name, []).append(own)
         found = {event.position: event for event in events}
         for position in range(after + 1, last + 1):
+            if position in unreadable:
+                continue
             yield Place(position, found.get(position), emitted.get(position, {}))
         after = last
 

@@ -98,3 +98,31 @@ async def test_a_fault_is_an_alert_that_names_process_and_cause(
     assert [event.body.code for event in found] == ["PROCESS_FAULT"]
     assert found[0].body.text == "trader stopped: StageDefect"
     assert found[0].body.severity == "critical"
+
+
+async def test_a_worker_that_stands_is_named_again_until_somebody_decides(
+    store: PostgresStore, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "ROUND_SECONDS", 0.02)
+    monkeypatch.setattr(keeper, "REMIND_EVERY", timedelta(seconds=0.05))
+    beat = ProcessHeartbeat(
+        process="trader", run_id="r", state="stopped", position=6, figures={"stopped_at": 7.0}
+    )
+    saying: list[asyncio.Task[None]] = []
+
+    async def say() -> None:
+        while True:
+            await process.recorder.record("heartbeat/trader", beat)
+            await asyncio.sleep(0.02)
+
+    def enough(found: list[Recorded]) -> bool:
+        if not saying:
+            saying.append(asyncio.create_task(say()))
+        return len(found) >= 2
+
+    try:
+        found = await alerts_when(store, process, enough)
+    finally:
+        saying[0].cancel()
+    assert {event.body.code for event in found} == {"WORKER_STOPPED"}
+    assert "trader still stands before input 7" in found[0].body.text
