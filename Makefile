@@ -61,11 +61,20 @@ bench: venv ## measure, one JSON line each
 crash: venv ## kill processes while they trade: SEEDS=20, goes on where it stopped; SEED=7 repeats one
 	@SEED=$(SEED) SEEDS=$(SEEDS) $(PY) -m tests.crash.many_seeds
 
+.PHONY: docs
+docs: venv ## write the generated pages, and fixtures of new versions of events
+	@$(PY) -m domain.risk.codes > docs/denials.md
+	@$(PY) -m run.event_catalogue > docs/events.md
+	@$(PY) -m tests.domain.event_fixtures
+
 migrate: venv ## bring the database of DATABASE_URL up to date
 	@$(PY) -m run.migrate
 
 up: ## the services in containers, for real use
 	docker compose up --build --detach
+
+compose-config: venv ## whether Compose accepts compose.yaml with this .env
+	@$(VENV)/bin/docker-compose -f compose.yaml config --quiet
 
 down:
 	docker compose down

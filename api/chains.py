@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from api.event_rows import envelope, from_recorded
+from api.event_rows import from_recorded
+from api.log_pages import LogPages
+from api.subjects import envelopes
 from domain.event import Recorded
 from store.contract import EventStore
 
@@ -30,12 +32,16 @@ class Chain:
     missing_cause: UUID | None
     is_cut: bool
 
-    def as_json(self) -> dict[str, Any]:
+    async def as_json(self, pages: LogPages) -> dict[str, Any]:
+        events = [self.event, *self.causes, *(effect for effect, _ in self.effects)]
+        shown = await envelopes(pages, [from_recorded(event) for event in events])
+        effects = shown[1 + len(self.causes) :]
         return {
-            "event": envelope(from_recorded(self.event)),
-            "causes": [envelope(from_recorded(cause)) for cause in self.causes],
+            "event": shown[0],
+            "causes": shown[1 : 1 + len(self.causes)],
             "effects": [
-                envelope(from_recorded(effect)) | {"depth": depth} for effect, depth in self.effects
+                effect | {"depth": depth}
+                for effect, (_, depth) in zip(effects, self.effects, strict=True)
             ],
             "missing_cause": None if self.missing_cause is None else str(self.missing_cause),
             "is_cut": self.is_cut,

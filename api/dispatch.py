@@ -32,6 +32,7 @@ from api.errors import (
 )
 from api.sessions import Session, csrf_is_right
 from store.errors import IdConflict, StoreError
+from store.patience import LOST
 
 BODY_BYTES_MAX = 16 * 1_024
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
@@ -127,7 +128,7 @@ def endpoint(route: ApiRoute, desk: Desk) -> Callable[[Request], Awaitable[Respo
                 ),
                 request.state.request_id,
             )
-        except (StoreError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except (StoreError, asyncpg.PostgresError, *LOST) as error:
             _log.error("the log is not available: %r", error)
             return answer(
                 log_unavailable(f"the log must be reachable, was: {type(error).__name__}"),

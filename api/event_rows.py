@@ -23,10 +23,13 @@ _SUMMARY_FIELDS = (
     "symbol", "strategy", "direction", "purpose", "action", "side", "quantity", "structure",
     "order_type", "limit_price", "price", "state", "verdict", "approved", "accepted", "clean",
     "units", "denials", "condition", "measured", "threshold", "code", "severity", "kind",
-    "vendor", "tier", "channel", "title", "reason", "realised_pnl", "stop_price", "mark", "feed",
-    "cause", "process", "worker", "text", "report_id", "comment", "who", "order_ref",
-    "position_id", "signal_id", "delivery_id", "approval_id",
+    "vendor", "tier", "channel", "title", "targets", "verb", "command", "argument", "reason",
+    "realised_pnl", "stop_price", "mark", "feed", "cause", "process", "worker", "text",
+    "evidence", "via", "report_id", "comment", "who", "order_ref", "position_id", "signal_id",
+    "attempt", "delivery_id", "approval_id",
 )  # fmt: skip
+_BARE_IDS = frozenset({"delivery_id", "approval_id"})
+"""They say nothing to a reader: shown only where nothing else can be said."""
 
 
 def from_recorded(event: Recorded) -> LogRow:
@@ -44,25 +47,28 @@ def from_recorded(event: Recorded) -> LogRow:
     return row
 
 
-def envelope(row: LogRow) -> dict[str, Any]:
-    """The envelope with its summary line, without the payload."""
+def envelope(row: LogRow, subject: Mapping[str, object] | None = None) -> dict[str, Any]:
+    """The envelope with its summary line, without the payload.
+
+    `subject` has the fields of what an event is about that names it by id alone.
+    """
     shown = {name: _plain(value) for name, value in row.items() if name != "data"}
-    shown["summary"] = summary(row["type"], row["data"])
+    shown["summary"] = summary(row["type"], row["data"], subject or {})
     return shown
 
 
-def with_payload(row: LogRow, *, full: bool = False) -> dict[str, Any]:
-    """The envelope and the payload as stored, cut when it is very long."""
+def payload(row: LogRow, *, full: bool = False) -> dict[str, Any]:
+    """The payload as stored, cut when it is very long."""
     data: str = row["data"]
     cut = not full and len(data) > PAYLOAD_CHARACTERS_MAX
-    return envelope(row) | {
+    return {
         "payload_text": data[:PAYLOAD_CHARACTERS_MAX] if cut else data,
         "payload_characters": len(data),
         "payload_is_cut": cut,
     }
 
 
-def summary(event_type: str, data: str) -> str:
+def summary(event_type: str, data: str, subject: Mapping[str, object]) -> str:
     """One line that says what happened; the type itself is shown beside it."""
     try:
         body = msgspec.json.decode(data)
@@ -70,8 +76,11 @@ def summary(event_type: str, data: str) -> str:
         return ""
     if not isinstance(body, Mapping):
         return ""
+    body = {**subject, **body}
     parts: list[str] = []
     for name in _SUMMARY_FIELDS:
+        if name in _BARE_IDS and parts:
+            continue
         text = _part(name, body.get(name))
         if text and text not in parts:
             parts.append(text)

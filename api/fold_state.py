@@ -14,7 +14,7 @@ from domain.event import Recorded
 from domain.instruments import Structure
 
 ROWS_MAX = 2_000
-"""Rows kept of one table: the oldest that is over goes first."""
+"""Rows that the page keeps of one table: the oldest that is over goes first."""
 
 Row = dict[str, Any]
 Table = dict[str, Row]
@@ -38,6 +38,7 @@ class DeskFold:
     broker: Row = field(default_factory=dict)
     account: Row = field(default_factory=dict)
     session: Row = field(default_factory=dict)
+    rows_max: int = ROWS_MAX
 
     def add(self, table: Table, key: str, event: Recorded, row: Row) -> None:
         row |= {
@@ -48,7 +49,7 @@ class DeskFold:
             "as_of": at(event.market_time),
         }
         table[key] = row
-        if len(table) > ROWS_MAX:
+        if len(table) > self.rows_max:
             over = next((k for k, r in table.items() if r.get("is_over")), next(iter(table)))
             del table[over]
 

@@ -20,6 +20,8 @@ from api.desk_tables import DeskTables
 from api.fold_state import DeskFold, Row, at
 from api.log_pages import LogPages
 from api.settings import ApiSettings
+from store.errors import StoreError
+from store.patience import LOST
 from store.reading import Pool
 
 UP, DEGRADED, DOWN = "up", "degraded", "down"
@@ -76,7 +78,7 @@ class HealthReader:
             beats, channels = await self._tails(now)
             postgres = await self._postgres_section(fold)
             consumers = await self._consumers(now)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except (StoreError, asyncpg.PostgresError, *LOST) as error:
             return self._without_log(now, redis, type(error).__name__)
         feeds = [_feed(row, now) for row in fold.feeds.values()]
         sections: Row = {
@@ -195,10 +197,16 @@ def _grade(seconds: float, up_to: float, degraded_to: float) -> str:
 
 
 def _process(body: dict[str, Any], age_seconds: float) -> Row:
+    state = body["state"]
+    status = _grade(age_seconds, HEARTBEAT_UP_SECONDS, HEARTBEAT_DOWN_SECONDS)
+    if state == "stopped":
+        # Alive, and deciding nothing until the operator says so (run/worker_control.py).
+        state = f"stopped before input {body['figures'].get('stopped_at', 0):.0f}"
+        status = DOWN
     return {
         "name": body["process"],
-        "state": body["state"],
-        "status": _grade(age_seconds, HEARTBEAT_UP_SECONDS, HEARTBEAT_DOWN_SECONDS),
+        "state": state,
+        "status": status,
         "age_seconds": age_seconds,
         "position": body["position"],
         "figures": {name: f"{value:g}" for name, value in body["figures"].items()},

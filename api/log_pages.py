@@ -164,6 +164,13 @@ class LogPages:
         rows = await self._pool.fetch(_TAILS, list(streams), since)
         return [dict(row) for row in rows]
 
+    async def of_types(
+        self, streams: Sequence[str], types: Sequence[str], since: datetime, until: datetime
+    ) -> list[LogRow]:
+        """Stream and data of the events of these types in these streams, oldest first."""
+        rows = await self._pool.fetch(_OF_TYPES, list(streams), list(types), since, until)
+        return [dict(row) for row in rows]
+
     async def streams_under(self, *prefixes: str) -> list[str]:
         """Names of the streams under these prefixes. Looks at every stream: ask seldom."""
         patterns = [_literal(prefix) + "%" for prefix in prefixes]
@@ -258,4 +265,10 @@ _TAILS = f"""
     ) AS e ON true
     WHERE s.stream = ANY ($1::text[]) ORDER BY s.stream
 """  # noqa: S608 only constants are put in
+_OF_TYPES = """
+    SELECT stream, data FROM events
+    WHERE stream = ANY ($1::text[]) AND type = ANY ($2::text[]) AND retention = 'desk'
+        AND recorded_at >= $3 AND recorded_at < $4
+    ORDER BY position
+"""
 _STREAMS = "SELECT stream FROM streams WHERE stream LIKE ANY ($1::text[]) ORDER BY stream"

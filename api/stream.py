@@ -17,8 +17,9 @@ from api.control_models import StreamQuery
 from api.desk import Desk
 from api.dispatch import Call, cookie_name
 from api.errors import ApiError, bad_field
-from api.event_rows import envelope, from_recorded
+from api.event_rows import from_recorded
 from api.fold_state import Row
+from api.subjects import envelopes
 from domain.event import DeskEvent, Recorded
 from store.contract import Selection
 
@@ -133,8 +134,8 @@ async def _merged(
                 events, _ = await pages.get()
         except TimeoutError:
             continue
-        for event in events:
-            yield _frame("event", envelope(from_recorded(event)), event.position)
+        for shown in await envelopes(desk.pages, [from_recorded(event) for event in events]):
+            yield _frame("event", shown, shown["position"])
 
 
 def _frame(name: str, data: object, position: int | None = None) -> bytes:

@@ -13,8 +13,9 @@ from api.chains import chain_of
 from api.control_models import EventQuery, TimelineQuery
 from api.dispatch import Call, json_answer
 from api.errors import bad_field, not_found
-from api.event_rows import envelope, from_recorded, with_payload
+from api.event_rows import from_recorded, payload
 from api.log_pages import Filter
+from api.subjects import envelopes
 
 
 async def timeline(call: Call) -> Response:
@@ -42,7 +43,7 @@ async def timeline(call: Call) -> Response:
         until=until,
         time_kind=query.time,
     )
-    rows = [envelope(row) for row in page.rows]
+    rows = await envelopes(call.desk.pages, page.rows)
     return json_answer({"events": rows, "next": page.next, "head": page.head})
 
 
@@ -53,7 +54,9 @@ async def event(call: Call) -> Response:
     if found is None:
         raise not_found("event id", f"event {event_id} must be on the log, was not")
     full = call.queried(EventQuery).full
-    return json_answer(with_payload(from_recorded(found), full=full))
+    row = from_recorded(found)
+    (shown,) = await envelopes(call.desk.pages, [row])
+    return json_answer(shown | payload(row, full=full))
 
 
 async def chain(call: Call) -> Response:
@@ -62,7 +65,7 @@ async def chain(call: Call) -> Response:
     found = await chain_of(call.desk.store, event_id)
     if found is None:
         raise not_found("event id", f"event {event_id} must be on the log, was not")
-    return json_answer(found.as_json())
+    return json_answer(await found.as_json(call.desk.pages))
 
 
 def _event_id(call: Call) -> UUID:

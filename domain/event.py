@@ -150,6 +150,12 @@ def encode_body(body: Body) -> bytes:
     return msgspec.json.encode(body)
 
 
+@cache
+def _raw_fields(cls: type[MarketEvent]) -> tuple[str, ...]:
+    fields = msgspec.structs.fields(cls)
+    return tuple(field.name for field in fields if field.type is msgspec.Raw)
+
+
 def upcast(cls: type[Body], schema: int, data: dict[str, Any]) -> dict[str, Any]:
     """Bring stored data of an older schema up to `cls.schema_version`.
 
@@ -195,10 +201,13 @@ def body_decoder(name: str, schema: int) -> Callable[[bytes | str], Body]:
 
 
 def _decode_older(cls: type[Body], schema: int, data: bytes | str) -> Body:
-    old = upcast(cls, schema, msgspec.json.decode(data))
+    old = msgspec.json.decode(data)
     if issubclass(cls, DeskEvent):
-        return cls.model_validate(old)
-    return msgspec.convert(old, cls, strict=False)
+        return cls.model_validate(upcast(cls, schema, old))
+    # A payload of a vendor goes past the upcasters as it is, and stays verbatim.
+    verbatim = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+    old |= {name: verbatim[name] for name in _raw_fields(cls) if name in verbatim}
+    return msgspec.json.decode(msgspec.json.encode(upcast(cls, schema, old)), type=cls)
 
 
 def derived_id(*parts: object) -> UUID:

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
+from msgspec import Struct
 from msgspec.structs import replace
+from pydantic import BaseModel
 
 from domain.event import Body, Recorded, derived_id, event_type
 
@@ -188,5 +190,30 @@ _COMPARED = ("stream", "type", "event_id", "occurred_at", "causation_id", "corre
 def _differences(own: Recorded, again: Recorded) -> Iterator[str]:
     for field in _COMPARED:
         was, now = getattr(own, field), getattr(again, field)
-        if was != now:
+        if was == now:
+            continue
+        if field == "body" and type(was) is type(now):
+            for name, old, new in body_differences(was, now):
+                yield f"emission {own.ordinal} {own.type}: {name} was {old!r}, is now {new!r}"
+        else:
             yield f"emission {own.ordinal} {own.type}: {field} was {was!r}, is now {now!r}"
+
+
+def body_differences(was: object, now: object, path: str = "") -> list[tuple[str, Any, Any]]:
+    """(path, old value, new value) of every place in which two bodies of one class differ."""
+    if was == now:
+        return []
+    names: Iterable[str] = ()
+    if type(was) is type(now):
+        if isinstance(was, BaseModel):
+            names = type(was).model_fields
+        elif isinstance(was, Struct):
+            names = was.__struct_fields__
+    found: list[tuple[str, Any, Any]] = []
+    for name in names:
+        inner = f"{path}.{name}" if path else name
+        found += body_differences(getattr(was, name), getattr(now, name), inner)
+    if isinstance(was, tuple) and isinstance(now, tuple) and len(was) == len(now):
+        for index, (old, new) in enumerate(zip(was, now, strict=True)):
+            found += body_differences(old, new, f"{path}[{index}]")
+    return found or [(path, was, now)]

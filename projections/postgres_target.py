@@ -15,6 +15,7 @@ import asyncpg
 
 from projections.audit.rows import Change, Upsert, column
 from projections.projector import RebuildLost, TargetState
+from store.appender import close_quietly
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -42,7 +43,7 @@ class PostgresTarget:
     async def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            await connection.close()
+            await close_quietly(connection)
         if self._beside is not None:
             await self._beside.close()
 

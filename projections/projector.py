@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
@@ -23,13 +23,15 @@ from redis.exceptions import RedisError
 from domain.event import Recorded
 from store.cancellation import raise_if_cancelled
 from store.contract import EventStore, Selection
+from store.errors import UnreadableEvent
+from store.patience import LOST, may_pass
 
 REBUILD_PAGE = 2_000
 IDLE_APPLY_SECONDS = 1.0
 """A position may lag this long behind a log that holds nothing for this projection."""
 _RETRY_SECONDS_MIN = 0.1
-_RETRY_SECONDS_MAX = 5.0
-_LOST = (RedisError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+_RETRY_SECONDS_MAX = 1.0
+_LOST = (RedisError, asyncpg.PostgresError, *LOST)
 
 Effect = TypeVar("Effect")
 EffectIn = TypeVar("EffectIn", contravariant=True)
@@ -46,6 +48,18 @@ class RebuildLost(Exception):
 
 class TargetDamaged(Exception):
     """The target refuses what it must accept: somebody else wrote into it. Built anew, once."""
+
+
+class PoisonEvent(Exception):
+    """A projection cannot project an event, or this build cannot read it. `position` says which."""
+
+    def __init__(self, position: int, what: str, error: Exception) -> None:
+        super().__init__(f"event {position} {what}: {type(error).__name__}: {error}")
+        self.position = position
+
+
+OnStopped = Callable[[str, PoisonEvent], Awaitable[None]]
+"""Gets the name of a projection that stands and what it stands before."""
 
 
 def _never(_: Recorded) -> bool:
@@ -119,17 +133,30 @@ class Projector(Generic[Effect]):
         projection: Projection[Effect],
         target: Target[Effect],
         on_applied: OnApplied | None = None,
+        on_stopped: OnStopped | None = None,
     ) -> None:
         self.projection = projection
         self.position = 0
+        self.stopped_at: int | None = None
+        """The event before which it stands until the process starts anew; None while it follows."""
         self.rebuilds = 0
         self._store = store
         self._target = target
         self._on_applied = on_applied
+        self._on_stopped = on_stopped
         self._log = structlog.get_logger(projection.name)
 
     async def run(self) -> None:
-        """Follow the log until cancelled; waits for a lost Redis or Postgres to come back."""
+        """Follow the log until cancelled; waits for a lost Redis or Postgres to come back.
+
+        Before an event that it cannot project it stands and says so: a restart by itself would meet
+        the event again, and the other projections go on. What a lost connection left unknown is
+        settled by asking the target where it stands: it moves its position by compare and set, so
+        nothing is applied twice.
+
+        Raises:
+            StoreUnavailable: a rebuild could not read the log.
+        """
         delay = _RETRY_SECONDS_MIN
         damaged = False
         while True:
@@ -141,6 +168,10 @@ class Projector(Generic[Effect]):
                     state = await self.rebuild()
                     damaged = False
                 await self._follow(state)
+            except PoisonEvent as error:
+                await self._stand(error)
+            except UnreadableEvent as error:
+                await self._stand(PoisonEvent(error.position, error.type, error))
             except TargetDamaged as error:
                 if damaged:
                     raise
@@ -204,8 +235,22 @@ class Projector(Generic[Effect]):
         self._log.info("rebuilt", projection=self.projection.name, position=state.position)
         return state
 
+    async def _stand(self, poison: PoisonEvent) -> None:
+        """Wait for the end of the process; the target stays as it is."""
+        self.stopped_at = poison.position
+        self._log.error("projection stands", projection=self.projection.name, error=str(poison))
+        if self._on_stopped is not None:
+            await self._on_stopped(self.projection.name, poison)
+        await asyncio.Event().wait()
+
     def _effects(self, events: Sequence[Recorded]) -> list[Effect]:
-        return [effect for event in events for effect in self.projection.effects(event)]
+        found: list[Effect] = []
+        for event in events:
+            try:
+                found.extend(self.projection.effects(event))
+            except Exception as error:
+                raise PoisonEvent(event.position, event.type, error) from error
+        return found
 
     def _wants_rebuild(self, event: Recorded, state: TargetState) -> bool:
         return event.position > state.built_at and self.projection.asks_for_rebuild(event)
@@ -221,6 +266,4 @@ def _heed_cancellation() -> None:
 
 def _is_defect(error: BaseException) -> bool:
     """An error of our statements, not of the connection: waiting would not heal it."""
-    if isinstance(error, asyncpg.PostgresError):
-        return (error.sqlstate or "")[:2] not in ("08", "40", "53", "55", "57")
-    return False
+    return not isinstance(error, RedisError | RebuildLost) and not may_pass(error)

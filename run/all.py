@@ -6,17 +6,19 @@ and a database that `python -m run.migrate` has brought up to date. Ends with Ct
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import signal
 import sys
 from collections.abc import Sequence
 
-from run.config import SettingsError, load_settings
+from run.command_line import command_line
+from run.config import Settings, SettingsError, load_settings
 from run.services import SERVICES
 from run.supervisor import Service, ServiceFailed, Supervisor
 
 METRICS_PORT_FIRST = 9_100
+METRICS_PORT_STEP = 10
+"""Ports from one service to the next: the watchdog gives its child the one above its own."""
 
 
 async def supervise() -> None:
@@ -24,7 +26,7 @@ async def supervise() -> None:
     settings = load_settings()
     supervisor = Supervisor(settings.var_dir / "log", {})
     for offset, (name, module) in enumerate(SERVICES):
-        port = {"STRIKETAPE_METRICS_PORT": str(METRICS_PORT_FIRST + 10 * offset)}
+        port = {"STRIKETAPE_METRICS_PORT": str(METRICS_PORT_FIRST + METRICS_PORT_STEP * offset)}
         supervisor.start(Service(name, module, environment=port))
     task = asyncio.create_task(supervisor.watch(), name="supervisor")
     loop = asyncio.get_running_loop()
@@ -40,14 +42,13 @@ async def supervise() -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    argparse.ArgumentParser(
-        prog="python -m run.all",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    ).parse_args(argv)
+    command_line("run.all", __doc__, reads=tuple(Settings.model_fields)).parse_args(argv)
     try:
         asyncio.run(supervise())
-    except (ServiceFailed, SettingsError) as error:
+    except SettingsError as error:
+        print(f"run.all: {error}", file=sys.stderr)
+        return 2
+    except ServiceFailed as error:
         print(f"run.all: {error}", file=sys.stderr)
         return 1
     return 0

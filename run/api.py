@@ -6,11 +6,11 @@ want. Nothing here decides and no order leaves from here.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import getpass
 import secrets
+import socket
 import sys
 import time
 from collections.abc import Generator, Sequence
@@ -25,11 +25,17 @@ from api.app import create_app
 from api.settings import LOOPBACK_HOSTS, ApiSettings
 from domain.events.system import ProcessHeartbeat
 from run.build import ROOT
+from run.command_line import command_line
 from run.config import Settings
 from run.service import Process, serve
+from store.patience import READ_STALL_SECONDS_MAX, Patience
 from store.reading import Pool
 
 NAME = "api"
+_EXAMPLES = """
+  python -m run.api hash-password        for STRIKETAPE_OPERATOR_PASSWORD_HASH
+  STRIKETAPE_API_PORT=8081 python -m run.api
+"""
 HEARTBEAT_SECONDS = 2.0
 POOL_CONNECTIONS_MAX = 6
 PASSWORD_CHARACTERS_MIN = 12
@@ -70,20 +76,28 @@ def api_settings(settings: Settings, build: str, run_id: str) -> ApiSettings:
 
 
 async def open_pool(database_url: str) -> Pool:
-    """Connections in the reader's role; they hold no state that would have to be reset."""
+    """Connections in the reader's role; they hold no state that would have to be reset.
+
+    Raises:
+        StoreUnavailable: no connection, however long it was waited for.
+    """
 
     async def keep(_: object) -> None:
         return None
 
-    return await asyncpg.create_pool(
-        database_url,
-        min_size=1,
-        max_size=POOL_CONNECTIONS_MAX,
-        timeout=10.0,
-        command_timeout=10.0,
-        server_settings=_READER,
-        reset=keep,
-    )
+    async def connect() -> Pool:
+        return await asyncpg.create_pool(
+            database_url,
+            min_size=1,
+            max_size=POOL_CONNECTIONS_MAX,
+            timeout=10.0,
+            command_timeout=10.0,
+            server_settings=_READER,
+            reset=keep,
+        )
+
+    patience = Patience(time.monotonic, deed="read", seconds_max=READ_STALL_SECONDS_MAX)
+    return await patience.through(connect)
 
 
 def open_redis(redis_url: str) -> Redis:
@@ -94,6 +108,25 @@ def open_redis(redis_url: str) -> Redis:
         socket_connect_timeout=REDIS_CONNECT_SECONDS_MAX,
         socket_timeout=REDIS_CONNECT_SECONDS_MAX,
     )
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket bound to the address of the API.
+
+    Raises:
+        OSError: it cannot be had; the text says how to get another.
+    """
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise OSError(
+            f"the API must be able to listen on {host}, port {port}, was refused: "
+            f"{error.strerror}; set STRIKETAPE_API_PORT to a free port, or end what listens there"
+        ) from None
+    return listener
 
 
 async def _beat(process: Process) -> None:
@@ -114,16 +147,15 @@ async def main(process: Process) -> None:
     settings = process.settings
     if not settings.operator_password_hash.get_secret_value():
         process.log.warning("nobody can log in: STRIKETAPE_OPERATOR_PASSWORD_HASH is not set")
+    listener = listening(settings.api_host, settings.api_port)
     pool = await open_pool(settings.database_url)
     redis = open_redis(settings.redis_url)
-    app = create_app(
-        api_settings(settings, process.build, process.run_id), process.store, redis, pool
-    )
+    # A page is told at once that the log is away, instead of waiting for its answer.
+    store = process.store.at_once()
+    app = create_app(api_settings(settings, process.build, process.run_id), store, redis, pool)
     server = Server(
         uvicorn.Config(
             app,
-            host=settings.api_host,
-            port=settings.api_port,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -131,14 +163,14 @@ async def main(process: Process) -> None:
             timeout_graceful_shutdown=SHUTDOWN_SECONDS_MAX,
         )
     )
-    serving = asyncio.create_task(server.serve(), name="api.serve")
+    serving = asyncio.create_task(server.serve([listener]), name="api.serve")
     beating = asyncio.create_task(_beat(process), name="api.heartbeat")
     try:
         await asyncio.wait({serving, beating}, return_when=asyncio.FIRST_COMPLETED)
         for task in (serving, beating):
             if task.done():
                 task.result()
-        raise OSError(f"the API must be able to listen on port {settings.api_port}, was not")
+        raise OSError("the API must serve until it is asked to stop, was ended")
     finally:
         beating.cancel()
         server.should_exit = True
@@ -168,7 +200,8 @@ def hash_password() -> int:
 
 
 def command(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m run.api", description=__doc__)
+    reads = ("api_", "operator_")
+    parser = command_line("run.api", __doc__, reads=reads, examples=_EXAMPLES)
     parser.add_argument("command", nargs="?", choices=["serve", "hash-password"], default="serve")
     given = parser.parse_args(argv)
     return hash_password() if given.command == "hash-password" else serve(NAME, main)

@@ -8,6 +8,7 @@ is silently ignored is worse than a start that fails.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -26,7 +27,12 @@ class Settings(BaseSettings):
     """One field a setting; `.env.example` lists them with a sentence each."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file_encoding="utf-8", extra="ignore", frozen=True
+        env_prefix=PREFIX,
+        env_file_encoding="utf-8",
+        # A name that is left empty in a copy of .env.example is not set.
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
     )
 
     database_url: str = Field(validation_alias="DATABASE_URL")
@@ -113,6 +119,30 @@ class SettingsError(Exception):
     """A setting is missing, unknown or wrong; the text names it and never shows a value."""
 
 
+REMEDY = "set it in .env or the environment; .env.example says what each setting is for"
+
+
+def variable(name: str) -> str:
+    """The environment variable of a field."""
+    alias = Settings.model_fields[name].validation_alias
+    return str(alias) if alias else f"{PREFIX}{name}".upper()
+
+
+def require(settings: Settings, names: Iterable[str]) -> None:
+    """Refuse to go on without these.
+
+    Raises:
+        SettingsError: naming every one that is empty.
+    """
+    empty = []
+    for name in names:
+        value = getattr(settings, name)
+        if not (value.get_secret_value() if isinstance(value, SecretStr) else value):
+            empty.append(f"{variable(name)} must be set, was empty")
+    if empty:
+        raise SettingsError(f"settings: {'; '.join(empty)}; {REMEDY}")
+
+
 def settings_file() -> Path | None:
     """The file that settings are read from; None when there is none.
 
@@ -135,20 +165,26 @@ def load_settings() -> Settings:
     """
     file = settings_file()
     given = {*os.environ, *(dotenv_values(file) if file else ())}
-    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
+    known = {variable(name) for name in Settings.model_fields}
     unknown = sorted(
         name for name in given if name.startswith(PREFIX) and name.upper() not in known
     )
     if unknown:
-        raise SettingsError(f"unknown settings: {', '.join(unknown)}; see .env.example")
+        raise SettingsError(f"unknown settings: {', '.join(unknown)}; .env.example has them all")
     try:
         return Settings(_env_file=file)
     except ValidationError as error:
+        # The input stays out of it: it may be a secret.
         lines = [
-            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
+            _complaint(str(item["loc"][0]), item["type"], item["msg"])
             for item in error.errors(include_input=False, include_url=False)
         ]
-        raise SettingsError("settings: " + "; ".join(lines) + "; see .env.example") from None
+        raise SettingsError(f"settings: {'; '.join(lines)}; {REMEDY}") from None
+
+
+def _complaint(name: str, kind: str, message: str) -> str:
+    shown = variable(name) if name in Settings.model_fields else name
+    return f"{shown} must be set, was not" if kind == "missing" else f"{shown}: {message}"
 
 
 def shown(settings: Settings) -> dict[str, str]:

@@ -13,7 +13,8 @@ from domain.event import derived_id
 from domain.events.controls import AlertRaised
 from domain.events.system import ProcessFault, ProcessHeartbeat
 from run.sealing import Seals
-from run.service import Process, serve
+from run.service import Process, command
+from run.workers import WORKERS
 from store.contract import Selection
 from store.partitions import make_partitions_ahead
 
@@ -21,6 +22,8 @@ NAME = "keeper"
 ROUND_SECONDS = 5.0
 PARTITIONS_EVERY = timedelta(hours=1)
 SILENT_AFTER = timedelta(seconds=15)
+REMIND_EVERY = timedelta(minutes=5)
+"""A worker that stands before an input is named again this often until somebody decides."""
 ALERT_STREAM = f"alerts/{NAME}"
 
 
@@ -31,6 +34,7 @@ class Keeper:
         self._process = process
         self._seen: dict[str, datetime] = {}
         self._silent: set[str] = set()
+        self._stopped: dict[str, datetime] = {}
         self._partitions_at: datetime | None = None
         self._position = 0
         self.seals = Seals(process, self.alert)
@@ -49,6 +53,10 @@ class Keeper:
             for event in events:
                 if isinstance(event.body, ProcessHeartbeat):
                     self._seen[event.body.process] = event.recorded_at
+                    if event.body.state == "stopped":
+                        await self._remind(event.body, event.recorded_at)
+                    else:
+                        self._stopped.pop(event.body.process, None)
                 elif isinstance(event.body, ProcessFault):
                     text = f"{event.body.process} stopped: {event.body.error}"
                     await self.alert("critical", "PROCESS_FAULT", text, str(event.event_id))
@@ -70,6 +78,18 @@ class Keeper:
                     self._silent.discard(name)
             await self._beat()
             await asyncio.sleep(ROUND_SECONDS)
+
+    async def _remind(self, beat: ProcessHeartbeat, now: datetime) -> None:
+        """The worker itself raises the first alert, when it stops."""
+        said_at = self._stopped.setdefault(beat.process, now)
+        if now - said_at < REMIND_EVERY:
+            return
+        self._stopped[beat.process] = now
+        place = int(beat.figures.get("stopped_at", 0))
+        text = f"{beat.process} still stands before input {place}"
+        if beat.process in WORKERS:
+            text += ": decide with python -m run.worker_control"
+        await self.alert("critical", "WORKER_STOPPED", text, now.isoformat())
 
     async def _beat(self) -> None:
         beat = ProcessHeartbeat(
@@ -102,4 +122,4 @@ async def main(process: Process) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(serve(NAME, main))
+    sys.exit(command(NAME, main, __doc__))

@@ -11,10 +11,14 @@ from typing import Any
 import orjson
 import structlog
 
+from run import metrics
+
 _SECRETS = re.compile(
     r"(/bot)\d+:[\w-]+|((?:token|password|secret|api_key|signature)=)[^&\s]+|(Bearer|Bot)\s+\S+",
     re.IGNORECASE,
 )
+_MUTE = ("discord.client",)
+"""Warns at every start that it cannot speak: a warning here is to mean something."""
 _QUIET = ("httpx", "httpx2", "httpcore", "discord", "telegram", "ib_async", "asyncio", "tweepy")
 
 
@@ -25,6 +29,11 @@ def redact(text: str) -> str:
 
 def _redacted(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     return {key: redact(v) if isinstance(v, str) else v for key, v in entry.items()}
+
+
+def _counted(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    metrics.LOG_LINES.labels(entry["level"]).inc()
+    return entry
 
 
 def _json(entry: object, **_: object) -> str:
@@ -39,6 +48,7 @@ def configure(process: str, build: str) -> structlog.stdlib.BoundLogger:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         _redacted,
+        _counted,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -62,6 +72,8 @@ def configure(process: str, build: str) -> structlog.stdlib.BoundLogger:
     for name in _QUIET:
         # httpx logs whole URLs at INFO, and Telegram's carry the bot token.
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in _MUTE:
+        logging.getLogger(name).setLevel(logging.ERROR)
     structlog.contextvars.bind_contextvars(process=process, build=build)
     log: structlog.stdlib.BoundLogger = structlog.get_logger(f"striketape.{process}")
     return log

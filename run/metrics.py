@@ -7,12 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prometheus_client import Counter, Gauge, Histogram, start_http_server
+from prometheus_client import (
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    start_http_server,
+)
 
 from domain.event import Recorded
 from domain.events.orders import EntryRefused, FillRecorded, OrderChanged
 from domain.events.positions import PositionClosed
 from domain.events.risk import RiskDecided
+
+# A second series for each counter, that nobody asks for.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -32,10 +41,30 @@ LAG_SECONDS = Gauge(
     "striketape_lag_seconds", "Real age of the last consumed event when it was consumed", ["worker"]
 )
 POSITION = Gauge("striketape_position", "Consumed position", ["worker"])
+STOPPED_AT = Gauge(
+    "striketape_worker_stopped_at", "Input before which a worker stands, 0 for none", ["worker"]
+)
 FEED_MESSAGES = Counter("striketape_feed_messages_total", "Messages received", ["feed"])
 FEED_REJECTED = Counter("striketape_feed_rejected_total", "Messages not readable", ["feed"])
+FEED_UP = Gauge("striketape_feed_up", "1 while the feed is connected or ready", ["feed"])
+FEED_LAST_MESSAGE = Gauge(
+    "striketape_feed_last_message_timestamp_seconds",
+    "Unix time of the last market message; a pause or a state is none",
+    ["feed"],
+)
+LOG_LINES = Counter("striketape_log_lines_total", "Lines written to stdout", ["level"])
 QUEUE_DEPTH = Gauge("striketape_queue_depth", "Items waiting", ["queue"])
 ORDERS_SENT = Counter("striketape_orders_sent_total", "Requests sent to the broker", ["request"])
+INTENT_TO_SENT_SECONDS = Histogram(
+    "striketape_intent_to_sent_seconds",
+    "From an order's commit to the log to its bytes being handed to the broker's socket",
+    ["request"],
+    buckets=SECONDS,
+)
+BROKER_CONNECTED = Gauge(
+    "striketape_broker_connected", "1 while the connection to the broker stands", ["worker"]
+)
+"""Labelled, so that only the process that has the connection shows it."""
 DELIVERIES = Counter("striketape_deliveries_total", "Delivery outcomes", ["vendor", "outcome"])
 
 RISK_DECISIONS = Counter("striketape_risk_decisions_total", "Risk decisions", ["outcome"])

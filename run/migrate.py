@@ -7,7 +7,6 @@ striketape_service, or gives it this password.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
@@ -15,8 +14,22 @@ import sys
 
 import asyncpg
 
+from run.command_line import command_line
 from store.logins import WeakPassword, make_service_login
 from store.migrate import MigrationError, migrate
+
+_EXITS = {
+    0: "the database fits this build, also when there was nothing to do",
+    1: "it could not be brought up to date; the message says why",
+    2: "DATABASE_URL is missing, or an argument is wrong",
+}
+_EXAMPLES = """
+  DATABASE_URL=postgresql://striketape_owner@127.0.0.1:5432/striketape python -m run.migrate
+
+settings, from the environment alone, because .env has the services' login and not the owner's:
+  DATABASE_URL      needed: of a login that owns the database
+  SERVICE_PASSWORD  makes the services' login, or gives it this password
+"""
 
 
 async def _migrate(dsn: str, service_password: str) -> list[str]:
@@ -27,14 +40,14 @@ async def _migrate(dsn: str, service_password: str) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m run.migrate", description=__doc__)
+    parser = command_line("run.migrate", __doc__, reads=None, exits=_EXITS, examples=_EXAMPLES)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     given = parser.parse_args(arguments)
     dsn = os.environ.get("DATABASE_URL", "")
     error = ""
     applied: list[str] = []
     if not dsn:
-        error = "DATABASE_URL must be set, was empty"
+        error = "DATABASE_URL must be set, was empty; set it in the environment (see --help)"
     else:
         try:
             applied = asyncio.run(_migrate(dsn, os.environ.get("SERVICE_PASSWORD", "")))
@@ -46,6 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"migrate: {error}", file=sys.stderr)
     else:
         print("\n".join(f"applied {name}" for name in applied) or "up to date")
+    if not dsn:
+        return 2
     return 1 if error else 0
 
 

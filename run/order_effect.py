@@ -194,7 +194,7 @@ class OrderEffect:
     async def _is_late(self, event: Recorded, leaves_before: datetime | None) -> str:
         if leaves_before is None or event.input_position is None:
             return ""
-        leaves = await leaving_time(self.store, event, self._now())
+        leaves = await leaving_time(self.store, event, self._now)
         if leaves is None:
             return "its deciding input is not on the log"
         if leaves > leaves_before:
@@ -344,7 +344,9 @@ class OrderEffect:
     def _sent(self, event: Recorded, revision: int) -> Proposed:
         body = _intent(event)
         request = _request(body)
+        latency_seconds = max(0.0, (self._now() - event.recorded_at).total_seconds())
         metrics.ORDERS_SENT.labels(request).inc()
+        metrics.INTENT_TO_SENT_SECONDS.labels(request).observe(latency_seconds)
         sent = IntentSent(
             order_ref=body.order_ref,
             order_id=body.order_id,
@@ -353,7 +355,7 @@ class OrderEffect:
             revision=revision,
             connection=self.connection,
             run_id=self.run_id,
-            latency_seconds=max(0.0, (self._now() - event.recorded_at).total_seconds()),
+            latency_seconds=latency_seconds,
         )
         return self._outcome(event, f"sent/{body.order_ref}", sent)
 

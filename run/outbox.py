@@ -42,10 +42,13 @@ from domain.events.reports import DraftFailed, DraftReceived, DraftRequested
 from run import metrics
 from run.last_look import leaving_time
 from run.people import Desks, open_desks
-from run.service import Process, serve
+from run.service import Process, command
 from run.worker import Worker
 from run.workers import WORKERS
 
+READS = ("discord_", "telegram_", "x_", "reddit_", "claude_", "publication_secret")
+NEEDS = ("telegram_token", "telegram_chat_id", "publication_secret")
+"""Approvals and the ids in public messages; a vendor without its keys refuses by itself."""
 LANE_LENGTH_MAX = 1_000
 RETRY_AFTER_SECONDS_MAX = 60.0
 RETRY_AFTER_SECONDS = 1.0
@@ -194,7 +197,7 @@ class Outbox:
 
     async def _is_late(self, event: Recorded, scheduled: DeliveryScheduled) -> bool:
         """A worker that was down decides by the time of its inputs; readers live now."""
-        leaves = await leaving_time(self._process.store, event, self._now())
+        leaves = await leaving_time(self._process.store, event, self._now)
         parameters = self._state(3, DeliveryState).parameters
         limit = parameters.number("publication.lateness_seconds_max")
         return leaves is None or leaves > scheduled.due_at + timedelta(seconds=limit)
@@ -307,6 +310,7 @@ async def main(process: Process, now: Callable[[], datetime] = _now) -> None:
             configuration_sha256=process.configuration_sha256,
             on_committed=lambda events: emitted[0].carry_out(events),
             figures=lambda: emitted[0].figures(),
+            cache=process.state_cache(),
         )
         outbox = Outbox(process, worker, desks, now)
         emitted.append(outbox)
@@ -317,4 +321,4 @@ async def main(process: Process, now: Callable[[], datetime] = _now) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(serve("outbox", main))
+    sys.exit(command("outbox", main, __doc__, reads=READS, needs=NEEDS))

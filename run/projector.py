@@ -7,7 +7,6 @@ it may be used while the daemon runs. No decision reads what this writes.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import sys
@@ -21,21 +20,37 @@ import asyncpg
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from domain.event import derived_id
+from domain.events.controls import AlertRaised
 from domain.events.system import ProcessHeartbeat
 from projections import audit, hot, streams
 from projections.postgres_target import PostgresTarget
-from projections.projector import Projection, Projector, RebuildLost, Target
+from projections.projector import (
+    OnStopped,
+    PoisonEvent,
+    Projection,
+    Projector,
+    RebuildLost,
+    Target,
+)
 from projections.redis_target import RedisTarget
 from run import projection_metrics as metrics
+from run.command_line import command_line
 from run.config import SettingsError, load_settings
 from run.projection_lag import LagWindow
 from run.service import Process, serve
+from run.worker import Recorder
 from store.contract import EventStore
 from store.errors import StoreError
 from store.postgres import PostgresStore
 
 NAME = "projector"
+_EXAMPLES = """
+  python -m run.projector
+  python -m run.projector rebuild --name hot
+"""
 HEARTBEAT_SECONDS = 2.0
+ALERT_LENGTH_MAX = 2_000
 REDIS_LOOK_SECONDS_MAX = 1.0
 REDIS_SECONDS_MAX = 30.0
 """A page of thousands of commands is one call, and the first look at a large stream too."""
@@ -48,23 +63,30 @@ class Running:
     redis: Redis
     lags: list[LagWindow] = field(default_factory=list)
     projectors: list[Projector[Any]] = field(default_factory=list)
+    on_stopped: OnStopped | None = None
 
     def add(self, store: EventStore, projection: Projection[Any], target: Target[Any]) -> None:
         lag = LagWindow(projection.name)
         self.lags.append(lag)
-        self.projectors.append(Projector(store, projection, target, lag.applied))
+        self.projectors.append(Projector(store, projection, target, lag.applied, self.on_stopped))
+
+    @property
+    def stopped_at(self) -> int | None:
+        """The first event before which a projection stands; None when all follow."""
+        places = [one.stopped_at for one in self.projectors if one.stopped_at is not None]
+        return min(places, default=None)
 
 
 @asynccontextmanager
 async def projectors(
-    store: EventStore, database_url: str, redis_url: str
+    store: EventStore, database_url: str, redis_url: str, on_stopped: OnStopped | None = None
 ) -> AsyncIterator[Running]:
     """Opens what the projectors write to; closes it at the end."""
     redis = Redis.from_url(
         redis_url, decode_responses=True, socket_timeout=REDIS_SECONDS_MAX, socket_keepalive=True
     )
     tables = PostgresTarget(database_url)
-    running = Running(redis)
+    running = Running(redis, on_stopped=on_stopped)
     running.add(store, hot.PROJECTION, RedisTarget(redis, hot.PREFIX))
     running.add(store, streams.MARKET, RedisTarget(redis, streams.MARKET_PREFIX))
     running.add(store, streams.DESK, RedisTarget(redis, streams.DESK_PREFIX))
@@ -102,7 +124,23 @@ async def figures(running: Running, head: int) -> dict[str, float]:
         metrics.PROJECTION_LAG_EVENTS.labels(name).set(behind)
         metrics.PROJECTION_REBUILDS.labels(name).set(projector.rebuilds)
     worst = [seconds for name, seconds in found.items() if name.endswith(".lag_seconds_p99")]
+    if running.stopped_at is not None:
+        found["stopped_at"] = float(running.stopped_at)
     return found | ({"lag_seconds": max(worst)} if worst else {})
+
+
+def alerting(recorder: Recorder) -> OnStopped:
+    """Raises an alert when a projection stands, once for each run that meets the event."""
+
+    async def alert(name: str, poison: PoisonEvent) -> None:
+        identity = derived_id("alert", recorder.run_id, name, poison.position)
+        text = f"{name} stands before {poison}"[:ALERT_LENGTH_MAX]
+        body = AlertRaised(
+            alert_id=str(identity), severity="critical", code="PROJECTION_STOPPED", text=text
+        )
+        await recorder.record(f"alerts/{NAME}", body, event_id=identity)
+
+    return alert
 
 
 async def _beat(process: Process, running: Running) -> None:
@@ -111,7 +149,7 @@ async def _beat(process: Process, running: Running) -> None:
         beat = ProcessHeartbeat(
             process=NAME,
             run_id=process.run_id,
-            state="running",
+            state="running" if running.stopped_at is None else "stopped",
             position=min(projector.position for projector in running.projectors),
             figures=await figures(running, head),
         )
@@ -123,7 +161,9 @@ async def main(process: Process) -> None:
     """Follow the log with every projection until cancelled."""
     settings = process.settings
     async with (
-        projectors(process.store, settings.database_url, settings.redis_url) as running,
+        projectors(
+            process.store, settings.database_url, settings.redis_url, alerting(process.recorder)
+        ) as running,
         asyncio.TaskGroup() as tasks,
     ):
         for projector in running.projectors:
@@ -150,19 +190,27 @@ async def rebuild(database_url: str, redis_url: str, name: str) -> list[dict[str
 
 
 def command(arguments: list[str]) -> int:
-    """The rebuild command; 0 when everything was built."""
-    parser = argparse.ArgumentParser(prog="python -m run.projector")
-    commands = parser.add_subparsers(required=True)
+    """Follow the log, or rebuild; the exit code."""
+    parser = command_line("run.projector", __doc__, examples=_EXAMPLES)
+    commands = parser.add_subparsers(dest="command")
     sub = commands.add_parser("rebuild", help="build anew beside the live one and swap in")
     sub.add_argument("--name", choices=["hot", "streams", "audit"], default="")
     given = parser.parse_args(arguments)
+    return rebuild_command(given.name) if given.command else serve(NAME, main)
+
+
+def rebuild_command(name: str) -> int:
+    """The exit code: 0 when everything was built."""
     try:
         settings = load_settings()
-        done = asyncio.run(rebuild(settings.database_url, settings.redis_url, given.name))
+        done = asyncio.run(rebuild(settings.database_url, settings.redis_url, name))
+    except SettingsError as error:
+        print(f"{NAME}: {error}", file=sys.stderr)
+        return 2
     except (
-        SettingsError,
         StoreError,
         RebuildLost,
+        PoisonEvent,
         RedisError,
         asyncpg.PostgresError,
         OSError,
@@ -175,4 +223,4 @@ def command(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(command(sys.argv[1:]) if sys.argv[1:] else serve(NAME, main))
+    sys.exit(command(sys.argv[1:]))

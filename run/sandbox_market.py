@@ -32,6 +32,7 @@ from adapters.market_model.seeded import SeededMarket
 from adapters.market_model.session_plan import xnys_plan
 from adapters.unusual_whales.sandbox import UwSandbox, UwSandboxSettings
 from adapters.unusual_whales.sandbox.settings import DEFAULT_TOKEN
+from run.command_line import command_line
 
 HOST = "127.0.0.1"
 STEP_SECONDS = 0.05
@@ -41,8 +42,13 @@ CATCH_UP_MARKET_SECONDS = 300.0
 RESUME_SECONDS_MAX = 120.0
 """A process that was away longer than this stands still until its clock is set again."""
 
-_EXAMPLES = """\
-examples (ports as given, here the defaults):
+_EXITS = {
+    0: "it was asked to stop (SIGTERM, SIGINT) and has stopped",
+    1: "a port or the day cannot be had; the message names it",
+    2: "an argument is unknown or wrong",
+}
+_EXAMPLES = """
+  (ports as given, here the defaults)
   python -m run.sandbox_market --state-dir var/sandbox
   python -m run.sandbox_market --seed 7 --scenario quiet_day --session-date 2026-11-24
   python -m run.sandbox_market --recording ~/lean --day 2013-10-08
@@ -269,11 +275,8 @@ def make_market(options: argparse.Namespace) -> SimulatedMarket:
 
 
 def _arguments(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m run.sandbox_market",
-        description=__doc__,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = command_line(
+        "run.sandbox_market", __doc__, reads=None, exits=_EXITS, examples=_EXAMPLES
     )
     add = parser.add_argument
     add("--seed", type=int, default=DEFAULT_SEED, help=f"default {DEFAULT_SEED}")
@@ -319,7 +322,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = _arguments(sys.argv[1:] if arguments is None else arguments)
     try:
         uvloop.run(_main(options))
-    except (OSError, RecordingMissing, ValueError) as error:
+    except OSError as error:
+        remedy = "give others with --uw-port, --tws-port, --control-port"
+        print(f"market sandboxes: {error}; {remedy}", file=sys.stderr)
+        return 1
+    except (RecordingMissing, ValueError) as error:
         print(f"market sandboxes: {error}", file=sys.stderr)
         return 1
     return 0

@@ -14,9 +14,15 @@ import time
 from pathlib import Path
 
 from adapters.people_sandbox.process import SITES, PeopleSandbox
+from run.command_line import command_line
 
-_EXAMPLES = """\
-examples (ports as given, here the defaults):
+_EXITS = {
+    0: "it was asked to stop (SIGTERM, SIGINT) and has stopped",
+    1: "a port cannot be had; the message names it",
+    2: "an argument is unknown or wrong",
+}
+_EXAMPLES = """
+  (ports as given, here the defaults)
   python -m run.sandbox_people --state-dir var/sandbox --seed 7
 
   set market time, so that the ledger can be compared with the log
@@ -46,11 +52,8 @@ _FIRST_PORT = 9201
 
 
 def _arguments(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m run.sandbox_people",
-        description=__doc__,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = command_line(
+        "run.sandbox_people", __doc__, reads=None, exits=_EXITS, examples=_EXAMPLES
     )
     for index, site in enumerate(SITES):
         default = _FIRST_PORT + index
@@ -86,7 +89,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         asyncio.run(_main(options))
     except OSError as error:
-        print(f"people sandboxes: {error}", file=sys.stderr)
+        remedy = "give another with --discord-port, --telegram-port, ... (see --help)"
+        print(f"people sandboxes: {error}; {remedy}", file=sys.stderr)
         return 1
     return 0
 

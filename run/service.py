@@ -1,12 +1,12 @@
-"""What every daemon does at start and end: settings, logs, metrics, store, missing parameters,
-signals to stop."""
+"""What every daemon does at start and end: arguments, settings, logs, metrics, store, missing
+parameters, signals to stop."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -18,8 +18,11 @@ from domain.events.system import ProcessStarted
 from domain.parameters import PARAMETERS
 from run import log, metrics
 from run.build import build_id
-from run.config import Settings, SettingsError, load_settings, shown
+from run.command_line import command_line
+from run.config import Settings, SettingsError, load_settings, require, shown
 from run.feeds.start import write_missing_parameters
+from run.snapshots import StateCache, state_cache
+from run.stopped import StartAgain
 from run.worker import Recorder, innermost
 from store.errors import StoreError
 from store.postgres import PostgresStore
@@ -40,6 +43,10 @@ class Process:
     @property
     def configuration_sha256(self) -> str:
         return sha256(orjson.dumps(shown(self.settings), option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+    def state_cache(self) -> StateCache | None:
+        """The snapshots of this process; None when there is no secret to sign them with."""
+        return state_cache(self.store, self.settings, self.build, self.configuration_sha256)
 
 
 Main = Callable[[Process], Awaitable[None]]
@@ -99,10 +106,22 @@ async def _until_signal(work: Awaitable[None]) -> None:
             raise
 
 
-def serve(name: str, main: Main) -> int:
-    """Run a daemon until it is asked to stop; the exit code of its process."""
+def command(
+    name: str, main: Main, about: str, *, reads: Sequence[str] = (), needs: Sequence[str] = ()
+) -> int:
+    """`python -m run.<name>` of a daemon without arguments: answer --help, or serve."""
+    command_line(f"run.{name}", about, reads=reads, needs=needs).parse_args()
+    return serve(name, main, needs)
+
+
+def serve(name: str, main: Main, needs: Sequence[str] = ()) -> int:
+    """Run a daemon until it is asked to stop; the exit code of its process.
+
+    It does not start without the settings that it `needs`.
+    """
     try:
         settings = load_settings()
+        require(settings, needs)
     except SettingsError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 2
@@ -111,9 +130,12 @@ def serve(name: str, main: Main) -> int:
     except (StoreError, OSError) as error:
         structlog.get_logger(f"striketape.{name}").error("cannot go on", error=str(error))
         return 1
-    except BaseExceptionGroup as error:
-        structlog.get_logger(f"striketape.{name}").error(
-            "cannot go on", error=repr(innermost(error))
-        )
+    except (BaseExceptionGroup, StartAgain) as error:
+        first = innermost(error)
+        logger = structlog.get_logger(f"striketape.{name}")
+        if isinstance(first, StartAgain):
+            logger.warning("starts again", reason=str(first))
+            return 0
+        logger.error("cannot go on", error=repr(first))
         return 1
     return 0

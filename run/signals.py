@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from run.service import Process, serve
+from run.service import Process, command
 from run.worker import Worker
 from run.workers import WORKERS
 
@@ -17,9 +17,10 @@ async def main(process: Process) -> None:
         process.store,
         process.build,
         configuration_sha256=process.configuration_sha256,
+        cache=process.state_cache(),
     )
     await worker.run()
 
 
 if __name__ == "__main__":
-    sys.exit(serve("signals", main))
+    sys.exit(command("signals", main, __doc__))

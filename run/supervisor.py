@@ -46,6 +46,8 @@ class Service:
     starts: int = 0
     quick_ends: int = 0
     started_at: float = 0.0
+    due_at: float | None = None
+    """When it is started again; none while it runs."""
 
     @property
     def is_running(self) -> bool:
@@ -85,6 +87,7 @@ class Supervisor:
             )
         service.starts += 1
         service.started_at = time.monotonic()
+        service.due_at = None
 
     @property
     def restarts(self) -> int:
@@ -100,10 +103,15 @@ class Supervisor:
         while True:
             for service in list(self.services.values()):
                 if not service.is_running:
-                    await self._ended(service)
+                    self._ended(service)
             await asyncio.sleep(POLL_SECONDS)
 
-    async def _ended(self, service: Service) -> None:
+    def _ended(self, service: Service) -> None:
+        """Each has a pause of its own: services that ended together come back together."""
+        if service.due_at is not None:
+            if time.monotonic() >= service.due_at:
+                self.start(service)
+            return
         assert service.process is not None
         code = service.process.returncode
         quick = time.monotonic() - service.started_at < QUICK_END_SECONDS
@@ -113,8 +121,8 @@ class Supervisor:
                 f"{service.name} ended with code {code}; its log: {self.log_path(service.name)}\n"
                 + self.tail(service.name)
             )
-        await asyncio.sleep(min(PAUSE_SECONDS_MIN * 2**service.quick_ends, PAUSE_SECONDS_MAX))
-        self.start(service)
+        pause = min(PAUSE_SECONDS_MIN * 2**service.quick_ends, PAUSE_SECONDS_MAX)
+        service.due_at = time.monotonic() + pause
 
     def tail(self, name: str, lines: int = 15) -> str:
         """The last lines of a service's log."""

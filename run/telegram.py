@@ -24,9 +24,11 @@ from domain.events.approvals import (
 )
 from domain.events.controls import FlattenRequested, HaltRequested
 from domain.events.system import ProcessHeartbeat
-from run.service import Process, serve
+from run.service import Process, command
 from run.worker import HEARTBEAT_SECONDS
 
+NEEDS = ("telegram_token", "telegram_chat_id", "publication_secret")
+"""Without the key of the buttons anybody could sign one."""
 POLL_SECONDS = 10
 RETRY_SECONDS = 1.0
 RETRY_SECONDS_MAX = 30.0
@@ -174,4 +176,6 @@ async def main(process: Process) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(serve("telegram", main))
+    sys.exit(
+        command("telegram", main, __doc__, reads=("telegram_", "publication_secret"), needs=NEEDS)
+    )

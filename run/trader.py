@@ -7,7 +7,6 @@ it runs alone.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import sys
@@ -23,12 +22,15 @@ from domain.events.orders import EmergencyCancelSent, Purpose
 from domain.execution.desk import Desk
 from run import metrics
 from run.cancel_journal import CancelJournal
+from run.command_line import command_line
 from run.order_effect import OrderEffect
 from run.service import Process, serve
+from run.stopped import PoisonInput
 from run.worker import Worker
 from run.workers import WORKERS
 from store.errors import StoreError
 
+READS = ("ib_host", "ib_port", "ib_trader_client_id", "ib_account", "var_dir")
 HALT_FILE = "halt"
 HALT_POLL_SECONDS = 0.1
 REPORT_SECONDS = 0.5
@@ -117,6 +119,8 @@ class Trader:
             process.build,
             configuration_sha256=process.configuration_sha256,
             on_committed=self._on_committed,
+            on_stopped=self._on_stopped,
+            cache=process.state_cache(),
             figures=self._figures,
         )
         self.broker = broker or IbOrders(
@@ -137,7 +141,15 @@ class Trader:
         self.effect.on_committed(emitted)
         metrics.count_outcomes(emitted)
 
+    def _on_stopped(self, poison: PoisonInput) -> None:
+        """Nobody decides while the worker stands: entries end, protective stops rest at the broker.
+
+        The worker raises the alert; what the broker says goes on being recorded.
+        """
+        self.cancel_entries(f"the trader stands before {poison}")
+
     def _figures(self) -> dict[str, float]:
+        metrics.BROKER_CONNECTED.labels("trader").set(self.broker.is_connected)
         return {
             "broker_connected": float(self.broker.is_connected),
             "live_entries": float(len(self.effect.live_entries)),
@@ -187,7 +199,7 @@ class Trader:
             await asyncio.sleep(HALT_POLL_SECONDS)
 
     def cancel_entries(self, reason: str) -> None:
-        """Entries may be cancelled without the log: journalled first, each singly."""
+        """Entries may be cancelled without a decision: journalled first, each singly."""
         self.effect.stop_entries(reason)
         for order_ref, order_id in sorted(self.effect.live_entries.items()):
             self.journal.write(
@@ -205,9 +217,9 @@ class Trader:
 
 def pipes(arguments: list[str]) -> tuple[int, int] | None:
     """The file descriptors that the watchdog passed, if it did."""
-    parser = argparse.ArgumentParser(prog="run.trader")
-    parser.add_argument("--control", type=int, default=-1)
-    parser.add_argument("--report", type=int, default=-1)
+    parser = command_line("run.trader", __doc__, reads=READS)
+    parser.add_argument("--control", type=int, default=-1, help="file descriptor of its commands")
+    parser.add_argument("--report", type=int, default=-1, help="file descriptor of our reports")
     given = parser.parse_args(arguments)
     if given.control < 0 or given.report < 0:
         return None
@@ -229,4 +241,5 @@ async def main(process: Process) -> None:
 
 
 if __name__ == "__main__":
+    pipes(sys.argv[1:])  # --help and wrong arguments come before any setting
     sys.exit(serve("trader", main))

@@ -22,7 +22,7 @@ from datetime import date
 import asyncpg
 
 from run.config import Settings, SettingsError, load_settings
-from run.progress import Progress
+from run.replay.printing import Progress
 from store.heads import ForeignKey, Heads, Marks
 from store.integrity import open_log
 from store.seal import KeyUnusable, load_key
@@ -32,13 +32,24 @@ _UNREADABLE = (SettingsError, KeyUnusable, ForeignKey, NothingSealed)
 _NO_DATABASE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 
 
-async def verify(settings: Settings, since: date, until: date, progress: Progress) -> Verified:
+async def verify(settings: Settings, since: date, until: date) -> Verified:
     """Verify the log of the settings. Raises whatever makes it unreadable."""
     key = load_key(settings.seal_key)
     folder = settings.seals
+    bars: list[Progress] = []
+
+    def note(done: int, up_to: int) -> None:
+        if not bars:
+            bars.append(Progress("verify", 0, up_to))
+        bars[0].at(done)
+
     async with open_log(settings.database_url) as log:
-        verification = Verification(log, Heads(folder), Marks(folder), key, progress.at)
-        return await verification.run(since, until)
+        verification = Verification(log, Heads(folder), Marks(folder), key, note)
+        try:
+            return await verification.run(since, until)
+        finally:
+            for bar in bars:
+                bar.end()
 
 
 def report(found: Verified, seconds: float, *, as_json: bool) -> int:
@@ -82,17 +93,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--to", dest="until", type=date.fromisoformat, default=date.max)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     given = parser.parse_args(argv)
-    progress = Progress("verify")
     began = time.monotonic()
     try:
-        found = asyncio.run(verify(load_settings(), given.since, given.until, progress))
+        found = asyncio.run(verify(load_settings(), given.since, given.until))
     except _UNREADABLE as error:
         return _unreadable(str(error), as_json=given.json)
     except _NO_DATABASE as error:
         text = f"the log must be readable at DATABASE_URL, was not: {error or type(error).__name__}"
         return _unreadable(text, as_json=given.json)
-    finally:
-        progress.end()
     return report(found, time.monotonic() - began, as_json=given.json)
 
 

@@ -26,8 +26,8 @@ from domain.events.orders import EmergencyCancelSent
 from domain.execution.references import is_entry
 from run.cancel_journal import CancelJournal
 from run.config import Settings
-from run.service import Process, serve
-from run.trader import HALT_POLL_SECONDS, HaltFile
+from run.service import Process, command
+from run.trader import HALT_POLL_SECONDS, READS, HaltFile
 from store.contract import EventStore, Selection
 from store.errors import StoreError
 
@@ -308,4 +308,4 @@ async def main(process: Process) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(serve("watchdog", main))
+    sys.exit(command("watchdog", main, __doc__, reads=READS))

@@ -27,15 +27,19 @@ from domain.events.system import (
 )
 from domain.stage import Consumer, Stage
 from run import metrics
-from store.contract import Appended, Checkpoint, EventStore, Selection
+from run.snapshots import StateCache
+from run.stopped import PoisonInput, stand
+from run.worker_commits import Commits, Committed
+from run.worker_snapshots import WorkerSnapshots
+from store.contract import Appended, EventStore, Selection
+from store.errors import UnreadableEvent
 
+INPUTS_PER_PAGE_MAX = 1_000
 INPUTS_PER_COMMIT_MAX = 500
 CHECKPOINT_LAG_SECONDS_MAX = 0.25
 HEARTBEAT_SECONDS = 2.0
 TICKS_PER_REAL_SECOND_MAX = 10.0
 RECOVERY_PAGE = 5_000
-
-Committed = Callable[[Sequence[Recorded]], None]
 
 
 class Recorder:
@@ -91,8 +95,8 @@ class Worker:
     """One worker: its stages, its checkpoint, its clock.
 
     `on_committed` is called with every batch of committed emissions, in order, right after the
-    commit; it must not block (effects have queues of their own). `on_ready` is called once, when
-    recovery is done and WorkerStarted is on the log.
+    commit; it must not block (effects have queues of their own). `on_stopped` is called when
+    an input cannot be taken and that is on the log, before the wait for the operator.
     """
 
     def __init__(
@@ -104,7 +108,9 @@ class Worker:
         *,
         configuration_sha256: str = "",
         on_committed: Committed | None = None,
+        on_stopped: Callable[[PoisonInput], None] | None = None,
         figures: Callable[[], dict[str, float]] | None = None,
+        cache: StateCache | None = None,
     ) -> None:
         self.name = name
         self.store = store
@@ -113,15 +119,15 @@ class Worker:
         self.consumer: Consumer[Any] = Consumer(name, build, stages)
         self.recorder = Recorder(store, name, build, self.run_id)
         self.position = 0
+        self.skipped: frozenset[int] = frozenset()
+        """Positions of inputs that the operator lets it pass over."""
         self.ready = asyncio.Event()
         self._stages = tuple(stages)
         self._configuration_sha256 = configuration_sha256
-        self._on_committed = on_committed
+        self._on_stopped = on_stopped
         self._figures = figures or dict
-        self._committed_position = 0
-        self._committed_at = 0.0
-        self._versions: dict[str, int] = {}
-        self._skipped: frozenset[int] = frozenset()
+        self._snapshots = WorkerSnapshots(cache, name)
+        self._commits = Commits(name, build, store, on_committed)
         self._speed = 1.0
         self._speed_changed = asyncio.Event()
         self._lag_seconds = 0.0
@@ -131,15 +137,19 @@ class Worker:
     def selection(self) -> Selection:
         """What this worker reads: its stages' types, the clock's base, and its own ticks."""
         types = self.consumer.types - {"ClockTicked", "WorkerStarted"}
-        return Selection(types=types | {"ClockStarted"}, own_clock=self.name)
+        return Selection(types=types | {"ClockStarted"}, own_clock=self.name, without=self.skipped)
 
     def is_input(self, event: Recorded) -> bool:
         """Own emissions read back are no inputs, nor is what the operator let it pass over."""
         own = event.worker == self.name and event.is_emission
-        return not own and event.position not in self._skipped
+        return not own and event.position not in self.skipped
 
     async def run(self) -> None:
-        """Recover, then consume until cancelled. Raises what made it stop."""
+        """Recover, then consume until cancelled. Raises what made it stop.
+
+        Raises:
+            StartAgain: it stood before an input that it cannot take, and the operator decided.
+        """
         try:
             await self._run()
         except asyncio.CancelledError:
@@ -147,6 +157,12 @@ class Worker:
         except Exception as error:
             self._log.error("worker stops", error=repr(error), exc_info=error)
             first = innermost(error)
+            if isinstance(first, PoisonInput):
+                metrics.STOPPED_AT.labels(self.name).set(first.position)
+                stopped = self._beat("stopped", stopped_at=float(first.position))
+                # In a task of its own: Python 3.11 leaves this one marked as cancelled when a
+                # child of its TaskGroup fails, and a subscription heeds that mark.
+                await asyncio.create_task(stand(self.recorder, first, stopped, self._on_stopped))
             fault = ProcessFault(
                 process=self.name, error=type(first).__name__, detail=str(first)[:2_000]
             )
@@ -157,6 +173,7 @@ class Worker:
         await self.start()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._consume(), name=f"{self.name}.consume")
+            tasks.create_task(self._snapshots.run(), name=f"{self.name}.snapshots")
             tasks.create_task(self._tick(), name=f"{self.name}.tick")
             tasks.create_task(self._beat(), name=f"{self.name}.heartbeat")
 
@@ -180,55 +197,98 @@ class Worker:
         self.ready.set()
 
     async def recover(self) -> None:
-        """Fold inputs and recorded emissions, in the order of consumption, up to the checkpoint."""
+        """Fold inputs and recorded emissions, in the order of consumption, up to the checkpoint:
+        from the newest snapshot, or all of them.
+        """
         started = time.perf_counter()
         self.consumer = Consumer(self.name, self.build, self._stages)
-        self._versions.clear()
-        self._skipped = await load_skips(self.store, self.name)
+        self._commits.versions.clear()
+        self.skipped = await load_skips(self.store, self.name)
         checkpoint = await self.store.checkpoint(self.name)
-        folded = 0
-        async for source, own in inputs_with_emissions(self, 0, checkpoint):
-            self._notice(source)
-            self.consumer.fold(source, own)
-            folded += 1
-            if folded % 1_000 == 0:
-                await asyncio.sleep(0)
-        self.position = self._committed_position = checkpoint
+        self.position = self._commits.position = checkpoint
+        folded = after = 0
+        snapshot = await self._snapshots.newest(checkpoint)
+        if snapshot is not None:
+            after = snapshot.position
+            self.consumer.states, self._speed = snapshot.states, snapshot.speed
+        try:
+            async for source, own in inputs_with_emissions(self, after, checkpoint):
+                self._fold(source, own)
+                folded += 1
+                if folded % 1_000 == 0:
+                    await asyncio.sleep(0)
+        except UnreadableEvent as error:
+            raise PoisonInput(error, error, in_recovery=True) from error
+        self._snapshots.count(folded)
         self._log.info(
             "recovered",
             position=checkpoint,
+            from_snapshot=after,
             inputs=folded,
             seconds=round(time.perf_counter() - started, 3),
         )
 
+    def _fold(self, source: Recorded, own: Sequence[Recorded]) -> None:
+        self._notice(source)
+        try:
+            self.consumer.fold(source, own)
+        except Exception as error:
+            raise PoisonInput(source, error, in_recovery=True) from error
+
     async def _consume(self) -> None:
-        async for events, scanned in self.store.subscribe(self.position, self.selection):
-            await self.take(events, scanned)
+        try:
+            pages = self.store.subscribe(self.position, self.selection, INPUTS_PER_PAGE_MAX)
+            async for events, scanned in pages:
+                await self.take(events, scanned)
+                if len(events) < INPUTS_PER_PAGE_MAX and self._commits.position == self.position:
+                    self._snapshots.offer(self.position, self.consumer.states, self._speed)
+        except UnreadableEvent as error:
+            await self._take_up_to(error.position - 1)
+            raise PoisonInput(error, error) from error
+
+    async def _take_up_to(self, last: int) -> None:
+        """Consume what is before an event that cannot be read, and commit right before it."""
+        while self.position < last:
+            page = await self.store.read(self.position, self.selection, RECOVERY_PAGE, last)
+            await self.take(page, page[-1].position if len(page) == RECOVERY_PAGE else last)
+        await self._commits.commit([], last)
 
     async def take(self, events: Sequence[Recorded], scanned: int) -> list[Recorded]:
-        """Consume a page; returns the committed emissions."""
+        """Consume a page; returns the committed emissions.
+
+        Raises:
+            PoisonInput: an input cannot be taken; all before it are committed.
+        """
         committed: list[Recorded] = []
         batch: list[Recorded] = []
-        pending = 0
+        inputs: list[Recorded] = []
         for event in events:
-            self.position = event.position
             if not self.is_input(event):
+                self.position = event.position
                 continue
             self._notice(event)
             began = time.perf_counter()
-            emitted = self.consumer.step(event)
+            try:
+                emitted = self.consumer.step(event)
+            except Exception as error:
+                # Stages are pure: what one raises over this input it will raise again.
+                self.position = event.position - 1
+                await self._commit(inputs, batch)
+                raise PoisonInput(event, error) from error
             metrics.STEP_SECONDS.labels(self.name).observe(time.perf_counter() - began)
-            pending += 1
+            self.position = event.position
+            self._snapshots.count(1)
+            inputs.append(event)
             batch.extend(emitted)
             # A decision leaves at once; numbers and silence may share a commit.
-            if pending >= INPUTS_PER_COMMIT_MAX or any(_is_desk(e) for e in emitted):
-                committed.extend(await self._commit(batch))
-                batch, pending = [], 0
+            if len(inputs) >= INPUTS_PER_COMMIT_MAX or any(_is_desk(e) for e in emitted):
+                committed.extend(await self._commit(inputs, batch))
+                batch, inputs = [], []
         self.position = max(self.position, scanned)
         if batch:
-            committed.extend(await self._commit(batch))
-        elif time.monotonic() - self._committed_at > CHECKPOINT_LAG_SECONDS_MAX:
-            await self._commit([])
+            committed.extend(await self._commit(inputs, batch))
+        elif time.monotonic() - self._commits.at > CHECKPOINT_LAG_SECONDS_MAX:
+            await self._commits.commit([], self.position)
         if events:
             self._lag_seconds = (datetime.now(UTC) - events[-1].recorded_at).total_seconds()
             metrics.LAG_SECONDS.labels(self.name).set(self._lag_seconds)
@@ -236,38 +296,10 @@ class Worker:
             metrics.POSITION.labels(self.name).set(self.position)
         return committed
 
-    async def _commit(self, emitted: Sequence[Recorded]) -> list[Recorded]:
-        if not emitted and self.position == self._committed_position:
-            return []
-        proposed = [await self._proposal(event) for event in emitted]
-        checkpoint = Checkpoint(self.name, self._committed_position, self.position)
-        appended = await self.store.append(proposed, checkpoint)
-        self._committed_position = self.position
-        self._committed_at = time.monotonic()
-        metrics.EMISSIONS.labels(self.name).inc(len(emitted))
-        done = [_placed(event, appended, k) for k, event in enumerate(emitted)]
-        if done and self._on_committed is not None:
-            self._on_committed(done)
-        return done
-
-    async def _proposal(self, event: Recorded) -> Proposed:
-        version = self._versions.get(event.stream)
-        if version is None:
-            version = await self.store.stream_version(event.stream)
-        self._versions[event.stream] = version + 1
-        return Proposed(
-            stream=event.stream,
-            event_id=event.event_id,
-            occurred_at=event.occurred_at,
-            correlation_id=event.correlation_id,
-            worker=self.name,
-            build=self.build,
-            body=event.body,
-            causation_id=event.causation_id,
-            expected_version=version + 1,
-            input_position=event.input_position,
-            ordinal=event.ordinal,
-        )
+    async def _commit(
+        self, inputs: Sequence[Recorded], emitted: Sequence[Recorded]
+    ) -> list[Recorded]:
+        return await self._commits.commit_inputs(inputs, emitted, self.position)
 
     def _notice(self, event: Recorded) -> None:
         if isinstance(event.body, ClockStarted) and event.body.speed != self._speed:
@@ -287,15 +319,15 @@ class Worker:
             except TimeoutError:
                 continue
 
-    async def _beat(self) -> None:
+    async def _beat(self, state: str = "running", **more: float) -> None:
         while True:
-            figures = {"lag_seconds": self._lag_seconds, **self._figures()}
+            figures = {"lag_seconds": self._lag_seconds, **self._figures(), **more}
             await self.recorder.record(
                 f"heartbeat/{self.name}",
                 ProcessHeartbeat(
                     process=self.name,
                     run_id=self.run_id,
-                    state="running",
+                    state=state,
                     position=self.position,
                     figures=figures,
                 ),
@@ -339,24 +371,3 @@ async def inputs_with_emissions(
 
 def _is_desk(event: Recorded) -> bool:
     return type(event.body).retention is Retention.DESK
-
-
-def _placed(event: Recorded, appended: Appended, index: int) -> Recorded:
-    return Recorded(
-        position=appended.positions[index],
-        stream=event.stream,
-        version=appended.versions[index],
-        type=event.type,
-        schema=event.schema,
-        event_id=event.event_id,
-        occurred_at=event.occurred_at,
-        recorded_at=appended.recorded_at,
-        market_time=appended.market_times[index],
-        causation_id=event.causation_id,
-        correlation_id=event.correlation_id,
-        worker=event.worker,
-        build=event.build,
-        input_position=event.input_position,
-        ordinal=event.ordinal,
-        body=event.body,
-    )

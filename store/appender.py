@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from store.call import Call, Place, appended, fail
+from store.call import Call, Place, all_new, appended, fail
 from store.contract import Appended, Checkpoint
 from store.errors import (
     CheckpointConflict,
@@ -31,7 +31,7 @@ from store.errors import (
 )
 from store.group import APPEND, Anchor, group_arguments
 from store.partitions import make_ahead
-from store.patience import OnWait, Patience, Stalled
+from store.patience import LOST, OnWait, Patience, Stalled
 from store.rows import Prepared
 
 EVENTS_PER_GROUP_MAX = 500
@@ -47,14 +47,6 @@ OnAppend = Callable[[float, int], None]
 """Called with real seconds of a committed group and its number of events."""
 
 _CONFLICTS: dict[int, type[StoreError]] = {1: VersionConflict, 2: IdConflict, 3: CheckpointConflict}
-# InternalClientError is what asyncpg says of a connection that broke between its own steps.
-_LOST = (
-    OSError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.PostgresConnectionError,
-    TimeoutError,
-)
 
 
 class Appender:
@@ -86,12 +78,17 @@ class Appender:
         """Connect once, so that a wrong address shows at start, and begin to work.
 
         Raises:
-            StoreUnavailable: no connection.
+            StoreUnavailable: no connection, however long it was waited for.
         """
-        try:
-            await self._connected()
-        except Stalled as error:
-            raise StoreUnavailable(f"no connection: {error}") from error
+        while True:
+            began = time.monotonic()
+            try:
+                await self._connected()
+            except Stalled as stalled:
+                await self._patience.wait(began, stalled.reason)
+            else:
+                break
+        self._patience.over()
         self._task = asyncio.create_task(self._run(), name="store.appender")
 
     async def close(self) -> None:
@@ -215,7 +212,7 @@ class Appender:
         except asyncpg.CheckViolationError:
             await self._make_todays_partitions(connection)  # the log slept past the last day
             return False
-        except _LOST as error:
+        except LOST as error:
             return await self._settle(group, group_id, connection, error)
         except asyncpg.PostgresError as error:
             return await self._refused(group, error, connection, group_id)
@@ -223,7 +220,7 @@ class Appender:
         self._patience.over()
         try:
             await self._finish(group, row)
-        except (*_LOST, asyncpg.PostgresError) as error:
+        except (*LOST, asyncpg.PostgresError) as error:
             # It is written, but places of repeats could not be read: the log tells it all again.
             return await self._settle(group, group_id, connection, error)
         if self._on_append is not None:
@@ -234,7 +231,7 @@ class Appender:
     async def _make_todays_partitions(self, connection: Writer) -> None:
         try:
             await make_ahead(connection)
-        except (*_LOST, asyncpg.PostgresError) as error:
+        except (*LOST, asyncpg.PostgresError) as error:
             raise Stalled(error) from error
 
     async def _refused(
@@ -276,6 +273,11 @@ class Appender:
             end = start + len(call.events)
             if outcomes[number] != 0:
                 call.finish(_CONFLICTS[outcomes[number]](details[number]))
+            elif call.events and not repeats and len(call.index) == len(call.events):
+                given = slice(start, end)
+                call.finish(
+                    all_new(positions[given], versions[given], recorded_at, market_times[given])
+                )
             else:
                 places = [
                     Place(positions[i], versions[i], recorded_at, market_times[i])
@@ -315,7 +317,7 @@ class Appender:
                     if not await connection.fetchval(_GROUP_IS_THERE, group_id):
                         return False
                     continue
-            except (*_LOST, asyncpg.PostgresError, Stalled):
+            except (*LOST, asyncpg.PostgresError, Stalled):
                 self._disconnect()
             await asyncio.sleep(_SETTLE_POLL_SECONDS)
         raise OutcomeUnknown(
@@ -359,7 +361,7 @@ class Appender:
                     row = await self._connection.fetchrow(_ANCHOR)
                     assert row is not None
                     self._anchor = Anchor(row["now"], row["head"], self._monotonic())
-            except (*_LOST, asyncpg.PostgresError) as error:
+            except (*LOST, asyncpg.PostgresError) as error:
                 raise Stalled(error) from error
         return self._connection
 
@@ -373,7 +375,7 @@ async def close_quietly(connection: Writer) -> None:
     """Close a connection that may be broken already."""
     try:
         await connection.close(timeout=CLOSE_SECONDS_MAX)
-    except (*_LOST, asyncpg.PostgresError):
+    except (*LOST, asyncpg.PostgresError):
         connection.terminate()
 
 

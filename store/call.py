@@ -50,6 +50,22 @@ class Place:
     market_time: datetime
 
 
+def all_new(
+    positions: Sequence[int],
+    versions: Sequence[int],
+    recorded_at: datetime,
+    market_times: Sequence[datetime],
+) -> Appended:
+    """The result of a call without repeats: the usual one, and the quick one."""
+    return Appended(
+        positions=tuple(positions),
+        versions=tuple(versions),
+        recorded_at=recorded_at,
+        market_times=tuple(market_times),
+        repeated=(False,) * len(positions),
+    )
+
+
 def appended(call: Call, places: Sequence[Place], new: set[int], now: datetime) -> Appended:
     """The result of a call, in the order its events were given."""
     given = [places[at] for at in call.index]

@@ -8,8 +8,9 @@ Errors:
      +-- IdConflict           the id is on the log with other content
      +-- CheckpointConflict   another copy of this worker moved the checkpoint: stop
      +-- OutcomeUnknown       the connection was lost in COMMIT and reading back failed too
-     +-- StoreUnavailable     nothing was written
+     +-- StoreUnavailable     nothing was written, or the log could not be read
      +-- ClockStepped         the database clock jumped; only ClockAccepted is admitted
+     +-- UnreadableEvent      this build cannot read the event at a position
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.event import Proposed, Recorded
+from store.shards import Shard
 
 PAGE_EVENTS_MAX = 5_000
 
@@ -53,18 +55,24 @@ class Selection:
     """Which events a reader wants: all conditions must hold; empty means no condition.
 
     `own_clock` adds the ClockTicked and WorkerStarted events of one worker to `types`, which
-    itself must then not name those two.
+    itself must then not name those two. `without` leaves out single positions: they are not even
+    decoded, so that a worker can pass over an event that no build can read. `category` is the part
+    of the stream's name before its first slash; `shard` the share of one of several consumers, each
+    with a checkpoint of its own (Shard.consumer).
     """
 
     types: frozenset[str] = frozenset()
     streams: tuple[str, ...] = ()
     own_clock: str = ""
     correlation_id: UUID | None = None
+    without: frozenset[int] = frozenset()
+    category: str = ""
+    shard: Shard | None = None
 
     @property
     def takes_all(self) -> bool:
-        """True without any condition."""
-        return not (self.types or self.streams or self.own_clock or self.correlation_id)
+        """True without any condition but single positions."""
+        return self == Selection(without=self.without)
 
 
 class EventStore(Protocol):

@@ -6,6 +6,8 @@ library's IntegrityError, so that code written for that library understands it.
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from eventsourcing.persistence import IntegrityError
 
 
@@ -30,7 +32,7 @@ class OutcomeUnknown(StoreError):
 
 
 class StoreUnavailable(StoreError):
-    """Nothing was written."""
+    """Nothing was written, or the log could not be read."""
 
 
 class ClockStepped(StoreError):
@@ -39,6 +41,19 @@ class ClockStepped(StoreError):
 
 class InvalidEvent(StoreError, ValueError):
     """The database cannot store the event, such as a payload that is no JSON text."""
+
+
+class UnreadableEvent(StoreError):
+    """This build cannot read an event: an unknown type or schema, or bytes that are not its body.
+
+    `position`, `type` and `event_id` say which; the rest of the log is as readable as ever.
+    """
+
+    def __init__(self, position: int, type_name: str, event_id: UUID, reason: str) -> None:
+        super().__init__(f"event {position} {type_name} {event_id} cannot be read: {reason}")
+        self.position = position
+        self.type = type_name
+        self.event_id = event_id
 
 
 class NotDurable(StoreError):

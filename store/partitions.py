@@ -6,8 +6,11 @@ each has a partition in both retention classes.
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
+
+from store.patience import READ_STALL_SECONDS_MAX, Patience
 
 if TYPE_CHECKING:
     import asyncpg
@@ -42,12 +45,21 @@ async def make_ahead(connection: Writer, days: int = DAYS_AHEAD) -> list[str]:
 
 
 async def make_partitions_ahead(store: PostgresStore) -> list[str]:
-    """The same for an open store, on a writing connection of its own."""
-    connection = await store.connect_writer()
-    try:
-        return await make_ahead(connection)
-    finally:
-        await connection.close()
+    """The same for an open store, on a writing connection of its own.
+
+    Raises:
+        StoreUnavailable: no connection, however long it was waited for.
+    """
+
+    async def attempt() -> list[str]:
+        connection = await store.connect_writer()
+        try:
+            return await make_ahead(connection)
+        finally:
+            await connection.close()
+
+    # What is made already is not made again, so an unknown outcome does no harm.
+    return await Patience(time.monotonic, seconds_max=READ_STALL_SECONDS_MAX).through(attempt)
 
 
 async def attached(connection: Writer, retention: str) -> list[tuple[date, str]]:

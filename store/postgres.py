@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Self
+from copy import copy
+from typing import Self, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -19,7 +20,7 @@ from store.contract import PAGE_EVENTS_MAX, Appended, Checkpoint, Selection
 from store.envelope import PostgresSource
 from store.errors import NotDurable, StoreUnavailable
 from store.partitions import make_ahead
-from store.patience import OnWait
+from store.patience import LOST, READ_STALL_SECONDS_MAX, OnWait, Patience
 from store.reading import Pool, Reader
 from store.rows import prepare, without_repeats
 from store.subscription import Doorbell, follow
@@ -28,6 +29,7 @@ READER_CONNECTIONS_MAX = 4
 CONNECT_SECONDS_MAX = 10.0
 COMMAND_SECONDS_MAX = 30.0
 EVERYTHING = Selection()
+Result = TypeVar("Result")
 
 # Whoever holds the log and does not go on is ended within two seconds, instead of stalling
 # everybody. Whoever waits tries again every half second and outlasts that (store/patience.py).
@@ -60,6 +62,7 @@ class PostgresStore:
         reader: Reader,
         doorbell: Doorbell,
         connect_writer: Callable[[], Awaitable[Writer]],
+        read_stall_seconds_max: float,
     ) -> None:
         self.connect_writer = connect_writer
         """Opens one more connection in the role of the writer; the caller closes it."""
@@ -67,6 +70,7 @@ class PostgresStore:
         self._appender = appender
         self._reader = reader
         self._doorbell = doorbell
+        self._read_stall_seconds_max = read_stall_seconds_max
 
     @classmethod
     async def open(
@@ -77,11 +81,13 @@ class PostgresStore:
         on_append: OnAppend | None = None,
         on_wait: OnWait | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        read_stall_seconds_max: float = READ_STALL_SECONDS_MAX,
     ) -> Self:
         """Connect, and make the partitions of today and the next days when they are missing.
 
         `on_append` gets the real seconds of each committed group and its number of events;
-        `on_wait` the seconds of a stall before each further attempt.
+        `on_wait` the seconds of a stall before each further attempt. A server that is away is
+        waited for, here and by each read, at most `read_stall_seconds_max`.
 
         Raises:
             StoreUnavailable: no connection, or the database was not migrated.
@@ -93,13 +99,15 @@ class PostgresStore:
         async def connect_listener() -> Writer:
             return await _connect(dsn, f"{application_name} listener", _READER_SETTINGS)
 
-        try:
+        async def prepare_partitions() -> None:
             first = await connect_writer()
             try:
                 await make_ahead(first)
             finally:
                 await first.close()
-            pool = await asyncpg.create_pool(
+
+        async def open_pool() -> Pool:
+            return await asyncpg.create_pool(
                 dsn,
                 min_size=1,
                 max_size=READER_CONNECTIONS_MAX,
@@ -108,7 +116,12 @@ class PostgresStore:
                 server_settings={**_READER_SETTINGS, "application_name": application_name},
                 reset=_keep_session,
             )
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+
+        patience = Patience(time.monotonic, deed="read", seconds_max=read_stall_seconds_max)
+        try:
+            await patience.through(prepare_partitions)
+            pool = await patience.through(open_pool)
+        except (StoreUnavailable, asyncpg.PostgresError, *LOST) as error:
             raise StoreUnavailable(
                 f"the database must be up and migrated (python -m run.migrate), was: {error}"
             ) from error
@@ -116,7 +129,13 @@ class PostgresStore:
         appender = Appender(connect_writer, reader.places, on_append, on_wait, monotonic)
         await appender.start()
         doorbell = Doorbell(connect_listener, reader)
-        return cls(pool, appender, reader, doorbell, connect_writer)
+        return cls(pool, appender, reader, doorbell, connect_writer, read_stall_seconds_max)
+
+    def at_once(self) -> Self:
+        """The same open log for whoever answers a person: a read that fails is not repeated."""
+        view = copy(self)
+        view._read_stall_seconds_max = 0.0
+        return view
 
     async def close(self) -> None:
         """Commit what is queued, then close all connections."""
@@ -162,7 +181,7 @@ class PostgresStore:
         limit: int = PAGE_EVENTS_MAX,
         up_to: int | None = None,
     ) -> list[Recorded]:
-        return await self._reader.page(after, selection, limit, up_to)
+        return await self._patiently(lambda: self._reader.page(after, selection, limit, up_to))
 
     def subscribe(
         self, after: int, selection: Selection = EVERYTHING, page: int = 1_000
@@ -170,25 +189,25 @@ class PostgresStore:
         return follow(self._reader, self._doorbell, after, selection, page)
 
     async def read_stream(self, stream: str, after_version: int = 0) -> list[Recorded]:
-        return await self._reader.stream(stream, after_version)
+        return await self._patiently(lambda: self._reader.stream(stream, after_version))
 
     async def event(self, event_id: UUID) -> Recorded | None:
-        return await self._reader.event(event_id)
+        return await self._patiently(lambda: self._reader.event(event_id))
 
     async def caused_by(self, event_id: UUID) -> list[Recorded]:
-        return await self._reader.caused_by(event_id)
+        return await self._patiently(lambda: self._reader.caused_by(event_id))
 
     async def emissions(self, worker: str, after: int, up_to: int) -> list[Recorded]:
-        return await self._reader.emissions(worker, after, up_to)
+        return await self._patiently(lambda: self._reader.emissions(worker, after, up_to))
 
     async def checkpoint(self, consumer: str) -> int:
-        return await self._reader.checkpoint(consumer)
+        return await self._patiently(lambda: self._reader.checkpoint(consumer))
 
     async def head(self) -> int:
-        return (await self._reader.head()).position
+        return (await self._patiently(self._reader.head)).position
 
     async def stream_version(self, stream: str) -> int:
-        return await self._reader.stream_version(stream)
+        return await self._patiently(lambda: self._reader.stream_version(stream))
 
     async def assert_durable(self) -> None:
         """Refuse a database that may lose what it confirmed; called when a broker is configured.
@@ -197,9 +216,27 @@ class PostgresStore:
             NotDurable: naming the settings that are off.
         """
         names = ("fsync", "synchronous_commit", "full_page_writes")
-        off = [n for n in names if await self._pool.fetchval(f"SHOW {n}") == "off"]
-        if off:
+
+        async def those_off() -> list[str]:
+            return [n for n in names if await self._pool.fetchval(f"SHOW {n}") == "off"]
+
+        if off := await self._patiently(those_off):
             raise NotDurable(f"{', '.join(off)} must be on when orders are sent, was off")
+
+    async def _patiently(self, read: Callable[[], Awaitable[Result]]) -> Result:
+        """A read, repeated while the server is away: it does no harm twice.
+
+        Raises:
+            StoreUnavailable: it stayed away, or this store was closed.
+        """
+
+        async def attempt() -> Result:
+            if self._pool.is_closing():
+                raise StoreUnavailable("the store must be open to read, was closed")
+            return await read()
+
+        limit = self._read_stall_seconds_max
+        return await Patience(time.monotonic, deed="read", seconds_max=limit).through(attempt)
 
 
 async def _connect(dsn: str, application_name: str, settings: dict[str, str]) -> Writer:

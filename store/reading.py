@@ -215,6 +215,15 @@ class Reader:
             conditions.append(f"({' OR '.join(either)})")
         if selection.streams:
             conditions.append(f"stream = ANY ({parameter(list(selection.streams))}::text[])")
+        if selection.category:
+            conditions.append(f"split_part(stream, '/', 1) = {parameter(selection.category)}")
+        if selection.shard is not None:
+            shard = selection.shard
+            conditions.append(
+                f"mod({_STREAM_HASH}, {parameter(shard.of)}::bigint) = {parameter(shard.index)}"
+            )
+        if selection.without:
+            conditions.append(f"position <> ALL ({parameter(sorted(selection.without))}::bigint[])")
         if selection.correlation_id is not None:
             story = parameter(selection.correlation_id)
             # Of market events only emissions have their story indexed, and the root of one: it is
@@ -230,6 +239,10 @@ class Reader:
         return await self._pool.fetch(query, *given)
 
 
+# The same as store/shards.py, whose test holds the two together.
+_STREAM_HASH = (
+    "('x' || left(encode(sha256(convert_to(stream, 'UTF8')), 'hex'), 8))::bit(32)::bigint"
+)
 _HEAD = """
     SELECT last_position, (recorded_at AT TIME ZONE 'UTC')::date AS day
     FROM commits ORDER BY last_position DESC LIMIT 1

@@ -5,11 +5,11 @@ Used by the appender and by all readers. Pure: no connection is touched here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
 from hashlib import blake2b
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -22,11 +22,11 @@ from domain.event import (
     Recorded,
     Retention,
     body_decoder,
+    encode_body,
     event_type,
 )
 from domain.events.system import ClockAccepted, ClockStarted
-from store.errors import IdConflict
-from store.eventsourcing import MAPPER, StreamEvent
+from store.errors import IdConflict, UnreadableEvent
 
 if TYPE_CHECKING:
     import asyncpg
@@ -40,8 +40,11 @@ COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+# What a decoder or an upcaster raises over data that is not what it expects.
+_NOT_DECODED = (LookupError, ValueError, TypeError, AttributeError, msgspec.MsgspecError)
+
+
+class Prepared(msgspec.Struct, frozen=True, gc=False):
     """A proposed event with its stored text and the digest of its content."""
 
     proposed: Proposed
@@ -54,39 +57,35 @@ class Prepared:
 
 def prepare(event: Proposed) -> Prepared:
     """Encode an event for the log."""
-    stored = MAPPER.to_stored_event(
-        StreamEvent(event.stream, event.expected_version or 0, event.body)
-    )
-    data = stored.state
-    name = event_type(event.body)
-    content = blake2b(event.stream.encode(), digest_size=16)
-    content.update(b"\0" + name.encode() + b"\0" + _compared(event.body, data))
-    body_class = type(event.body)
-    return Prepared(
-        proposed=event,
-        type=name,
-        schema=body_class.schema_version,
-        is_desk=body_class.retention is Retention.DESK,
-        data=data.decode(),
-        digest=content.digest(),
-    )
+    body = event.body
+    name, schema, is_desk, content = _form(type(body))
+    data = encode_body(body)
+    compared = data if content is None else _encode(content(body))
+    said = b"\0".join((event.stream.encode(), name.encode(), compared))
+    digest = blake2b(said, digest_size=16).digest()
+    return Prepared(event, name, schema, is_desk, data.decode(), digest)
+
+
+_encode = msgspec.json.Encoder().encode
 
 
 @cache
-def _content_fields(cls: type[MarketEvent]) -> tuple[str, ...] | None:
-    """Fields without transport; None when there is no transport among them."""
-    names = cls.__struct_fields__
-    kept = tuple(name for name in names if name not in TRANSPORT_FIELDS)
-    return None if len(kept) == len(names) else kept
+def _form(cls: type[Body]) -> tuple[str, int, bool, Callable[[Body], object] | None]:
+    """Type, schema and class of a body, and what takes from it the fields that are compared: all
+    but those of transport. None when there is no transport among them."""
+    content: Callable[[Body], object] | None = None
+    if issubclass(cls, MarketEvent):
+        names = cls.__struct_fields__
+        kept = [name for name in names if name not in TRANSPORT_FIELDS]
+        if len(kept) < len(names):
+            content = _fields(kept)
+    return event_type(cls), cls.schema_version, cls.retention is Retention.DESK, content
 
 
-def _compared(body: Body, data: bytes) -> bytes:
-    if not isinstance(body, MarketEvent):
-        return data
-    kept = _content_fields(type(body))
-    if kept is None:
-        return data
-    return msgspec.json.encode([getattr(body, name) for name in kept])
+def _fields(names: Sequence[str]) -> Callable[[Body], object]:
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda body: [getattr(body, name) for name in names]
 
 
 def without_repeats(events: Sequence[Prepared]) -> tuple[list[Prepared], list[int]]:
@@ -95,6 +94,8 @@ def without_repeats(events: Sequence[Prepared]) -> tuple[list[Prepared], list[in
     Raises:
         IdConflict: one id with two contents.
     """
+    if len({event.proposed.event_id for event in events}) == len(events):
+        return list(events), list(range(len(events)))
     seen: dict[UUID, int] = {}
     distinct: list[Prepared] = []
     index: list[int] = []
@@ -123,6 +124,14 @@ def accepts_clock(events: Sequence[Prepared]) -> bool:
 
 
 def recorded(row: asyncpg.Record) -> Recorded:
-    """The event of a row of COLUMNS, its body decoded and upcast."""
-    values: Sequence[Any] = (*row[:15], body_decoder(row[3], row[4])(row[15]))
+    """The event of a row of COLUMNS, its body decoded and upcast.
+
+    Raises:
+        UnreadableEvent: this build cannot decode the body.
+    """
+    try:
+        body = body_decoder(row[3], row[4])(row[15])
+    except _NOT_DECODED as error:
+        raise UnreadableEvent(row[0], row[3], row[5], str(error)) from error
+    values: Sequence[Any] = (*row[:15], body)
     return Recorded(*values)

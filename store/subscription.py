@@ -8,8 +8,10 @@ by one page whatever the lag.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import date
+from math import inf
 from typing import Any
 
 import asyncpg
@@ -18,18 +20,12 @@ from domain.event import Recorded, Retention
 from store.appender import Writer, close_quietly
 from store.cancellation import raise_if_cancelled
 from store.contract import Selection
+from store.patience import LOST, Patience
 from store.reading import Head, Reader, retentions
 
 POLL_SECONDS = 0.25
 _RECONNECT_SECONDS_MIN = 0.05
 _RECONNECT_SECONDS_MAX = 2.0
-_LOST = (
-    OSError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.PostgresError,
-    TimeoutError,
-)
 
 
 def channel(retention: Retention) -> str:
@@ -89,7 +85,7 @@ class Doorbell:
         while True:
             try:
                 connection = await self._connect()
-            except _LOST:
+            except (*LOST, asyncpg.PostgresError):
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, _RECONNECT_SECONDS_MAX)
                 continue
@@ -101,7 +97,7 @@ class Doorbell:
                     await connection.add_listener(channel(retention), self._ring)
                 self._wake_all()  # what rang while nobody listened is found by the poll at once
                 await ended.wait()
-            except _LOST:
+            except (*LOST, asyncpg.PostgresError):
                 await asyncio.sleep(delay)
             finally:
                 await close_quietly(connection)
@@ -123,32 +119,26 @@ async def follow(
 ) -> AsyncIterator[tuple[list[Recorded], int]]:
     """Pages of selected events for ever, each with the position scanned so far.
 
-    A lost database is waited for: nothing is skipped, because the position is ours.
+    A lost database is waited for, as long as it takes: nothing is skipped, because the position
+    is ours, and to be behind is what a subscription is always ready for. A process that must not
+    go on without the log learns it from its own heartbeat, which is an append.
     """
     classes = retentions(selection)
     doorbell.open()
+    patience = Patience(time.monotonic, deed="read", seconds_max=inf)
     scanned = after
-    delay = _RECONNECT_SECONDS_MIN
     up_to = 0
+
+    async def next_page() -> list[Recorded]:
+        nonlocal up_to
+        if up_to <= scanned:
+            up_to = (await reader.head()).position
+        if up_to <= scanned:
+            up_to = (await doorbell.beyond(scanned, classes)).position
+        return await reader.page(scanned, selection, page, up_to)
+
     while True:
         raise_if_cancelled()
-        try:
-            if up_to <= scanned:
-                up_to = (await reader.head()).position
-            if up_to <= scanned:
-                up_to = (await doorbell.beyond(scanned, classes)).position
-            events = await reader.page(scanned, selection, page, up_to)
-        except _LOST as error:
-            if isinstance(error, asyncpg.PostgresError) and not _is_passing(error):
-                raise
-            await asyncio.sleep(delay)
-            delay = min(2 * delay, _RECONNECT_SECONDS_MAX)
-            continue
-        delay = _RECONNECT_SECONDS_MIN
+        events = await patience.through(next_page)
         scanned = events[-1].position if len(events) == page else up_to
         yield events, scanned
-
-
-def _is_passing(error: asyncpg.PostgresError) -> bool:
-    """A connection lost, a server that shuts down or starts, a time-out: not a defect."""
-    return (error.sqlstate or "")[:2] in ("08", "53", "55", "57")

@@ -93,8 +93,41 @@ class ProcessHeartbeat(MarketEvent, frozen=True):
     """Named figures, such as queue_depth, lag_seconds, messages_per_second."""
 
 
+class WorkerStopped(DeskEvent):
+    """A worker cannot take an input and stands before it until the operator decides.
+
+    Stream `worker/<name>`. All inputs before it are consumed and committed. Each run that meets
+    the input and fails writes one.
+    """
+
+    worker: str
+    run_id: str
+    position: int
+    """Position of the input that fails."""
+    input_type: str
+    input_id: str
+    error: str
+    detail: str
+    in_recovery: bool
+    """The input was consumed by an earlier run and cannot be folded by this one: it can be tried
+    again by another build, and never be passed over, because decisions rest on it."""
+
+
+class WorkerRetryRequested(DeskEvent):
+    """The operator wants a stopped worker to try its input again. Stream `stops/<worker>`."""
+
+    worker: str
+    position: int
+    who: str
+    why: str
+
+
 class InputSkipped(DeskEvent):
-    """The operator lets a worker pass over one poison input."""
+    """The operator lets a worker pass over one poison input. Stream `stops/<worker>`.
+
+    Written together with the worker's checkpoint, moved from right before the input to it: a
+    worker that took the input after all cannot be told to have passed over it.
+    """
 
     worker: str
     position: int

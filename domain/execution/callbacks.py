@@ -20,7 +20,7 @@ from domain.events.orders import (
 )
 from domain.execution.desk import Desk
 from domain.execution.fills import commission_of, units_after, units_filled, units_of_legs
-from domain.execution.order_book import after_status, changed, notice_listing, state_after_fills
+from domain.execution.order_book import after_execution, after_status, notice_listing
 from domain.execution.order_state import Standing, standing
 from domain.execution.reconcile import execution_fill
 from domain.execution.work import story, work, work_position
@@ -52,12 +52,20 @@ def on_execution_seen(desk: Desk, event: Recorded, body: BrokerExecutionSeen) ->
     about = story(desk, fill.position_id)
     desk.emit(f"order/{fill.order_ref or 'foreign'}", fill, about)
     order = desk.book.orders.get(fill.order_ref)
-    if order is not None:
-        filled = units_after(desk.fills, order, [fill])
-        state = state_after_fills(order, filled)
-        perm_id = body.execution.perm_id
-        change = changed(order, state, "execution", filled=filled, perm_id=perm_id)
+    if order is None:
+        return
+    filled = units_after(desk.fills, order, [fill])
+    change = after_execution(order, filled, body.execution.perm_id)
+    if change is not None:
         desk.emit(f"order/{order.ref}", change, about)
+    else:
+        # The order says nothing new, but the holding changes: work when the fill is folded.
+        desk.claim(_alone(fill))
+
+
+def _alone(fill: FillRecorded) -> str:
+    """Claimed for a fill that no OrderChanged follows."""
+    return f"alone:{fill.fill_id}"
 
 
 def on_filled(desk: Desk, event: Recorded, body: FillRecorded) -> None:
@@ -79,7 +87,7 @@ def on_filled(desk: Desk, event: Recorded, body: FillRecorded) -> None:
     early = desk.fills.early.get(body.exec_id)
     if early is not None:
         _emit_commission(desk, body.exec_id, early)
-    if order is None and trade is not None:
+    if trade is not None and (order is None or _alone(body) in desk.claims):
         work(desk, trade)
 
 

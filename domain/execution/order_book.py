@@ -296,6 +296,20 @@ def changed(
     )
 
 
+def says_new(order: Order, state: OrderState, filled: int, perm_id: int) -> bool:
+    """Whether an OrderChanged would say anything that ours does not have yet."""
+    new_id = bool(perm_id) and perm_id != order.perm_id
+    return state is not order.state or filled != order.filled or new_id
+
+
+def after_execution(order: Order, filled: int, perm_id: int) -> OrderChanged | None:
+    """What an execution changes; None for a further leg of units that are counted already."""
+    state = state_after_fills(order, filled)
+    if not says_new(order, state, filled, perm_id):
+        return None
+    return changed(order, state, "execution", filled=filled, perm_id=perm_id)
+
+
 def after_status(order: Order, listed: SnapshotOrder, source: str) -> OrderChanged | None:
     """What a status callback changes; None when it says nothing new."""
     state = state_after_status(order.state, listed.status, was_refused=bool(order.errors))

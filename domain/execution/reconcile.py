@@ -22,7 +22,7 @@ from domain.events.orders import (
 from domain.events.positions import FillInferred, PositionAdjusted
 from domain.execution.desk import Desk, Shortage, Trade
 from domain.execution.fills import family_of, fill_of, leg_contract, order_of, units_after
-from domain.execution.order_book import Order, changed
+from domain.execution.order_book import Order, changed, says_new
 from domain.execution.order_state import Standing, standing
 from domain.instruments import SYMBOLS, OptionContract
 
@@ -206,8 +206,7 @@ def _change(
     result: Reconciliation, order: Order, state: OrderState, reason: str, filled: int, perm_id: int
 ) -> None:
     """Record a change when there is one."""
-    new_id = bool(perm_id) and perm_id != order.perm_id
-    if state is order.state and filled == order.filled and not new_id:
+    if not says_new(order, state, filled, perm_id):
         return
     code = order.errors[-1] if order.errors and state is _S.REJECTED else None
     result.changes.append(changed(order, state, reason, filled=filled, perm_id=perm_id, code=code))

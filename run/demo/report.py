@@ -15,7 +15,7 @@ from run.demo import summary
 from run.demo.state import DemoState
 from run.demo.summary import Tally, milliseconds, percentile
 from run.projection_lag import worst_p99_seconds
-from run.replay import verify_worker
+from run.replay import verify
 from run.supervisor import Supervisor
 from run.workers import WORKERS
 from store.contract import Selection
@@ -103,8 +103,7 @@ async def report(
         tally, summary.read_ledger(folder / "people" / "people.jsonl")
     )
     settings = load_settings()
-    verified = [await verify_worker(store, name, settings) for name in WORKERS]
-    differences = sum(result["differences"] for result in verified)
+    verified = await verify(store, list(WORKERS), settings)
     errors = [*tally.faults, *logged_errors(folder, offsets)]
     if failed:
         errors.append(failed)
@@ -114,7 +113,7 @@ async def report(
         "people": people,
         "early": early,
         "errors": errors,
-        "verify": [r for r in verified if r["differences"]],
+        "verify": verified if verified["differences"] else {},
     }
     (folder / "summary-details.json").write_text(json.dumps(details, default=str, indent=1))
     for text in [*broker, *people, *early, *errors][:SHOWN_MAX]:
@@ -139,7 +138,7 @@ async def report(
         "duplicate_orders": duplicates,
         "early_posts": len(early),
         "ledger_differences": len(broker) + len(people),
-        "verify_differences": differences,
+        "verify_differences": verified["differences"],
         "errors": len(errors),
         "session_date": state.session_date,
         "seed": state.seed,

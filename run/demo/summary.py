@@ -28,7 +28,7 @@ from domain.events.publication import (
 )
 from domain.events.risk import RiskDecided
 from domain.events.signals import SignalValidated
-from domain.events.system import ProcessFault, ProcessHeartbeat
+from domain.events.system import ProcessFault, ProcessHeartbeat, WorkerStopped
 
 TYPES = frozenset(
     {
@@ -47,6 +47,7 @@ TYPES = frozenset(
         "DraftChecked",
         "ApprovalDecided",
         "ProcessFault",
+        "WorkerStopped",
         "ProcessHeartbeat",
     }
 )
@@ -103,12 +104,16 @@ class Tally:
                 self.ended.add(body.delivery_id)
             case ApprovalDecided():
                 self.approvals += 1
-            case ProcessHeartbeat() | ProcessFault() if event.position <= self.since:
+            case ProcessHeartbeat() | ProcessFault() | WorkerStopped() if (
+                event.position <= self.since
+            ):
                 pass
             case ProcessHeartbeat() as body if body.process.startswith("projector"):
                 self.lags += [v for k, v in body.figures.items() if k.startswith("lag")]
             case ProcessFault() as body:
                 self.faults.append(f"{body.process}: {body.error}: {body.detail[:200]}")
+            case WorkerStopped() as body:
+                self.faults.append(f"{body.worker} stopped: {body.error}: {body.detail[:200]}")
             case _:
                 pass
 

@@ -16,10 +16,11 @@ from run.feeds.market_clock import MarketClock
 from run.feeds.start import running_clock, write_missing_parameters, write_session_plan
 from run.feeds.states import FeedStates
 from run.feeds.unusual_whales import RestFeed, SocketFeed, polls
-from run.service import Process, serve
+from run.service import Process, command
 from run.worker import HEARTBEAT_SECONDS
 from store.contract import Selection
 
+READS = ("ib_host", "ib_port", "ib_data_client_id", "basket", "uw_")
 OBEYED = frozenset({"ClockStarted", "LinesWanted", "FeedPauseRequested", "FeedResumeRequested"})
 BROKER_SECONDS_MAX = 60.0
 
@@ -119,4 +120,4 @@ async def main(process: Process) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(serve("feeds", main))
+    sys.exit(command("feeds", main, __doc__, reads=READS, needs=("uw_token",)))

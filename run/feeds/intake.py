@@ -14,7 +14,7 @@ from uuid import UUID
 
 import structlog
 
-from domain.event import Body, Proposed
+from domain.event import Body, Proposed, Retention
 from domain.events.feeds import FeedGapClosed, FeedGapOpened, FeedMessageRejected
 from run import metrics
 from run.worker import Recorder
@@ -59,6 +59,8 @@ class Intake:
             self._recorder.propose(stream, body, occurred_at=occurred_at, event_id=event_id)
         )
         metrics.FEED_MESSAGES.labels(feed).inc()
+        if type(body).retention is Retention.MARKET:
+            metrics.FEED_LAST_MESSAGE.labels(feed).set_to_current_time()
         self._wake.set()
 
     def reject(self, vendor: str, feed: str, reason: str, raw: bytes) -> None:

@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from domain.event import Recorded
 from domain.events.controls import FeedPauseRequested, FeedResumeRequested
 from domain.events.feeds import FeedGapClosed, FeedGapOpened, FeedStateChanged
+from run import metrics
 from run.feeds.intake import Intake
 
 FEEDS = ("uw.socket", "uw.rest", "ib.data")
+UP = ("connected", "ready")
 
 
 class FeedStates:
@@ -28,6 +30,7 @@ class FeedStates:
         if self._states.get(feed) == (state, connection):
             return
         self._states[feed] = (state, connection)
+        metrics.FEED_UP.labels(feed).set(state in UP)
         body = FeedStateChanged(feed=feed, state=state, reason=reason, connection=connection)
         self._intake.put(f"feed/{feed}", body, feed=feed)
 

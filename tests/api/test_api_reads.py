@@ -144,6 +144,18 @@ async def test_health_names_what_is_not_up(api: Any) -> None:
     assert health["overall"] == {"status": "degraded", "not_up": ["uw.socket"]}
 
 
+async def test_health_shows_a_worker_that_stands_before_an_input(api: Any) -> None:
+    await api.login()
+    beat = ProcessHeartbeat(
+        process="trader", run_id="r", state="stopped", position=6, figures={"stopped_at": 7.0}
+    )
+    await api.append(beat, "heartbeat/trader")
+    health = (await api.get("/health")).json()
+    (process,) = health["processes"]
+    assert (process["state"], process["status"]) == ("stopped before input 7", "down")
+    assert health["overall"] == {"status": "down", "not_up": ["trader"]}
+
+
 async def test_a_halt_from_before_the_history_is_still_shown(api: Any) -> None:
     await api.append(TradingHalted(who="risk", reason="DRAWDOWN: too much"), "control")
     await api.login()

@@ -11,8 +11,10 @@ from uuid import uuid4
 
 import msgspec
 
+from domain.events.approvals import ApprovalDecided, ApprovalRequested
 from domain.events.controls import HaltRequested, TradingHalted
 from domain.events.feeds import UwPriceReceived
+from domain.events.publication import DeliveryScheduled, DeliveryUnknown, Tier, Vendor
 from domain.events.system import ClockStarted
 
 
@@ -156,6 +158,59 @@ async def test_a_chain_leads_up_to_the_root_and_down_to_all_effects(api: Any) ->
     assert effects == [("left", 1), ("leaf", 2), ("right", 1)]
     assert chain["missing_cause"] is None and chain["is_cut"] is False
     assert len((await api.get(f"/chain/{root.event_id}")).json()["effects"]) == 5
+
+
+async def test_deliveries_and_approvals_say_what_they_are_about_and_never_bare_ids(
+    api: Any,
+) -> None:
+    scheduled = DeliveryScheduled(
+        delivery_id="d-1",
+        source_event_id="e",
+        kind="exit",
+        vendor=Vendor.DISCORD,
+        channel="basic",
+        tier=Tier.BASIC,
+        public_id="T-1",
+        trade_id="p-1",
+        title="SPY closed",
+        body="SPY call",
+        fields={},
+        due_at=api_now(),
+        event_at=api_now(),
+        reply_to="",
+        policy_version=1,
+    )
+    root = await api.append(scheduled, "delivery/d-1", 1)
+    unknown = DeliveryUnknown(delivery_id="d-1", reason="no answer")
+    last = await api.append(unknown, "outbox", 1, root)
+    request = ApprovalRequested(
+        approval_id="a-1",
+        kind="post",
+        subject_id="p-1",
+        revision=1,
+        text="SPY closed at a profit.",
+        targets=("x", "reddit"),
+        expires_at=api_now(),
+    )
+    await api.append(request, "approval/a-1", 1)
+    decided = ApprovalDecided(
+        approval_id="a-1", revision=1, approved=True, who="ada", callback_id="c"
+    )
+    await api.append(decided, "approval/a-1", 2)
+    await api.append(DeliveryUnknown(delivery_id="d-lost", reason=""), "outbox", 2)
+    await api.login()
+    shown = (await _page(api, without="LoginSucceeded", order="oldest"))["events"]
+    assert [event["summary"] for event in shown] == [
+        "exit · discord · basic · SPY closed",
+        "exit · discord · basic · SPY closed · no answer",
+        "post · x, reddit · SPY closed at a profit.",
+        "approved · post · x, reddit · SPY closed at a profit. · ada",
+        "d-lost",
+    ]
+    found = (await api.get(f"/events/{last.event_id}")).json()
+    chain = (await api.get(f"/chain/{root.event_id}")).json()
+    assert found["summary"] == chain["effects"][0]["summary"] == shown[1]["summary"]
+    assert json.loads(found["payload_text"]) == {"delivery_id": "d-1", "reason": "no answer"}
 
 
 async def test_a_missing_cause_is_flagged(api: Any) -> None:

@@ -124,6 +124,7 @@ async def carry_out(desk: DeskProcesses, deaths: Sequence[Death]) -> Death:
         desk.check()
         assert time.monotonic() < deadline, f"{death.victim} must be started again, was not"
         await asyncio.sleep(POLL_SECONDS)
+    await desk.sandboxes_answer()
     at = f"{came} + {death.delay_seconds:.3f} s" if came else "any time"
     desk.say(f"{death.victim} died after {position}, at {at}")
     return death
@@ -159,7 +160,8 @@ async def all_back(desk: DeskProcesses) -> None:
     head = await desk.store.head()
     while True:
         desk.check()
-        behind = [name for name in WORKERS if await desk.store.checkpoint(name) < head]
+        at = {name: await desk.store.checkpoint(name) for name in WORKERS}
+        behind = [f"{name} at {at[name]} of {head}" for name in WORKERS if at[name] < head]
         told = await desk.store.read(0, connection)
         if not behind and told and told[-1].type == "BrokerReady":
             return

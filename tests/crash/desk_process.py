@@ -74,6 +74,7 @@ class DeskProcesses:
         self._told: list[str] = []
         self._began = time.monotonic()
         self._tasks: list[asyncio.Task[None]] = []
+        self._http: aiohttp.ClientSession
 
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.state.ports[name]}"
@@ -93,8 +94,9 @@ class DeskProcesses:
             parts.push_async_callback(self.store.close)
             http = await parts.enter_async_context(aiohttp.ClientSession())
             parts.push_async_callback(self.stop)
+            self._http = http
             self._start_sandboxes()
-            await self._await_sandboxes(http)
+            await self.sandboxes_answer()
             recorder = Recorder(self.store, "director", build_id(), os.urandom(16).hex())
             self.director = Director(self.store, recorder, http, self.controls, self.day, self.say)
             self.operator = Operator(self.store, http, self.url("people_control"), "", "", self.say)
@@ -169,10 +171,12 @@ class DeskProcesses:
             Service("sandbox-people", "run.sandbox_people", people, stops_last=True)
         )
 
-    async def _await_sandboxes(self, http: aiohttp.ClientSession) -> None:
+    async def sandboxes_answer(self) -> None:
+        """Wait until both can be told the time: one that died is there before it listens."""
+
         async def answers(control: str) -> bool:
             with suppress(aiohttp.ClientError):
-                async with http.get(f"{control}/_sim/state") as answer:
+                async with self._http.get(f"{control}/_sim/state") as answer:
                     return answer.status == 200
             return False
 

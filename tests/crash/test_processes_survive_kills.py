@@ -32,7 +32,11 @@ async def test_no_order_twice_no_fill_lost_no_message_twice_whatever_process_die
     folder.mkdir(parents=True)
     desk = DeskProcesses(folder, MARKET_SEED)
     desk.forget()
-    async with desk.running():
-        wrongs = await run_day(desk, plan(SEED, DEATHS))
+    try:
+        async with desk.running():
+            wrongs = await run_day(desk, plan(SEED, DEATHS))
+    except Exception as error:
+        error.add_note(f"DESK_SEED={SEED} DESK_DEATHS={DEATHS}: {desk.told()}")
+        raise
     assert not wrongs, f"DESK_SEED={SEED} DESK_DEATHS={DEATHS}: {wrongs}; {desk.told()}"
     desk.forget()

@@ -139,6 +139,27 @@ def test_every_decision_comes_out_the_same_again(replay: Replay) -> None:
     assert other.returncode == 3 and "docker run" in other.stderr
 
 
+def test_the_day_decided_anew_under_its_own_parameters_is_the_same(replay: Replay) -> None:
+    done = replay("what-if", "--set", "publication.delay_basic_seconds=60", "--json")
+    found = json.loads(done.stdout)
+    assert done.returncode == 0 and found["differences"] == found["numbers_that_differ"] == 0
+
+
+def test_an_incident_leaves_as_a_bundle_that_can_be_checked(
+    day: dict[str, Any], replay: Replay, tmp_path: Path
+) -> None:
+    state = json.loads(replay("state", "--at", f"{day['session_date']}T16:16", "--json").stdout)
+    message = next(d["remote_id"] for d in state["deliveries"] if d["kind"] == "exit")
+    assert replay("export", "--incident", message, "--out", str(tmp_path / "b")).returncode == 0
+    check = [sys.executable, "-I", str(tmp_path / "b" / "verify.py")]
+    assert subprocess.run(check, check=False, stdout=subprocess.DEVNULL).returncode == 0
+    lines = (tmp_path / "b" / "events.jsonl").read_text().splitlines()
+    events = [json.loads(line) for line in lines]
+    causes = {event["causation_id"] for event in events}
+    marks = {event["event_id"] for event in events if event["type"] == "PositionMarked"}
+    assert marks <= causes
+
+
 @pytest.mark.parametrize(
     ("question", "told"),
     [

@@ -15,7 +15,6 @@ from domain.events.system import ProcessFault, ProcessHeartbeat
 from run import keeper
 from run.config import Settings
 from run.keeper import Keeper
-from run.progress import Progress
 from run.sealing import Seals
 from run.service import Process
 from run.verify import verify
@@ -130,7 +129,7 @@ async def test_the_first_keeper_makes_the_key_and_every_keeper_seals(
     await sealed_by(process, sealed_at_all)
     settings = process.settings
     assert settings.seal_key.stat().st_mode & 0o777 == 0o600
-    found = await verify(settings, datetime.min.date(), datetime.max.date(), Progress("test"))
+    found = await verify(settings, datetime.min.date(), datetime.max.date())
     assert found.finding is None
 
 
@@ -173,3 +172,31 @@ def test_the_beat_before_midnight_is_followed_by_one_right_after_it(process: Pro
     seals = Seals(process, Keeper(process).alert)
     assert seals.seconds_to_next(datetime(2026, 11, 28, 12, tzinfo=UTC)) == 60
     assert seals.seconds_to_next(datetime(2026, 11, 28, 23, 59, 50, tzinfo=UTC)) == 11
+
+
+async def test_a_worker_that_stands_is_named_again_until_somebody_decides(
+    store: PostgresStore, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "ROUND_SECONDS", 0.02)
+    monkeypatch.setattr(keeper, "REMIND_EVERY", timedelta(seconds=0.05))
+    beat = ProcessHeartbeat(
+        process="trader", run_id="r", state="stopped", position=6, figures={"stopped_at": 7.0}
+    )
+    saying: list[asyncio.Task[None]] = []
+
+    async def say() -> None:
+        while True:
+            await process.recorder.record("heartbeat/trader", beat)
+            await asyncio.sleep(0.02)
+
+    def enough(found: list[Recorded]) -> bool:
+        if not saying:
+            saying.append(asyncio.create_task(say()))
+        return len(found) >= 2
+
+    try:
+        found = await alerts_when(store, process, enough)
+    finally:
+        saying[0].cancel()
+    assert {event.body.code for event in found} == {"WORKER_STOPPED"}
+    assert "trader still stands before input 7" in found[0].body.text

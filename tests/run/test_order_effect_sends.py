@@ -180,6 +180,28 @@ async def test_an_entry_whose_commit_had_to_wait_for_the_log_lapses_by_its_age(
     await owner.close()
 
 
+class SlowToRead:
+    """A log whose server came back three seconds after it was asked."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+
+    async def read(self, *args: Any, **given: Any) -> list[Recorded]:
+        found = await self._bench.store.read(*args, **given)
+        self._bench.late = timedelta(seconds=3)
+        return found
+
+
+async def test_an_entry_whose_last_look_had_to_wait_for_the_log_lapses_by_its_age(
+    bench: Bench,
+) -> None:
+    bench.effect.store = SlowToRead(bench)  # type: ignore[assignment]
+    await bench.commit(order(100, bench.effect.connection))
+    assert sent_ids(bench) == []
+    (told,) = await bench.written(IntentLapsed)
+    assert "must leave before" in told.reason
+
+
 async def test_a_step_of_an_entry_that_waited_too_long_lapses_and_one_of_an_exit_does_not(
     bench: Bench,
 ) -> None:

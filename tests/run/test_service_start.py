@@ -48,6 +48,7 @@ async def test_whichever_daemon_starts_first_writes_the_parameters_before_anythi
         "STRIKETAPE_TELEGRAM_URL": "http://127.0.0.1:9/bot",
         "STRIKETAPE_TELEGRAM_TOKEN": "1:a",
         "STRIKETAPE_TELEGRAM_CHAT_ID": "1",
+        "STRIKETAPE_PUBLICATION_SECRET": "k",
     }
     wanted = {"process/trader", "process/telegram"}
     async with daemon("run.trader", settings), daemon("run.telegram", settings):

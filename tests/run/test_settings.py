@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from run.config import SettingsError, load_settings, shown
+from run.build import ROOT
+from run.config import SettingsError, load_settings, require, shown
 from run.log import redact
 
 
@@ -38,7 +39,7 @@ def test_a_wrong_value_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("DATABASE_URL", "postgresql://u@h/d")
     monkeypatch.setenv("REDIS_URL", "redis://h")
     monkeypatch.setenv("STRIKETAPE_API_PORT", "hunter2")
-    with pytest.raises(SettingsError, match="api_port") as caught:
+    with pytest.raises(SettingsError, match="STRIKETAPE_API_PORT") as caught:
         load_settings()
     assert "hunter2" not in str(caught.value)
 
@@ -50,6 +51,14 @@ def test_the_file_is_read_and_its_unknown_names_refused(tmp_path: Path) -> None:
     file.write_text(file.read_text() + "STRIKETAPE_NO_SUCH=1\n")
     with pytest.raises(SettingsError, match="STRIKETAPE_NO_SUCH"):
         load_settings()
+
+
+def test_a_copy_of_the_example_is_read_and_what_is_empty_in_it_is_not_set(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text((ROOT / ".env.example").read_text())
+    settings = load_settings()
+    assert (settings.mode, settings.telegram_chat_id) == ("paper", 0)
+    with pytest.raises(SettingsError, match="STRIKETAPE_UW_TOKEN must be set, was empty"):
+        require(settings, ["uw_token", "ib_host"])
 
 
 def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:

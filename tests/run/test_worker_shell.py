@@ -160,17 +160,20 @@ async def test_a_running_worker_decides_what_arrives_and_beats(store: Any) -> No
     assert [event.body.run_id for event in started] == [one.run_id]
 
 
-async def test_a_worker_that_stops_says_what_went_wrong_not_that_tasks_ended(store: Any) -> None:
-    one = worker(store, LoopingStage())
+async def test_a_worker_that_ends_says_what_went_wrong_not_that_tasks_ended(store: Any) -> None:
+    def full(_: Sequence[Recorded]) -> None:
+        raise RuntimeError("order work must be at most 5000, was 5001")
+
+    one = Worker("counter", [CountingStage()], store, "build-1", on_committed=full)
     await ask(store, 1)
     async with asyncio.timeout(10):
         with pytest.raises(BaseExceptionGroup):
             await one.run()
     faults = await store.read(0, Selection(types=frozenset({"ProcessFault"})))
     assert [(event.body.process, event.body.error) for event in faults] == [
-        (one.name, "StageDefect")
+        (one.name, "RuntimeError")
     ]
-    assert "emissions per input" in faults[0].body.detail
+    assert "order work" in faults[0].body.detail
 
 
 def test_a_stage_that_feeds_itself_for_ever_is_a_defect() -> None:

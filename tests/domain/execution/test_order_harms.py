@@ -30,7 +30,13 @@ from domain.events.orders import (
     Purpose,
     ReconciliationCompleted,
 )
-from domain.events.positions import FillInferred, PositionChanged, PositionClosed
+from domain.events.positions import (
+    ExitDecided,
+    ExitReason,
+    FillInferred,
+    PositionChanged,
+    PositionClosed,
+)
 from domain.events.risk import WhatIfWanted
 from domain.events.signals import SignalInvalidated
 from domain.instruments import Side
@@ -378,6 +384,49 @@ def test_a_combination_execution_fills_the_order_and_its_legs_the_position() -> 
     last = bench.all(PositionChanged)[-1]
     assert {leg.con_id: leg.quantity for leg in last.legs} == {6001: 4, 6051: -4}
     assert (last.units, last.average_entry_price) == (4, Decimal("2.0100"))
+
+
+def test_each_leg_of_a_combination_says_only_what_is_new_about_its_order() -> None:
+    bench = Bench()
+    bench.start()
+    bench.market(leg_ticks(contract(600), 3.0, 3.04), leg_ticks(contract(605), 1.0, 1.02))
+    (intent,) = only(bench.enter(debit_vertical(), mid="2.01"), OrderIntended)
+    bench.sent(intent)
+    bench.seen(listed(intent))
+    for part, units in ((1, 1), (2, 3)):
+        told = [
+            execution_of(intent, units, "2.01", f"e.{part}1.01", bench.now, sec_type="BAG"),
+            execution_of(intent, units, "3.02", f"e.{part}2.01", bench.now, leg=0),
+            execution_of(intent, units, "1.01", f"e.{part}3.01", bench.now, leg=1),
+        ]
+        for execution in [*told, *told]:
+            bench.give_execution(execution)
+    changes = [(change.state, change.filled) for change in bench.all(OrderChanged)]
+    assert changes == [(S.SENT, 0), (S.WORKING, 0), (S.WORKING, 1), (S.FILLED, 4)]
+    assert bench.all(PositionChanged)[-1].units == 4
+
+
+def test_the_last_leg_of_a_combination_is_worked_on_though_its_order_says_nothing_new() -> None:
+    """The position is whole only then: an exit that waits for it must not wait for the clock."""
+    bench = Bench()
+    bench.start()
+    bench.market(leg_ticks(contract(600), 3.0, 3.04), leg_ticks(contract(605), 1.0, 1.02))
+    (intent,) = only(bench.enter(debit_vertical(), mid="2.01"), OrderIntended)
+    bench.sent(intent)
+    bench.give_execution(execution_of(intent, 4, "2.01", "e.1.01", bench.now, sec_type="BAG"))
+    bench.give_execution(execution_of(intent, 4, "3.02", "e.2.01", bench.now, leg=0))
+    leave = ExitDecided(
+        position_id=intent.position_id,
+        reason=ExitReason.KILL,
+        profile="urgent",
+        mark=None,
+        threshold="",
+        evidence=(),
+    )
+    assert only(bench.give(leave), OrderIntended) == []
+    emitted = bench.give_execution(execution_of(intent, 4, "1.01", "e.3.01", bench.now, leg=1))
+    assert only(emitted, OrderChanged) == []
+    assert [i.purpose for i in only(emitted, OrderIntended)] == [Purpose.EXIT]
 
 
 def test_a_commission_before_its_execution_is_not_lost() -> None:

@@ -73,6 +73,8 @@ export const PRESETS: readonly Preset[] = [
     types: [
       "AlertRaised",
       "ProcessFault",
+      "WorkerStopped",
+      "WorkerRetryRequested",
       "FeedGapOpened",
       "BrokerDisconnected",
       "BrokerErrorSeen",

@@ -1,0 +1,45 @@
+"""`python -m run.replay`: open the log of DATABASE_URL, answer one question, say how it went."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+
+from domain.event import UnknownEventType
+from run.config import SettingsError, load_settings
+from run.replay.cli import parser
+from run.replay.question import CannotAnswer
+from store.errors import StoreError
+from store.postgres import PostgresStore
+
+
+async def answer(asked: argparse.Namespace) -> int:
+    """Open the log and run the command; its exit code."""
+    # Somebody sits before it: an address where nobody answers is told at once.
+    async with await PostgresStore.open(
+        load_settings().database_url, application_name="replay", read_stall_seconds_max=0.0
+    ) as store:
+        code: int = await asked.run(store, asked)
+        return code
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Answer one question; the exit code (see cli.EPILOG)."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    asked = parser().parse_args(given, argparse.Namespace(argv=given))
+    try:
+        return asyncio.run(answer(asked))
+    except (CannotAnswer, SettingsError, StoreError, UnknownEventType) as error:
+        print(f"replay: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # The reader has seen enough; nothing more may be flushed into its closed end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

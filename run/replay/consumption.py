@@ -1,0 +1,94 @@
+"""The log as its workers consumed it: every position once, with what each worker emitted for it.
+
+One reading feeds all workers, so that the first difference is the first of the whole desk. Used
+by verify-decisions and what-if; live work and recovery read only what one worker wants
+(run/worker.py), and hand it to the same functions of domain/stage.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from domain.event import Recorded
+from run.build import build_id
+from run.config import Settings
+from run.worker import Worker, load_skips
+from run.workers import WORKERS
+from store.contract import PAGE_EVENTS_MAX, EventStore, Selection
+from store.errors import UnreadableEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One position of the log. `event` is None where nothing is recorded, which is evidence:
+    positions are dense. `emitted` holds each worker's emissions for it, in ordinal order."""
+
+    position: int
+    event: Recorded | None
+    emitted: Mapping[str, Sequence[Recorded]]
+
+
+async def places(
+    store: EventStore, workers: Sequence[str], up_to: int, page: int = PAGE_EVENTS_MAX
+) -> AsyncIterator[Place]:
+    """Every position from 1 to `up_to`, read `page` events at a time; an event that cannot be read
+    is left out when the operator let a worker pass over it.
+
+    Raises:
+        UnreadableEvent: nobody passed over it.
+    """
+    after = 0
+    skipped = frozenset[int]().union(*[await load_skips(store, name) for name in workers])
+    unreadable: set[int] = set()
+    while after < up_to:
+        selection = Selection(without=frozenset(unreadable))
+        try:
+            events = await store.read(after, selection, page, up_to)
+        except UnreadableEvent as error:
+            if error.position not in skipped:
+                raise
+            unreadable.add(error.position)
+            continue
+        last = events[-1].position if len(events) == page else up_to
+        emitted: dict[int, dict[str, list[Recorded]]] = {}
+        for name in workers:
+            for own in await store.emissions(name, after, last):
+                assert own.input_position is not None
+                emitted.setdefault(own.input_position, {}).setdefault(name, []).append(own)
+        found = {event.position: event for event in events}
+        for position in range(after + 1, last + 1):
+            if position in unreadable:
+                continue
+            yield Place(position, found.get(position), emitted.get(position, {}))
+        after = last
+
+
+class Replayed:
+    """A worker whose stages are run again: what it consumed, up to its checkpoint."""
+
+    def __init__(self, worker: Worker, checkpoint: int) -> None:
+        self.name = worker.name
+        self.consumer = worker.consumer
+        self.checkpoint = checkpoint
+        self._worker = worker
+        self._types = worker.selection.types
+        self._own = (f"clock/{worker.name}", f"worker/{worker.name}")
+
+    @classmethod
+    async def of(cls, store: EventStore, name: str, settings: Settings) -> Replayed:
+        """A worker of run/workers.py before its first input, with what it passes over."""
+        worker = Worker(name, WORKERS[name](settings), store, build_id())
+        worker.skipped = await load_skips(store, name)
+        return cls(worker, await store.checkpoint(name))
+
+    def takes(self, event: Recorded) -> bool:
+        """Whether the event was an input of this worker; says of one event what the worker's
+        Selection says to the store."""
+        if event.position > self.checkpoint:
+            return False
+        if event.type in ("ClockTicked", "WorkerStarted"):
+            wanted = event.stream in self._own
+        else:
+            wanted = event.type in self._types
+        return wanted and self._worker.is_input(event)

@@ -1,0 +1,96 @@
+"""How the replay tool shows events, answers and progress.
+
+Answers go to stdout as text or, with --json, as one JSON value a line; progress goes to stderr
+and only when somebody looks at it.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import orjson
+
+from domain.event import Recorded, encode_body
+from run.replay.question import both_times
+
+_SUMMARY = (
+    "symbol", "signal_id", "decision_id", "approved", "denials", "order_ref", "purpose", "action",
+    "quantity", "limit_price", "state", "price", "position_id", "reason", "realised_pnl", "tier",
+    "vendor", "channel", "verdict", "who", "close",
+)  # fmt: skip
+
+
+def as_row(event: Recorded) -> dict[str, Any]:
+    """An event as the tools print it."""
+    return {
+        "position": event.position,
+        "type": event.type,
+        "stream": event.stream,
+        "version": event.version,
+        "event_id": str(event.event_id),
+        "market_time": event.market_time,
+        "recorded_at": event.recorded_at,
+        "occurred_at": event.occurred_at,
+        "worker": event.worker,
+        "build": event.build,
+        "causation_id": None if event.causation_id is None else str(event.causation_id),
+        "correlation_id": str(event.correlation_id),
+        "input_position": event.input_position,
+        "ordinal": event.ordinal,
+        "data": orjson.Fragment(encode_body(event.body)),
+    }
+
+
+def as_json(answer: object) -> bytes:
+    """An answer as one JSON text; times in UTC with Z."""
+    return orjson.dumps(answer, option=orjson.OPT_UTC_Z, default=str)
+
+
+def print_json(answer: object) -> None:
+    """Print an answer as one line of JSON."""
+    print(as_json(answer).decode())
+
+
+def summary(event: Recorded) -> str:
+    """The few fields of an event that tell what it is about."""
+    parts = []
+    for name in _SUMMARY:
+        value = getattr(event.body, name, None)
+        if value not in (None, "", ()):
+            parts.append(f"{name}={getattr(value, 'value', value)}")
+    return " ".join(parts)
+
+
+def event_line(event: Recorded, indent: int = 0) -> str:
+    """One event on one line: position, time, type, worker, what it is about."""
+    return (
+        f"{event.position:>8}  {both_times(event.market_time)}  {'  ' * indent}{event.type}  "
+        f"[{event.worker}] {summary(event)}"
+    )
+
+
+def is_watched() -> bool:
+    """Whether stderr is a terminal."""
+    return sys.stderr.isatty()
+
+
+class Progress:
+    """A line on stderr that says how far a long run is; silent when stderr is no terminal."""
+
+    def __init__(self, what: str, after: int, up_to: int) -> None:
+        self._what, self._after, self._total = what, after, max(up_to - after, 1)
+        self._shown = -1
+
+    def at(self, position: int) -> None:
+        """The run has come to a log position."""
+        percent = min(100, 100 * (position - self._after) // self._total)
+        if percent != self._shown and is_watched():
+            self._shown = percent
+            bar = "#" * (percent // 4)
+            print(f"\r{self._what} [{bar:<25}] {percent:3d} %", end="", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """The run is over: the next line starts anew."""
+        if self._shown >= 0:
+            print(file=sys.stderr)

@@ -1,0 +1,82 @@
+"""`timeline --from T --to T`: the events between two market times."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+from uuid import UUID
+
+from domain.event import Recorded, body_types
+from run.replay.printing import as_row, event_line, print_json
+from run.replay.question import INSTANT, CannotAnswer, position_at, time_of
+from run.replay.reading import of, selected
+from store.contract import EventStore
+
+LIMIT = 1_000
+_TELLS = ("SignalRaised", "SignalValidated", "RiskDecided", "PositionOpened")
+"""Events that say symbol and strategy of the story they belong to."""
+
+EXAMPLES = """examples:
+  timeline --from 10:00 --to 10:10
+  timeline --from 10:00 --to 10:10 --symbol SPY --strategy 0DTE
+  timeline --from 15:48 --to 15:53 --type OrderIntended --type OrderChanged --json
+
+--symbol and --strategy take in the whole story of a trade: orders, fills, messages.
+JSON is one event a line. exit codes: 0 answered; 2 the question cannot be answered."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--from", dest="since", required=True, help="market time, included")
+    parser.add_argument("--to", dest="until", required=True, help="market time, included")
+    parser.add_argument("--type", action="append", help="event type; may be repeated")
+    parser.add_argument("--symbol", help="such as SPY")
+    parser.add_argument("--strategy", help="such as 0DTE")
+    parser.add_argument("--limit", type=int, default=LIMIT, help=f"default {LIMIT} events")
+
+
+async def run(store: EventStore, asked: argparse.Namespace) -> int:
+    """Print events between two market times."""
+    types = frozenset(asked.type or ())
+    if unknown := types - body_types().keys():
+        raise CannotAnswer(f"event type must be in domain/events, was {', '.join(sorted(unknown))}")
+    after = await position_at(store, await time_of(store, asked.since) - INSTANT)
+    up_to = await position_at(store, await time_of(store, asked.until))
+    wanted = {n: v for n in ("symbol", "strategy") if (v := getattr(asked, n))}
+    stories = {name: await _stories(store, name, wanted[name], up_to) for name in wanted}
+    shown = 0
+    async for event in selected(store, of(*types), after, up_to):
+        if not all(_is_about(event, n, v, stories[n]) for n, v in wanted.items()):
+            continue
+        if shown >= asked.limit:
+            text = f"more than {asked.limit} events; narrow it or raise --limit"
+            print(text, file=sys.stderr)
+            break
+        shown += 1
+        if asked.json:
+            print_json(as_row(event))
+        else:
+            print(event_line(event))
+    return 0
+
+
+async def _stories(store: EventStore, name: str, value: str, up_to: int) -> set[UUID]:
+    """Correlation ids of the stories about a symbol or strategy."""
+    return {
+        event.correlation_id
+        async for event in selected(store, of(*_TELLS), 0, up_to)
+        if _own(event, name) == value
+    }
+
+
+def _own(event: Recorded, name: str) -> Any:
+    """Symbol or strategy that the event itself names, None when it names none."""
+    value = getattr(event.body, name, None)
+    if value is None:
+        value = getattr(getattr(event.body, "structure", None), name, None)
+    return getattr(value, "value", value)
+
+
+def _is_about(event: Recorded, name: str, value: str, stories: set[UUID]) -> bool:
+    own = _own(event, name)
+    return own == value if own is not None else event.correlation_id in stories

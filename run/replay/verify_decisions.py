@@ -1,0 +1,201 @@
+"""`verify-decisions`: run the stages again on all that they consumed, compare every emission.
+
+The state evolves with what is recorded, so that one difference does not cascade: each one listed
+is a decision of its own that comes out otherwise, or an event that is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from msgspec.structs import replace
+
+from domain.event import Recorded
+from run.build import build_id
+from run.config import Settings, load_settings
+from run.replay import builds
+from run.replay.consumption import Place, Replayed, places
+from run.replay.printing import Progress, print_json
+from run.replay.question import parse_day, positions_of_day
+from run.workers import WORKERS
+from store.contract import PAGE_EVENTS_MAX, EventStore
+
+DIFFERENCES_SHOWN_MAX = 20
+LOG = "log"
+"""Stands in the place of a worker where the log itself has a hole."""
+
+EXAMPLES = """examples:
+  verify-decisions                     the whole log, all workers
+  verify-decisions --day 2026-10-06    one day: what came before is folded, not compared
+  verify-decisions --worker trader --after 12000 --json
+
+exit codes: 0 every decision comes out the same; 1 one does not (the first is named by position,
+worker and what differs); 2 the question cannot be answered; 3 another build wrote the log."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--worker", choices=sorted(WORKERS), help="this one alone")
+    parser.add_argument("--day", help="New York day, such as 2026-10-06")
+    parser.add_argument("--after", type=int, default=0, help="compare behind this log position")
+    parser.add_argument(
+        "--page",
+        type=_page,
+        default=PAGE_EVENTS_MAX,
+        help=f"events read at a time, 1 to {PAGE_EVENTS_MAX}",
+    )
+    builds.arguments(parser)
+
+
+def _page(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= PAGE_EVENTS_MAX:
+        raise argparse.ArgumentTypeError(f"must be from 1 to {PAGE_EVENTS_MAX}, was {text}")
+    return int(text)
+
+
+@dataclass(slots=True)
+class Check:
+    """One worker under verification: what it was given and what came out otherwise."""
+
+    replayed: Replayed
+    after: int
+    inputs: int = 0
+    emissions: int = 0
+    differences: int = 0
+    first: list[dict[str, Any]] = field(default_factory=list)
+    _failed: bool = False
+
+    def take(self, place: Place) -> list[str]:
+        """Run one position again; what differs, as sentences."""
+        found = self._compare(place)
+        self.differences += len(found)
+        if found and len(self.first) < DIFFERENCES_SHOWN_MAX:
+            kind = "nothing" if place.event is None else place.event.type
+            self.first.append({"position": place.position, "input": kind, "differences": found[:5]})
+        return found
+
+    def _compare(self, place: Place) -> list[str]:
+        recorded = place.emitted.get(self.replayed.name, ())
+        if self._failed or place.position > self.replayed.checkpoint:
+            return []
+        if place.event is None or not self.replayed.takes(place.event):
+            return self._without_input(place.position, recorded)
+        try:
+            if place.position <= self.after:
+                self.replayed.consumer.fold(place.event, recorded)
+                return []
+            self.inputs += 1
+            self.emissions += len(recorded)
+            return self.replayed.consumer.verify(place.event, recorded)
+        except Exception as error:
+            # A stage that breaks on a damaged log is a finding; its state is worth nothing after.
+            self._failed = True
+            return [f"the stages fail on this input, nothing later is compared: {error!r}"]
+
+    def _without_input(self, position: int, recorded: Sequence[Recorded]) -> list[str]:
+        """Decisions whose input is not there: folded all the same, so that they stay the only
+        difference."""
+        for own in recorded:
+            self.replayed.consumer.evolve(replace(own, position=position))
+        return [
+            f"emission {own.ordinal} {own.type} is on the log, its input is not"
+            for own in recorded
+            if position > self.after
+        ]
+
+    def result(self) -> dict[str, Any]:
+        return {
+            "worker": self.replayed.name,
+            "checkpoint": self.replayed.checkpoint,
+            "inputs": self.inputs,
+            "emissions": self.emissions,
+            "differences": self.differences,
+            "first": self.first,
+        }
+
+
+async def verify(
+    store: EventStore,
+    names: Sequence[str],
+    settings: Settings,
+    *,
+    after: int = 0,
+    up_to: int | None = None,
+    page: int = PAGE_EVENTS_MAX,
+) -> dict[str, Any]:
+    """Verify workers on the positions in (after, up_to]; all that they consumed unless given.
+
+    The answer has the number of differences, the first one (position, worker, what) or None, the
+    positions that are missing, and a result for each worker.
+    """
+    checks = [Check(await Replayed.of(store, name, settings), after) for name in names]
+    last = max(check.replayed.checkpoint for check in checks)
+    last = last if up_to is None else min(last, up_to)
+    progress = Progress("verify", 0, last)
+    first: dict[str, Any] | None = None
+    missing: list[int] = []
+    async for place in places(store, names, last, page):
+        if place.event is None and place.position > after:
+            missing.append(place.position)
+            what = "no event is recorded at this position"
+            first = first or {"position": place.position, "worker": LOG, "what": what}
+        for check in checks:
+            found = check.take(place)
+            if found and first is None:
+                name = check.replayed.name
+                first = {"position": place.position, "worker": name, "what": found[0]}
+        progress.at(place.position)
+    progress.end()
+    return {
+        "build": build_id(),
+        "differences": len(missing) + sum(check.differences for check in checks),
+        "first": first,
+        "missing": missing[:DIFFERENCES_SHOWN_MAX],
+        "workers": [check.result() for check in checks],
+    }
+
+
+async def verify_worker(store: EventStore, name: str, settings: Settings) -> dict[str, Any]:
+    """Run one worker's stages again over all it consumed and compare every emission."""
+    found = await verify(store, [name], settings)
+    result: dict[str, Any] = found["workers"][0]
+    return result
+
+
+async def run(store: EventStore, asked: argparse.Namespace) -> int:
+    """Verify; exit 1 at a difference, 3 when the log is another build's."""
+    names = [asked.worker] if asked.worker else list(WORKERS)
+    after, up_to = asked.after, await store.head()
+    if asked.day:
+        after, up_to = await positions_of_day(store, parse_day(asked.day))
+    code = await builds.refuse_other_builds(store, asked, names, after, up_to)
+    if code:
+        return code
+    found = await verify(store, names, load_settings(), after=after, up_to=up_to, page=asked.page)
+    if asked.json:
+        print_json(found)
+    else:
+        _print(found)
+    return 1 if found["differences"] else 0
+
+
+def _print(found: dict[str, Any]) -> None:
+    first = found["first"]
+    if first is not None:
+        print(
+            f"first difference: position {first['position']}, {first['worker']}: "
+            f"{first['what'][:400]}"
+        )
+    if found["missing"]:
+        print(f"positions without an event: {', '.join(map(str, found['missing']))}")
+    for result in found["workers"]:
+        print(
+            f"{result['worker']}: {result['inputs']} inputs, {result['emissions']} decisions "
+            f"and numbers run again, {result['differences']} differences"
+        )
+        for item in result["first"]:
+            print(f"  position {item['position']} {item['input']}:")
+            for line in item["differences"]:
+                print(f"    {line[:400]}")

@@ -1,0 +1,124 @@
+"""How a worker commits: what its stages emitted and its checkpoint, in one transaction.
+
+Used by run/worker.py alone. The checkpoint moves by compare and set, which fences off a second
+copy of the worker.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from itertools import groupby
+
+from msgspec.structs import replace
+
+from domain.event import Proposed, Recorded
+from run import metrics
+from run.stopped import PoisonInput
+from store.contract import Appended, Checkpoint, EventStore
+from store.errors import CheckpointConflict, IdConflict, InvalidEvent, VersionConflict
+
+_REFUSED = (VersionConflict, IdConflict, InvalidEvent)
+"""The log refuses what was decided, and will refuse it again: a fault of the deciding input."""
+
+Committed = Callable[[Sequence[Recorded]], None]
+
+
+class Commits:
+    """Commits of one worker in their order. `position` is its checkpoint as this copy knows it,
+    `at` the real time of the last commit in seconds of the monotonic clock."""
+
+    def __init__(
+        self, worker: str, build: str, store: EventStore, on_committed: Committed | None
+    ) -> None:
+        self.position = 0
+        self.at = 0.0
+        self.versions: dict[str, int] = {}
+        self._worker = worker
+        self._build = build
+        self._store = store
+        self._on_committed = on_committed
+
+    async def commit_inputs(
+        self, inputs: Sequence[Recorded], emitted: Sequence[Recorded], position: int
+    ) -> list[Recorded]:
+        """Commit all that these inputs led to; the checkpoint goes to `position`.
+
+        Raises:
+            PoisonInput: the log refuses what one input led to; all before it is committed.
+            CheckpointConflict: this worker runs twice.
+        """
+        try:
+            return await self.commit(emitted, position)
+        except _REFUSED as error:
+            if await self._store.checkpoint(self._worker) != self.position:
+                raise self._not_alone(error) from error
+        done: list[Recorded] = []
+        by_position = {event.position: event for event in inputs}
+        for input_position, own in groupby(emitted, lambda event: event.input_position):
+            assert input_position is not None
+            await self.commit([], input_position - 1)
+            try:
+                done.extend(await self.commit(list(own), input_position))
+            except _REFUSED as error:
+                raise PoisonInput(by_position[input_position], error) from error
+        done.extend(await self.commit([], position))
+        return done
+
+    async def commit(self, emitted: Sequence[Recorded], position: int) -> list[Recorded]:
+        """Append emissions and move the checkpoint; returns them with their places."""
+        if not emitted and position == self.position:
+            return []
+        versions: dict[str, int] = {}
+        proposed = [await self._proposal(event, versions) for event in emitted]
+        try:
+            appended = await self._store.append(
+                proposed, Checkpoint(self._worker, self.position, position)
+            )
+        except CheckpointConflict as error:
+            raise self._not_alone(error) from error
+        self.versions |= versions
+        self.position = position
+        self.at = time.monotonic()
+        metrics.EMISSIONS.labels(self._worker).inc(len(emitted))
+        done = [_placed(event, appended, k) for k, event in enumerate(emitted)]
+        if done and self._on_committed is not None:
+            self._on_committed(done)
+        return done
+
+    def _not_alone(self, error: Exception) -> CheckpointConflict:
+        return CheckpointConflict(
+            f"{self._worker} must run once, but another copy of it, or the operator's skip, moved "
+            f"its checkpoint from {self.position}; this copy ends: {error}"
+        )
+
+    async def _proposal(self, event: Recorded, versions: dict[str, int]) -> Proposed:
+        """The event with its expected version; `versions` are those of the commit being made."""
+        version = versions.get(event.stream, self.versions.get(event.stream))
+        if version is None:
+            version = await self._store.stream_version(event.stream)
+        versions[event.stream] = version + 1
+        return Proposed(
+            stream=event.stream,
+            event_id=event.event_id,
+            occurred_at=event.occurred_at,
+            correlation_id=event.correlation_id,
+            worker=self._worker,
+            build=self._build,
+            body=event.body,
+            causation_id=event.causation_id,
+            expected_version=version + 1,
+            input_position=event.input_position,
+            ordinal=event.ordinal,
+        )
+
+
+def _placed(event: Recorded, appended: Appended, index: int) -> Recorded:
+    """An emission at the place that the log gave it."""
+    return replace(
+        event,
+        position=appended.positions[index],
+        version=appended.versions[index],
+        recorded_at=appended.recorded_at,
+        market_time=appended.market_times[index],
+    )

@@ -1,0 +1,120 @@
+"""The commands of the replay tool on a small log: answers, JSON, bad questions, exit codes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from run.replay.cli import COMMANDS
+from tests.run.replay.conftest import Ask
+
+
+def answered(ask: Ask, *arguments: str) -> Any:
+    done = ask(*arguments, "--json")
+    assert done.code == 0, done.err
+    return json.loads(done.out)
+
+
+def entry(ask: Ask) -> dict[str, Any]:
+    orders = answered(ask, "state", "--at", "10:31")["orders"]
+    found: dict[str, Any] = next(order for order in orders if order["purpose"] == "entry")
+    return found
+
+
+def test_why_tells_the_chain_from_signal_to_message(ask: Ask) -> None:
+    events = answered(ask, "why", entry(ask)["order_ref"])["events"]
+    types = [event["type"] for event in events]
+    chain = (
+        "SignalValidated", "RiskDecided", "OrderIntended", "IntentSent", "FillRecorded",
+        "PositionOpened", "DeliveryScheduled", "DeliveryAttempted", "DeliveryConfirmed",
+    )  # fmt: skip
+    places = [types.index(wanted) for wanted in chain]
+    assert places == sorted(places)
+
+
+def test_why_as_text_marks_what_was_asked_for(ask: Ask) -> None:
+    done = ask("why", entry(ask)["order_ref"])
+    marked = [line for line in done.out.splitlines() if line.startswith(">")]
+    assert done.code == 0 and "OrderIntended" in marked[0]
+    assert "NY /" in done.out and "UTC" in done.out
+
+
+def test_state_shows_the_past_as_it_was(ask: Ask) -> None:
+    before = answered(ask, "state", "--at", "10:30:01")
+    after = answered(ask, "state", "--at", "10:31")
+    assert before["orders"] == before["positions"] == []
+    assert [position["units"] for position in after["positions"]] == [9]
+    assert before["position"] < after["position"]
+
+
+@pytest.mark.parametrize("at", ["10:31", "14:31Z", "14:31 UTC", "10:31 NY", "2026-10-06T10:31"])
+def test_a_time_may_be_given_in_new_york_or_in_utc(ask: Ask, at: str) -> None:
+    assert answered(ask, "state", "--at", at)["at"] == "2026-10-06T14:31:00Z"
+
+
+def test_timeline_lists_events_between_two_times(ask: Ask) -> None:
+    arguments = ("timeline", "--from", "10:30:01", "--to", "10:30:02", "--type", "RiskDecided")
+    done = ask(*arguments, "--json")
+    rows = [json.loads(line) for line in done.out.splitlines()]
+    assert [row["data"]["approved"] for row in rows] == [False, True]
+    assert done.code == 0 and len(ask(*arguments).out.splitlines()) == 2
+    assert "more than 1 events" in ask(*arguments, "--limit", "1").err
+
+
+def test_decisions_come_out_the_same_again(ask: Ask) -> None:
+    found = answered(ask, "verify-decisions")
+    assert found["differences"] == 0
+    assert all(worker["emissions"] > 0 for worker in found["workers"])
+    assert "0 differences" in ask("verify-decisions").out
+
+
+def test_another_build_is_not_compared_unless_asked(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("run.replay.builds.build_id", lambda: "another")
+    done = ask("verify-decisions")
+    assert done.code == 3 and "docker run" in done.err
+    assert ask("verify-decisions", "--any-build").code == 0
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        (("why", "nonsense"), "no event, order, signal"),
+        (("state", "--at", "25:99"), "time must look like"),
+        (("timeline", "--from", "10:00", "--to", "noon"), "time must look like"),
+    ],
+)
+def test_a_question_without_an_answer_is_told_what_to_ask(
+    ask: Ask, question: tuple[str, ...], told: str
+) -> None:
+    done = ask(*question)
+    assert done.code == 2 and told in done.err and done.out == ""
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_explains_its_exit_codes_with_examples(
+    ask: Ask, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        ask(command, "--help")
+    told = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert "exit codes:" in told and "examples:" in told and "--json" in told
+
+
+def test_a_long_run_shows_how_far_it_is_to_whoever_looks(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ask("verify-decisions").err == ""
+    monkeypatch.setattr("run.replay.printing.is_watched", lambda: True)
+    done = ask("verify-decisions")
+    assert "100 %" in done.err and done.err.endswith("\n") and "%" not in done.out
+
+
+def test_an_unknown_command_ends_with_code_2(ask: Ask) -> None:
+    with pytest.raises(SystemExit) as ended:
+        ask("guess")
+    assert ended.value.code == 2

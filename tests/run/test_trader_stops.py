@@ -1,0 +1,59 @@
+"""A trader whose worker stands keeps no entry alive and is not silent about it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import structlog
+
+from domain.events.controls import HaltRequested
+from domain.events.orders import EmergencyCancelSent
+from domain.events.system import ProcessHeartbeat
+from run.config import Settings
+from run.service import Process
+from run.trader import Trader
+from run.worker import Recorder
+from store.contract import Selection
+from store.postgres import PostgresStore
+
+SAID = Selection(types=frozenset({"AlertRaised", "ProcessHeartbeat"}))
+
+
+async def test_entries_are_cancelled_and_an_alert_raised_when_the_trader_stands(
+    store: PostgresStore, database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    settings = Settings(
+        _env_file=None, database_url=database_url, redis_url=redis_url, var_dir=tmp_path
+    )
+    recorder = Recorder(store, "trader", "test", "run-1")
+    log = structlog.get_logger()
+    trader = Trader(Process("trader", "test", "run-1", settings, store, recorder, log))
+    trader.effect.live_entries["entry-1"] = 41
+    await recorder.record("control/api", HaltRequested.model_construct(who="nobody"))
+    task = asyncio.create_task(trader.worker.run())
+    codes: set[str] = set()
+    states: set[str] = set()
+    try:
+        async with asyncio.timeout(10):
+            async for events, _ in store.subscribe(0, SAID):
+                for event in events:
+                    if isinstance(event.body, ProcessHeartbeat):
+                        states.add(event.body.state)
+                    else:
+                        codes.add(event.body.code)
+                if "WORKER_STOPPED" in codes and "stopped" in states:
+                    break
+            while not trader.effect.entries_stopped:
+                await asyncio.sleep(0.01)
+        assert not task.done()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert "stands before input 1 HaltRequested" in trader.effect.entries_stopped
+    # The broker is not connected here: the journal shows that the cancel was on its way.
+    await trader.journal.append_to_log(recorder)
+    found = await store.read(0, Selection(types=frozenset({"EmergencyCancelSent"})))
+    assert [e.body.order_ref for e in found if isinstance(e.body, EmergencyCancelSent)] == [
+        "entry-1"
+    ]
