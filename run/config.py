@@ -66,6 +66,15 @@ class Settings(BaseSettings):
     seal_folder: str = ""
     """The second place, best on another disk or machine; without it VAR_DIR/seals."""
 
+    archive_folder: str = ""
+    """Where archived days go, and are read from; without it VAR_DIR/archive."""
+    archive_market_after_days: int = Field(7, ge=1)
+    """Hot window of market events: whole UTC days before today that stay in Postgres."""
+    archive_desk_after_days: int = Field(731, ge=1)
+    owner_database_url: SecretStr = SecretStr("")
+    """The log as the owner of its tables, who alone may drop an archived day; without it
+    DATABASE_URL, which in the demo is the owner."""
+
     uw_rest_url: str = "https://api.unusualwhales.com"
     uw_socket_url: str = "wss://api.unusualwhales.com/socket"
     uw_token: SecretStr = SecretStr("")
@@ -113,6 +122,11 @@ class Settings(BaseSettings):
     def seals(self) -> Path:
         """The folder of heads and marks."""
         return Path(self.seal_folder or self.var_dir / "seals")
+
+    @property
+    def archive(self) -> Path:
+        """The folder of archived days."""
+        return Path(self.archive_folder or self.var_dir / "archive")
 
 
 class SettingsError(Exception):

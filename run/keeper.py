@@ -1,4 +1,4 @@
-"""The keeper daemon: partitions made ahead, seals, and alerts when a process falls silent.
+"""The keeper daemon: partitions made ahead, seals, the archive, and alerts when one falls silent.
 
 Lags of our own machinery are real seconds at any speed of the market.
 """
@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from domain.event import derived_id
 from domain.events.controls import AlertRaised
 from domain.events.system import ProcessFault, ProcessHeartbeat
+from run.archiving import nights
 from run.sealing import Seals
 from run.service import Process, command
 from run.workers import WORKERS
@@ -119,6 +120,7 @@ async def main(process: Process) -> None:
         tasks.create_task(keeper.follow(), name="keeper.follow")
         tasks.create_task(keeper.rounds(), name="keeper.rounds")
         tasks.create_task(keeper.seals.beats(), name="keeper.seals")
+        tasks.create_task(nights(process, keeper.alert), name="keeper.nights")
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ from projections.projector import (
 from projections.redis_target import RedisTarget
 from run import projection_metrics as metrics
 from run.command_line import command_line
-from run.config import SettingsError, load_settings
+from run.config import Settings, SettingsError, load_settings
 from run.projection_lag import LagWindow
 from run.service import Process, serve
 from run.worker import Recorder
@@ -171,12 +171,16 @@ async def main(process: Process) -> None:
         tasks.create_task(_beat(process, running), name=f"{NAME}.heartbeat")
 
 
-async def rebuild(database_url: str, redis_url: str, name: str) -> list[dict[str, object]]:
+async def rebuild(settings: Settings, name: str) -> list[dict[str, object]]:
     """Build the projections of this name anew, all for an empty one; what was done."""
     done: list[dict[str, object]] = []
     async with (
-        await PostgresStore.open(database_url, application_name=f"{NAME} rebuild") as store,
-        projectors(store, database_url, redis_url) as known,
+        await PostgresStore.open(
+            settings.database_url,
+            application_name=f"{NAME} rebuild",
+            archive_folder=settings.archive,
+        ) as store,
+        projectors(store, settings.database_url, settings.redis_url) as known,
     ):
         for projector in known.projectors:
             full_name = projector.projection.name
@@ -203,7 +207,7 @@ def rebuild_command(name: str) -> int:
     """The exit code: 0 when everything was built."""
     try:
         settings = load_settings()
-        done = asyncio.run(rebuild(settings.database_url, settings.redis_url, name))
+        done = asyncio.run(rebuild(settings, name))
     except SettingsError as error:
         print(f"{NAME}: {error}", file=sys.stderr)
         return 2

@@ -75,6 +75,7 @@ async def _serve(name: str, settings: Settings, main: Main) -> None:
         settings.database_url,
         application_name=name,
         on_append=_measure_append,
+        archive_folder=settings.archive,
         on_wait=lambda _: metrics.APPEND_WAITS.inc(),
     )
     try:

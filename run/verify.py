@@ -23,12 +23,13 @@ import asyncpg
 
 from run.config import Settings, SettingsError, load_settings
 from run.replay.printing import Progress
+from store.archived_days import ArchiveUnreadable
 from store.heads import ForeignKey, Heads, Marks
 from store.integrity import open_log
 from store.seal import KeyUnusable, load_key
 from store.verification import NothingSealed, Verification, Verified
 
-_UNREADABLE = (SettingsError, KeyUnusable, ForeignKey, NothingSealed)
+_UNREADABLE = (SettingsError, KeyUnusable, ForeignKey, NothingSealed, ArchiveUnreadable)
 _NO_DATABASE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 
 
@@ -43,7 +44,7 @@ async def verify(settings: Settings, since: date, until: date) -> Verified:
             bars.append(Progress("verify", 0, up_to))
         bars[0].at(done)
 
-    async with open_log(settings.database_url) as log:
+    async with open_log(settings.database_url, settings.archive) as log:
         verification = Verification(log, Heads(folder), Marks(folder), key, note)
         try:
             return await verification.run(since, until)

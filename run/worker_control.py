@@ -171,7 +171,9 @@ async def carry_out(store: EventStore, given: argparse.Namespace, who: str) -> l
 async def _answer(given: argparse.Namespace) -> list[WorkerPlace]:
     settings = load_settings()
     async with await PostgresStore.open(
-        settings.database_url, application_name="worker_control"
+        settings.database_url,
+        application_name="worker_control",
+        archive_folder=settings.archive,
     ) as store:
         return await carry_out(store, given, settings.operator_name)
 

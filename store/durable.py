@@ -64,3 +64,8 @@ def create_private(path: Path, data: bytes) -> None:
     os.link(partial, path)
     partial.unlink()
     sync_folder(path.parent)
+
+
+def remove(path: Path) -> None:
+    """Make sure that no file is there; its space is free again."""
+    path.unlink(missing_ok=True)

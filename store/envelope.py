@@ -75,6 +75,14 @@ class MalformedCopy(Exception):
     """The server's COPY answer is not in the format that this module reads."""
 
 
+class Damaged(Exception):
+    """Bytes of the log or of its archive cannot be what was written: seen already in reading."""
+
+    def __init__(self, position: int, text: str) -> None:
+        super().__init__(text)
+        self.position = position
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """Events of one class and UTC day of recorded_at with position from `first` to `last`."""
@@ -101,6 +109,8 @@ class Within:
     since: date
     until: date
     bounds: tuple[int, int]
+    retention: Retention | None = None
+    """None for both classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +165,10 @@ class PostgresSource:
     async def lowest(self, within: Within) -> int | None:
         """The lowest position of any event there; None when there is none."""
         since, until = start_of(within.since), start_of(within.until)
-        position: int | None = await self._pool.fetchval(_LOWEST, *within.bounds, since, until)
+        only = f" AND retention = '{within.retention.value}'" if within.retention else ""
+        position: int | None = await self._pool.fetchval(
+            _LOWEST + only, *within.bounds, since, until
+        )
         return position
 
     async def tail(self, after: int, since: datetime) -> Tail:

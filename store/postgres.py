@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from copy import copy
+from pathlib import Path
 from typing import Self, TypeVar
 from uuid import UUID
 
@@ -16,6 +17,7 @@ import asyncpg
 
 from domain.event import Proposed, Recorded
 from store.appender import EVENTS_PER_CALL_MAX, Appender, OnAppend, Writer
+from store.archived_reading import ArchivedReader
 from store.contract import PAGE_EVENTS_MAX, Appended, Checkpoint, Selection
 from store.envelope import PostgresSource
 from store.errors import NotDurable, StoreUnavailable
@@ -30,6 +32,8 @@ CONNECT_SECONDS_MAX = 10.0
 COMMAND_SECONDS_MAX = 30.0
 EVERYTHING = Selection()
 Result = TypeVar("Result")
+ARCHIVE_FOLDER = Path("var/archive")
+"""Where archived days are looked for when the settings do not say (run/config.py)."""
 
 # Whoever holds the log and does not go on is ended within two seconds, instead of stalling
 # everybody. Whoever waits tries again every half second and outlasts that (store/patience.py).
@@ -82,6 +86,7 @@ class PostgresStore:
         on_wait: OnWait | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         read_stall_seconds_max: float = READ_STALL_SECONDS_MAX,
+        archive_folder: Path = ARCHIVE_FOLDER,
     ) -> Self:
         """Connect, and make the partitions of today and the next days when they are missing.
 
@@ -125,7 +130,7 @@ class PostgresStore:
             raise StoreUnavailable(
                 f"the database must be up and migrated (python -m run.migrate), was: {error}"
             ) from error
-        reader = Reader(pool)
+        reader = ArchivedReader(pool, archive_folder)
         appender = Appender(connect_writer, reader.places, on_append, on_wait, monotonic)
         await appender.start()
         doorbell = Doorbell(connect_listener, reader)

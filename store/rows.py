@@ -123,7 +123,7 @@ def accepts_clock(events: Sequence[Prepared]) -> bool:
     return len(events) > 0 and all(isinstance(e.proposed.body, ClockAccepted) for e in events)
 
 
-def recorded(row: asyncpg.Record) -> Recorded:
+def recorded(row: asyncpg.Record | tuple[Any, ...]) -> Recorded:
     """The event of a row of COLUMNS, its body decoded and upcast.
 
     Raises:

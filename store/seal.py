@@ -16,6 +16,7 @@ import hmac
 import secrets
 from collections.abc import Iterable
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +45,15 @@ class ClassDigest:
         self._hash.update(len(name).to_bytes(1, "big") + name + span.day.isoformat().encode())
         self._hash.update(span.first.to_bytes(8, "big") + span.last.to_bytes(8, "big"))
         self._hash.update(bytes.fromhex(previous))
-        self.take = self._hash.update
+
+    def take(self, piece: bytes) -> None:
+        self._hash.update(piece)
+
+    def copy(self) -> ClassDigest:
+        """The digest as far as it was taken, to go on with another source."""
+        twin = copy(self)
+        twin._hash = self._hash.copy()
+        return twin
 
     def end(self, count: int) -> str:
         """The digest, as hex digits, when all `count` events were taken."""

@@ -77,7 +77,7 @@ def both(first: Sink, second: Sink) -> Sink:
     return take
 
 
-def _no_point(_: str) -> None:
+def no_point(_: str) -> None:
     """Live there is nothing to do at a crash point."""
 
 
@@ -102,7 +102,7 @@ class Sealer:
         folder: Path,
         key: SealKey,
         propose: Propose,
-        point: Point = _no_point,
+        point: Point = no_point,
     ) -> None:
         self._log = log
         self._source = source

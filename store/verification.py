@@ -18,7 +18,7 @@ from typing import Protocol
 from domain.event import Retention
 from domain.events.log import LogSealed
 from domain.events.system import POSITION_MAX
-from store.envelope import Sink, Span, Tail, Within, start_of
+from store.envelope import Damaged, Sink, Span, Tail, Within, start_of
 from store.heads import ClassSeal, Head, Heads, HeadsDamaged, Marks
 from store.seal import CHAIN_START, MARK_BYTES, ClassDigest, ClassMarks, SealKey
 
@@ -30,14 +30,6 @@ Progress = Callable[[int, int], None]
 
 class NothingSealed(Exception):
     """There are no heads to compare with; the text says why and what to do."""
-
-
-class Damaged(Exception):
-    """Bytes of the log or of its archive cannot be what was written, seen while reading them."""
-
-    def __init__(self, position: int, text: str) -> None:
-        super().__init__(text)
-        self.position = position
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +53,24 @@ class Verified:
     finding: Finding | None
 
 
+class Source(Protocol):
+    """Canonical bytes in one place."""
+
+    async def stream(self, span: Span, sink: Sink) -> int: ...
+
+
 class VerifiableLog(Protocol):
     """Canonical bytes of the log wherever they are, and the few questions beside them."""
 
-    async def stream(self, span: Span, sink: Sink) -> int:
-        """Raises Damaged for bytes that cannot be read as events."""
+    async def sources(self, span: Span) -> Sequence[Source]:
+        """All places that hold events of the span: each must hold what was sealed.
+
+        They raise Damaged for bytes that cannot be read as events.
+        """
+        ...
+
+    def altered_files(self) -> Sequence[Finding]:
+        """Files opened so far that are not byte for byte what was archived."""
         ...
 
     async def lowest(self, within: Within) -> int | None: ...
@@ -106,6 +111,8 @@ class Verification:
         looked_at = await self._compare(since, until, first_bad, last)
         ended = await self._end(last)
         findings += [found for found in (looked_at.finding, ended.finding) if found]
+        # Where an event is touched says more than that its file is.
+        findings = findings or list(self._log.altered_files())
         return Verified(
             stretches=looked_at.stretches,
             events=looked_at.events,
@@ -153,12 +160,17 @@ class Verification:
             places.append(Within(date.min, days[0].day, (_POSITION_MIN, POSITION_MAX)))
         if days:
             places.append(Within(days[-1].day + _DAY, date.max, (_POSITION_MIN, days[-1].last)))
-        lowest = [await self._log.lowest(place) for place in places]
-        return [
-            Finding(position, "an event stands where none was sealed: it was put in or moved")
-            for position in lowest
-            if position is not None
-        ]
+        findings = []
+        for place in places:
+            try:
+                position = await self._log.lowest(place)
+            except Damaged as error:
+                findings.append(Finding(error.position, str(error)))
+            else:
+                if position is not None:
+                    text = "an event stands where none was sealed: it was put in or moved"
+                    findings.append(Finding(position, text))
+        return findings
 
     async def _compare(
         self, since: date, until: date, first_bad: int | None, end: Head
@@ -187,34 +199,36 @@ class Verification:
         for retention in Retention:
             span = head.span(retention)
             digest = ClassDigest(span, before.of(retention).digest if before else CHAIN_START)
-            count = await self._log.stream(span, digest.take)
-            if ClassSeal(count, digest.end(count)) != head.of(retention):
-                return False
+            for source in await self._log.sources(span):
+                taken = digest.copy()
+                count = await source.stream(span, taken.take)
+                if ClassSeal(count, taken.end(count)) != head.of(retention):
+                    return False
         return True
 
     async def _locate(self, head: Head) -> Finding:
         """The first touched event of a stretch whose digest does not fit."""
-        found: dict[int, list[bytes]] = {}
-        for retention in Retention:
-            marks = ClassMarks(retention)
-            await self._log.stream(head.span(retention), marks.take)
-            for position, mark in marks.end():
-                found.setdefault(position, []).append(mark)
-        sealed = self._marks.read(head)
-        for position in range(head.first, head.last + 1):
-            there = found.get(position, [])
-            at = MARK_BYTES * (position - head.first)
-            if not there:
-                return Finding(position, "the event is missing")
-            if len(there) > 1:
-                return Finding(position, f"{len(there)} events stand here, one was sealed")
-            if sealed is not None and there[0] != sealed[at : at + MARK_BYTES]:
-                return Finding(position, "the event is not what was sealed: it was altered")
+        marks = self._marks.read(head)
+        for place in (0, -1):
+            finding = _first_touched(head, marks, await self._marked(head, place))
+            if finding is not None:
+                return finding
         return Finding(
             head.first,
             f"one of the events from here to {head.last} was altered; which one cannot be told, "
             "because the marks of them are missing or altered too",
         )
+
+    async def _marked(self, head: Head, place: int) -> dict[int, list[bytes]]:
+        """Marks at each position of a stretch, out of the first or the last place of each class."""
+        found: dict[int, list[bytes]] = {}
+        for retention in Retention:
+            span = head.span(retention)
+            class_marks = ClassMarks(retention)
+            await (await self._log.sources(span))[place].stream(span, class_marks.take)
+            for position, mark in class_marks.end():
+                found.setdefault(position, []).append(mark)
+        return found
 
     async def _end(self, last: Head) -> _LookedAt:
         """Whether the log reaches as far as its heads, and is whole behind the last seal."""
@@ -233,6 +247,21 @@ class Verification:
             if seal is None or not self._key.sealed(seal) or seal.digest != last.desk.digest:
                 finding = Finding(last.position, "the seal here is not the one of the last head")
         return _LookedAt(0, tail.count, finding)
+
+
+def _first_touched(
+    head: Head, sealed: bytes | None, found: dict[int, list[bytes]]
+) -> Finding | None:
+    for position in range(head.first, head.last + 1):
+        there = found.get(position, [])
+        at = MARK_BYTES * (position - head.first)
+        if not there:
+            return Finding(position, "the event is missing")
+        if len(there) > 1:
+            return Finding(position, f"{len(there)} events stand here, one was sealed")
+        if sealed is not None and there[0] != sealed[at : at + MARK_BYTES]:
+            return Finding(position, "the event is not what was sealed: it was altered")
+    return None
 
 
 @dataclass(slots=True)

@@ -29,3 +29,21 @@ class LogSealed(DeskEvent):
     key_id: str
     signature: str
     """HMAC-SHA256 with a key that is in no database."""
+
+
+class LogArchived(DeskEvent):
+    """A day of one class was written to the archive, read back and found to be what was sealed.
+
+    Stream `archive/<retention class>`. From here on its events are read from the file; the
+    partition goes.
+    """
+
+    retention_class: str
+    day: date
+    first_position: int
+    last_position: int
+    count: int
+    file: str
+    """Below the folder of the archive."""
+    bytes: int
+    sha256: str

@@ -138,7 +138,9 @@ class Demo:
         return database_url, redis_url
 
     async def _run(self, parts: AsyncExitStack, database_url: str, redis_url: str) -> int:
-        store = await PostgresStore.open(database_url, application_name="demo")
+        store = await PostgresStore.open(
+            database_url, application_name="demo", archive_folder=self.folder / "archive"
+        )
         parts.push_async_callback(store.close)
         http = await parts.enter_async_context(aiohttp.ClientSession())
         self.since = await store.head()

@@ -19,8 +19,12 @@ from store.postgres import PostgresStore
 async def answer(asked: argparse.Namespace) -> int:
     """Open the log and run the command; its exit code."""
     # Somebody sits before it: an address where nobody answers is told at once.
+    settings = load_settings()
     async with await PostgresStore.open(
-        load_settings().database_url, application_name="replay", read_stall_seconds_max=0.0
+        settings.database_url,
+        application_name="replay",
+        read_stall_seconds_max=0.0,
+        archive_folder=settings.archive,
     ) as store:
         code: int = await asked.run(store, asked)
         return code

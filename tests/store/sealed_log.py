@@ -58,9 +58,13 @@ async def seal_three_stretches(store: PostgresStore, folder: Path) -> None:
 
 
 async def verify(
-    dsn: str, folder: Path, since: date = date.min, until: date = date.max
+    dsn: str,
+    folder: Path,
+    since: date = date.min,
+    until: date = date.max,
+    archive: Path = Path("nowhere"),
 ) -> Verified:
-    async with open_log(dsn) as log:
+    async with open_log(dsn, archive) as log:
         return await Verification(log, Heads(folder), Marks(folder), KEY).run(since, until)
 
 

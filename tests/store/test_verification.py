@@ -262,7 +262,7 @@ async def test_forged_marks_are_not_believed(
 
 
 async def test_another_key_and_no_heads_are_no_verdict(database_url: str, sealed: Path) -> None:
-    async with open_log(database_url) as log:
+    async with open_log(database_url, sealed) as log:
         other = Verification(log, Heads(sealed), Marks(sealed), SealKey(bytes(32)))
         with pytest.raises(ForeignKey, match="STRIKETAPE_SEAL_KEY_FILE"):
             await other.run()

@@ -1,0 +1,94 @@
+"""Archiving as the keeper's nightly beat and as a tool: settings in, days moved out.
+
+The window of each class is a setting; docs/log-integrity.md says what becomes of a day.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import TypeAlias
+
+import asyncpg
+
+from domain.event import Retention, derived_id
+from domain.events.log import LogArchived
+from run.config import Settings
+from run.service import Process
+from run.worker import Recorder
+from store.archived_days import CannotArchive, Moved
+from store.envelope import start_of
+from store.errors import StoreError
+from store.heads import ForeignKey, Heads, HeadsDamaged
+from store.postgres import PostgresStore
+from store.seal import KeyUnusable, load_key
+
+NIGHT_HOUR_UTC = 8
+"""Three or four in the morning in New York: the last session is sealed, the next far."""
+CONNECT_SECONDS_MAX = 10.0
+PASSING = (StoreError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+REFUSED = (CannotArchive, HeadsDamaged, ForeignKey, KeyUnusable)
+
+Alert: TypeAlias = Callable[[str, str, str, str], Awaitable[None]]
+"""Severity, code, text, evidence; the same four twice are one alert."""
+
+
+def windows(settings: Settings, today: date) -> dict[Retention, date]:
+    """The first day that stays in Postgres, of each class."""
+    return {
+        Retention.MARKET: today - timedelta(days=settings.archive_market_after_days),
+        Retention.DESK: today - timedelta(days=settings.archive_desk_after_days),
+    }
+
+
+async def archive(
+    settings: Settings,
+    store: PostgresStore,
+    recorder: Recorder,
+    before: dict[Retention, date],
+    on_moved: Callable[[Moved], None] = lambda _: None,
+) -> list[Moved]:
+    """Move all days before the given ones. Raises one of REFUSED or PASSING."""
+
+    from store.archiver import Archiver  # see store/archived_days.py
+
+    async def record(body: LogArchived) -> object:
+        identity = derived_id("archive", body.retention_class, body.day, body.sha256)
+        stream = f"archive/{body.retention_class}"
+        return await recorder.record(stream, body, event_id=identity)
+
+    key = load_key(settings.seal_key)
+    address = settings.owner_database_url.get_secret_value() or settings.database_url
+    owner = await asyncpg.connect(address, timeout=CONNECT_SECONDS_MAX)
+    try:
+        heads = Heads(settings.seals)
+        archiver = Archiver(owner, store.canonical, settings.archive, heads, key, record)
+        return await archiver.run(before, on_moved)
+    finally:
+        await owner.close()
+
+
+async def nights(process: Process, alert: Alert) -> None:
+    """Archive every night; never returns. A night that fails is told, the next tries again."""
+    while True:
+        now = datetime.now(UTC)
+        await asyncio.sleep((next_night(now) - now).total_seconds())
+        await one_night(process, alert, datetime.now(UTC).date())
+
+
+async def one_night(process: Process, alert: Alert, today: date) -> None:
+    """Archive what is past its window on a UTC day."""
+    before = windows(process.settings, today)
+    try:
+        moved = await archive(process.settings, process.store, process.recorder, before)
+        process.log.info("archived", days=len(moved), events=sum(one.events for one in moved))
+    except (*REFUSED, *PASSING) as error:
+        text = f"not all days could be archived, they stay in Postgres: {error}"
+        await alert("warning", "ARCHIVE_DELAYED", text, today.isoformat())
+
+
+def next_night(now: datetime) -> datetime:
+    """The next time at which days are archived."""
+    tonight = start_of(now.date()) + timedelta(hours=NIGHT_HOUR_UTC)
+    return tonight if tonight > now else tonight + timedelta(days=1)

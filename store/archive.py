@@ -1,0 +1,251 @@
+"""Reads archived days: the same questions as store/reading.py asks Postgres, put to Parquet files.
+
+Used by store/archived_reading.py and by verification. Files are found under the folder of the
+settings; which days there are says the table archived_days. Row groups are opened one at a time,
+by the statistics of position and input_position, and of one that nothing is wanted of only the
+columns that say so are read. Memory: two decoded groups, whatever the days.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from functools import lru_cache, reduce
+from operator import and_
+from pathlib import Path
+from uuid import UUID
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from domain.event import Recorded, Retention
+from store.archive_format import FOOTER, canonical_bytes, events_of, open_file
+from store.archived_days import ArchivedDay, ArchiveUnreadable, Question
+from store.envelope import Damaged, Sink, Span
+
+GROUPS_HELD_MAX = 2
+OPEN_FILES_MAX = 32
+UNREADABLE = (OSError, pa.ArrowException, ValueError, KeyError, OverflowError, MemoryError)
+"""What bytes that are no archive any more may raise."""
+
+
+def file_sha256(path: Path) -> str:
+    """Digest of a whole file as hex digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Archive:
+    """The files under one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._groups: OrderedDict[tuple[str, int], pa.Table] = OrderedDict()
+        self._open = lru_cache(OPEN_FILES_MAX)(self._opened)
+
+    async def find(
+        self, days: Sequence[ArchivedDay], question: Question, limit: int | None = None
+    ) -> list[Recorded]:
+        """Events of the days that the question wants, by position, at most `limit`.
+
+        Raises:
+            ArchiveUnreadable: a file is missing or damaged.
+        """
+        found: list[Recorded] = []
+        for day in days:
+            found += await asyncio.to_thread(self._find, day, question, limit)
+        found.sort(key=lambda event: event.position)
+        return found[:limit]
+
+    def _find(self, day: ArchivedDay, question: Question, limit: int | None) -> list[Recorded]:
+        try:
+            found: list[Recorded] = []
+            for table in self._tables(day, question):
+                left = table.num_rows if limit is None else limit - len(found)
+                found += events_of(table.slice(0, left))
+                if limit is not None and len(found) >= limit:
+                    break
+            return found
+        except UNREADABLE as error:
+            raise ArchiveUnreadable(
+                f"{self.folder / day.file} must be readable, was not: put it back from its backup "
+                f"({error})"
+            ) from error
+
+    def _tables(self, day: ArchivedDay, question: Question) -> Iterator[pa.Table]:
+        """The wanted rows of each group, by position."""
+        file = self._open(day)
+        names = json.loads(file.metadata.metadata[FOOTER])
+        if question.own_clock is None and not _may_match(question.types, names["types"]):
+            return
+        if not _may_match(question.streams, names["streams"]):
+            return
+        wanted, columns = _condition(day, question)
+        for group in range(file.num_row_groups):
+            if not _may_hold(file.metadata.row_group(group), question):
+                continue
+            if len(columns) > 1 and (day.file, group) not in self._groups:
+                few = file.read_row_group(group, columns=sorted(columns))
+                if few.filter(wanted).num_rows == 0:
+                    continue
+            table = self._group(day, file, group).filter(wanted)
+            if table.num_rows:
+                yield table
+
+    def _group(self, day: ArchivedDay, file: pq.ParquetFile, group: int) -> pa.Table:
+        """A group by position; the newest ones are held, because pages are smaller than groups."""
+        key = (day.file, group)
+        table = self._groups.pop(key, None)
+        if table is None:
+            table = file.read_row_group(group).sort_by("position")
+        self._groups[key] = table
+        while len(self._groups) > GROUPS_HELD_MAX:
+            self._groups.popitem(last=False)
+        return table
+
+    def _opened(self, day: ArchivedDay) -> pq.ParquetFile:
+        path = self.folder / day.file
+        size = path.stat().st_size
+        if size != day.bytes:
+            raise OSError(f"{path} must have {day.bytes} bytes, had {size}")
+        return open_file(path, checksums=True)
+
+
+def _may_match(wanted: frozenset[str], there: list[str]) -> bool:
+    """An empty list on either side excludes nothing."""
+    return not wanted or not there or not wanted.isdisjoint(there)
+
+
+def _may_hold(group: pq.RowGroupMetaData, question: Question) -> bool:
+    """Whether the statistics of a group leave room for what is wanted."""
+    bounds = {"position": (question.after, question.up_to)}
+    if question.emitted_by is not None:
+        bounds["input_position"] = question.emitted_by[1:]
+    for index in range(group.num_columns):
+        column = group.column(index)
+        if (bound := bounds.get(column.path_in_schema)) is None:
+            continue
+        statistics = column.statistics
+        if statistics is None or not statistics.has_min_max:
+            return bool(column.path_in_schema == "position")  # no input at all, so no emission
+        if statistics.max <= bound[0] or statistics.min > bound[1]:
+            return False
+    return True
+
+
+def _condition(day: ArchivedDay, question: Question) -> tuple[pc.Expression, set[str]]:
+    """The question as a condition on columns, and which columns. It means what the SQL of
+    store/reading.py means."""
+    column = pc.field
+    position = column("position")
+    parts = [(position > question.after) & (position <= question.up_to)]
+    columns = {"position"}
+    if question.types or question.own_clock:
+        either = column("type").isin(sorted(question.types))
+        columns.add("type")
+        if question.own_clock:
+            types, streams = question.own_clock
+            columns.add("stream")
+            either |= column("type").isin(sorted(types)) & column("stream").isin(list(streams))
+        parts.append(either)
+    if question.streams:
+        columns.add("stream")
+        parts.append(column("stream").isin(sorted(question.streams)))
+    if question.versions is not None:
+        columns.add("version")
+        low, high = question.versions
+        parts.append((column("version") > low) & (column("version") <= high))
+    if question.story is not None:
+        columns |= {"correlation_id", "event_id", "input_position"}
+        of_story = column("correlation_id") == _id(question.story)
+        if day.retention is Retention.MARKET:
+            of_story &= column("input_position").is_valid()
+        # A null correlation is the event's own id: that one is the root of its story.
+        parts.append(of_story | (column("event_id") == _id(question.story)))
+    for name in ("event_id", "causation_id"):
+        if (identity := getattr(question, name)) is not None:
+            columns.add(name)
+            parts.append(column(name) == _id(identity))
+    if question.emitted_by is not None:
+        worker, low, high = question.emitted_by
+        columns |= {"worker", "input_position"}
+        inputs = column("input_position")
+        parts.append((column("worker") == worker) & (inputs > low) & (inputs <= high))
+    return reduce(and_, parts), columns
+
+
+def _id(identity: UUID) -> pa.Scalar:
+    return pa.scalar(identity.bytes, pa.binary(16))
+
+
+class ArchivedBytes:
+    """Canonical bytes of one archived file, by position, for comparing it with its seals.
+
+    Checksums of pages are not looked at: what was altered shall be found event by event.
+    """
+
+    def __init__(self, path: Path, first: int) -> None:
+        """Raises Damaged, with `first` as its position, when the file is no Parquet file or has
+        no readable positions; OSError when it is not there."""
+        self._held = -1
+        self._bytes = memoryview(b"")
+        self._offsets = self._positions = np.empty(0, np.int64)
+        self._bounds: list[tuple[int, int]] = []
+        bad = first
+        try:
+            self._file = open_file(path, checksums=False)
+            for group in range(self._file.num_row_groups):
+                statistics = self._file.metadata.row_group(group).column(0).statistics
+                bad = statistics.min if statistics and statistics.has_min_max else bad
+                column = self._file.read_row_group(group, columns=["position"])["position"]
+                self._bounds.append((pc.min(column).as_py(), pc.max(column).as_py()))
+        except (FileNotFoundError, PermissionError):
+            raise
+        except UNREADABLE as error:
+            raise Damaged(bad, f"{path.name} of the archive cannot be read: {error}") from error
+        self._name = path.name
+
+    def stream(self, span: Span, sink: Sink) -> int:
+        """Give the events with position in the span to the sink; returns how many they were.
+
+        Raises:
+            Damaged: a group cannot be decoded.
+        """
+        count = 0
+        for group, (low, high) in enumerate(self._bounds):
+            if high < span.first or low > span.last:
+                continue
+            self._load(group)
+            begin, end = np.searchsorted(self._positions, (span.first, span.last + 1))
+            sink(bytes(self._bytes[self._offsets[begin] : self._offsets[end]]))
+            count += int(end - begin)
+        return count
+
+    def lowest(self, bounds: tuple[int, int]) -> int | None:
+        """The lowest position from and to the bounds; None when no event stands there."""
+        for group, (low, high) in enumerate(self._bounds):
+            if high < bounds[0] or low > bounds[1]:
+                continue
+            column = self._file.read_row_group(group, columns=["position"])["position"].to_numpy()
+            inside = column[(column >= bounds[0]) & (column <= bounds[1])]
+            if len(inside):
+                return int(inside.min())
+        return None
+
+    def _load(self, group: int) -> None:
+        if group == self._held:
+            return
+        try:
+            table = self._file.read_row_group(group).sort_by("position")
+            self._bytes, self._offsets = canonical_bytes(table)
+        except UNREADABLE as error:
+            low = self._bounds[group][0]
+            text = f"{self._name} of the archive cannot be decoded from here on: {error}"
+            raise Damaged(low, text) from error
+        self._positions = table["position"].to_numpy()
+        self._held = group

@@ -1,0 +1,181 @@
+"""The reader that goes through to the archive: the same questions, whether a day is hot or not.
+
+Every question is put to Postgres first; then, when its days can be archived ones, the table
+archived_days is asked and what is missing comes from the files. In this order nothing is lost to
+a day that is archived meanwhile: its row is there before its partition goes. As long as both are
+there, an event found twice is one event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from domain.event import Recorded
+from domain.events.system import POSITION_MAX
+from store.archived_days import DAYS, ArchivedDay, Question, archived_day
+from store.call import Place
+from store.contract import Selection
+from store.envelope import start_of
+from store.reading import (
+    _CAUSED_BY,
+    _OWN_CLOCK_TYPES,
+    _POSITION,
+    _STREAM_BOUNDS,
+    Pool,
+    Reader,
+    retentions,
+)
+from store.rows import recorded
+
+if TYPE_CHECKING:
+    from store.archive import Archive
+
+_BETWEEN = f"{DAYS} WHERE last_position > $1 AND first_position <= $2 ORDER BY first_position"
+_ALL = f"{DAYS} ORDER BY first_position DESC"
+
+
+class ArchivedReader(Reader):
+    """A reader over Postgres and the archive.
+
+    Raises:
+        ArchiveUnreadable: a file that holds what was asked for is missing or damaged.
+    """
+
+    def __init__(self, pool: Pool, folder: Path) -> None:
+        super().__init__(pool)
+        self._folder = folder
+        self._archive: Archive | None = None
+
+    async def page(
+        self, after: int, selection: Selection, limit: int, up_to: int | None
+    ) -> list[Recorded]:
+        if up_to is None or up_to > self._head.position:
+            head = await self.head()
+            up_to = head.position if up_to is None else min(up_to, head.position)
+        found: list[Recorded] = []
+        while after < up_to and len(found) < limit:
+            since, _, _ = await self._window(after, after + 1, 1)
+            if since >= start_of(self._head.day):
+                # Only days that are over are archived.
+                return found + await super().page(after, selection, limit - len(found), up_to)
+            days = await self._days_between(after, up_to)
+            last = days[0].last if days else up_to
+            if days and after < days[0].first - 1:
+                last = days[0].first - 1
+            some = await self._span(after, last, selection, limit - len(found))
+            if days == await self._days_between(after, up_to):
+                found += some
+                after = found[-1].position if len(found) >= limit else last
+        return found
+
+    async def _span(
+        self, after: int, last: int, selection: Selection, limit: int
+    ) -> list[Recorded]:
+        """Selected events of both places with position in (after, last]."""
+        days = await self._days_between(after, last)
+        classes = retentions(selection)
+        days = [day for day in days if day.retention in classes]
+        archived = await self._find(days, _selected(selection, after, last), limit)
+        if len(archived) >= limit:
+            last = archived[limit - 1].position
+        return _merged(await super().page(after, selection, limit, last), archived)[:limit]
+
+    async def places(self, positions: Sequence[int]) -> dict[int, Place]:
+        found = await super().places(positions)
+        for position in positions:
+            if position not in found:
+                for event in await self._at(position):
+                    found[position] = Place(
+                        event.position, event.version, event.recorded_at, event.market_time
+                    )
+        return found
+
+    async def event(self, event_id: UUID) -> Recorded | None:
+        found = await super().event(event_id)
+        if found is not None:
+            return found
+        position = await self._pool.fetchval(_POSITION, event_id)
+        if position is not None:
+            return next(iter(await self._at(position)), None)
+        # Ids of market events went with their day: look through the files, the newest first.
+        question = Question(-1, POSITION_MAX, event_id=event_id)
+        for row in await self._pool.fetch(_ALL):
+            for event in await self._find([archived_day(row)], question, 1):
+                return event
+        return None
+
+    async def caused_by(self, event_id: UUID) -> list[Recorded]:
+        cause = await self.event(event_id)
+        if cause is None:
+            return []
+        since, _, _ = await self._window(cause.position - 1, cause.position, 1)
+        hot = [recorded(row) for row in await self._pool.fetch(_CAUSED_BY, event_id, since)]
+        question = Question(cause.position, POSITION_MAX, causation_id=event_id)
+        days = await self._days_between(cause.position, POSITION_MAX)
+        return _merged(hot, await self._find(days, question))
+
+    async def stream(
+        self, stream: str, after_version: int, up_to_version: int | None = None
+    ) -> list[Recorded]:
+        hot = await super().stream(stream, after_version, up_to_version)
+        if hot and hot[0].version == after_version + 1:
+            return hot
+        bounds = await self._pool.fetchrow(_STREAM_BOUNDS, stream)
+        if bounds is None or bounds["last_position"] == 0:
+            return hot
+        first, last = bounds["first_position"], bounds["last_position"]
+        versions = (after_version, up_to_version or 2**31 - 1)
+        question = Question(first - 1, last, streams=frozenset({stream}), versions=versions)
+        days = await self._days_between(first - 1, last)
+        found = _merged(hot, await self._find(days, question))
+        return sorted(found, key=lambda event: event.version)
+
+    async def emissions(self, worker: str, after: int, up_to: int) -> list[Recorded]:
+        hot = await super().emissions(worker, after, up_to)
+        if after >= up_to:
+            return hot
+        days = await self._days_between(after, POSITION_MAX)
+        question = Question(after, POSITION_MAX, emitted_by=(worker, after, up_to))
+        found = _merged(hot, await self._find(days, question))
+        return sorted(found, key=lambda event: (event.input_position or 0, event.ordinal))
+
+    async def _at(self, position: int) -> list[Recorded]:
+        days = await self._days_between(position - 1, position)
+        return await self._find(days, Question(position - 1, position), 1)
+
+    async def _find(
+        self, days: Sequence[ArchivedDay], question: Question, limit: int | None = None
+    ) -> list[Recorded]:
+        if not days:
+            return []
+        if self._archive is None:
+            from store.archive import Archive  # see store/archived_days.py
+
+            self._archive = Archive(self._folder)
+        return await self._archive.find(days, question, limit)
+
+    async def _days_between(self, after: int, last: int) -> list[ArchivedDay]:
+        return [archived_day(row) for row in await self._pool.fetch(_BETWEEN, after, last)]
+
+
+def _merged(hot: Iterable[Recorded], archived: Iterable[Recorded]) -> list[Recorded]:
+    """Both by position, each event once; the archive's when both have it."""
+    found = {event.position: event for event in hot}
+    found.update((event.position, event) for event in archived)
+    return [found[position] for position in sorted(found)]
+
+
+def _selected(selection: Selection, after: int, last: int) -> Question:
+    """The question of a page; it means the same as the conditions of Reader._fetch."""
+    own = selection.own_clock
+    return Question(
+        after,
+        last,
+        types=selection.types,
+        own_clock=(_OWN_CLOCK_TYPES, (f"clock/{own}", f"worker/{own}")) if own else None,
+        streams=frozenset(selection.streams),
+        story=selection.correlation_id,
+    )

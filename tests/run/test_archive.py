@@ -1,0 +1,114 @@
+"""`python -m run.archive` and the keeper's night: what they move, what they say."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import asyncpg
+import pytest
+import structlog
+
+from run.archive import main
+from run.archiving import next_night, one_night, windows
+from run.config import Settings
+from run.keeper import Keeper
+from run.service import Process
+from run.verify import main as verify
+from run.worker import Recorder
+from store.contract import Selection
+from store.postgres import PostgresStore
+from store.seal import make_key
+from store.sealer import Sealer
+from tests.store.sealed_log import Days, mixed, proposal
+
+ALERTS = Selection(types=frozenset({"AlertRaised"}))
+
+
+@pytest.fixture
+async def process(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Process]:
+    """A keeper whose log has two days of three weeks ago, and the settings that the tools find."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:9/0")
+    settings = Settings(_env_file=None)
+    owner = await asyncpg.connect(database_url)
+    async with await PostgresStore.open(database_url, application_name="test") as store:
+        await store.append(mixed(1, 40))
+        await Days(owner).spread([20, 30])
+        key = make_key(settings.seal_key)
+        await Sealer(store, store.canonical, settings.seals, key, proposal).beat()
+    await owner.close()
+    async with await PostgresStore.open(database_url, application_name="test") as store:
+        recorder = Recorder(store, "keeper", "test", "run-1")
+        log = structlog.get_logger()
+        yield Process("keeper", "test", "run-1", settings, store, recorder, log)
+
+
+def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    code = main(arguments)
+    shown = capsys.readouterr()
+    return code, shown.out + shown.err
+
+
+@pytest.mark.usefixtures("process")
+def test_the_tool_moves_what_is_past_its_window(capsys: pytest.CaptureFixture[str]) -> None:
+    code, text = answer(capsys, "--before", "2020-01-01")
+    assert (code, text) == (0, "nothing to archive\n")
+    code, text = answer(capsys, "--json")
+    assert code == 0
+    moved = json.loads(text)["moved"]
+    assert [(m["retention"], m["events"]) for m in moved] == [("market", 14), ("market", 6)]
+    assert answer(capsys)[1] == "nothing to archive\n"
+    assert verify([]) == 0
+    shutil.rmtree("var/archive")
+    assert verify([]) == 2
+    assert "STRIKETAPE_ARCHIVE_FOLDER" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("process")
+def test_a_day_that_must_stay_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("var/archive").write_text("no folder can be made here")
+    code, text = answer(capsys)
+    assert code == 2
+    assert "var/archive" in text
+    Path("var/archive").unlink()
+    Path("var/seal.key").unlink()
+    code, text = answer(capsys)
+    assert code == 2
+    assert "put it back" in text
+    monkeypatch.setenv("DATABASE_URL", "postgresql://postgres@127.0.0.1:9/nothing")
+    assert answer(capsys)[0] == 2
+
+
+async def test_a_night_archives_and_a_night_that_cannot_is_told(process: Process) -> None:
+    keeper = Keeper(process)
+    process.settings.archive.write_text("no folder can be made here")
+    today = datetime.now(UTC).date()
+    await one_night(process, keeper.alert, today)
+    (alert,) = await process.store.read(0, ALERTS)
+    assert (alert.body.code, alert.body.severity) == ("ARCHIVE_DELAYED", "warning")
+    process.settings.archive.unlink()
+    await one_night(process, keeper.alert, today)
+    assert len(list(process.settings.archive.glob("market/*/*.parquet"))) == 2
+    assert len(await process.store.read(0, ALERTS)) == 1
+    assert [event.position for event in await process.store.read(0)][:40] == list(range(1, 41))
+
+
+def test_nights_and_windows_are_those_of_the_settings() -> None:
+    evening = datetime(2026, 11, 28, 21, tzinfo=UTC)
+    assert next_night(evening) == datetime(2026, 11, 29, 8, tzinfo=UTC)
+    assert next_night(evening.replace(hour=3)) == datetime(2026, 11, 28, 8, tzinfo=UTC)
+    settings = Settings(_env_file=None, DATABASE_URL="x", REDIS_URL="x")
+    market, desk = windows(settings, evening.date()).values()
+    assert (evening.date() - market, evening.date() - desk) == (
+        timedelta(days=7),
+        timedelta(days=731),
+    )

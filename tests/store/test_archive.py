@@ -1,0 +1,197 @@
+"""Archived days: nothing is lost on the way, and every read finds them by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from domain.event import Retention, derived_id
+from store import archiver
+from store import sealer as sealing
+from store.archive_format import canonical_bytes, table_of
+from store.archived_days import ArchiveUnreadable, CannotArchive, Moved
+from store.contract import Selection
+from store.envelope import RowSplitter, Span
+from store.partitions import attached
+from tests.store.archived_log import BOUNDS, LAST, Desk, archivable
+from tests.store.sealed_log import verify
+
+
+@pytest.fixture
+async def desk(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Desk]:
+    monkeypatch.setattr(sealing, "STRETCH_POSITIONS_MAX", 17)
+    monkeypatch.setattr(archiver, "ROWS_PER_GROUP", 10)
+    async with archivable(database_url, tmp_path) as made:
+        yield made
+
+
+async def test_days_move_to_files_and_their_partitions_go(desk: Desk) -> None:
+    before = await desk.everything()
+    moved = await desk.archiver().run(desk.all_days())
+    assert [(m.retention, m.day, m.events) for m in moved] == [
+        (Retention.MARKET, desk.days[0], 34),
+        (Retention.MARKET, desk.days[1], 13),
+        (Retention.MARKET, desk.days[2], 20),
+        (Retention.DESK, desk.days[0], 16),
+        (Retention.DESK, desk.days[1], 7),
+        (Retention.DESK, desk.days[2], 10),
+    ]
+    today = datetime.now(UTC).date()
+    for retention in ("market", "desk"):
+        assert min(day for day, _ in await attached(desk.owner, retention)) == today
+    hot = await desk.owner.fetchval("SELECT count(*) FROM events WHERE position <= $1", LAST)
+    assert hot == LAST - BOUNDS[-1]
+    after = await desk.everything()
+    assert after[: len(before)] == before
+    assert [e.type for e in after[len(before) :]] == ["LogArchived"] * 6
+    assert await desk.archiver().run(desk.all_days()) == []
+
+
+async def test_every_read_is_the_same_before_and_after(desk: Desk) -> None:
+    async def answers() -> list[object]:
+        store, found = desk.store, []
+        for selection in (
+            Selection(),
+            Selection(types=frozenset({"HaltRequested"})),
+            Selection(types=frozenset({"UwPriceReceived"})),
+            Selection(streams=("halt/30", "halt/99")),
+            Selection(types=frozenset({"UwPriceReceived"}), streams=("uw/price:SPY",)),
+            Selection(correlation_id=derived_id("uw/price:SPY", 29)),
+            Selection(types=frozenset({"HaltRequested"}), own_clock="signals"),
+        ):
+            for limit in (7, 50, 5_000):
+                after, pages = 0, []
+                while page := await store.read(after, selection, limit, LAST):
+                    pages.append(page)
+                    after = page[-1].position
+                found.append(pages)
+        found.append(await store.read_stream("uw/price:SPY", 20))
+        found.append(await store.read_stream("halt/30"))
+        found.append(await store.emissions("test", 10, 90))
+        for key in (30, 63, 102):
+            found.append(await store.event(derived_id(f"halt/{key}", key)))
+            found.append(await store.caused_by(derived_id("uw/price:SPY", key - 1)))
+            found.append(await store.event(derived_id("uw/price:SPY", key - 1)))
+        found.append(await store.event(UUID(int=5)))
+        found.append(await store._reader.places([3, 60, 119]))
+        return found
+
+    before = await answers()
+    await desk.archiver().run({Retention.MARKET: desk.days[-1]})
+    assert await answers() == before
+    await desk.archiver().run(desk.all_days())
+    for was, now in zip(before, await answers(), strict=True):
+        assert now == was
+
+
+async def test_catch_up_goes_through_the_archive_into_the_live_log(desk: Desk) -> None:
+    await desk.archiver().run(desk.all_days())
+    positions: list[int] = []
+    async for events, scanned in desk.store.subscribe(0, page=30):
+        positions += [event.position for event in events]
+        if scanned >= LAST:
+            break
+    assert positions[:LAST] == list(range(1, LAST + 1))
+
+
+async def test_a_reader_under_way_never_misses_a_day_that_moves(
+    desk: Desk,
+) -> None:
+    """Pages are read all the time while days go; each sees every event once."""
+    done = asyncio.Event()
+
+    async def read_all() -> int:
+        rounds = 0
+        while not done.is_set() or rounds == 0:
+            found = await desk.store.read(0, Selection(), 5_000, LAST)
+            assert [event.position for event in found] == list(range(1, LAST + 1))
+            rounds += 1
+        return rounds
+
+    reading_all = [asyncio.create_task(read_all()) for _ in range(2)]
+    await desk.archiver().run(desk.all_days())
+    done.set()
+    assert min(await asyncio.gather(*reading_all)) >= 1
+
+
+async def test_what_was_verified_hot_is_verified_in_the_archive(
+    desk: Desk, database_url: str
+) -> None:
+    before = await verify(database_url, desk.seals, archive=desk.folder)
+    await desk.archiver().run(desk.all_days())
+    after = await verify(database_url, desk.seals, archive=desk.folder)
+    assert (before.events, before.finding) == (LAST, None)
+    assert (after.events, after.finding) == (LAST, None)
+
+
+async def test_a_day_that_is_not_what_was_sealed_stays(desk: Desk) -> None:
+    await desk.owner.execute("SET session_replication_role = replica")
+    await desk.owner.execute("UPDATE events SET build = 'x' WHERE position = 61")
+    with pytest.raises(CannotArchive, match="must be what was sealed"):
+        await desk.archiver().run(desk.all_days())
+    kept = [day for day, _ in await attached(desk.owner, "market")]
+    assert kept[:2] == desk.days[1:]  # the first day was moved, the second and third not
+    assert len(await desk.store.read(0, Selection(), 5_000, LAST)) == LAST
+
+
+async def test_a_day_without_all_its_seals_stays(desk: Desk) -> None:
+    for day in (desk.days[2], datetime.now(UTC).date()):
+        (desk.seals / "heads" / f"{day}.jsonl").unlink()
+    file = desk.seals / "heads" / f"{desk.days[1]}.jsonl"
+    file.write_bytes(file.read_bytes().splitlines(keepends=True)[0])
+    with pytest.raises(CannotArchive, match="sealed from the first to the last"):
+        await desk.archiver().run({Retention.MARKET: desk.days[1] + timedelta(days=1)})
+
+
+async def test_no_partition_goes_whose_file_is_gone_or_altered(desk: Desk) -> None:
+    def lose(name: str) -> None:
+        if name == "day archived":
+            (file,) = desk.folder.glob("market/*/*.parquet")
+            file.write_bytes(file.read_bytes()[:-1] + b"x")
+
+    with pytest.raises(CannotArchive, match="must be there as it was archived"):
+        await desk.archiver(lose).run({Retention.MARKET: desk.days[1]})
+    assert next(day for day, _ in await attached(desk.owner, "market")) == desk.days[0]
+
+
+async def test_today_is_never_archived(desk: Desk) -> None:
+    far = dict.fromkeys(Retention, date.max)
+    moved: list[Moved] = await desk.archiver().run(far)
+    assert max(one.day for one in moved) < datetime.now(UTC).date()
+
+
+async def test_days_without_events_leave_no_file(desk: Desk) -> None:
+    quiet = desk.days[0] - timedelta(days=3)
+    await desk.owner.execute("SELECT make_partitions($1, 1)", quiet)
+    moved = await desk.archiver().run({Retention.MARKET: desk.days[0]})
+    assert moved == [Moved(Retention.MARKET, quiet, 0, moved[0].postgres_bytes, 0)]
+    assert not desk.folder.exists()
+
+
+async def test_a_missing_file_is_said_not_skipped(desk: Desk, database_url: str) -> None:
+    await desk.archiver().run({Retention.MARKET: desk.days[1]})
+    (file,) = desk.folder.glob("market/*/*.parquet")
+    file.rename(desk.folder / "elsewhere")
+    with pytest.raises(ArchiveUnreadable, match="put it back"):
+        await desk.store.read(0)
+    with pytest.raises(ArchiveUnreadable, match="STRIKETAPE_ARCHIVE_FOLDER"):
+        await verify(database_url, desk.seals, archive=desk.folder)
+
+
+async def test_a_table_gives_back_the_canonical_bytes(desk: Desk) -> None:
+    pieces: list[bytes] = []
+    span = Span(Retention.DESK, desk.days[0], 1, LAST)
+    await desk.store.canonical.stream(span, pieces.append)
+    splitter = RowSplitter()
+    rows = [row for piece in pieces for row in splitter.rows(piece)] + splitter.last()
+    data, offsets = canonical_bytes(table_of(rows))
+    assert bytes(data[: offsets[-1]]) == b"".join(rows)
+    assert [int(b - a) for a, b in pairwise(offsets)] == list(map(len, rows))
