@@ -4,7 +4,7 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 WORKERS ?= 2
 .DEFAULT_GOAL := help
-.PHONY: help venv sync lock ui ui-test demo demo-reset test check lint types imports bench migrate up down logs compose-config
+.PHONY: help venv sync lock ui ui-test demo demo-reset test check lint types imports bench verify migrate up down logs compose-config
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -62,6 +62,9 @@ crash: venv ## kill processes while they trade: SEEDS=20, goes on where it stopp
 	@SEED=$(SEED) SEEDS=$(SEEDS) $(PY) -m tests.crash.many_seeds
 
 .PHONY: docs
+verify: venv ## is the log what was sealed? exit 1 names the first touched event
+	@$(PY) -m run.verify
+
 docs: venv ## write the generated pages, and fixtures of new versions of events
 	@$(PY) -m domain.risk.codes > docs/denials.md
 	@$(PY) -m run.event_catalogue > docs/events.md

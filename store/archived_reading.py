@@ -8,6 +8,7 @@ there, an event found twice is one event.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from store.reading import (
     _OWN_CLOCK_TYPES,
     _POSITION,
     _STREAM_BOUNDS,
+    Head,
     Pool,
     Reader,
     retentions,
@@ -33,6 +35,9 @@ from store.rows import recorded
 if TYPE_CHECKING:
     from store.archive import Archive
 
+HEAD_SECONDS_MAX = 60.0
+"""Only days before that of the head are archived, so an old head must not be believed: the day of
+it may be over by now, and gone."""
 _BETWEEN = f"{DAYS} WHERE last_position > $1 AND first_position <= $2 ORDER BY first_position"
 _ALL = f"{DAYS} ORDER BY first_position DESC"
 
@@ -48,6 +53,17 @@ class ArchivedReader(Reader):
         super().__init__(pool)
         self._folder = folder
         self._archive: Archive | None = None
+        self._head_seen_at = -HEAD_SECONDS_MAX
+
+    async def head(self) -> Head:
+        found = await super().head()
+        self._head_seen_at = time.monotonic()
+        return found
+
+    def notice(self, head: Head) -> None:
+        super().notice(head)
+        if head.position >= self._head.position:
+            self._head_seen_at = time.monotonic()
 
     async def page(
         self, after: int, selection: Selection, limit: int, up_to: int | None
@@ -55,6 +71,8 @@ class ArchivedReader(Reader):
         if up_to is None or up_to > self._head.position:
             head = await self.head()
             up_to = head.position if up_to is None else min(up_to, head.position)
+        elif time.monotonic() - self._head_seen_at > HEAD_SECONDS_MAX:
+            await self.head()
         found: list[Recorded] = []
         while after < up_to and len(found) < limit:
             since, _, _ = await self._window(after, after + 1, 1)

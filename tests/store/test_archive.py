@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import resource
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -19,8 +21,9 @@ from store.archived_days import ArchiveUnreadable, CannotArchive, Moved
 from store.contract import Selection
 from store.envelope import RowSplitter, Span
 from store.partitions import attached
+from store.reading import Head
 from tests.store.archived_log import BOUNDS, LAST, Desk, archivable
-from tests.store.sealed_log import verify
+from tests.store.sealed_log import mixed, sealer, verify
 
 
 @pytest.fixture
@@ -195,3 +198,46 @@ async def test_a_table_gives_back_the_canonical_bytes(desk: Desk) -> None:
     data, offsets = canonical_bytes(table_of(rows))
     assert bytes(data[: offsets[-1]]) == b"".join(rows)
     assert [int(b - a) for a, b in pairwise(offsets)] == list(map(len, rows))
+
+
+@contextmanager
+def no_file_beyond(size: int) -> Iterator[None]:
+    """What a full disk does to this process: a write beyond `size` bytes fails."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def test_a_full_disk_costs_nothing_but_the_night(desk: Desk) -> None:
+    before = await desk.everything()
+    for size in (0, 1_000, 8_000):
+        with no_file_beyond(size), pytest.raises(CannotArchive, match="cannot be written"):
+            await desk.archiver().run(desk.all_days())
+        assert list(desk.folder.glob("*/*/*")) == []
+    assert await desk.everything() == before
+    assert len(await desk.archiver().run(desk.all_days())) == 6
+
+
+async def test_a_full_second_place_leaves_the_chain_whole(desk: Desk, database_url: str) -> None:
+    one = sealer(desk.store, desk.seals)
+    await one.beat()
+    await desk.store.append(mixed(500, 5))
+    with no_file_beyond(60), pytest.raises(OSError, match="too large"):
+        await one.beat()
+    assert await one.beat() == 1
+    found = await verify(database_url, desk.seals, archive=desk.folder)
+    assert found.finding is None
+
+
+async def test_a_reader_that_slept_over_its_day_finds_it_in_the_archive(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = desk.store._reader
+    await desk.archiver().run(desk.all_days())
+    reader._head = Head(LAST, desk.days[0])  # what it saw when that day was the last one
+    monkeypatch.setattr(reader, "_head_seen_at", -1e9)
+    found = await desk.store.read(0, Selection(), 50, 50)
+    assert [event.position for event in found] == list(range(1, 51))
