@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from functools import lru_cache, reduce
@@ -46,6 +47,8 @@ class Archive:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._groups: OrderedDict[tuple[str, int], pa.Table] = OrderedDict()
+        self._lock = threading.Lock()
+        """Files and held groups are used by one thread at a time: a Parquet reader wants that."""
         self._open = lru_cache(OPEN_FILES_MAX)(self._opened)
 
     async def find(
@@ -63,13 +66,14 @@ class Archive:
         return found[:limit]
 
     def _find(self, day: ArchivedDay, question: Question, limit: int | None) -> list[Recorded]:
+        found: list[Recorded] = []
         try:
-            found: list[Recorded] = []
-            for table in self._tables(day, question):
-                left = table.num_rows if limit is None else limit - len(found)
-                found += events_of(table.slice(0, left))
-                if limit is not None and len(found) >= limit:
-                    break
+            with self._lock:
+                for table in self._tables(day, question):
+                    left = table.num_rows if limit is None else limit - len(found)
+                    found += events_of(table.slice(0, left))
+                    if limit is not None and len(found) >= limit:
+                        break
             return found
         except UNREADABLE as error:
             raise ArchiveUnreadable(

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ ROWS_PER_GROUP = 32_768
 PAYLOAD_LEVEL = 17
 """From 12 to 17 payloads shrink by a fifth; written once at night, read back at the same speed."""
 _PAGE_BYTES = 16 << 20  # one page a group: a page is what zstd sees at once
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _POSTGRES_EPOCH_US = 946_684_800_000_000
 FOOTER = b"striketape"
 NAMES_MAX = 10_000
@@ -217,20 +218,21 @@ def _of_width(data: bytes, width: int, count: int) -> pa.Array:
 
 def events_of(table: pa.Table) -> list[Recorded]:
     """The events of a table, in its order, bodies decoded and upcast."""
-    columns: list[Sequence[Any]] = []
-    own: Sequence[Any] = ()
-    for field in SCHEMA:
-        column = table[field.name]
-        if field.type == _TIME:
-            naive = column.cast(pa.int64()).to_numpy().astype("datetime64[us]").astype(object)
-            columns.append([at.replace(tzinfo=UTC) for at in naive])
-        elif field.type == _ID:
-            ids = [None if v is None else UUID(v) for v in column.to_pylist()]
-            if field.name == "event_id":
-                own = ids
-            if field.name == "correlation_id":
-                ids = [story or e for story, e in zip(ids, own, strict=True)]
-            columns.append(ids)
-        else:
-            columns.append(column.to_pylist())
-    return [recorded(row) for row in zip(*columns, strict=True)]
+    columns = {field.name: _values(table[field.name], field.type) for field in SCHEMA}
+    own, stories = columns["event_id"], columns["correlation_id"]
+    columns["correlation_id"] = [s or e for s, e in zip(stories, own, strict=True)]
+    return [recorded(row) for row in zip(*columns.values(), strict=True)]
+
+
+def _values(column: pa.ChunkedArray, kind: pa.DataType) -> list[Any]:
+    """Python values of a column; by way of numpy, which makes them many times faster."""
+    if column.null_count == len(column):
+        return [None] * len(column)
+    if kind == _TIME:
+        since = column.cast(pa.int64()).to_numpy().astype("timedelta64[us]").astype(object)
+        return [_EPOCH + time for time in since]
+    if kind == _ID:
+        return [None if value is None else UUID(value) for value in column.to_numpy()]
+    if column.null_count:
+        return list(column.to_pylist())
+    return list(column.to_numpy().tolist())
