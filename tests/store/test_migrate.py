@@ -89,5 +89,5 @@ def test_the_command_tells_what_it_did(
     assert command.main(["--json"]) == 1
     assert json.loads(capsys.readouterr().out)["error"]
     monkeypatch.delenv("DATABASE_URL")
-    assert command.main([]) == 1
+    assert command.main([]) == 2
     assert "DATABASE_URL must be set" in capsys.readouterr().err

@@ -120,7 +120,9 @@ function TimeInput(props: { name: string; value: string; onChange: (moment: stri
     if (text === shown) return;
     const day = session?.session_date ?? market_time?.slice(0, 10) ?? "";
     const moment = text === "" ? "" : momentFromText(text, timeMode, day);
-    setProblem(moment === null ? "a time is like 10:05 or 2026-10-06 10:05:30" : "");
+    const dayToo = day ? "" : "; the market's day is not known yet, so give it too";
+    const remedy = `a time is like 10:05 or 2026-10-06 10:05:30${dayToo}`;
+    setProblem(moment === null ? remedy : "");
     if (moment !== null) props.onChange(moment);
   };
   return (
