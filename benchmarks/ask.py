@@ -1,0 +1,61 @@
+"""Questions of a reviewer on a long log: the desk's state at a moment, and why an event came.
+
+Milliseconds of the functions behind `python -m run.replay state` and `why` on an open store, the
+moments and events spread over the log; p50 of all, the worst beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import statistics
+
+from benchmarks.day import Day
+from benchmarks.ground import Desk, Figure, main, seconds
+from store.postgres import PostgresStore
+
+FLAGS = {
+    "events": (100_000, "events on the log; the full test is 10 million"),
+    "questions": (20, "questions of each kind"),
+}
+
+
+async def measure(given: argparse.Namespace, desk: Desk) -> list[Figure]:
+    if importlib.util.find_spec("run.replay.past") is None:
+        note = "not measured: this build has no run/replay/past.py"
+        return [Figure("ask.state", None, "s", note=note), Figure("ask.why", None, "ms", note=note)]
+    from run.replay.past import desk_at
+    from run.replay.question import position_at
+    from run.replay.story import story_of
+
+    day = Day()
+    async with await PostgresStore.open(await desk.database(), application_name="ask") as store:
+        while day.made < given.events:
+            await store.append(day.take(1_000))
+        head = await store.head()
+        states, stories, sizes = [], [], []
+        for number in range(1, given.questions + 1):
+            position = head * number // given.questions
+            (event,) = await store.read(position - 1, limit=1)
+
+            async def state(at: object = event.market_time) -> None:
+                await desk_at(store, await position_at(store, at))  # type: ignore[arg-type]
+
+            states.append(await seconds(state()))
+            trade = day.last_of_story[(len(day.last_of_story) - 1) * number // given.questions]
+
+            async def why(name: str = f"event/{trade}") -> None:
+                sizes.append(len((await story_of(store, name)).events))
+
+            stories.append(1e3 * await seconds(why()))
+    return [
+        Figure("ask.events", head, "events"),
+        Figure("ask.state", statistics.median(states), "s", "<= 1"),
+        Figure("ask.state_worst", max(states), "s"),
+        Figure("ask.why", statistics.median(stories), "ms", "<= 100"),
+        Figure("ask.why_worst", max(stories), "ms", note=f"stories of up to {max(sizes)} events"),
+    ]
+
+
+if __name__ == "__main__":
+    main("ask", __doc__, FLAGS, measure)
