@@ -19,6 +19,7 @@ FLAGS = {
     "events": (100_000, "ticks on the log"),
     "rounds": (7, "rounds of each contender"),
 }
+FULL = {"events": 1_000_000}
 PAGE = 5_000
 _RAW = (
     f"SELECT {', '.join(COLUMNS)} FROM floor.events"  # noqa: S608
@@ -82,4 +83,4 @@ async def measure(given: argparse.Namespace, desk: Desk) -> list[Figure]:
 
 
 if __name__ == "__main__":
-    main("catch_up", __doc__, FLAGS, measure)
+    main("catch_up", __doc__, FLAGS, measure, FULL)

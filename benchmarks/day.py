@@ -12,7 +12,9 @@ from itertools import cycle
 from typing import Any
 from uuid import UUID
 
-from domain.event import Body, Proposed, body_class, derived_id, event_type
+import msgspec
+
+from domain.event import Body, DeskEvent, Proposed, body_class, derived_id, event_type
 from tests.projections.story import readable
 from tests.store.samples import sample_of
 
@@ -74,7 +76,7 @@ class Day:
         cause, told = tick.event_id, []
         for template in self._templates:
             ids = {name: f"{name}-{number}" for name in _IDS if hasattr(template, name)}
-            body = template.model_copy(update=ids)
+            body = _with(template, ids)
             told.append(self._event(_stream(body, ids), body, cause, tick.event_id))
             cause = told[-1].event_id
         self.last_of_story.append(cause)
@@ -95,6 +97,12 @@ class Day:
             body=body,
             causation_id=cause,
         )
+
+
+def _with(body: Body, ids: dict[str, str]) -> Body:
+    if isinstance(body, DeskEvent):
+        return body.model_copy(update=ids)
+    return msgspec.structs.replace(body, **ids)
 
 
 def _stream(body: Any, ids: dict[str, str]) -> str:

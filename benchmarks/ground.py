@@ -14,7 +14,6 @@ import os
 import platform
 import random
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -136,12 +135,15 @@ def percentile(values: Sequence[float], share: float) -> float:
 Measure: TypeAlias = "Callable[[argparse.Namespace, Desk], Awaitable[list[Figure]]]"
 
 
+Flags: TypeAlias = dict[str, tuple[int, str]]
+
+
 def line(bench: str, given: argparse.Namespace, figures: Sequence[Figure], took: float) -> str:
     """The JSON line of one benchmark."""
     rows = []
     for figure in figures:
         row = asdict(figure)
-        row["value"] = None if figure.value is None else float(f"{figure.value:.4g}")
+        row["value"] = rounded(figure.value)
         row["is_met"] = figure.is_met
         rows.append({key: value for key, value in row.items() if value not in ("", None)})
     about = {
@@ -151,26 +153,49 @@ def line(bench: str, given: argparse.Namespace, figures: Sequence[Figure], took:
         "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
         "python": platform.python_version(),
         "seconds": round(took, 1),
-        "given": vars(given),
+        "given": {name: size for name, size in vars(given).items() if name != "full"},
     }
     return json.dumps(about | {"figures": rows})
 
 
-def main(
-    bench: str, document: str | None, flags: dict[str, tuple[int, str]], measure: Measure
-) -> None:
-    """Read the flags, start a server, measure, print the line. Flags are name: (default, help)."""
+def rounded(value: float | None) -> float | None:
+    """Counts as they are, what was measured to four digits."""
+    if value is None or value == int(value):
+        return value
+    return float(f"{value:.4g}")
+
+
+def flags(
+    bench: str, document: str | None, known: Flags, full: dict[str, int]
+) -> argparse.Namespace:
+    """The sizes of a run. Each of `known` is name: (default, help); `full` are the sizes that
+    the figures are asked for, where the default is smaller."""
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{bench}", description=document)
-    for name, (default, text) in flags.items():
-        parser.add_argument(f"--{name}", type=int, default=default, help=f"{text} ({default})")
+    for name, (default, text) in known.items():
+        parser.add_argument(f"--{name}", type=int, help=f"{text} ({default})")
+    parser.add_argument("--full", action="store_true", help=f"the full sizes: {full or 'the same'}")
     given = parser.parse_args()
+    for name, (default, _) in known.items():
+        if getattr(given, name) is None:
+            setattr(given, name, full.get(name, default) if given.full else default)
+    return given
+
+
+def main(
+    bench: str,
+    document: str | None,
+    known: Flags,
+    measure: Measure,
+    full: dict[str, int] | None = None,
+) -> None:
+    """Read the flags, start a server, measure, print the line."""
+    given = flags(bench, document, known, full or {})
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         with EmbeddedPostgres(Path(folder) / "postgres", free_port()) as server:
             figures = asyncio.run(_measured(given, Desk(server), measure))
-    print(line(bench, given, figures, time.monotonic() - began))
-    sys.stdout.flush()
+    print(line(bench, given, figures, time.monotonic() - began), flush=True)
 
 
 async def _measured(given: argparse.Namespace, desk: Desk, measure: Measure) -> list[Figure]:

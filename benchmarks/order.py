@@ -21,7 +21,8 @@ from benchmarks.ground import Desk, Figure, main
 from benchmarks.ticks import Ticks
 from store.postgres import PostgresStore
 
-FLAGS = {"events": (200_000, "events in all; the full test is 5 million")}
+FLAGS = {"events": (200_000, "events in all")}
+FULL = {"events": 5_000_000}
 PRODUCERS = 4
 BATCHES = (1, 3, 10, 100, 500)
 STALL_SECONDS_MAX = 60.0
@@ -133,4 +134,4 @@ async def measure(given: argparse.Namespace, desk: Desk) -> list[Figure]:
 
 
 if __name__ == "__main__":
-    main("order", __doc__, FLAGS, measure)
+    main("order", __doc__, FLAGS, measure, FULL)

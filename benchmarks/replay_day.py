@@ -19,7 +19,8 @@ from projections import audit, hot
 from store.contract import Selection
 from store.postgres import PostgresStore
 
-FLAGS = {"events": (100_000, "events of the day; the full test is a million")}
+FLAGS = {"events": (100_000, "events of the day")}
+FULL = {"events": 1_000_000}
 PAGE = 2_000
 
 
@@ -85,4 +86,4 @@ async def measure(given: argparse.Namespace, desk: Desk) -> list[Figure]:
 
 
 if __name__ == "__main__":
-    main("replay_day", __doc__, FLAGS, measure)
+    main("replay_day", __doc__, FLAGS, measure, FULL)

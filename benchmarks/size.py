@@ -14,6 +14,7 @@ from benchmarks.ground import Desk, Figure, main, opened
 from benchmarks.ticks import Ticks
 
 FLAGS = {"events": (200_000, "ticks that are weighed")}
+FULL = {"events": 1_000_000}
 BATCH = 1_000
 
 _TABLES = """
@@ -73,4 +74,4 @@ async def measure(given: argparse.Namespace, desk: Desk) -> list[Figure]:
 
 
 if __name__ == "__main__":
-    main("size", __doc__, FLAGS, measure)
+    main("size", __doc__, FLAGS, measure, FULL)
