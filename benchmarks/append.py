@@ -4,7 +4,8 @@ Batches: events a second of one call of 1,000 ticks over 50 streams after the ot
 binary COPY of the same rows into the floor table, a commit a batch. Singles: milliseconds of one
 event a call, one after the other, NOTIFY included, against a plain INSERT of one row. Producers:
 tasks that each append one event after the other; their p99 is counted in commits (the p50 of the
-plain INSERT).
+plain INSERT). CPU is microseconds an event of the calling process and of the server: what a busy
+machine does not change much.
 """
 
 from __future__ import annotations
@@ -13,9 +14,20 @@ import argparse
 import asyncio
 import statistics
 import time
+from functools import partial
 
 from benchmarks.floor import Floor
-from benchmarks.ground import Desk, Figure, Rounds, in_turn, main, opened, percentile, seconds
+from benchmarks.ground import (
+    Contender,
+    Desk,
+    Figure,
+    Rounds,
+    in_turn,
+    main,
+    opened,
+    percentile,
+    seconds,
+)
 from benchmarks.ticks import Ticks
 from domain.event import Proposed
 from store.postgres import PostgresStore
@@ -33,16 +45,29 @@ PRODUCERS = (16, 64)
 class Appends:
     """The contenders over one log and one floor table."""
 
-    def __init__(self, given: argparse.Namespace, store: PostgresStore, floor: Floor) -> None:
+    def __init__(
+        self, given: argparse.Namespace, desk: Desk, store: PostgresStore, floor: Floor
+    ) -> None:
         self.given = given
+        self._desk = desk
         self.store = store
         self.floor = floor
         self.rounds = Rounds()
         self._ticks = Ticks("append")
 
+    def _cpu(self, name: str, before: tuple[float, float], events: int) -> None:
+        client, server = (
+            1e6 * (now - then) / events
+            for now, then in zip(self._desk.cpu_seconds(), before, strict=True)
+        )
+        self.rounds.note(f"cpu_{name}", client + server)
+        self.rounds.note(f"client_{name}", client)
+
     async def batches(self) -> None:
         calls = [self._ticks.take(BATCH) for _ in range(self.given.batches)]
+        before = self._desk.cpu_seconds()
         took = await seconds(self._in_turn(calls))
+        self._cpu("batch", before, BATCH * len(calls))
         self.rounds.note("batch", BATCH * len(calls) / took)
 
     async def _in_turn(self, calls: list[list[Proposed]]) -> None:
@@ -51,24 +76,30 @@ class Appends:
 
     async def copies(self) -> None:
         calls = [self.floor.rows(self._ticks.take(BATCH)) for _ in range(self.given.batches)]
-        began = time.perf_counter()
+        before, began = self._desk.cpu_seconds(), time.perf_counter()
         for rows in calls:
             await self.floor.copy(rows)
         self.rounds.note("copy", BATCH * len(calls) / (time.perf_counter() - began))
+        self._cpu("copy", before, BATCH * len(calls))
 
     async def singles(self) -> None:
-        took = []
-        for event in self._ticks.take(self.given.singles):
+        events, took = self._ticks.take(self.given.singles), []
+        before = self._desk.cpu_seconds()
+        for event in events:
             took.append(1e3 * await seconds(self.store.append([event])))
+        self._cpu("single", before, len(took))
         self.rounds.note("single_p50", statistics.median(took))
         self.rounds.note("single_p99", percentile(took, 0.99))
 
     async def inserts(self) -> None:
-        took = []
-        for row in self.floor.rows(self._ticks.take(self.given.singles)):
+        rows, took = self.floor.rows(self._ticks.take(self.given.singles)), []
+        before = self._desk.cpu_seconds()
+        for row in rows:
             took.append(1e3 * await seconds(self.floor.insert(row)))
+        self._cpu("insert", before, len(took))
         self.rounds.note("insert_p50", statistics.median(took))
         self.rounds.note("insert_p99", percentile(took, 0.99))
+        self.rounds.note("commit_rate", 1e3 / statistics.median(took))
         self.rounds.note("insert_rate", 1e3 * len(took) / sum(took))
 
     async def produce(self, producers: int) -> None:
@@ -80,7 +111,9 @@ class Appends:
             for event in events:
                 took.append(1e3 * await seconds(self.store.append([event])))
 
+        before = self._desk.cpu_seconds()
         total = await seconds(asyncio.gather(*(one(queue) for queue in queues)))
+        self._cpu(f"producers_{producers}", before, producers * count)
         self.rounds.note(f"rate_{producers}", producers * count / total)
         self.rounds.note(f"p50_{producers}", statistics.median(took))
         self.rounds.note(f"p99_{producers}", percentile(took, 0.99))
@@ -88,13 +121,13 @@ class Appends:
 
 async def measure(given: argparse.Namespace, desk: Desk) -> list[Figure]:
     async with opened(await desk.database()) as (store, floor):
-        appends = Appends(given, store, floor)
-        contenders = [
+        appends = Appends(given, desk, store, floor)
+        contenders: list[Contender] = [
             appends.batches,
             appends.copies,
             appends.singles,
             appends.inserts,
-            *(lambda n=n: appends.produce(n) for n in PRODUCERS),
+            *(partial(appends.produce, producers) for producers in PRODUCERS),
         ]
         await in_turn(1, contenders)
         appends.rounds = Rounds()
@@ -116,6 +149,7 @@ def figures(rounds: Rounds) -> list[Figure]:
     ]
     for producers in PRODUCERS:
         name, limited = f"append.producers_{producers}", producers == 64
+        in_a_commit = rounds.ratio(f"rate_{producers}", "commit_rate")
         found += [
             Figure(name, rounds.median(f"rate_{producers}"), "events/s"),
             Figure(f"{name}_p50", rounds.median(f"p50_{producers}"), "ms"),
@@ -125,6 +159,7 @@ def figures(rounds: Rounds) -> list[Figure]:
                 "x",
                 ">= 12" if limited else "",
             ),
+            Figure(f"{name}_in_a_commit", in_a_commit, "events", note="in the p50 of an INSERT"),
             Figure(
                 f"{name}_p99",
                 rounds.ratio(f"p99_{producers}", "insert_p50"),
@@ -132,6 +167,9 @@ def figures(rounds: Rounds) -> list[Figure]:
                 "<= 3" if limited else "",
             ),
         ]
+    for name in ("batch", "copy", "single", "insert", *(f"producers_{n}" for n in PRODUCERS)):
+        note = f"an event; {rounds.median(f'client_{name}'):.0f} of it the calling process"
+        found.append(Figure(f"append.{name}_cpu", rounds.median(f"cpu_{name}"), "us", note=note))
     return found
 
 

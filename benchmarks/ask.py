@@ -7,7 +7,6 @@ moments and events spread over the log; p50 of all, the worst beside it.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import statistics
 from datetime import datetime
 
@@ -23,12 +22,13 @@ FULL = {"events": 10_000_000}
 
 
 async def measure(given: argparse.Namespace, desk: Desk) -> list[Figure]:
-    if importlib.util.find_spec("run.replay.past") is None:
-        note = "not measured: this build has no run/replay/past.py"
+    try:
+        from run.replay.past import desk_at
+        from run.replay.question import position_at
+        from run.replay.story import story_of
+    except ModuleNotFoundError as error:
+        note = f"not measured: {error}"
         return [Figure("ask.state", None, "s", note=note), Figure("ask.why", None, "ms", note=note)]
-    from run.replay.past import desk_at
-    from run.replay.question import position_at
-    from run.replay.story import story_of
 
     day = Day()
     async with await PostgresStore.open(await desk.database(), application_name="ask") as store:

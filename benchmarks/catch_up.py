@@ -8,10 +8,12 @@ floor table hold the same ticks.
 from __future__ import annotations
 
 import argparse
+import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 from benchmarks.floor import COLUMNS, Floor
-from benchmarks.ground import Desk, Figure, Rounds, in_turn, main, opened, seconds
+from benchmarks.ground import Contender, Desk, Figure, Rounds, in_turn, main, opened, seconds
 from benchmarks.ticks import Ticks
 from store.postgres import PostgresStore
 
@@ -21,6 +23,7 @@ FLAGS = {
 }
 FULL = {"events": 1_000_000}
 PAGE = 5_000
+_CPU = "an event, of the reading process"
 _RAW = (
     f"SELECT {', '.join(COLUMNS)} FROM floor.events"  # noqa: S608
     " WHERE position > $1 AND recorded_at >= $2 ORDER BY position LIMIT $3"
@@ -61,24 +64,34 @@ async def measure(given: argparse.Namespace, desk: Desk) -> list[Figure]:
     async with opened(await desk.database()) as (store, floor):
         await fill(store, floor, given.events)
 
-        async def floor_rows() -> None:
-            rounds.note("raw", given.events / await seconds(raw(floor, since)))
+        def timed(name: str, work: Callable[[], Awaitable[int]]) -> Contender:
+            async def once() -> None:
+                began = time.process_time()
+                rounds.note(name, given.events / await seconds(work()))
+                spent = time.process_time() - began
+                rounds.note(f"{name}_cpu", 1e6 * spent / given.events)
 
-        async def envelopes() -> None:
-            work = paged(store, is_decoded=False)
-            rounds.note("envelope", given.events / await seconds(work))
-
-        async def typed() -> None:
-            rounds.note("typed", given.events / await seconds(paged(store, is_decoded=True)))
+            return once
 
         assert await raw(floor, since) == await paged(store, is_decoded=True)
-        await in_turn(given.rounds, [floor_rows, envelopes, typed])
+        await in_turn(
+            given.rounds,
+            [
+                timed("raw", lambda: raw(floor, since)),
+                timed("envelope", lambda: paged(store, is_decoded=False)),
+                timed("typed", lambda: paged(store, is_decoded=True)),
+            ],
+        )
     return [
         Figure("catch_up.raw", rounds.median("raw"), "events/s", note="asyncpg rows, floor table"),
         Figure("catch_up.envelope", rounds.median("envelope"), "events/s"),
         Figure("catch_up.envelope_of_raw", rounds.ratio("envelope", "raw"), "of raw", ">= 0.5"),
         Figure("catch_up.typed", rounds.median("typed"), "events/s"),
         Figure("catch_up.typed_of_raw", rounds.ratio("typed", "raw"), "of raw"),
+        *(
+            Figure(f"catch_up.{name}_cpu", rounds.median(f"{name}_cpu"), "us", note=_CPU)
+            for name in ("raw", "envelope", "typed")
+        ),
     ]
 
 

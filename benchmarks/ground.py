@@ -8,7 +8,6 @@ figure is a median of rounds, a ratio the median of the ratios of single rounds.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import platform
@@ -24,6 +23,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 import asyncpg
+import psutil
+import uvloop
 
 from benchmarks.floor import FLOOR_SQL, Floor
 from run.embedded import EmbeddedPostgres, free_port
@@ -63,10 +64,17 @@ class Desk:
         self.server = server
         self._databases = 0
 
-    async def database(self, name: str = "") -> str:
+    def cpu_seconds(self) -> tuple[float, float]:
+        """Spent so far by this process, and by the server's processes that live."""
+        assert self.server.process is not None
+        server = psutil.Process(self.server.process.pid)
+        times = [one.cpu_times() for one in server.children()]
+        return time.process_time(), sum(spent.user + spent.system for spent in times)
+
+    async def database(self) -> str:
         """Address of a new database with a migrated log and the floor table."""
         self._databases += 1
-        wanted = name or f"log{self._databases}"
+        wanted = f"log{self._databases}"
         owner = await asyncpg.connect(self.server.dsn())
         try:
             for setting in _DURABLE:
@@ -96,6 +104,9 @@ async def opened(dsn: str) -> AsyncIterator[tuple[PostgresStore, Floor]]:
         await floor.close()
 
 
+Contender: TypeAlias = "Callable[[], Awaitable[None]]"
+
+
 class Rounds:
     """What each round of each contender gave, by name."""
 
@@ -114,8 +125,8 @@ class Rounds:
         return statistics.median(value / least for value, least in pairs)
 
 
-async def in_turn(rounds: int, contenders: Sequence[Callable[[], Awaitable[None]]]) -> None:
-    """Each contender once a round, in an order that changes; the first round only warms up."""
+async def in_turn(rounds: int, contenders: Sequence[Contender]) -> None:
+    """Each contender once a round, in an order that changes."""
     order = random.Random(1)
     for _ in range(rounds):
         for work in order.sample(list(contenders), len(contenders)):
@@ -194,7 +205,7 @@ def main(
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         with EmbeddedPostgres(Path(folder) / "postgres", free_port()) as server:
-            figures = asyncio.run(_measured(given, Desk(server), measure))
+            figures = uvloop.run(_measured(given, Desk(server), measure))
     print(line(bench, given, figures, time.monotonic() - began), flush=True)
 
 

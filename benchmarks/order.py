@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 
 import asyncpg
+import uvloop
 
 from benchmarks.ground import Desk, Figure, main
 from benchmarks.ticks import Ticks
@@ -64,7 +65,7 @@ def produce(dsn: str, number: int, events: int) -> None:
                         calls.append(store.append(ticks.take(size)))
                 await asyncio.gather(*calls)
 
-    asyncio.run(work())
+    uvloop.run(work())
 
 
 async def subscribed(dsn: str, events: int, watch: Watch) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from benchmarks.ground import Figure, Rounds, in_turn, seconds
+from benchmarks.ground import Contender, Figure, Rounds, in_turn, seconds
 from benchmarks.ticks import STREAMS, Ticks
 from domain.event import Proposed
 from store.postgres import PostgresStore
@@ -61,7 +61,7 @@ class Contest:
 
     async def figures(self, rounds: int) -> list[Figure]:
         with ThreadPoolExecutor(max(load.producers for load in self._loads)) as threads:
-            contenders: list[Callable[[], Awaitable[None]]] = []
+            contenders: list[Contender] = []
             for load in self._loads:
                 contenders += [self._ours(load), self._theirs(load, threads)]
             await in_turn(1, contenders)
@@ -87,7 +87,7 @@ class Contest:
             queues.append([ticks.take(load.size) for _ in range(load.calls)])
         return queues
 
-    def _ours(self, load: Load) -> Callable[[], Awaitable[None]]:
+    def _ours(self, load: Load) -> Contender:
         async def one(calls: Sequence[Sequence[Proposed]]) -> None:
             for call in calls:
                 await self._store.append(call)
@@ -99,7 +99,7 @@ class Contest:
 
         return work
 
-    def _theirs(self, load: Load, threads: ThreadPoolExecutor) -> Callable[[], Awaitable[None]]:
+    def _theirs(self, load: Load, threads: ThreadPoolExecutor) -> Contender:
         async def work() -> None:
             queues = [[self._peer.prepared(call) for call in queue] for queue in self._queues(load)]
             loop = asyncio.get_running_loop()

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
-from benchmarks.ground import Desk, Figure, Rounds, in_turn, main, percentile, seconds
+from benchmarks.ground import Contender, Desk, Figure, Rounds, in_turn, main, percentile, seconds
 from benchmarks.ticks import Ticks
 from store.partitions import DAYS_AHEAD
 from store.postgres import PostgresStore
@@ -43,7 +43,7 @@ async def with_days(dsn: str, days: int) -> None:
 async def measure(given: argparse.Namespace, desk: Desk) -> list[Figure]:
     rounds = Rounds()
     stores: list[PostgresStore] = []
-    contenders = []
+    contenders: list[Contender] = []
 
     def polled(name: str, store: PostgresStore) -> None:
         async def work() -> None:
