@@ -35,13 +35,16 @@ async def measure(given: argparse.Namespace, desk: Desk) -> list[Figure]:
         while day.made < given.events:
             await store.append(day.take(1_000))
         head = await store.head()
-        states, stories, sizes = [], [], []
+        states, stories = [], []
+        trades: list[int] = []
+        sizes: list[int] = []
         for number in range(1, given.questions + 1):
             position = head * number // given.questions
             (event,) = await store.read(position - 1, limit=1)
 
             async def state(at: datetime = event.market_time) -> None:
-                await desk_at(store, await position_at(store, at))
+                past = await desk_at(store, await position_at(store, at))
+                trades.append(len(past.view("positions")))
 
             states.append(await seconds(state()))
             trade = day.last_of_story[(len(day.last_of_story) - 1) * number // given.questions]
@@ -50,10 +53,11 @@ async def measure(given: argparse.Namespace, desk: Desk) -> list[Figure]:
                 sizes.append(len((await story_of(store, name)).events))
 
             stories.append(1e3 * await seconds(why()))
+    assert min(trades) > 0, f"every state must hold positions, held {trades}"
     return [
         Figure("ask.events", head, "events"),
         Figure("ask.state", statistics.median(states), "s", "<= 1"),
-        Figure("ask.state_worst", max(states), "s"),
+        Figure("ask.state_worst", max(states), "s", note=f"of up to {max(trades)} positions"),
         Figure("ask.why", statistics.median(stories), "ms", "<= 100"),
         Figure("ask.why_worst", max(stories), "ms", note=f"stories of up to {max(sizes)} events"),
     ]

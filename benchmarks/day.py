@@ -1,4 +1,4 @@
-"""A made trading day: ticks, prints, bars and numbers, and now and then a trade with its story.
+"""A made trading day: ticks, prints, bars and numbers, now and then a trade with its story.
 
 Bodies are filled in by type and used again under new ids, so that millions are made quickly. The
 story of a trade is a chain of desk events: each one's cause is the one before, the first one's a
@@ -15,6 +15,7 @@ from uuid import UUID
 import msgspec
 
 from domain.event import Body, DeskEvent, Proposed, body_class, derived_id, event_type
+from domain.events.system import ClockStarted
 from tests.projections.story import readable
 from tests.store.samples import sample_of
 
@@ -64,6 +65,10 @@ class Day:
     def take(self, count: int) -> list[Proposed]:
         """At least `count` events: a trade is never cut."""
         taken: list[Proposed] = []
+        if self.made == 0:
+            now = datetime.now(UTC)
+            clock = ClockStarted(base_market_time=now, speed=1.0, session_date=now.date())
+            taken.append(self._event("clock", clock))
         while len(taken) < count:
             stream, body = next(self._bodies)
             taken.append(self._event(stream, body))
