@@ -15,8 +15,18 @@ import sys
 from benchmarks import table
 
 SUITE = (
-    *("append", "peer_eventsourcing", "peer_umadb", "tail_poll", "order", "catch_up"),
-    *("replay_day", "ask", "size", "open_snapshot", "archive", "seal", "pricing"),
+    *("append", "peer_eventsourcing", "peer_umadb", "tail_poll", "order"),
+    *(
+        "order_peer",
+        "catch_up",
+        "replay_day",
+        "ask",
+        "size",
+        "open_snapshot",
+        "archive",
+        "seal",
+        "pricing",
+    ),
 )
 
 

@@ -27,7 +27,7 @@ class Recorder:
 
     name = "eventsourcing"
 
-    def __init__(self, port: int, database: str) -> None:
+    def __init__(self, port: int, database: str, *, is_fast: bool = False) -> None:
         self._datastore = PostgresDatastore(
             dbname=database,
             host="127.0.0.1",
@@ -35,6 +35,7 @@ class Recorder:
             user="postgres",
             password="",
             pool_size=POOL_CONNECTIONS,
+            enable_db_functions=is_fast,
         )
         self._recorder = PostgresApplicationRecorder(self._datastore)
         self._recorder.create_table()

@@ -75,7 +75,7 @@ ROWS = (
         "gaps seen by readers behind four producers",
         "none in 5 million",
         "order.gaps",
-        (("of", "order.events"),),
+        (("of", "order.events"), ("eventsourcing's fast mode lost", "order_peer.fast_lost")),
     ),
     Row("reorderings seen by them", "none in 5 million", "order.reorderings"),
     Row(
