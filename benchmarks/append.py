@@ -33,10 +33,10 @@ from domain.event import Proposed
 from store.postgres import PostgresStore
 
 FLAGS = {
-    "rounds": (9, "rounds of each contender"),
-    "batches": (8, "batches of 1,000 a round"),
-    "singles": (400, "single events a round"),
-    "produced": (12_800, "events of all producers a round"),
+    "rounds": (25, "rounds of each contender"),
+    "batches": (4, "batches of 1,000 a round"),
+    "singles": (150, "single events a round"),
+    "produced": (3_200, "events of all producers a round"),
 }
 BATCH = 1_000
 PRODUCERS = (16, 64)
@@ -122,16 +122,17 @@ class Appends:
 async def measure(given: argparse.Namespace, desk: Desk) -> list[Figure]:
     async with opened(await desk.database()) as (store, floor):
         appends = Appends(given, desk, store, floor)
-        contenders: list[Contender] = [
-            appends.batches,
-            appends.copies,
-            appends.singles,
-            appends.inserts,
-            *(partial(appends.produce, producers) for producers in PRODUCERS),
+        groups: list[list[Contender]] = [
+            [appends.batches, appends.copies],
+            [
+                appends.singles,
+                appends.inserts,
+                *(partial(appends.produce, producers) for producers in PRODUCERS),
+            ],
         ]
-        await in_turn(1, contenders)
+        await in_turn(1, *groups)
         appends.rounds = Rounds()
-        await in_turn(given.rounds, contenders)
+        await in_turn(given.rounds, *groups)
         return figures(appends.rounds)
 
 

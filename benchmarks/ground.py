@@ -125,12 +125,14 @@ class Rounds:
         return statistics.median(value / least for value, least in pairs)
 
 
-async def in_turn(rounds: int, contenders: Sequence[Contender]) -> None:
-    """Each contender once a round, in an order that changes."""
-    order = random.Random(1)
+async def in_turn(rounds: int, *groups: Sequence[Contender]) -> None:
+    """Each contender once a round. Those of one group follow each other at once, because they are
+    compared; the order of groups, and of contenders in a group, changes from round to round."""
+    order = random.Random(rounds)
     for _ in range(rounds):
-        for work in order.sample(list(contenders), len(contenders)):
-            await work()
+        for group in order.sample(groups, len(groups)):
+            for work in order.sample(list(group), len(group)):
+                await work()
 
 
 async def seconds(work: Awaitable[object]) -> float:

@@ -14,10 +14,10 @@ from benchmarks.peers import Contest, Load
 from domain.event import Proposed, derived_id, encode_body, event_type
 
 FLAGS = {
-    "rounds": (5, "rounds of each contender"),
-    "singles": (300, "single events a round"),
-    "batches": (8, "batches of 500 a round"),
-    "produced": (3_200, "events of 64 producers a round"),
+    "rounds": (11, "rounds of each contender"),
+    "singles": (150, "single events a round"),
+    "batches": (5, "batches of 500 a round"),
+    "produced": (1_280, "events of 64 producers a round"),
 }
 POOL_CONNECTIONS = 16
 

@@ -24,9 +24,9 @@ from domain.event import Proposed, encode_body, event_type
 from run.embedded import free_port
 
 FLAGS = {
-    "rounds": (5, "rounds of each contender"),
-    "batches": (8, "batches of 1,000 a round"),
-    "produced": (6_400, "events of all producers a round"),
+    "rounds": (11, "rounds of each contender"),
+    "batches": (5, "batches of 1,000 a round"),
+    "produced": (3_200, "events of all producers a round"),
 }
 START_SECONDS_MAX = 20.0
 _SERVER = "import sys, umadb; umadb.run_server_from_args(sys.argv)"

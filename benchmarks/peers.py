@@ -61,12 +61,10 @@ class Contest:
 
     async def figures(self, rounds: int) -> list[Figure]:
         with ThreadPoolExecutor(max(load.producers for load in self._loads)) as threads:
-            contenders: list[Contender] = []
-            for load in self._loads:
-                contenders += [self._ours(load), self._theirs(load, threads)]
-            await in_turn(1, contenders)
+            groups = [[self._ours(load), self._theirs(load, threads)] for load in self._loads]
+            await in_turn(1, *groups)
             self._rounds = Rounds()
-            await in_turn(rounds, contenders)
+            await in_turn(rounds, *groups)
         return [figure for load in self._loads for figure in self._figures(load)]
 
     def _figures(self, load: Load) -> list[Figure]:
