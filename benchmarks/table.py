@@ -91,8 +91,10 @@ ROWS = (
         (("of", "replay_day.events"),),
     ),
     Row("the same: memory above the start", "100 MB", "replay_day.memory"),
-    Row("state at T", "1 s at 10 million events", "ask.state", (("of", "ask.events"),)),
-    Row("why ID", "100 ms at 10 million events", "ask.why", (("of", "ask.events"),)),
+    Row(
+        "state at T, worst of 20", "1 s at 10 million events", "ask.state", (("of", "ask.events"),)
+    ),
+    Row("why ID, worst of 20", "100 ms at 10 million events", "ask.why", (("of", "ask.events"),)),
     Row(
         "bytes a tick in Postgres, all tables",
         "1.5x of the floor table",
