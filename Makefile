@@ -54,8 +54,8 @@ types: venv
 imports: venv
 	@$(VENV)/bin/lint-imports
 
-bench: venv ## measure, one JSON line each
-	@for bench in benchmarks/*.py; do $(PY) -m benchmarks.$$(basename $$bench .py) || exit 1; done
+bench: venv ## measure, one JSON line each, and make docs/performance.md: BENCH=name FULL=1
+	@$(PY) -m benchmarks $(BENCH) $(if $(FULL),--full)
 
 .PHONY: crash
 crash: venv ## kill processes while they trade: SEEDS=20, goes on where it stopped; SEED=7 repeats one

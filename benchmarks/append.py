@@ -1,186 +1,178 @@
-"""Measures durable appends against the floor: a plain durable INSERT on the same server.
+"""Appends against what Postgres itself costs, all durable.
 
-`python -m benchmarks.append` starts a server of its own with all durability on and prints one
-JSON line. Rounds of the two are interleaved, because a shared machine is not the same machine
-from one second to the next; figures are medians of rounds.
+Batches: events a second of one call of 1,000 ticks over 50 streams after the other, against a
+binary COPY of the same rows into the floor table, a commit a batch. Singles: milliseconds of one
+event a call, one after the other, NOTIFY included, against a plain INSERT of one row. Producers:
+tasks that each append one event after the other; their p99 is counted in commits (the p50 of the
+plain INSERT). CPU is microseconds an event of the calling process and of the server: what a busy
+machine does not change much.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import statistics
-import tempfile
 import time
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from pathlib import Path
+from functools import partial
 
-import asyncpg
-import msgspec
-
-from domain.event import Proposed, derived_id
-from domain.events.feeds import UwPriceReceived
-from run.embedded import EmbeddedPostgres, free_port
-from store.migrate import migrate
-from store.postgres import PostgresStore
-from store.rows import prepare
-
-PAYLOAD = msgspec.Raw(
-    b'{"ticker":"SPY","close":"671.2500","open":"671.1000","high":"671.3000","low":"671.0500",'
-    b'"volume":18342,"total_volume":41234567,"vwap":"670.9912","timestamp":1791295200123}'
+from benchmarks.floor import Floor
+from benchmarks.ground import (
+    Contender,
+    Desk,
+    Figure,
+    Rounds,
+    in_turn,
+    main,
+    opened,
+    percentile,
+    seconds,
 )
-SINGLES_PER_ROUND = 300
-BATCHES = (10, 100, 1_000)
+from benchmarks.ticks import Ticks
+from domain.event import Proposed
+from store.postgres import PostgresStore
+
+FLAGS = {
+    "rounds": (25, "rounds of each contender"),
+    "batches": (4, "batches of 1,000 a round"),
+    "singles": (150, "single events a round"),
+    "produced": (3_200, "events of all producers a round"),
+}
+BATCH = 1_000
 PRODUCERS = (16, 64)
-Timed = Callable[[int], Awaitable[None]]
 
 
-class Sequence:
-    """Numbers events, so that no id comes twice."""
+class Appends:
+    """The contenders over one log and one floor table."""
 
-    def __init__(self) -> None:
-        self.last = 0
+    def __init__(
+        self, given: argparse.Namespace, desk: Desk, store: PostgresStore, floor: Floor
+    ) -> None:
+        self.given = given
+        self._desk = desk
+        self.store = store
+        self.floor = floor
+        self.rounds = Rounds()
+        self._ticks = Ticks("append")
 
-    def events(self, count: int) -> list[Proposed]:
-        return [self._event() for _ in range(count)]
-
-    def _event(self) -> Proposed:
-        self.last += 1
-        now = datetime.now(UTC)
-        identity = derived_id("benchmark", self.last)
-        body = UwPriceReceived(
-            channel="price:SPY",
-            connection="1",
-            sequence=self.last,
-            received_at=now,
-            payload=PAYLOAD,
+    def _cpu(self, name: str, before: tuple[float, float], events: int) -> None:
+        client, server = (
+            1e6 * (now - then) / events
+            for now, then in zip(self._desk.cpu_seconds(), before, strict=True)
         )
-        return Proposed(f"uw/price:{self.last % 8}", identity, now, identity, "bench", "b", body)
+        self.rounds.note(f"cpu_{name}", client + server)
+        self.rounds.note(f"client_{name}", client)
+
+    async def batches(self) -> None:
+        calls = [self._ticks.take(BATCH) for _ in range(self.given.batches)]
+        before = self._desk.cpu_seconds()
+        took = await seconds(self._in_turn(calls))
+        self._cpu("batch", before, BATCH * len(calls))
+        self.rounds.note("batch", BATCH * len(calls) / took)
+
+    async def _in_turn(self, calls: list[list[Proposed]]) -> None:
+        for call in calls:
+            await self.store.append(call)
+
+    async def copies(self) -> None:
+        calls = [self.floor.rows(self._ticks.take(BATCH)) for _ in range(self.given.batches)]
+        before, began = self._desk.cpu_seconds(), time.perf_counter()
+        for rows in calls:
+            await self.floor.copy(rows)
+        self.rounds.note("copy", BATCH * len(calls) / (time.perf_counter() - began))
+        self._cpu("copy", before, BATCH * len(calls))
+
+    async def singles(self) -> None:
+        events, took = self._ticks.take(self.given.singles), []
+        before = self._desk.cpu_seconds()
+        for event in events:
+            took.append(1e3 * await seconds(self.store.append([event])))
+        self._cpu("single", before, len(took))
+        self.rounds.note("single_p50", statistics.median(took))
+        self.rounds.note("single_p99", percentile(took, 0.99))
+
+    async def inserts(self) -> None:
+        rows, took = self.floor.rows(self._ticks.take(self.given.singles)), []
+        before = self._desk.cpu_seconds()
+        for row in rows:
+            took.append(1e3 * await seconds(self.floor.insert(row)))
+        self._cpu("insert", before, len(took))
+        self.rounds.note("insert_p50", statistics.median(took))
+        self.rounds.note("insert_p99", percentile(took, 0.99))
+        self.rounds.note("commit_rate", 1e3 / statistics.median(took))
+        self.rounds.note("insert_rate", 1e3 * len(took) / sum(took))
+
+    async def produce(self, producers: int) -> None:
+        count = self.given.produced // producers
+        queues = [self._ticks.take(count) for _ in range(producers)]
+        took: list[float] = []
+
+        async def one(events: list[Proposed]) -> None:
+            for event in events:
+                took.append(1e3 * await seconds(self.store.append([event])))
+
+        before = self._desk.cpu_seconds()
+        total = await seconds(asyncio.gather(*(one(queue) for queue in queues)))
+        self._cpu(f"producers_{producers}", before, producers * count)
+        self.rounds.note(f"rate_{producers}", producers * count / total)
+        self.rounds.note(f"p50_{producers}", statistics.median(took))
+        self.rounds.note(f"p99_{producers}", percentile(took, 0.99))
 
 
-async def _singles(append: Timed) -> list[float]:
-    """Milliseconds of each of SINGLES_PER_ROUND calls, one after the other."""
-    took = []
-    for number in range(SINGLES_PER_ROUND):
-        began = time.perf_counter()
-        await append(number)
-        took.append(1_000 * (time.perf_counter() - began))
-    return took
+async def measure(given: argparse.Namespace, desk: Desk) -> list[Figure]:
+    async with opened(await desk.database()) as (store, floor):
+        appends = Appends(given, desk, store, floor)
+        groups: list[list[Contender]] = [
+            [appends.batches, appends.copies],
+            [
+                appends.singles,
+                appends.inserts,
+                *(partial(appends.produce, producers) for producers in PRODUCERS),
+            ],
+        ]
+        await in_turn(1, *groups)
+        appends.rounds = Rounds()
+        await in_turn(given.rounds, *groups)
+        return figures(appends.rounds)
 
 
-async def _rate(count: int, work: Awaitable[object]) -> float:
-    began = time.perf_counter()
-    await work
-    return count / (time.perf_counter() - began)
-
-
-def _percentile(values: list[float], share: float) -> float:
-    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
-
-
-async def measure(dsn: str, rounds: int) -> dict[str, float]:
-    """All figures of one run."""
-    await migrate(dsn)
-    numbers = Sequence()
-    floor = await asyncpg.connect(dsn)
-    await floor.execute("CREATE TABLE floor_insert (id uuid NOT NULL, data json NOT NULL)")
-    await floor.execute("CREATE TABLE floor_copy (LIKE events)")
-    found: dict[str, list[float]] = {}
-
-    def note(name: str, value: float) -> None:
-        found.setdefault(name, []).append(value)
-
-    async with await PostgresStore.open(dsn, application_name="benchmark") as store:
-        singles = [prepare(event) for event in numbers.events(SINGLES_PER_ROUND)]
-
-        async def plain(number: int) -> None:
-            event = singles[number]
-            await floor.execute(
-                "INSERT INTO floor_insert VALUES ($1, $2)", event.proposed.event_id, event.data
-            )
-
-        async def one(_: int) -> None:
-            await store.append(numbers.events(1))
-
-        for _ in range(rounds):
-            for name, append in (("floor", plain), ("append", one)):
-                took = await _singles(append)
-                note(f"{name}_p50_ms", statistics.median(took))
-                note(f"{name}_p99_ms", _percentile(took, 0.99))
-            for batch in BATCHES:
-                calls = [numbers.events(batch) for _ in range(max(1, 4_000 // batch))]
-                rate = await _rate(batch * len(calls), _in_turn(store, calls))
-                note(f"events_per_second_batch_{batch}", rate)
-            for producers in PRODUCERS:
-                count = 4_000 // producers
-                work = asyncio.gather(*(_produce(store, numbers, count) for _ in range(producers)))
-                note(
-                    f"events_per_second_{producers}_producers", await _rate(count * producers, work)
-                )
-            note("copy_events_per_second_batch_1000", await _copy(floor, numbers))
-            note("read_events_per_second", await _read(store))
-    await floor.close()
-    figures = {name: round(statistics.median(values), 3) for name, values in found.items()}
-    figures["append_over_floor_p50"] = round(figures["append_p50_ms"] / figures["floor_p50_ms"], 3)
-    figures["append_over_floor_p99"] = round(figures["append_p99_ms"] / figures["floor_p99_ms"], 3)
-    return figures
-
-
-async def _in_turn(store: PostgresStore, calls: list[list[Proposed]]) -> None:
-    for call in calls:
-        await store.append(call)
-
-
-async def _produce(store: PostgresStore, numbers: Sequence, count: int) -> None:
-    for _ in range(count):
-        await store.append(numbers.events(1))
-
-
-async def _copy(floor: asyncpg.Connection[asyncpg.Record], numbers: Sequence) -> float:
-    """The bulk floor: COPY of the same rows, a commit a thousand, no index, no checks."""
-    prepared = [prepare(event) for event in numbers.events(4_000)]
-    now = datetime.now(UTC)
-    rows = [
-        (
-            *(n, now, now, now, None, p.proposed.event_id, None, p.proposed.event_id, 1, 0, 1),
-            *("market", p.proposed.stream, p.type, "bench", "b", p.data),
-        )
-        for n, p in enumerate(prepared)
+def figures(rounds: Rounds) -> list[Figure]:
+    found = [
+        Figure("append.batch", rounds.median("batch"), "events/s"),
+        Figure("append.copy", rounds.median("copy"), "events/s", note="COPY into the floor table"),
+        Figure("append.batch_of_copy", rounds.ratio("batch", "copy"), "of COPY", ">= 0.7"),
+        Figure("append.single_p50", rounds.median("single_p50"), "ms"),
+        Figure("append.single_p99", rounds.median("single_p99"), "ms"),
+        Figure("append.insert_p50", rounds.median("insert_p50"), "ms", note="one commit"),
+        Figure("append.insert_p99", rounds.median("insert_p99"), "ms"),
+        Figure("append.insert_rate", rounds.median("insert_rate"), "events/s"),
+        Figure("append.single_of_insert", rounds.ratio("single_p50", "insert_p50"), "x", "<= 1.5"),
     ]
-    began = time.perf_counter()
-    for start in range(0, len(rows), 1_000):
-        await floor.copy_records_to_table("floor_copy", records=rows[start : start + 1_000])
-    return len(rows) / (time.perf_counter() - began)
-
-
-async def _read(store: PostgresStore) -> float:
-    """Typed events a second in pages of 5,000."""
-    began = time.perf_counter()
-    after = count = 0
-    while count < 20_000:
-        page = await store.read(after)
-        if not page:
-            break
-        count += len(page)
-        after = page[-1].position
-    return count / (time.perf_counter() - began)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--dsn", default="", help="an empty database instead of a server of ours")
-    given = parser.parse_args()
-    if given.dsn:
-        print(json.dumps(asyncio.run(measure(given.dsn, given.rounds))))
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        with EmbeddedPostgres(Path(folder) / "postgres", free_port()) as server:
-            print(json.dumps(asyncio.run(measure(server.dsn(), given.rounds))))
+    for producers in PRODUCERS:
+        name, limited = f"append.producers_{producers}", producers == 64
+        in_a_commit = rounds.ratio(f"rate_{producers}", "commit_rate")
+        found += [
+            Figure(name, rounds.median(f"rate_{producers}"), "events/s"),
+            Figure(f"{name}_p50", rounds.median(f"p50_{producers}"), "ms"),
+            Figure(
+                f"{name}_of_insert",
+                rounds.ratio(f"rate_{producers}", "insert_rate"),
+                "x",
+                ">= 12" if limited else "",
+            ),
+            Figure(f"{name}_in_a_commit", in_a_commit, "events", note="in the p50 of an INSERT"),
+            Figure(
+                f"{name}_p99",
+                rounds.ratio(f"p99_{producers}", "insert_p50"),
+                "commits",
+                "<= 3" if limited else "",
+            ),
+        ]
+    for name in ("batch", "copy", "single", "insert", *(f"producers_{n}" for n in PRODUCERS)):
+        note = f"an event; {rounds.median(f'client_{name}'):.0f} of it the calling process"
+        found.append(Figure(f"append.{name}_cpu", rounds.median(f"cpu_{name}"), "us", note=note))
+    return found
 
 
 if __name__ == "__main__":
-    main()
+    main("append", __doc__, FLAGS, measure)

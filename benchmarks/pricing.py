@@ -1,18 +1,18 @@
 """Costs of pricing and analytics: a full chain, a chain refresh of the stage, one broker tick.
 
-Run: python -m benchmarks.pricing. Prints one JSON line for each figure. The chain is made from a
-known smile, so that it needs no recording; the refresh is that of one symbol with 490 contracts.
+The chain is made from a known smile, so that it needs no recording; the refresh is that of one
+symbol with 490 contracts.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from datetime import date
 
 import numpy as np
 
+from benchmarks.ground import Figure, flags, line
 from domain.analytics.stage import AnalyticsStage
 from domain.pricing.american import american_check, early_exercise_premium
 from domain.pricing.black_scholes import greeks, implied_vol
@@ -33,8 +33,11 @@ def best(work: Callable[[], object]) -> float:
     return min(found)
 
 
+found: list[Figure] = []
+
+
 def report(name: str, value: float, unit: str) -> None:
-    print(json.dumps({"name": name, "value": round(value, 4), "unit": unit}))
+    found.append(Figure(name, value, unit))
 
 
 def chain() -> None:
@@ -88,9 +91,12 @@ def stage() -> None:
 
 
 def main() -> None:
+    given = flags("pricing", __doc__, {}, {})
+    began = time.monotonic()
     chain()
     american()
     stage()
+    print(line("pricing", given, found, time.monotonic() - began), flush=True)
 
 
 if __name__ == "__main__":

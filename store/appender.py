@@ -33,6 +33,7 @@ from store.group import APPEND, Anchor, group_arguments
 from store.partitions import make_ahead
 from store.patience import LOST, OnWait, Patience, Stalled
 from store.rows import Prepared
+from store.single import APPEND_EVENT, event_arguments, is_single
 
 EVENTS_PER_GROUP_MAX = 500
 EVENTS_PER_CALL_MAX = 10_000
@@ -183,15 +184,16 @@ class Appender:
                 return
             began = time.monotonic()
             try:
-                if await self._attempt(group):
+                if await self._attempt(group, is_first=attempts == 0):
                     return
                 attempts += 1
             except Stalled as stalled:
                 await self._patience.wait(began, stalled.reason)
         raise StoreUnavailable(f"nothing was written: {ATTEMPTS_MAX} attempts did not get through")
 
-    async def _attempt(self, group: Sequence[Call]) -> bool:
-        """One try; False when another one may get through at once.
+    async def _attempt(self, group: Sequence[Call], *, is_first: bool) -> bool:
+        """One try; False when another one may get through at once. The first one of a single
+        event takes the short way, which only the plain case can go.
 
         Raises:
             Stalled: nothing was written, and a moment later it may be.
@@ -201,9 +203,14 @@ class Appender:
         assert self._anchor is not None
         group_id = uuid4()
         began = self._monotonic()
-        arguments = group_arguments(group, group_id, self._anchor, began)
+        is_plain = is_first and is_single(group)
+        if is_plain:
+            statement = APPEND_EVENT
+            arguments = event_arguments(group[0], group_id, self._anchor, began)
+        else:
+            statement, arguments = APPEND, group_arguments(group, group_id, self._anchor, began)
         try:
-            row = await connection.fetchrow(APPEND, *arguments)
+            row = await connection.fetchrow(statement, *arguments)
         except asyncpg.DataError as error:
             await self._commit_singly(group, InvalidEvent(f"event cannot be stored: {error}"))
             return True
@@ -219,7 +226,10 @@ class Appender:
         assert row is not None
         self._patience.over()
         try:
-            await self._finish(group, row)
+            if is_plain:
+                self._finish_plain(group[0], row)
+            else:
+                await self._finish(group, row)
         except (*LOST, asyncpg.PostgresError) as error:
             # It is written, but places of repeats could not be read: the log tells it all again.
             return await self._settle(group, group_id, connection, error)
@@ -243,6 +253,8 @@ class Appender:
     ) -> bool:
         """An error that the server reported: the transaction was rolled back."""
         state = error.sqlstate or ""
+        if state == "ST002":
+            return False  # not the plain case: a group of one learns what is wrong
         if state == "ST001":
             raise ClockStepped(f"{error}: append ClockAccepted to go on")
         if state.startswith("57P") or connection.is_closed():
@@ -261,6 +273,11 @@ class Appender:
                 await self._commit([call])
             except StoreError as alone:
                 call.finish(alone)
+
+    def _finish_plain(self, call: Call, row: asyncpg.Record) -> None:
+        clock_now, recorded_at, position, version, market_time = row
+        call.finish(all_new((position,), (version,), recorded_at, (market_time,)))
+        self._anchor = Anchor(clock_now, position, self._monotonic())
 
     async def _finish(self, group: Sequence[Call], row: asyncpg.Record) -> None:
         outcomes, details = row["outcomes"], row["details"]

@@ -20,6 +20,7 @@ EARLIER_SESSIONS = 30
 LATER_SESSIONS = 60
 _LATE_OPTIONS = timedelta(minutes=15)
 _FULL_SESSION = timedelta(hours=6, minutes=30)
+_AFTER_CLOSE = timedelta(hours=4)
 
 
 class NoSession(LookupError):
@@ -70,4 +71,14 @@ def session_on_or_before(day: date) -> date:
     """The newest trading day that is not after `day`."""
     calendar = _calendar(day - timedelta(days=75), day + timedelta(days=120))
     found: date = calendar.date_to_session(str(day), direction="previous").date()
+    return found
+
+
+def session_at(moment: datetime) -> date:
+    """The session that a real moment belongs to: until 4 hours after its close, then the next."""
+    today = moment.astimezone(UTC).date()
+    calendar = _calendar(today - timedelta(days=75), today + timedelta(days=120))
+    over = moment.astimezone(UTC) - _AFTER_CLOSE
+    index = int((calendar.closes <= over).sum())
+    found: date = calendar.sessions[index].date()
     return found

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
+from datetime import UTC, date, datetime
 
-from adapters.calendar import plan_session
+from adapters.calendar import plan_session, session_at
 from adapters.unusual_whales import UwRest
 from domain.events.system import ProcessHeartbeat, SessionPlanned
 from domain.parameters import PARAMETERS
@@ -13,7 +15,12 @@ from run.feeds.history import HistoryImport
 from run.feeds.intake import Intake
 from run.feeds.interactive_brokers import BrokerFeed
 from run.feeds.market_clock import MarketClock
-from run.feeds.start import running_clock, write_missing_parameters, write_session_plan
+from run.feeds.start import (
+    running_clock,
+    start_real_clock,
+    write_missing_parameters,
+    write_session_plan,
+)
 from run.feeds.states import FeedStates
 from run.feeds.unusual_whales import RestFeed, SocketFeed, polls
 from run.service import Process, command
@@ -23,17 +30,28 @@ from store.contract import Selection
 READS = ("ib_host", "ib_port", "ib_data_client_id", "basket", "uw_")
 OBEYED = frozenset({"ClockStarted", "LinesWanted", "FeedPauseRequested", "FeedResumeRequested"})
 BROKER_SECONDS_MAX = 60.0
+SESSION_POLL_SECONDS = 30.0
+
+
+class SessionOver(Exception):
+    """The next session is to be planned; the feeds begin anew with it."""
 
 
 class Feeds:
     """The daemon's parts and their order of start. A virtual-time run brings its own clock."""
 
-    def __init__(self, process: Process, clock: MarketClock | None = None) -> None:
+    def __init__(
+        self,
+        process: Process,
+        clock: MarketClock | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._process = process
         self._settings = process.settings
         self._intake = Intake(process.recorder)
         self._states = FeedStates(self._intake)
         self._clock = clock or MarketClock()
+        self._now = now
         self._plan: SessionPlanned | None = None
         self._broker = BrokerFeed(
             process.settings,
@@ -53,7 +71,10 @@ class Feeds:
         """Import, plan, then run all feeds until cancelled."""
         store, recorder = self._process.store, self._process.recorder
         await write_missing_parameters(store, recorder, PARAMETERS)
-        clock = await running_clock(store)
+        if self._settings.mode == "sandbox":
+            clock = await running_clock(store)
+        else:
+            clock = await start_real_clock(store, recorder, self._now())
         plan = plan_session(clock.session_date)
         token = self._settings.uw_token.get_secret_value()
         self._broker.data.start()
@@ -65,6 +86,8 @@ class Feeds:
                 tasks.create_task(self._intake.run(), name="feeds.intake")
                 tasks.create_task(self._beat(), name="feeds.heartbeat")
                 tasks.create_task(self._obey(), name="feeds.obey")
+                if self._settings.mode != "sandbox":
+                    tasks.create_task(self._until_over(clock.session_date), name="feeds.session")
                 basket = self._settings.basket
                 async with asyncio.timeout(BROKER_SECONDS_MAX):
                     await self._broker.data.wait_connected()
@@ -97,6 +120,12 @@ class Feeds:
                 self._states.obey(event)
                 self._broker.obey(event)
 
+    async def _until_over(self, session_date: date) -> None:
+        """Wait for the moment that belongs to the next session."""
+        while session_at(self._now()) == session_date:
+            await asyncio.sleep(SESSION_POLL_SECONDS)
+        raise SessionOver(f"the session of {session_date} is over")
+
     async def _beat(self) -> None:
         while True:
             heartbeat = ProcessHeartbeat(
@@ -115,8 +144,12 @@ class Feeds:
 
 
 async def main(process: Process) -> None:
-    """Run the feeds until the process is asked to stop."""
-    await Feeds(process).run()
+    """Run the feeds until the process is asked to stop, one session after the other."""
+    while True:
+        try:
+            await Feeds(process).run()
+        except* SessionOver as group:
+            process.log.info("session over", reason=str(group.exceptions[0]))
 
 
 if __name__ == "__main__":

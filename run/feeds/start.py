@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime
 
+from adapters.calendar import session_at
 from domain.event import derived_id
 from domain.events.system import (
+    CLOCK_STREAM,
     PARAMETERS_STREAM,
     SESSION_STREAM,
     ClockStarted,
@@ -18,6 +21,11 @@ from run.worker import Recorder
 from store.contract import EventStore, Selection
 
 POLL_SECONDS = 0.1
+REAL_TIME = "real time"
+
+
+class ClockNotReal(Exception):
+    """A desk with money behind it was given the log of a simulated one."""
 
 
 async def write_missing_parameters(
@@ -42,19 +50,42 @@ async def write_missing_parameters(
     return len(lacking)
 
 
-async def running_clock(store: EventStore) -> ClockStarted:
-    """The newest ClockStarted; waits for the first."""
+async def newest_clock(store: EventStore) -> ClockStarted | None:
+    """The newest ClockStarted."""
     after, newest = 0, None
-    while True:
-        page = await store.read(after, Selection(types=frozenset({"ClockStarted"})))
-        if page:
-            after = page[-1].position
-            newest = page[-1].body
-        elif newest is not None:
-            assert isinstance(newest, ClockStarted)
-            return newest
-        else:
-            await asyncio.sleep(POLL_SECONDS)
+    while page := await store.read(after, Selection(types=frozenset({"ClockStarted"}))):
+        after, newest = page[-1].position, page[-1].body
+    assert newest is None or isinstance(newest, ClockStarted)
+    return newest
+
+
+async def running_clock(store: EventStore) -> ClockStarted:
+    """The newest ClockStarted; waits for the first, which the director of the demo writes."""
+    while (newest := await newest_clock(store)) is None:
+        await asyncio.sleep(POLL_SECONDS)
+    return newest
+
+
+async def start_real_clock(store: EventStore, recorder: Recorder, now: datetime) -> ClockStarted:
+    """On paper and live market time is real time: say so once for each session.
+
+    Raises:
+        ClockNotReal: the log belongs to a simulated desk.
+    """
+    newest = await newest_clock(store)
+    if newest is not None and newest.reason != REAL_TIME:
+        raise ClockNotReal(
+            "the log must be one of real time for paper and live, was written by a simulated desk; "
+            "give DATABASE_URL a database of its own"
+        )
+    session_date = session_at(now)
+    if newest is not None and newest.session_date == session_date:
+        return newest
+    started = ClockStarted(
+        base_market_time=now, speed=1.0, session_date=session_date, reason=REAL_TIME
+    )
+    await recorder.record(CLOCK_STREAM, started)
+    return started
 
 
 async def write_session_plan(recorder: Recorder, plan: SessionPlanned) -> None:

@@ -58,9 +58,9 @@ class Relay:
         down = asyncio.create_task(self._answers(to_server[0], writer, armed))
         try:
             while data := await reader.read(65_536):
-                # The name of a prepared statement tells nothing; the uuid arrays do: an append
+                # The name of a prepared statement tells nothing; its size does: an append
                 # is by far the largest message.
-                if self.lose and len(data) > 500:
+                if self.lose and len(data) > 300:
                     if self.lose == "request":
                         self.lose = ""
                         break

@@ -120,9 +120,8 @@ function TimeInput(props: { name: string; value: string; onChange: (moment: stri
     if (text === shown) return;
     const day = session?.session_date ?? market_time?.slice(0, 10) ?? "";
     const moment = text === "" ? "" : momentFromText(text, timeMode, day);
-    const remedy = day
-      ? "a time is like 10:05 or 2026-10-06 10:05:30"
-      : "the market's day is not known yet: give it too, like 2026-10-06 10:05";
+    const dayToo = day ? "" : "; the market's day is not known yet, so give it too";
+    const remedy = `a time is like 10:05 or 2026-10-06 10:05:30${dayToo}`;
     setProblem(moment === null ? remedy : "");
     if (moment !== null) props.onChange(moment);
   };

@@ -1,0 +1,185 @@
+"""Makes docs/performance.md from the JSON lines of the benchmarks; nothing in it is by hand.
+
+`python -m benchmarks` calls it after each run. A figure whose benchmark has not run yet, or could
+not, stands there as not measured.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results.jsonl"
+PAGE = ROOT / "docs" / "performance.md"
+Line: TypeAlias = dict[str, Any]
+Found: TypeAlias = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the table: a figure with its goal, and what is shown beside it."""
+
+    title: str
+    goal: str
+    figure: str
+    beside: tuple[tuple[str, str], ...] = ()
+    """(words, figure)."""
+
+
+ROWS = (
+    Row(
+        "append, batches of 1,000 ticks over 50 streams",
+        "70 % of COPY into the floor table",
+        "append.batch_of_copy",
+        (("log", "append.batch"), ("COPY", "append.copy"), ("UmaDB", "umadb.batches_1000_theirs")),
+    ),
+    Row(
+        "append, one event a transaction, NOTIFY included: p50",
+        "1.5x a plain durable INSERT",
+        "append.single_of_insert",
+        (("log", "append.single_p50"), ("INSERT", "append.insert_p50")),
+    ),
+    Row(
+        "64 concurrent producers of single events",
+        "12x one connection's INSERTs",
+        "append.producers_64_of_insert",
+        (
+            ("log", "append.producers_64"),
+            ("eventsourcing", "eventsourcing.producers_64_theirs"),
+            ("UmaDB", "umadb.producers_64_theirs"),
+        ),
+    ),
+    Row(
+        "64 concurrent producers: p99",
+        "3 commits",
+        "append.producers_64_p99",
+        (("p50", "append.producers_64_p50"), ("a commit", "append.insert_p50")),
+    ),
+    Row("eventsourcing's recorder, table lock: singles", "3x", "eventsourcing.singles_ratio"),
+    Row("the same, batches of 500", "3x", "eventsourcing.batches_500_ratio"),
+    Row("the same, 64 producers", "15x", "eventsourcing.producers_64_ratio"),
+    Row("UmaDB: 16 producers of single events", "1x", "umadb.producers_16_ratio"),
+    Row("the same, 64 producers", "1x", "umadb.producers_64_ratio"),
+    Row("the same, batches of 1,000", "a third", "umadb.batches_1000_ratio"),
+    Row(
+        "tail poll with 730 daily partitions",
+        "2x of one with 10",
+        "tail_poll.many_of_few",
+        (("730", "tail_poll.many_p50"), ("10", "tail_poll.few_p50")),
+    ),
+    Row(
+        "gaps seen by readers behind four producers",
+        "none in 5 million",
+        "order.gaps",
+        (("of", "order.events"), ("eventsourcing's fast mode lost", "order_peer.fast_lost")),
+    ),
+    Row("reorderings seen by them", "none in 5 million", "order.reorderings"),
+    Row(
+        "catch-up read, envelope typed",
+        "50 % of a raw asyncpg fetch",
+        "catch_up.envelope_of_raw",
+        (("log", "catch_up.envelope"), ("raw", "catch_up.raw"), ("all typed", "catch_up.typed")),
+    ),
+    Row(
+        "replay of a day into full state, a million events",
+        "20 s",
+        "replay_day.million",
+        (("of", "replay_day.events"),),
+    ),
+    Row("the same: memory above the start", "100 MB", "replay_day.memory"),
+    Row(
+        "state at T, worst of 20", "1 s at 10 million events", "ask.state", (("of", "ask.events"),)
+    ),
+    Row("why ID, worst of 20", "100 ms at 10 million events", "ask.why", (("of", "ask.events"),)),
+    Row(
+        "bytes a tick in Postgres, all tables",
+        "1.5x of the floor table",
+        "size.of_floor",
+        (("log", "size.tick"), ("floor", "size.floor")),
+    ),
+    Row("append beside pg_dump and a long snapshot: singles", "1.3x", "open_snapshot.single_ratio"),
+    Row("the same, batches of 1,000", "1.3x", "open_snapshot.batch_ratio"),
+    Row("Parquet archive: bytes", "a tenth of Postgres", "archive.bytes_of_log"),
+    Row("replay from the archive", "1x of Postgres", "archive.replay_of_log"),
+    Row("seal", "200,000 events/s", "seal.rate"),
+    Row("verify", "200,000 events/s", "verify.rate"),
+)
+
+_HEAD = """# Performance
+
+Made by `make bench` from benchmarks/results.jsonl; never edited by hand. PostgreSQL runs with full
+durability on the machine of the run. Contenders take turns in rounds, a value is a median, a ratio
+the median of the ratios of single rounds. The floor is benchmarks/floor.sql: the envelope as plain
+columns, day partitions, two indexes. A commit is the p50 of the same run's plain durable INSERT.
+Every machine gives other values; ratios travel.
+"""
+
+
+def read_results(path: Path = RESULTS) -> list[Line]:
+    """The lines kept, by name of the benchmark."""
+    if not path.exists():
+        return []
+    lines = [json.loads(text) for text in path.read_text().splitlines()]
+    return sorted(lines, key=lambda line: str(line["bench"]))
+
+
+def keep(line: Line, path: Path = RESULTS) -> None:
+    """Take a line in, in place of the one that its benchmark gave before."""
+    kept = [other for other in read_results(path) if other["bench"] != line["bench"]]
+    kept.append(line)
+    kept.sort(key=lambda other: str(other["bench"]))
+    path.write_text("".join(json.dumps(line) + "\n" for line in kept))
+
+
+def shown(figure: dict[str, Any] | None) -> str:
+    """A value with its unit, as short as it can be read."""
+    if figure is None or figure.get("value") is None:
+        return "not measured"
+    value = figure["value"]
+    text = f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
+    return f"{text} {figure.get('unit', '')}".strip()
+
+
+def page(lines: Sequence[Line]) -> str:
+    """The text of docs/performance.md."""
+    found: Found = {f["name"]: f for line in lines for f in line["figures"]}
+    parts = [_HEAD, "## Figures and goals\n", _goals(found)]
+    for line in lines:
+        parts += [f"## {line['bench']}\n", _about(line), _all(line)]
+    return "\n".join(parts)
+
+
+def _goals(found: Found) -> str:
+    rows = ["| figure | goal | measured | reached | beside it |", "| --- | --- | --- | --- | --- |"]
+    for row in ROWS:
+        figure = found.get(row.figure)
+        reached = {True: "yes", False: "no", None: ""}[(figure or {}).get("is_met")]
+        beside = ", ".join(f"{words} {shown(found.get(name))}" for words, name in row.beside)
+        rows.append(f"| {row.title} | {row.goal} | {shown(figure)} | {reached} | {beside} |")
+    return "\n".join(rows) + "\n"
+
+
+def _about(line: Line) -> str:
+    sizes = ", ".join(f"{name} {size:,}" for name, size in line["given"].items())
+    return (
+        f"{line['at']}, {line['seconds']:.0f} s, {line['cpus']} CPUs at load {line['load']}"
+        f"{f'; {sizes}' if sizes else ''}.\n"
+    )
+
+
+def _all(line: Line) -> str:
+    rows = ["| name | value | note |", "| --- | --- | --- |"]
+    rows += [f"| {f['name']} | {shown(f)} | {f.get('note', '')} |" for f in line["figures"]]
+    return "\n".join(rows) + "\n"
+
+
+def write(results: Path = RESULTS, target: Path = PAGE) -> None:
+    target.write_text(page(read_results(results)))
+
+
+if __name__ == "__main__":
+    write()
