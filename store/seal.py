@@ -2,7 +2,7 @@
 
 A digest is SHA-256 over the class, day and bounds of the stretch, the previous digest of the
 class, the canonical bytes of its events (store/envelope.py) and their number. Beside it each
-event has a mark: the first four bytes of SHA-256 over its class and its canonical bytes. The
+event has a mark: four bytes of SHA-256 over its canonical bytes, others for each class. The
 digest says that something was touched, the marks say where; they are kept outside the database
 and their own digest is in the seal, so that they need no trust.
 
@@ -66,7 +66,9 @@ class ClassMarks:
 
     def __init__(self, retention: Retention) -> None:
         self._splitter = RowSplitter()
-        self._class = hashlib.sha256(_TAG + retention.value.encode() + b"\0")
+        # Each class takes bytes of its own out of the digest: an event in the other one shows.
+        begin = 0 if retention is Retention.MARKET else MARK_BYTES
+        self._part = slice(begin, begin + MARK_BYTES)
         self._found: list[tuple[int, bytes]] = []
 
     def take(self, piece: bytes) -> None:
@@ -78,11 +80,9 @@ class ClassMarks:
         return self._found
 
     def _mark(self, rows: Iterable[bytes]) -> None:
-        begun, add = self._class.copy, self._found.append
+        part, sha256, add = self._part, hashlib.sha256, self._found.append
         for row in rows:
-            mark = begun()
-            mark.update(row)
-            add((position_of(row), mark.digest()[:MARK_BYTES]))
+            add((position_of(row), sha256(row).digest()[part]))
 
 
 def marks_digest(marks: bytes) -> str:
