@@ -36,10 +36,10 @@ async def measure(given: argparse.Namespace, desk: Desk) -> list[Figure]:
     return [
         Figure("archive.postgres", postgres + ids, "bytes", note=f"of it event ids {ids:.0f}"),
         Figure("archive.parquet", archive, "bytes"),
-        Figure("archive.of_postgres", archive / (postgres + ids), "x", "<= 0.1"),
+        Figure("archive.bytes_of_log", archive / (postgres + ids), "x", "<= 0.1"),
         Figure("archive.read_hot", rounds.median("hot"), "events/s"),
         Figure("archive.read_archived", rounds.median("archived"), "events/s"),
-        Figure("archive.read_of_hot", rounds.ratio("archived", "hot"), "x", ">= 1"),
+        Figure("archive.replay_of_log", rounds.ratio("archived", "hot"), "x", ">= 1"),
     ]
 
 

@@ -34,9 +34,9 @@ async def measure(given: argparse.Namespace, desk: Desk) -> list[Figure]:
             for _ in range(given.rounds):
                 rounds.note("archived", await day.verify())
     return [
-        Figure("seal.seal", rounds.median("seal"), "events/s", ">= 200000"),
-        Figure("seal.verify", rounds.median("verify"), "events/s", ">= 200000"),
-        Figure("seal.verify_archived", rounds.median("archived"), "events/s", ">= 200000"),
+        Figure("seal.rate", rounds.median("seal"), "events/s", ">= 200000"),
+        Figure("verify.rate", rounds.median("verify"), "events/s", ">= 200000"),
+        Figure("verify.archived_rate", rounds.median("archived"), "events/s", ">= 200000"),
     ]
 
 

@@ -35,7 +35,8 @@ _NULL = b"\xff\xff\xff\xff"
 _ROW_BEGIN = len(ENVELOPE_COLUMNS).to_bytes(2, "big") + (8).to_bytes(4, "big")
 """Field count and the length of the position."""
 FIXED_BYTES = 2 + (4 + 8) + 3 * (4 + 4) + 3 * (4 + 8) + 2 * (4 + 16)
-_POSITION = slice(6, 14)
+POSITION = slice(6, 14)
+"""Where the position lies in a canonical row."""
 _FILE_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _FILE_TRAILER = b"\xff\xff"
 
@@ -224,7 +225,7 @@ class _Rows:
 
 def position_of(row: bytes) -> int:
     """Position of the event of a canonical row."""
-    return int.from_bytes(row[_POSITION], "big", signed=True)
+    return int.from_bytes(row[POSITION], "big", signed=True)
 
 
 class RowSplitter:
@@ -238,17 +239,18 @@ class RowSplitter:
         another one shows where a row ends."""
         data = self._held + piece
         found: list[bytes] = []
+        is_null, find, add = data.startswith, data.find, found.append
         start = 0
         while True:
             # Both ids and numbers may hold any bytes. Behind them is only text, which holds no
             # zero byte, and its lengths: the first _ROW_BEGIN there is the next row's.
             at = start + FIXED_BYTES
-            at += 4 if data[at : at + 4] == _NULL else 12
-            at += 4 if data[at : at + 4] == _NULL else 20
-            end = data.find(_ROW_BEGIN, at)
+            at += 4 if is_null(_NULL, at) else 12
+            at += 4 if is_null(_NULL, at) else 20
+            end = find(_ROW_BEGIN, at)
             if end < 0:
                 break
-            found.append(data[start:end])
+            add(data[start:end])
             start = end
         self._held = data[start:]
         return found

@@ -23,7 +23,7 @@ from pathlib import Path
 from domain.event import Retention
 from domain.events.log import LogSealed
 from store.durable import create_private, make_folder
-from store.envelope import RowSplitter, Span, position_of
+from store.envelope import POSITION, RowSplitter, Span
 
 CHAIN_START = "0" * 64
 """Previous digest of the first seal of a class."""
@@ -81,8 +81,9 @@ class ClassMarks:
 
     def _mark(self, rows: Iterable[bytes]) -> None:
         part, sha256, add = self._part, hashlib.sha256, self._found.append
+        integer = int.from_bytes
         for row in rows:
-            add((position_of(row), sha256(row).digest()[part]))
+            add((integer(row[POSITION], "big"), sha256(row).digest()[part]))
 
 
 def marks_digest(marks: bytes) -> str:
