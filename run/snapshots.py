@@ -32,7 +32,8 @@ COMPRESSION_LEVEL = 1
 """A third of the size in a hundredth of a second; higher levels gain little."""
 TRIES_MAX = 3
 """Snapshots that are looked at before the fold begins at the beginning."""
-EVENTS_BETWEEN_VIEWS = 200_000
+EVENTS_BETWEEN_VIEWS = 5_000
+"""About a third of a second of folding desk events."""
 
 S = TypeVar("S")
 
