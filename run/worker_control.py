@@ -173,6 +173,7 @@ async def _answer(given: argparse.Namespace) -> list[WorkerPlace]:
     async with await PostgresStore.open(
         settings.database_url,
         application_name="worker_control",
+        read_stall_seconds_max=0.0,
         archive_folder=settings.archive,
     ) as store:
         return await carry_out(store, given, settings.operator_name)

@@ -46,14 +46,19 @@ class _Parts:
         self.limit = limit
         self.done: list[str] = []
         self.part = ""
+        self.length = 0
+        """Visible units of the part, or more: never measured again, a long text has many tokens."""
         self.opened: list[str] = []
 
     def add(self, token: str) -> None:
         is_tag = token.startswith("<") and len(token) > 1
-        if not is_tag and visible_length(self.part + token) > self.limit:
+        length = 0 if is_tag else visible_length(token)
+        if self.length + length > self.limit:
             self.cut()
             token = token.lstrip()
+            length = 0 if is_tag else visible_length(token)
         self.part += token
+        self.length += length
         if is_tag and token.startswith("</"):
             if self.opened:
                 self.opened.pop()
@@ -67,6 +72,7 @@ class _Parts:
         if without_markup(self.part).strip():
             self.done.append(self.part.rstrip() + closing)
         self.part = "".join(self.opened)
+        self.length = 0
 
 
 def split_html(markup: str, limit: int = TEXT_MAX) -> list[str]:
@@ -80,10 +86,11 @@ def split_html(markup: str, limit: int = TEXT_MAX) -> list[str]:
     parts = _Parts(limit - _NUMBERING_RESERVE)
     for index, paragraph in enumerate(re.split(r"\n{2,}", markup)):
         if index:
-            if visible_length(f"{parts.part}\n\n{paragraph}") > parts.limit:
+            if parts.length + 2 + visible_length(paragraph) > parts.limit:
                 parts.cut()
             else:
                 parts.part += "\n\n"
+                parts.length += 2
         for token in _TOKEN.findall(paragraph):
             for piece in _pieces(token, parts.limit):
                 parts.add(piece)
