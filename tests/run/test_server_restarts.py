@@ -48,7 +48,7 @@ from tests.store.propose import halt
 SETTINGS = {"fsync": "off", "full_page_writes": "off", "max_wal_senders": "0"}
 HALTS = Selection(types=frozenset({"HaltRequested"}))
 PASSWORD = "correct horse battery"
-WAIT_SECONDS_MAX = 20.0
+WAIT_SECONDS_MAX = 60.0
 PROMPT_SECONDS_MAX = 3.0
 
 
