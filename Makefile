@@ -40,7 +40,7 @@ test: venv ## everything: lint, types, contracts, unit to end-to-end; SAMPLES=fo
 	@$(MAKE) --no-print-directory check
 	@if [ "$${CI:-}" = true ]; then scripts/browser.sh; fi
 	@$(PY) -m pytest -m demo
-	@$(PY) -m pytest -m "not demo" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	@$(PY) -m pytest -m "not demo" -n $(WORKERS) --dist loadfile
 
 check: lint types imports ## static checks
 

@@ -37,21 +37,6 @@ _NOT_DURABLE = {
     "autovacuum": "off",
 }
 _POSTGRES_PORT = free_port()
-_LONG = (
-    "tests/ui/",
-    "tests/run/replay/",
-    "tests/run/test_services.py",
-    "tests/store/test_archive",
-    "tests/store/test_verification.py",
-    "tests/e2e/",
-    "tests/crash/",
-    "tests/conformance/",
-)
-"""Files that take longest. They begin first, so that none is left alone at the end."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
 
 
 @pytest.fixture(scope="session")
