@@ -17,23 +17,20 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from store.call import Call, Place, all_new, appended, fail
+from store.call import Call, Place, appended, fail
 from store.contract import Appended, Checkpoint
 from store.errors import (
-    CheckpointConflict,
     ClockStepped,
-    IdConflict,
     InvalidEvent,
     OutcomeUnknown,
     StoreError,
     StoreUnavailable,
-    VersionConflict,
 )
-from store.group import APPEND, Anchor, group_arguments
+from store.group import Anchor, Form, PlainGroup, Rows, WeighedGroup
 from store.partitions import make_ahead
 from store.patience import LOST, OnWait, Patience, Stalled
 from store.rows import Prepared
-from store.single import APPEND_EVENT, event_arguments, is_single
+from store.single import SingleEvent, is_single
 
 EVENTS_PER_GROUP_MAX = 500
 EVENTS_PER_CALL_MAX = 10_000
@@ -46,8 +43,6 @@ _SETTLE_POLL_SECONDS = 0.02
 Writer: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 OnAppend = Callable[[float, int], None]
 """Called with real seconds of a committed group and its number of events."""
-
-_CONFLICTS: dict[int, type[StoreError]] = {1: VersionConflict, 2: IdConflict, 3: CheckpointConflict}
 
 
 class Appender:
@@ -192,8 +187,7 @@ class Appender:
         raise StoreUnavailable(f"nothing was written: {ATTEMPTS_MAX} attempts did not get through")
 
     async def _attempt(self, group: Sequence[Call], *, is_first: bool) -> bool:
-        """One try; False when another one may get through at once. The first one of a single
-        event takes the short way, which only the plain case can go.
+        """One try; False when another one may get through at once.
 
         Raises:
             Stalled: nothing was written, and a moment later it may be.
@@ -203,14 +197,10 @@ class Appender:
         assert self._anchor is not None
         group_id = uuid4()
         began = self._monotonic()
-        is_plain = is_first and is_single(group)
-        if is_plain:
-            statement = APPEND_EVENT
-            arguments = event_arguments(group[0], group_id, self._anchor, began)
-        else:
-            statement, arguments = APPEND, group_arguments(group, group_id, self._anchor, began)
+        form = _form(group, is_first=is_first)
+        arguments = form.arguments(group_id, self._anchor, began)
         try:
-            row = await connection.fetchrow(statement, *arguments)
+            row = await connection.fetchrow(form.statement, *arguments)
         except asyncpg.DataError as error:
             await self._commit_singly(group, InvalidEvent(f"event cannot be stored: {error}"))
             return True
@@ -226,13 +216,13 @@ class Appender:
         assert row is not None
         self._patience.over()
         try:
-            if is_plain:
-                self._finish_plain(group[0], row)
-            else:
-                await self._finish(group, row)
+            repeats = form.repeats(row)
+            known = await self._places(repeats) if repeats else {}
         except (*LOST, asyncpg.PostgresError) as error:
             # It is written, but places of repeats could not be read: the log tells it all again.
             return await self._settle(group, group_id, connection, error)
+        last = max(form.finish(row, known), self._anchor.position)
+        self._anchor = Anchor(row["clock_now"], last, self._monotonic())
         if self._on_append is not None:
             count = sum(len(call.events) for call in group)
             self._on_append(self._monotonic() - began, count)
@@ -254,7 +244,7 @@ class Appender:
         """An error that the server reported: the transaction was rolled back."""
         state = error.sqlstate or ""
         if state == "ST002":
-            return False  # not the plain case: a group of one learns what is wrong
+            return False  # not the plain case: the next attempt learns what is wrong
         if state == "ST001":
             raise ClockStepped(f"{error}: append ClockAccepted to go on")
         if state.startswith("57P") or connection.is_closed():
@@ -273,41 +263,6 @@ class Appender:
                 await self._commit([call])
             except StoreError as alone:
                 call.finish(alone)
-
-    def _finish_plain(self, call: Call, row: asyncpg.Record) -> None:
-        clock_now, recorded_at, position, version, market_time = row
-        call.finish(all_new((position,), (version,), recorded_at, (market_time,)))
-        self._anchor = Anchor(clock_now, position, self._monotonic())
-
-    async def _finish(self, group: Sequence[Call], row: asyncpg.Record) -> None:
-        outcomes, details = row["outcomes"], row["details"]
-        positions, versions = row["positions"] or [], row["versions"] or []
-        market_times, recorded_at = row["market_times"] or [], row["recorded_at"]
-        repeats = [p for p, v in zip(positions, versions, strict=False) if p and v is None]
-        known = await self._places(repeats) if repeats else {}
-        start = 0
-        for number, call in enumerate(group):
-            end = start + len(call.events)
-            if outcomes[number] != 0:
-                call.finish(_CONFLICTS[outcomes[number]](details[number]))
-            elif call.events and not repeats and len(call.index) == len(call.events):
-                given = slice(start, end)
-                call.finish(
-                    all_new(positions[given], versions[given], recorded_at, market_times[given])
-                )
-            else:
-                places = [
-                    Place(positions[i], versions[i], recorded_at, market_times[i])
-                    if versions[i] is not None
-                    else known[positions[i]]
-                    for i in range(start, end)
-                ]
-                new = {p.position for p in places} - known.keys()
-                call.finish(appended(call, places, new, row["clock_now"]))
-            start = end
-        assert self._anchor is not None
-        last = max((p for p in positions if p), default=0)
-        self._anchor = Anchor(row["clock_now"], max(last, self._anchor.position), self._monotonic())
 
     async def _settle(
         self, group: Sequence[Call], group_id: UUID, lost: Writer, cause: Exception
@@ -386,6 +341,15 @@ class Appender:
         connection, self._connection = self._connection, None
         if connection is not None and not connection.is_closed():
             connection.terminate()
+
+
+def _form(group: Sequence[Call], *, is_first: bool) -> Form:
+    """The quickest way that takes this group. A second attempt may be one because the group is not
+    as plain as it looks, and learns what is wrong."""
+    if is_first and is_single(group):
+        return SingleEvent(group[0])
+    rows = Rows(group)
+    return PlainGroup(rows) if is_first and rows.is_plain else WeighedGroup(rows)
 
 
 async def close_quietly(connection: Writer) -> None:

@@ -8,28 +8,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from store.contract import Appended, Checkpoint
 from store.errors import StoreError
-from store.rows import Prepared, accepts_clock, clock_start
+from store.rows import Prepared
 
 
-@dataclass(slots=True)
 class Call:
     """One append call: distinct events, and the index of the one each given event is."""
 
-    events: Sequence[Prepared]
-    index: Sequence[int]
-    checkpoint: Checkpoint | None
-    result: asyncio.Future[Appended]
-    is_clock: bool = field(init=False)
+    __slots__ = ("checkpoint", "events", "index", "is_clock", "result")
 
-    def __post_init__(self) -> None:
-        self.is_clock = accepts_clock(self.events) or any(
-            clock_start(event) is not None for event in self.events
-        )
+    def __init__(
+        self,
+        events: Sequence[Prepared],
+        index: Sequence[int],
+        checkpoint: Checkpoint | None,
+        result: asyncio.Future[Appended],
+    ) -> None:
+        self.events = events
+        self.index = index
+        self.checkpoint = checkpoint
+        self.result = result
+        self.is_clock = any(event.is_clock for event in events)
 
     def finish(self, outcome: Appended | StoreError) -> None:
         if self.result.done():

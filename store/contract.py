@@ -21,6 +21,8 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+import msgspec
+
 from domain.event import Proposed, Recorded
 from store.shards import Shard
 
@@ -39,8 +41,7 @@ class Checkpoint:
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(msgspec.Struct, frozen=True, gc=False):
     """Where the proposed events are, in the order given; repeats report their old position."""
 
     positions: tuple[int, ...]

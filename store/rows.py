@@ -1,4 +1,4 @@
-"""Between events and rows: what is sent to append_events, and what a row means.
+"""Between events and rows: what is sent to the log, and what a row means.
 
 Used by the appender and by all readers. Pure: no connection is touched here.
 """
@@ -51,6 +51,8 @@ class Prepared(msgspec.Struct, frozen=True, gc=False):
     type: str
     schema: int
     is_desk: bool
+    is_clock: bool
+    """True for what starts or accepts the clock: it stands alone in its group."""
     data: str
     digest: bytes
 
@@ -58,28 +60,29 @@ class Prepared(msgspec.Struct, frozen=True, gc=False):
 def prepare(event: Proposed) -> Prepared:
     """Encode an event for the log."""
     body = event.body
-    name, schema, is_desk, content = _form(type(body))
+    name, schema, is_desk, is_clock, content = _form(type(body))
     data = encode_body(body)
     compared = data if content is None else _encode(content(body))
     said = b"\0".join((event.stream.encode(), name.encode(), compared))
     digest = blake2b(said, digest_size=16).digest()
-    return Prepared(event, name, schema, is_desk, data.decode(), digest)
+    return Prepared(event, name, schema, is_desk, is_clock, data.decode(), digest)
 
 
 _encode = msgspec.json.Encoder().encode
 
 
 @cache
-def _form(cls: type[Body]) -> tuple[str, int, bool, Callable[[Body], object] | None]:
-    """Type, schema and class of a body, and what takes from it the fields that are compared: all
-    but those of transport. None when there is no transport among them."""
+def _form(cls: type[Body]) -> tuple[str, int, bool, bool, Callable[[Body], object] | None]:
+    """Type, schema, class of a body, whether it is the clock's, and what takes from it the fields
+    that are compared: all but those of transport. None when there is no transport among them."""
     content: Callable[[Body], object] | None = None
     if issubclass(cls, MarketEvent):
         names = cls.__struct_fields__
         kept = [name for name in names if name not in TRANSPORT_FIELDS]
         if len(kept) < len(names):
             content = _fields(kept)
-    return event_type(cls), cls.schema_version, cls.retention is Retention.DESK, content
+    is_clock = issubclass(cls, ClockStarted | ClockAccepted)
+    return event_type(cls), cls.schema_version, cls.retention is Retention.DESK, is_clock, content
 
 
 def _fields(names: Sequence[str]) -> Callable[[Body], object]:
@@ -94,7 +97,7 @@ def without_repeats(events: Sequence[Prepared]) -> tuple[list[Prepared], list[in
     Raises:
         IdConflict: one id with two contents.
     """
-    if len({event.proposed.event_id for event in events}) == len(events):
+    if len(events) == 1 or len({event.proposed.event_id for event in events}) == len(events):
         return list(events), list(range(len(events)))
     seen: dict[UUID, int] = {}
     distinct: list[Prepared] = []

@@ -58,16 +58,19 @@ async def test_no_role_writes_past_the_append_function(owner: Connection) -> Non
         assert await owner.fetchval("SELECT has_table_privilege($1, $2, 'SELECT')", role, table)
 
 
+APPEND_FUNCTIONS = ("append_event", "append_rows", "append_events")
+
+
 async def test_only_the_writer_may_append(owner: Connection) -> None:
     may = [
         await owner.fetchval(
-            "SELECT has_function_privilege($1, p.oid, 'EXECUTE') FROM pg_proc p"
-            " WHERE proname = 'append_events'",
+            "SELECT has_function_privilege($1, p.oid, 'EXECUTE') FROM pg_proc p WHERE proname = $2",
             role,
+            function,
         )
-        for role in ROLES[:3]
+        for function, role in product(APPEND_FUNCTIONS, ROLES[:3])
     ]
-    assert may == [True, False, False]
+    assert may == [True, False, False] * len(APPEND_FUNCTIONS)
 
 
 async def test_the_writer_has_short_time_outs(database_url: str) -> None:
