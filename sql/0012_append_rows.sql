@@ -1,17 +1,18 @@
 -- Appending, third version. One order of locks for everybody: the lock of the log first, and
 -- nothing else after it, because all that follows is written under it anyway. Whoever holds it is
 -- the only writer, so that no row is locked before it is written and no two writers ever wait for
--- each other in a circle. It is held to the end of the transaction, so visible order is position order.
+-- each other in a circle. It is held to the end of the transaction, so visible order is position
+-- order.
 --
 -- append_event takes one event in scalars, append_rows a group of plain calls as rows. Both know
 -- the plain case alone: anything else (another version, a repeated id, a checkpoint that stands
--- elsewhere or nowhere, the clock's own events) ends them with ST002 or unique_violation and nothing written,
--- and the caller asks append_events, which weighs each call of the group by itself and says what is
--- wrong with it. Almost no group needs that. What sql/0005_append.sql promises holds for all three.
+-- elsewhere or nowhere, the clock's own events) ends them with ST002 or unique_violation and
+-- nothing written, and the caller asks append_events, which weighs each call of the group by itself
+-- and says what is wrong with it. Almost no group needs that. What sql/0005_append.sql promises
+-- holds for all three. They count on the planner's settings of the writer (store/postgres.py).
 --
--- Prefixes: s_ distinct streams, call_ calls, c_ checkpoints, t_ clock starts. Numbers into another
--- list count from 1. A null correlation is the event's own id. Ids, and consumers, differ within a
--- group (store/appender.py sees to it).
+-- Prefixes: call_ calls, t_ clock starts. Numbers into another list count from 1. A null
+-- correlation is the event's own id. Ids, and consumers, differ within a group (store/appender.py sees to it).
 CREATE TYPE event_row AS (
     stream text,
     type text,
@@ -31,6 +32,19 @@ CREATE TYPE event_row AS (
     input_position bigint,
     ordinal integer,
     data json
+);
+-- What a group appends to one stream; first and last number events of the group.
+CREATE TYPE stream_row AS (
+    stream text,
+    expected_version integer,
+    events integer,
+    first integer,
+    last integer
+);
+CREATE TYPE consumer_row AS (
+    consumer text,
+    expected_position bigint,
+    position bigint
 );
 
 CREATE OR REPLACE FUNCTION append_event(
@@ -158,14 +172,9 @@ CREATE FUNCTION append_rows(
     p_anchor timestamptz,
     p_anchor_position bigint,
     p_elapsed_seconds double precision,
-    c_consumer text[],
-    c_expected bigint[],
-    c_position bigint[],
-    s_stream text[],
-    s_expected integer[],  -- empty when no event expects a version
-    s_events integer[],
-    s_first integer[],  -- numbers of events in the group
-    s_last integer[],
+    p_consumers consumer_row[],
+    p_streams stream_row[],
+    p_expects boolean,
     p_has_market boolean,
     p_has_desk boolean,
     p_last_market_time timestamptz,
@@ -177,10 +186,6 @@ CREATE FUNCTION append_rows(
     OUT market_now timestamptz
 )
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
--- One plan for the life of the connection, by index: left to itself the planner scans whole
--- tables, because it knows neither how long the arrays are nor that a repeat is rare.
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
-SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -220,21 +225,23 @@ BEGIN
             tail.base_market_time + (recorded_at - tail.real_at) * tail.speed, tail.market_time)
         END;
 
-    SELECT array_agg(coalesce(s.version, 0) ORDER BY i.number) INTO versions
-        FROM unnest(s_stream) WITH ORDINALITY AS i (name, number)
-        LEFT JOIN streams s ON s.stream = i.name;
-    IF cardinality(s_expected) > 0 AND EXISTS (
-        SELECT FROM unnest(s_expected, versions) AS u (expected, version)
-        WHERE u.expected <> u.version + 1)
+    SELECT array_agg(coalesce(s.version, 0) ORDER BY n.number) INTO versions
+        FROM unnest(p_streams) WITH ORDINALITY
+            AS n (stream, expected_version, events, first, last, number)
+        LEFT JOIN streams s ON s.stream = n.stream;
+    IF p_expects AND EXISTS (
+        SELECT FROM unnest(p_streams) WITH ORDINALITY
+            AS n (stream, expected_version, events, first, last, number)
+        WHERE n.expected_version <> versions[n.number] + 1)
     THEN
         RAISE EXCEPTION 'not the plain case' USING ERRCODE = 'ST002';
     END IF;
-    IF cardinality(c_consumer) > 0 THEN
-        UPDATE checkpoints c SET position = u.position, moved_by = p_group
-            FROM unnest(c_consumer, c_expected, c_position) AS u (consumer, expected, position)
-            WHERE c.consumer = u.consumer AND c.position = u.expected;
+    IF cardinality(p_consumers) > 0 THEN
+        UPDATE checkpoints c SET position = n.position, moved_by = p_group
+            FROM unnest(p_consumers) AS n
+            WHERE c.consumer = n.consumer AND c.position = n.expected_position;
         GET DIAGNOSTICS changed = ROW_COUNT;
-        IF changed <> cardinality(c_consumer) THEN
+        IF changed <> cardinality(p_consumers) THEN
             RAISE EXCEPTION 'not the plain case' USING ERRCODE = 'ST002';
         END IF;
     END IF;
@@ -261,13 +268,12 @@ BEGIN
             number);
     UPDATE streams s
         SET version = s.version + n.events, last_position = first_position - 1 + n.last
-        FROM unnest(s_stream, s_events, s_last) AS n (stream, events, last)
-        WHERE s.stream = n.stream;
+        FROM unnest(p_streams) AS n WHERE s.stream = n.stream;
     GET DIAGNOSTICS changed = ROW_COUNT;
-    IF changed < cardinality(s_stream) THEN
+    IF changed < cardinality(p_streams) THEN
         INSERT INTO streams (stream, version, first_position, last_position)
             SELECT n.stream, n.events, first_position - 1 + n.first, first_position - 1 + n.last
-            FROM unnest(s_stream, s_events, s_first, s_last) AS n (stream, events, first, last)
+            FROM unnest(p_streams) AS n
             ON CONFLICT (stream) DO NOTHING;
     END IF;
     INSERT INTO commits (last_position, first_position, recorded_at, market_time, group_id)
@@ -293,10 +299,8 @@ CREATE FUNCTION append_events(
     p_anchor timestamptz,
     p_anchor_position bigint,
     p_elapsed_seconds double precision,
-    c_consumer text[],
-    c_expected bigint[],
-    c_position bigint[],
-    s_stream text[],
+    p_consumers consumer_row[],
+    p_streams stream_row[],
     p_accepts_clock boolean,
     call_first integer[],
     call_last integer[],
@@ -314,10 +318,6 @@ CREATE FUNCTION append_events(
     OUT market_times timestamptz[]
 )
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
--- One plan for the life of the connection, by index: left to itself the planner scans whole
--- tables, because it knows neither how long the arrays are nor that a repeat is rare.
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
-SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -369,11 +369,13 @@ BEGIN
         END;
 
     SELECT array_agg(coalesce(s.version, 0) ORDER BY i.number) INTO stream_versions
-        FROM unnest(s_stream) WITH ORDINALITY AS i (name, number)
-        LEFT JOIN streams s ON s.stream = i.name;
+        FROM unnest(p_streams) WITH ORDINALITY
+            AS i (stream, expected_version, events, first, last, number)
+        LEFT JOIN streams s ON s.stream = i.stream;
     SELECT array_agg(coalesce(c.position, 0) ORDER BY i.number) INTO checkpoint_positions
-        FROM unnest(c_consumer) WITH ORDINALITY AS i (name, number)
-        LEFT JOIN checkpoints c ON c.consumer = i.name;
+        FROM unnest(p_consumers) WITH ORDINALITY
+            AS i (consumer, expected_position, position, number)
+        LEFT JOIN checkpoints c ON c.consumer = i.consumer;
     SELECT array_agg(k.position ORDER BY r.number),
             array_agg(k.digest = r.digest ORDER BY r.number),
             array_agg(r.stream_number ORDER BY r.number),
@@ -404,7 +406,7 @@ BEGIN
             ELSIF row_expected[i] <> trial_versions[row_streams[i]] + 1 THEN
                 outcomes[item] := 1;
                 details[item] := format('next version of stream %s must be %s for %s, was %s',
-                    s_stream[row_streams[i]], row_expected[i], p_rows[i].type,
+                    p_streams[row_streams[i]].stream, row_expected[i], p_rows[i].type,
                     trial_versions[row_streams[i]] + 1);
                 EXIT;
             ELSE
@@ -415,11 +417,13 @@ BEGIN
             END IF;
         END LOOP;
         IF outcomes[item] = 0 AND call_checkpoint[item] > 0
-            AND c_expected[call_checkpoint[item]] <> checkpoint_positions[call_checkpoint[item]]
+            AND p_consumers[call_checkpoint[item]].expected_position
+                <> checkpoint_positions[call_checkpoint[item]]
         THEN
             outcomes[item] := 3;
             details[item] := format('checkpoint of %s must be %s, was %s',
-                c_consumer[call_checkpoint[item]], c_expected[call_checkpoint[item]],
+                p_consumers[call_checkpoint[item]].consumer,
+                p_consumers[call_checkpoint[item]].expected_position,
                 checkpoint_positions[call_checkpoint[item]]);
         END IF;
         IF outcomes[item] = 0 THEN
@@ -433,9 +437,9 @@ BEGIN
         END IF;
     END LOOP;
 
-    IF cardinality(c_consumer) > 0 THEN
+    IF cardinality(p_consumers) > 0 THEN
         INSERT INTO checkpoints AS c (consumer, position, moved_by)
-            SELECT c_consumer[o.number], c_position[o.number], p_group
+            SELECT p_consumers[o.number].consumer, p_consumers[o.number].position, p_group
             FROM unnest(outcomes, call_checkpoint) AS o (outcome, number)
             WHERE o.outcome = 0 AND o.number > 0
             ON CONFLICT (consumer) DO UPDATE
@@ -487,7 +491,7 @@ BEGIN
             number)
         WHERE ranks[r.number] IS NOT NULL;
     INSERT INTO streams AS s (stream, version, first_position, last_position)
-        SELECT s_stream[u.stream], max(u.version), first_new - 1 + min(u.rank),
+        SELECT p_streams[u.stream].stream, max(u.version), first_new - 1 + min(u.rank),
             first_new - 1 + max(u.rank)
         FROM unnest(row_streams, versions, ranks) AS u (stream, version, rank)
         WHERE u.rank IS NOT NULL GROUP BY u.stream

@@ -25,8 +25,8 @@ def statement(function: str, arguments: int) -> str:
     return f"SELECT * FROM {function}({parameters})"  # noqa: S608  numbers alone
 
 
-APPEND_ROWS = statement("append_rows", 16)
-APPEND_EVENTS = statement("append_events", 16)
+APPEND_ROWS = statement("append_rows", 11)
+APPEND_EVENTS = statement("append_events", 14)
 _STREAM, _OFFSET, _MARKET_TIME = 6, 7, 12
 """Where a row holds the number of its stream in the group, its own in that stream, and its time."""
 _CONFLICTS: dict[int, type[StoreError]] = {1: VersionConflict, 2: IdConflict, 3: CheckpointConflict}
@@ -124,7 +124,7 @@ class Rows:
                     given.occurred_at,
                     given.market_time,
                     given.causation_id,
-                    given.correlation_id,
+                    None if given.correlation_id == given.event_id else given.correlation_id,
                     given.input_position,
                     given.ordinal,
                     event.data,
@@ -140,10 +140,11 @@ class Rows:
             anchor.database_time,
             anchor.position,
             monotonic_seconds - anchor.monotonic_seconds,
-            [checkpoint.consumer for checkpoint in self.checkpoints],
-            [checkpoint.expected for checkpoint in self.checkpoints],
-            [checkpoint.position for checkpoint in self.checkpoints],
-            list(self.streams),
+            [(given.consumer, given.expected, given.position) for given in self.checkpoints],
+            [
+                (name, stream.expected, stream.events, stream.first, stream.last)
+                for name, stream in self.streams.items()
+            ],
         )
 
 
@@ -156,14 +157,9 @@ class PlainGroup:
         self._given = given
 
     def arguments(self, group_id: UUID, anchor: Anchor, monotonic_seconds: float) -> list[object]:
-        streams = list(self._given.streams.values())
-        expected = [stream.expected for stream in streams]
         return [
             *self._given.common(group_id, anchor, monotonic_seconds),
-            expected if any(base is not None for base in expected) else [],
-            [stream.events for stream in streams],
-            [stream.first for stream in streams],
-            [stream.last for stream in streams],
+            any(stream.expected is not None for stream in self._given.streams.values()),
             self._given.has_market,
             self._given.has_desk,
             self._given.calls[-1].events[-1].proposed.market_time,

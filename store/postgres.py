@@ -42,6 +42,12 @@ _WRITER_SETTINGS = {
     "lock_timeout": "500ms",
     "statement_timeout": "2s",
     "idle_in_transaction_session_timeout": "2s",
+    # One plan for the life of the connection, by index: left to itself the planner scans whole
+    # tables, because it knows neither how long a group is nor that a repeat is rare.
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
 }
 # Pages name their days as parameters: only a plan for these very values leaves the other days out.
 _READER_SETTINGS = {
