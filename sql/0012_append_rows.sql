@@ -12,7 +12,8 @@
 -- holds for all three. They count on the planner's settings of the writer (store/postgres.py).
 --
 -- Prefixes: call_ calls, t_ clock starts. Numbers into another list count from 1. A null
--- correlation is the event's own id. Ids, and consumers, differ within a group (store/appender.py sees to it).
+-- correlation is the event's own id. Ids, and consumers, differ within a group (store/appender.py
+-- sees to it).
 CREATE TYPE event_row AS (
     stream text,
     type text,
