@@ -69,13 +69,19 @@ def _uncounted(desk: Desk, trade: Trade) -> bool:
         if order.state.is_final and order.was_sent and not is_accounted(order):
             desk.want_snapshot(f"executions of {order.ref} are missing")
             return True
-        if order.legs_filled < order.filled and not order.checked:
-            # The combination's own execution ends its order before the legs are counted: until
-            # they are, the position still looks held and would be sold a second time.
-            if desk.now - order.priced_at > LEGS_AWAITED:
-                desk.want_snapshot(f"leg executions of {order.ref} are missing")
+        if _legs_missing(desk, order):
             return True
     return False
+
+
+def _legs_missing(desk: Desk, order: Order) -> bool:
+    """The combination's own execution comes before those of its legs: until they are counted, the
+    position still looks held, and what was sold would be sold a second time."""
+    if order.legs_filled >= order.filled or order.checked:
+        return False
+    if desk.now - order.priced_at > LEGS_AWAITED:
+        desk.want_snapshot(f"leg executions of {order.ref} are missing")
+    return True
 
 
 def _quote(desk: Desk, trade: Trade) -> NetQuote | None:
@@ -208,7 +214,7 @@ def _reprice(desk: Desk, trade: Trade, wish: ExitWish, order: Order, wanted: int
     pause = timedelta(milliseconds=desk.parameters.number("execution.replace_interval_ms"))
     if desk.now - order.priced_at < pause:
         return
-    total = order.filled + wanted
+    total = order.quantity if _legs_missing(desk, order) else order.filled + wanted
     step, price = order.ladder_step, order.limit_price
     due = _next_step(desk, wish, order)
     if due is not None:

@@ -231,6 +231,36 @@ def test_a_combination_exit_is_tried_anew_only_after_two_looks_agree() -> None:
     assert [i.attempt for i in exits(bench)] == [1, 2]
 
 
+def test_an_exit_is_never_enlarged_before_its_legs_are_counted() -> None:
+    """The combination's own execution comes before those of its legs: in between the position
+    still looks whole, and what was sold would be added to the order, to be sold a second time."""
+    bench = Bench()
+    bench.start()
+    long, short = contract(600), contract(605)
+    bench.market(leg_ticks(long, 3.0, 3.04), leg_ticks(short, 1.0, 1.02))
+    (entry,) = only(bench.enter(debit_vertical(), mid="2.01"), OrderIntended)
+    bench.sent(entry)
+    for leg, price in ((0, "3.02"), (1, "1.01")):
+        bench.give_execution(execution_of(entry, 4, price, f"e.0{leg + 2}.01", bench.now, leg=leg))
+    bench.seen(listed(entry, "Filled", 4))
+    flatten(bench)
+    (leaving,) = exits(bench)
+    bench.sent(leaving)
+    bench.seen(listed(leaving))
+    bench.give_execution(execution_of(leaving, 3, "1.99", "x.01.01", bench.now, sec_type="BAG"))
+
+    bench.now += timedelta(seconds=3)
+    bench.market(leg_ticks(long, 3.0, 3.04, bench.now), leg_ticks(short, 1.0, 1.02, bench.now))
+
+    assert {change.quantity for change in bench.all(OrderModifyIntended)} <= {4}
+    for leg, price in ((0, "3.0"), (1, "1.01")):
+        row = execution_of(leaving, 3, price, f"x.0{leg + 2}.01", bench.now, leg=leg)
+        bench.give_execution(row)
+    bench.now += timedelta(seconds=3)
+    bench.market(leg_ticks(long, 2.9, 3.0, bench.now), leg_ticks(short, 1.0, 1.02, bench.now))
+    assert {change.quantity for change in bench.all(OrderModifyIntended)} == {4}
+
+
 def test_a_refused_join_ends_the_group_and_not_the_exit() -> None:
     bench, _, stop = holding()
     (first,) = only(flatten(bench), OrderIntended)
