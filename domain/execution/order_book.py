@@ -28,7 +28,10 @@ from domain.events.orders import (
 from domain.execution.order_state import Standing, check_move, standing, state_after_status
 from domain.instruments import Side, Structure
 
-ERRORS_KEPT_MAX = 5
+REFUSALS = frozenset({200, 201, 203, 460})
+"""Codes that refuse an order, whenever they come."""
+INVALID = frozenset({110, 321, 434})
+"""Codes that refuse what was asked: the order, or only a change of it."""
 
 
 @dataclass(slots=True)
@@ -88,7 +91,8 @@ class Order:
     broker_filled: int = 0
     broker_group: str = ""
     why_held: str = ""
-    errors: list[int] = field(default_factory=list)
+    refusal: int = 0
+    """Broker's code of the error that refused it; notices and refused changes are none."""
     missed_at: datetime | None = None
     """When the first snapshot without it was taken."""
     was_abandoned: bool = False
@@ -237,7 +241,9 @@ class OrderBook:
     def error(self, body: BrokerErrorSeen) -> Order | None:
         order = self.find(body.order_ref, 0, body.request_id)
         if order is not None:
-            order.errors = [*order.errors, body.code][-ERRORS_KEPT_MAX:]
+            changing = order.request is not None and order.request.kind != "place"
+            if body.code in REFUSALS or (body.code in INVALID and not changing):
+                order.refusal = body.code
         return order
 
 
@@ -312,11 +318,11 @@ def after_execution(order: Order, filled: int, perm_id: int) -> OrderChanged | N
 
 def after_status(order: Order, listed: SnapshotOrder, source: str) -> OrderChanged | None:
     """What a status callback changes; None when it says nothing new."""
-    state = state_after_status(order.state, listed.status, was_refused=bool(order.errors))
+    state = state_after_status(order.state, listed.status, was_refused=order.refusal != 0)
     new_id = bool(listed.perm_id) and listed.perm_id != order.perm_id
     if state is order.state and not (new_id and order.is_live):
         return None
-    code = order.errors[-1] if order.errors and state is OrderState.REJECTED else None
+    code = order.refusal or None if state is OrderState.REJECTED else None
     reason = f"{source} {listed.status}"
     return changed(order, state, reason, perm_id=listed.perm_id, code=code)
 

@@ -78,7 +78,7 @@ def standing(status: str) -> Standing:
 
 
 def state_after_status(state: OrderState, status: str, *, was_refused: bool) -> OrderState:
-    """Our state after a status callback. `was_refused`: an error for this order came as well.
+    """Our state after a status callback. `was_refused`: the broker gave a refusal as well.
 
     An ended order is never revived by a callback, which may be an old one repeated: only a
     snapshot can do that (reconcile.py). An abandoned one is taken at its word at once, because

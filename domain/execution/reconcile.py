@@ -143,7 +143,8 @@ def _listed_state(desk: Desk, order: Order, listed: SnapshotOrder, filled: int) 
         case Standing.CANCELLED:
             return _S.CANCELLED
         case Standing.REFUSED:
-            return _S.REJECTED
+            # It may only be asleep: as long as the list has it, nothing but a refusal ends it.
+            return _S.REJECTED if order.refusal else _S.UNKNOWN
         case Standing.CANCELLING:
             return _S.CANCEL_REQUESTED
         case Standing.WAITING:
@@ -208,7 +209,7 @@ def _change(
     """Record a change when there is one."""
     if not says_new(order, state, filled, perm_id):
         return
-    code = order.errors[-1] if order.errors and state is _S.REJECTED else None
+    code = order.refusal or None if state is _S.REJECTED else None
     result.changes.append(changed(order, state, reason, filled=filled, perm_id=perm_id, code=code))
 
 

@@ -483,6 +483,42 @@ def test_a_refusal_needs_both_the_error_and_the_status() -> None:
     assert (change.state, change.broker_code) == (S.REJECTED, 201)
 
 
+@pytest.mark.parametrize("code", [103, 105, 202, 399, 2109, 10349])
+def test_a_notice_never_turns_an_inactive_order_into_a_rejection(code: int) -> None:
+    """An Inactive order may only be asleep. Taken for rejected it would no longer count as
+    working, and its stop would be given up."""
+    bench, parent, _ = entered()
+    bench.give(
+        BrokerErrorSeen(
+            connection="c1", request_id=parent.order_id, code=code, text="", order_ref=""
+        )
+    )
+    bench.seen(listed(parent, "Inactive"))
+    assert states(bench, parent.order_ref)[-1] is S.UNKNOWN
+    bench.seen(listed(parent, "Submitted"))
+    assert states(bench, parent.order_ref)[-1] is S.WORKING
+
+
+def test_a_refused_change_of_an_order_is_no_refusal_of_the_order() -> None:
+    bench, parent, _ = working()
+    bench.wait(30, quotes(bench))
+    assert bench.all(OrderModifyIntended)
+    bench.give(
+        BrokerErrorSeen(
+            connection="c1", request_id=parent.order_id, code=110, text="", order_ref=""
+        )
+    )
+    bench.seen(listed(parent, "Inactive"))
+    assert states(bench, parent.order_ref)[-1] is S.UNKNOWN
+
+
+def test_an_inactive_order_that_the_broker_still_lists_counts_as_working() -> None:
+    bench, parent, stop = working()
+    row = listed(parent, "Inactive")
+    bench.snapshot([row, listed(stop, "PreSubmitted")])
+    assert states(bench, parent.order_ref)[-1] is S.UNKNOWN
+
+
 def test_an_intent_of_an_earlier_run_without_outcome_is_unknown_and_never_lapsed() -> None:
     bench = ready()
     parent, stop = only(bench.enter(long_call()), OrderIntended)
