@@ -25,7 +25,7 @@ from domain.execution.desk import (
     Connection,
     Desk,
 )
-from domain.execution.order_book import Order, changed, notice_listing
+from domain.execution.order_book import Order, adopt_listing, changed, notice_listing
 from domain.execution.reconcile import reconcile
 from domain.execution.work import story, work_all
 
@@ -92,10 +92,9 @@ def on_snapshot(desk: Desk, event: Recorded, body: BrokerSnapshotReceived) -> No
         order = desk.book.find(row.order_ref, row.perm_id)
         if order is not None:
             notice_listing(order, row, body.connection)
-            if order.request is None and row.quantity > 0:
-                # A group takes from its members what another one filled.
-                order.quantity = int(row.quantity)
             _drop_old_request(desk, order)
+            if order.request is None:
+                adopt_listing(order, row)
     for row in body.completed_orders:
         order = desk.book.find(row.order_ref, row.perm_id)
         if order is not None:

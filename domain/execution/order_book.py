@@ -273,10 +273,32 @@ def notice_listing(order: Order, listed: SnapshotOrder, connection: str) -> None
     shown = standing(listed.status)
     if request.kind == "cancel":
         acknowledged = shown in (Standing.CANCELLED, Standing.FILLED)
+    elif request.kind == "modify":
+        acknowledged = request.sent and _shows(listed, request)
     else:
-        acknowledged = shown is not Standing.PENDING and (request.kind == "place" or request.sent)
+        acknowledged = shown is not Standing.PENDING
     if acknowledged:
         order.request = None
+
+
+def _shows(listed: SnapshotOrder, request: Request) -> bool:
+    """Whether a change stands at the broker. A status alone has no price and proves nothing."""
+    if listed.limit_price is None and listed.stop_price is None:
+        return False
+    return listed.limit_price == request.limit_price and (
+        request.stop_price is None or listed.stop_price == request.stop_price
+    )
+
+
+def adopt_listing(order: Order, listed: SnapshotOrder) -> None:
+    """What the broker's list says stands there. A change may have been lost on the way, and a group
+    takes from its members what another one filled."""
+    if listed.quantity > 0:
+        order.quantity = int(listed.quantity)
+    if listed.limit_price is not None:
+        order.limit_price = listed.limit_price
+    if order.stop_price is not None and listed.stop_price is not None:
+        order.stop_price = listed.stop_price
 
 
 def changed(

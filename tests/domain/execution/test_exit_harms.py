@@ -199,6 +199,26 @@ def test_one_exit_order_works_at_a_time_and_is_modified_not_cancelled() -> None:
     assert prices[-1] == D("1.87"), "three ticks through the bid, and no further"
 
 
+def test_a_lost_price_change_is_sent_again() -> None:
+    """A change whose bytes were lost must not be believed: the exit would rest far from the market
+    for ever, while we think it follows."""
+    bench, stop, order = leaving()
+    bench.now += timedelta(seconds=5)
+    bench.market(leg_ticks(LEG, 1.88, 1.92, bench.now))
+    change = bench.all(OrderModifyIntended)[-1]
+    assert change.limit_price != order.limit_price
+    bench.sent(change)
+    bench.seen(listed(order), "orderStatus")
+    shown = [listed(order), listed(stop, "PreSubmitted")]
+    bench.now += timedelta(seconds=30)
+    bench.snapshot(shown, positions=[held(LEG, 4)])
+
+    bench.market(leg_ticks(LEG, 1.88, 1.92, bench.now))
+    again = bench.all(OrderModifyIntended)[-1]
+    assert again.revision > change.revision
+    assert again.limit_price is not None and again.limit_price < order.limit_price
+
+
 def test_an_exit_that_was_never_found_is_tried_anew_in_the_same_group() -> None:
     bench, _, stop = holding()
     (first,) = only(flatten(bench), OrderIntended)
@@ -366,7 +386,8 @@ def test_the_stop_at_the_broker_moves_up_only() -> None:
             if change.order_ref == stop.order_ref:
                 triggers.append(change.stop_price)
                 bench.sent(change)
-                bench.seen(listed(stop, "PreSubmitted", why_held="trigger"))
+                moved = {"limit_price": change.limit_price, "stop_price": change.stop_price}
+                bench.seen(listed(stop, "PreSubmitted", why_held="trigger", **moved))
     assert len(triggers) > 2
     assert triggers == sorted(triggers)
 
