@@ -6,6 +6,7 @@ import re
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 
 from pydantic import BaseModel, ConfigDict
 
@@ -111,6 +112,7 @@ def occ_symbol(symbol: str, expiry: date, right: Right, strike: Decimal) -> str:
     return f"{symbol}{expiry:%y%m%d}{right.value}{int(strike * 1000):08d}"
 
 
+@lru_cache(maxsize=16_384)  # a session has fewer contracts, and each of them many prints
 def parse_occ_symbol(text: str) -> tuple[str, date, Right, Decimal]:
     """Symbol, expiry, right and strike of an OCC option symbol, padded or not.
 

@@ -6,7 +6,6 @@ Made by projections/audit/desk.py and uw.py, carried out by projections/postgres
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias
 
@@ -14,8 +13,7 @@ import msgspec
 from pydantic import BaseModel
 
 
-@dataclass(frozen=True, slots=True)
-class Upsert:
+class Upsert(msgspec.Struct, frozen=True, gc=False):
     """A row is there with these values; columns that are not named keep theirs."""
 
     table: str
@@ -23,8 +21,7 @@ class Upsert:
     values: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(msgspec.Struct, frozen=True, gc=False):
     """The row with this key gets these values; nothing happens when there is none."""
 
     table: str

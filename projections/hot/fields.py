@@ -6,6 +6,7 @@ with structure is JSON text.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -18,18 +19,11 @@ from projections.redis_target import Command
 
 def text(value: Any) -> str:
     """One value as it stands in a hash field."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "1" if value else "0"
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if isinstance(value, str):
+    write = _WRITERS.get(type(value))
+    if write is not None:
+        return write(value)
+    if isinstance(value, str):  # an enum
         return str(value)
-    if isinstance(value, int | Decimal):
-        return str(value)
-    if isinstance(value, float):
-        return repr(value)
     return msgspec.json.encode(_plain(value)).decode()
 
 
@@ -41,18 +35,34 @@ def _plain(value: Any) -> Any:
     return value
 
 
+_WRITERS: Mapping[type[Any], Callable[[Any], str]] = {
+    type(None): lambda _: "",
+    bool: lambda value: "1" if value else "0",
+    str: str,
+    float: repr,
+    int: str,
+    Decimal: str,
+    datetime: datetime.isoformat,
+    date: date.isoformat,
+}
+
+
 def put(key: str, **fields: Any) -> Command:
     """Set fields of a hash, making it when it is not there."""
-    return ("HSET", key, *_flat(fields))
+    return _command("HSET", key, fields)
 
 
 def change(key: str, **fields: Any) -> Command:
     """Set fields of a hash that is there; nothing otherwise (it may have been trimmed)."""
-    return ("HSETX", key, *_flat(fields))
+    return _command("HSETX", key, fields)
 
 
-def _flat(fields: dict[str, Any]) -> list[str]:
-    return [part for name, value in fields.items() for part in (name, text(value))]
+def _command(name: str, key: str, fields: Mapping[str, Any]) -> Command:
+    command = [name, key]
+    for field, value in fields.items():
+        command.append(field)
+        command.append(text(value))
+    return tuple(command)
 
 
 def named(body: BaseModel, **more: Any) -> dict[str, Any]:

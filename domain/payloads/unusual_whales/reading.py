@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TypeAlias
 
@@ -21,6 +21,13 @@ DIGITS_MAX = 400
 """Longest number read; the vendor was seen to send 172 characters."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?\Z")
+_PLAIN = "0123456789.-"
+"""A text of these alone is read by float() and Decimal() just as _NUMBER would have it, or not at
+all; and one of at most _PLAIN_MAX fits a float. Nearly all numbers are such, so that they are read
+without a pattern: a day has millions."""
+_PLAIN_MAX = 300
+_WHOLE_MAX = 2**63
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -98,8 +105,10 @@ class Fields:
         return PayloadError(f"{name} must be {expected}, was {shown}")
 
     def text(self, name: str) -> str | None:
-        value = self._present(name)
-        if value is None or isinstance(value, str):
+        value = self._values.get(name)
+        if value is None or value == "":
+            return None
+        if isinstance(value, str):
             return value
         raise self._wrong(name, "text")
 
@@ -111,9 +120,17 @@ class Fields:
 
     def exact(self, name: str) -> Decimal | None:
         """A number without loss, from a JSON number or a text."""
-        value = self._present(name)
-        if value is None:
-            return None
+        value = self._values.get(name)
+        if isinstance(value, str) and len(value) <= _PLAIN_MAX and not value.strip(_PLAIN):
+            if not value:
+                return None
+            try:
+                return Decimal(value)
+            except InvalidOperation:
+                raise self._wrong(name, "a number") from None
+        return None if value is None else self._any_exact(name, value)
+
+    def _any_exact(self, name: str, value: JsonValue) -> Decimal:
         if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
             raise self._wrong(name, "a number")
         if isinstance(value, str) and (len(value) > DIGITS_MAX or not _NUMBER.match(value)):
@@ -131,16 +148,26 @@ class Fields:
 
     def number(self, name: str) -> float | None:
         """A number for analytics."""
-        exact = self.exact(name)
-        if exact is None:
+        value = self._values.get(name)
+        if isinstance(value, str) and len(value) <= _PLAIN_MAX and not value.strip(_PLAIN):
+            if not value:
+                return None
+            try:
+                return float(value)
+            except ValueError:
+                raise self._wrong(name, "a number") from None
+        if value is None:
             return None
-        value = float(exact)
-        if value in (float("inf"), float("-inf")):
+        number = float(self._any_exact(name, value))
+        if number in (float("inf"), float("-inf")):
             raise self._wrong(name, "a number that fits a float")
-        return value
+        return number
 
     def whole(self, name: str) -> int | None:
         """A whole number; 12.0 is one, 12.5 is an error."""
+        value = self._values.get(name)
+        if type(value) is int and -_WHOLE_MAX < value < _WHOLE_MAX:
+            return value
         exact = self.exact(name)
         if exact is None:
             return None
@@ -160,12 +187,12 @@ class Fields:
 
     def instant(self, name: str) -> datetime | None:
         """A time: epoch milliseconds, or ISO 8601 with zone (blank or T between, Z or offset)."""
-        value = self._present(name)
-        if value is None:
-            return None
+        value = self._values.get(name)
         try:
-            if isinstance(value, int) and not isinstance(value, bool):
+            if type(value) is int:  # not a bool
                 return _from_milliseconds(value)
+            if value is None or value == "":
+                return None
             if isinstance(value, str) and value.isdecimal():
                 return _from_milliseconds(int(value))
             if isinstance(value, str):
@@ -193,13 +220,15 @@ class Fields:
 
     def texts(self, name: str) -> tuple[str, ...]:
         """A list of texts; absent or null is empty."""
-        value = self._present(name)
-        if value is None:
+        value = self._values.get(name)
+        if isinstance(value, list):
+            texts = [item for item in value if isinstance(item, str)]
+            if len(texts) == len(value):
+                return tuple(texts)
+        elif value is None or value == "":
             return ()
-        if isinstance(value, list) and all(isinstance(item, str) for item in value):
-            return tuple(str(item) for item in value)
         raise self._wrong(name, "a list of texts")
 
 
 def _from_milliseconds(value: int) -> datetime:
-    return datetime.fromtimestamp(value // 1000, UTC).replace(microsecond=value % 1000 * 1000)
+    return _EPOCH + timedelta(0, value // 1000, value % 1000 * 1000)
