@@ -2,7 +2,7 @@
 
 Used by store/postgres.py. One connection of each store listens, one channel for each retention
 class; when it is lost it is opened again, and until then the poll carries on. Memory is bounded
-by one page whatever the lag.
+by two pages whatever the lag.
 """
 
 from __future__ import annotations
@@ -119,6 +119,9 @@ async def follow(
 ) -> AsyncIterator[tuple[list[Recorded], int]]:
     """Pages of selected events for ever, each with the position scanned so far.
 
+    In catch-up the server makes the next page while the consumer is at this one: there are never
+    more than these two.
+
     A lost database is waited for, as long as it takes: nothing is skipped, because the position
     is ours, and to be behind is what a subscription is always ready for. A process that must not
     go on without the log learns it from its own heartbeat, which is an append.
@@ -137,8 +140,18 @@ async def follow(
             up_to = (await doorbell.beyond(scanned, classes)).position
         return await reader.page(scanned, selection, page, up_to)
 
-    while True:
-        raise_if_cancelled()
-        events = await patience.through(next_page)
-        scanned = events[-1].position if len(events) == page else up_to
-        yield events, scanned
+    upcoming: asyncio.Task[list[Recorded]] | None = None
+    try:
+        while True:
+            raise_if_cancelled()
+            events = await (upcoming or patience.through(next_page))
+            scanned = events[-1].position if len(events) == page else up_to
+            upcoming = None
+            if scanned < up_to:
+                upcoming = asyncio.create_task(patience.through(next_page), name="store.next_page")
+                await asyncio.sleep(0)  # the query leaves before the consumer takes the loop
+            yield events, scanned
+    finally:
+        if upcoming is not None:
+            upcoming.cancel()
+            await asyncio.gather(upcoming, return_exceptions=True)
