@@ -21,14 +21,17 @@ DIGITS_MAX = 400
 """Longest number read; the vendor was seen to send 172 characters."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?\Z")
+PLAIN_DIGITS_MAX = 300
 _PLAIN = "0123456789.-"
-"""A text of these alone is read by float() and Decimal() just as _NUMBER would have it, or not at
-all; and one of at most _PLAIN_MAX fits a float. Nearly all numbers are such, so that they are read
-without a pattern: a day has millions."""
-_PLAIN_MAX = 300
 _WHOLE_MAX = 2**63
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
+
+
+def is_plain(text: str) -> bool:
+    """True for a text that float() and Decimal() read just as _NUMBER would have it, or not at
+    all, and that fits a float. Nearly all numbers are such, and a day has millions."""
+    return len(text) <= PLAIN_DIGITS_MAX and not text.strip(_PLAIN)
 
 
 class PayloadError(ValueError):
@@ -121,7 +124,7 @@ class Fields:
     def exact(self, name: str) -> Decimal | None:
         """A number without loss, from a JSON number or a text."""
         value = self._values.get(name)
-        if isinstance(value, str) and len(value) <= _PLAIN_MAX and not value.strip(_PLAIN):
+        if isinstance(value, str) and is_plain(value):
             if not value:
                 return None
             try:
@@ -149,7 +152,7 @@ class Fields:
     def number(self, name: str) -> float | None:
         """A number for analytics."""
         value = self._values.get(name)
-        if isinstance(value, str) and len(value) <= _PLAIN_MAX and not value.strip(_PLAIN):
+        if isinstance(value, str) and is_plain(value):
             if not value:
                 return None
             try:
@@ -190,11 +193,11 @@ class Fields:
         value = self._values.get(name)
         try:
             if type(value) is int:  # not a bool
-                return _from_milliseconds(value)
+                return from_milliseconds(value)
             if value is None or value == "":
                 return None
             if isinstance(value, str) and value.isdecimal():
-                return _from_milliseconds(int(value))
+                return from_milliseconds(int(value))
             if isinstance(value, str):
                 at = datetime.fromisoformat(value)
                 if at.tzinfo is not None:
@@ -230,5 +233,9 @@ class Fields:
         raise self._wrong(name, "a list of texts")
 
 
-def _from_milliseconds(value: int) -> datetime:
+def from_milliseconds(value: int) -> datetime:
+    """
+    Raises:
+        OverflowError: beyond the calendar.
+    """
     return _EPOCH + timedelta(0, value // 1000, value % 1000 * 1000)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
 from domain.instruments import Right, parse_occ_symbol
 from domain.payloads.unusual_whales.reading import Fields, PayloadError, read_object
+from domain.payloads.unusual_whales.shapes import Shape, exact, flag, instant
 
 
-class OptionTrade(msgspec.Struct, frozen=True):
+class OptionTrade(msgspec.Struct, frozen=True, gc=False):
     """option_trades: one print. Volumes are the contract's session totals after it."""
 
     id: str
@@ -87,7 +89,7 @@ class FlowAlert(msgspec.Struct, frozen=True):
     trade_ids: tuple[str, ...]
 
 
-class Price(msgspec.Struct, frozen=True):
+class Price(msgspec.Struct, frozen=True, gc=False):
     """price: last price of an underlying and its session volume."""
 
     symbol: str
@@ -125,7 +127,7 @@ class Exposure(msgspec.Struct, frozen=True):
     vanna_directed: float | None
 
 
-class StrikeExposure(msgspec.Struct, frozen=True):
+class StrikeExposure(msgspec.Struct, frozen=True, gc=False):
     """gex_strike and gex_strike_expiry: exposures of one strike. Put gamma is negative."""
 
     symbol: str
@@ -183,47 +185,76 @@ def _required_number(fields: Fields, name: str) -> float:
     return float(fields.required_exact(name))
 
 
+_OPTION_TRADE = Shape(
+    required="price id executed_at",
+    text="option_symbol option_chain_id id underlying_symbol trade_code exchange",
+    exact="price strike nbbo_bid nbbo_ask",
+    number="premium underlying_price implied_volatility delta gamma theta vega",
+    whole="size open_interest volume ask_vol bid_vol mid_vol no_side_vol multi_vol stock_multi_vol",
+    instant="executed_at created_at",
+    day="expiry",
+    texts="tags report_flags",
+    flag="canceled",
+)
+_PRICE = Shape(required="time close", text="ticker", exact="close", whole="vol", instant="time")
+_STRIKE_EXPOSURE = Shape(
+    required="strike",
+    text="ticker",
+    exact="strike price",
+    number="call_gamma_oi put_gamma_oi call_gamma_vol put_gamma_vol"
+    " call_gamma_ask_vol call_gamma_bid_vol put_gamma_ask_vol put_gamma_bid_vol"
+    " call_gamma_ask call_gamma_bid put_gamma_ask put_gamma_bid",
+    instant="timestamp time",
+    day="expiry",
+)
+
+
 def read_option_trade(payload: bytes) -> OptionTrade:
     """Reads channel option_trades. REST rows name the contract option_chain_id: accepted too."""
-    fields = read_object(payload)
-    option_symbol = fields.text("option_symbol") or fields.required_text("option_chain_id")
+    return _OPTION_TRADE.read(payload, _option_trade)
+
+
+def _option_trade(wire: Any) -> OptionTrade:
+    option_symbol = wire.option_symbol or wire.option_chain_id
+    if option_symbol is None:
+        raise PayloadError("option_chain_id must be text, was None")
     root, expiry, right, strike = _contract(option_symbol)
-    price = fields.required_exact("price")
-    size = fields.count("size")
-    premium = fields.number("premium")
+    price = exact(wire.price)
+    size = wire.size or 0
+    premium = wire.premium
     return OptionTrade(
-        id=fields.required_text("id"),
-        symbol=fields.text("underlying_symbol") or root,
+        id=wire.id,
+        symbol=wire.underlying_symbol or root,
         option_symbol=option_symbol,
-        expiry=fields.day("expiry") or expiry,
+        expiry=wire.expiry or expiry,
         right=right,
-        strike=fields.exact("strike") or strike,
-        executed_at=fields.required_instant("executed_at"),
-        created_at=fields.instant("created_at"),
+        strike=exact(wire.strike) or strike,
+        executed_at=instant(wire.executed_at),
+        created_at=instant(wire.created_at),
         price=price,
         size=size,
         premium=float(price * size * 100) if premium is None else premium,
-        bid=fields.exact("nbbo_bid"),
-        ask=fields.exact("nbbo_ask"),
-        underlying_price=fields.number("underlying_price"),
-        implied_volatility=fields.number("implied_volatility"),
-        delta=fields.number("delta"),
-        gamma=fields.number("gamma"),
-        theta=fields.number("theta"),
-        vega=fields.number("vega"),
-        open_interest=fields.whole("open_interest"),
-        volume=fields.whole("volume"),
-        ask_volume=fields.whole("ask_vol"),
-        bid_volume=fields.whole("bid_vol"),
-        mid_volume=fields.whole("mid_vol"),
-        no_side_volume=fields.whole("no_side_vol"),
-        multi_volume=fields.whole("multi_vol"),
-        stock_multi_volume=fields.whole("stock_multi_vol"),
-        tags=fields.texts("tags"),
-        report_flags=fields.texts("report_flags"),
-        trade_codes=tuple(code for code in (fields.text("trade_code") or "").split(",") if code),
-        exchange=fields.text("exchange"),
-        is_canceled=fields.flag("canceled") or False,
+        bid=exact(wire.nbbo_bid),
+        ask=exact(wire.nbbo_ask),
+        underlying_price=wire.underlying_price,
+        implied_volatility=wire.implied_volatility,
+        delta=wire.delta,
+        gamma=wire.gamma,
+        theta=wire.theta,
+        vega=wire.vega,
+        open_interest=wire.open_interest,
+        volume=wire.volume,
+        ask_volume=wire.ask_vol,
+        bid_volume=wire.bid_vol,
+        mid_volume=wire.mid_vol,
+        no_side_volume=wire.no_side_vol,
+        multi_volume=wire.multi_vol,
+        stock_multi_volume=wire.stock_multi_vol,
+        tags=wire.tags,
+        report_flags=wire.report_flags,
+        trade_codes=tuple([code for code in (wire.trade_code or "").split(",") if code]),
+        exchange=wire.exchange,
+        is_canceled=flag(wire.canceled),
     )
 
 
@@ -260,12 +291,16 @@ def read_flow_alert(payload: bytes) -> FlowAlert:
 
 def read_price(payload: bytes, symbol: str) -> Price:
     """Reads channel price. `symbol` is the channel's, for payloads that lack the ticker."""
-    fields = read_object(payload)
+    price = _PRICE.read(payload, _price)
+    return price if price.symbol else msgspec.structs.replace(price, symbol=symbol)
+
+
+def _price(wire: Any) -> Price:
     return Price(
-        symbol=fields.text("ticker") or symbol,
-        at=fields.required_instant("time"),
-        close=fields.required_exact("close"),
-        session_volume=fields.whole("vol"),
+        symbol=wire.ticker or "",
+        at=instant(wire.time),
+        close=exact(wire.close),
+        session_volume=wire.vol,
     )
 
 
@@ -309,28 +344,34 @@ def read_exposure(payload: bytes, symbol: str) -> Exposure:
 def read_strike_exposure(payload: bytes, symbol: str) -> StrikeExposure:
     """Reads channels gex_strike and gex_strike_expiry, and REST strike boards, whose split fields
     are named without _vol and whose time is `time`."""
-    fields = read_object(payload)
-    at = fields.instant("timestamp") or fields.required_instant("time")
+    exposure = _STRIKE_EXPOSURE.read(payload, _strike_exposure)
+    return exposure if exposure.symbol else msgspec.structs.replace(exposure, symbol=symbol)
 
-    def split(name: str) -> float | None:
-        value = fields.number(f"{name}_vol")
-        return fields.number(name) if value is None else value
 
+def _strike_exposure(wire: Any) -> StrikeExposure:
+    at = instant(wire.timestamp) or instant(wire.time)
+    if at is None:
+        raise PayloadError("time must be a time with zone, was None")
     return StrikeExposure(
-        symbol=fields.text("ticker") or symbol,
+        symbol=wire.ticker or "",
         at=at,
-        expiry=fields.day("expiry"),
-        strike=fields.required_exact("strike"),
-        price=fields.exact("price"),
-        call_gamma_oi=fields.number("call_gamma_oi"),
-        put_gamma_oi=fields.number("put_gamma_oi"),
-        call_gamma_volume=fields.number("call_gamma_vol"),
-        put_gamma_volume=fields.number("put_gamma_vol"),
-        call_gamma_ask_volume=split("call_gamma_ask"),
-        call_gamma_bid_volume=split("call_gamma_bid"),
-        put_gamma_ask_volume=split("put_gamma_ask"),
-        put_gamma_bid_volume=split("put_gamma_bid"),
+        expiry=wire.expiry,
+        strike=exact(wire.strike),
+        price=exact(wire.price),
+        call_gamma_oi=wire.call_gamma_oi,
+        put_gamma_oi=wire.put_gamma_oi,
+        call_gamma_volume=wire.call_gamma_vol,
+        put_gamma_volume=wire.put_gamma_vol,
+        call_gamma_ask_volume=_split(wire, "call_gamma_ask_vol", "call_gamma_ask"),
+        call_gamma_bid_volume=_split(wire, "call_gamma_bid_vol", "call_gamma_bid"),
+        put_gamma_ask_volume=_split(wire, "put_gamma_ask_vol", "put_gamma_ask"),
+        put_gamma_bid_volume=_split(wire, "put_gamma_bid_vol", "put_gamma_bid"),
     )
+
+
+def _split(wire: Any, name: str, other_name: str) -> float | None:
+    value: float | None = getattr(wire, name)
+    return getattr(wire, other_name) if value is None else value
 
 
 def read_market_tide(payload: bytes) -> MarketTide:
