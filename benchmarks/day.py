@@ -15,6 +15,7 @@ from uuid import UUID
 import msgspec
 
 from domain.event import Body, DeskEvent, Proposed, body_class, derived_id, event_type
+from domain.events.feeds import IbTicksReceived
 from domain.events.system import ClockStarted
 from tests.projections.story import readable
 from tests.store.samples import sample_of
@@ -55,7 +56,7 @@ class Day:
         kinds.sort(key=lambda kind: (kind[1] + 0.5) / _MARKET[kind[0]])
         self._bodies = cycle(
             [
-                (f"{name}/{n % 8}", readable(sample_of(body_class(name), 7 * n + variant)))
+                (f"{name}/{n % 8}", _lifelike(sample_of(body_class(name), 7 * n + variant)))
                 for variant in range(_VARIANTS)
                 for name, n in kinds
             ]
@@ -102,6 +103,15 @@ class Day:
             body=body,
             causation_id=cause,
         )
+
+
+def _lifelike(body: Body) -> Body:
+    """Payloads that their channel carries, and ticks that change a quote and its greeks."""
+    if isinstance(body, IbTicksReceived):
+        kinds = [(1, *body.ticks[0][1:]), (2, *body.ticks[1][1:])]
+        greeks = [(13, *body.computations[0][1:])]
+        return msgspec.structs.replace(body, ticks=kinds, computations=greeks)
+    return readable(body)
 
 
 def _with(body: Body, ids: dict[str, str]) -> Body:
