@@ -49,20 +49,21 @@ _WRITERS: Mapping[type[Any], Callable[[Any], str]] = {
 
 def put(key: str, **fields: Any) -> Command:
     """Set fields of a hash, making it when it is not there."""
-    return _command("HSET", key, fields)
+    return command("HSET", key, fields)
 
 
 def change(key: str, **fields: Any) -> Command:
     """Set fields of a hash that is there; nothing otherwise (it may have been trimmed)."""
-    return _command("HSETX", key, fields)
+    return command("HSETX", key, fields)
 
 
-def _command(name: str, key: str, fields: Mapping[str, Any]) -> Command:
-    command = [name, key]
+def command(name: str, key: str, fields: Mapping[str, Any]) -> Command:
+    """HSET or HSETX with fields as texts."""
+    parts = [name, key]
     for field, value in fields.items():
-        command.append(field)
-        command.append(text(value))
-    return tuple(command)
+        write = _WRITERS.get(type(value), text)
+        parts += (field, write(value))
+    return tuple(parts)
 
 
 def named(body: BaseModel, **more: Any) -> dict[str, Any]:

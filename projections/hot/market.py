@@ -13,7 +13,7 @@ import msgspec
 from domain.event import Recorded
 from domain.events.analytics import MetricComputed, PredictionMade
 from domain.events.feeds import IbBarReceived, IbTicksReceived, LineClosed, LineOpened
-from projections.hot.fields import named, put, text
+from projections.hot.fields import command, named, put, text
 from projections.redis_target import Command
 
 # Tick types of the broker, live and delayed.
@@ -46,20 +46,12 @@ def ticks(event: Recorded, body: IbTicksReceived) -> list[Command]:
     if not fields:
         return []
     key = quote_key(body.con_id, body.symbol, is_option=bool(body.expiry))
-    about: dict[str, Any] = {"symbol": body.symbol, "con_id": body.con_id}
+    fields |= {"symbol": body.symbol, "con_id": body.con_id}
     if body.expiry:
-        about |= {"expiry": body.expiry, "strike": body.strike, "right": body.right}
-    return [
-        put(
-            key,
-            **about,
-            **fields,
-            market_data_type=body.market_data_type,
-            received_at=body.received_at,
-            market_time=event.market_time,
-            position=event.position,
-        )
-    ]
+        fields |= {"expiry": body.expiry, "strike": body.strike, "right": body.right}
+    fields |= {"market_data_type": body.market_data_type, "received_at": body.received_at}
+    fields |= {"market_time": event.market_time, "position": event.position}
+    return [command("HSET", key, fields)]
 
 
 def bar(event: Recorded, body: IbBarReceived) -> list[Command]:
