@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import asyncpg
 import pytest
@@ -188,3 +189,29 @@ async def test_a_cancellation_that_a_client_swallowed_still_ends_the_follower(
     async with asyncio.timeout(5):
         with pytest.raises(asyncio.CancelledError):
             await follower
+
+
+async def test_one_page_is_fetched_ahead_of_the_consumer_and_never_more(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next page arrives while the consumer is busy; who leaves it leaves no task behind."""
+    await store.append([halt(number) for number in range(9)])
+    read, fetched = reading.Reader.page, 0
+
+    async def counted(*given: Any) -> list[Recorded]:
+        nonlocal fetched
+        found = await read(*given)
+        fetched += 1
+        return found
+
+    monkeypatch.setattr(reading.Reader, "page", counted)
+    pages = store.subscribe(0, page=3)
+    events, scanned = await anext(pages)
+    assert ([event.position for event in events], scanned) == ([1, 2, 3], 3)
+    (ahead,) = (task for task in asyncio.all_tasks() if task.get_name() == "store.next_page")
+    async with asyncio.timeout(10):
+        await asyncio.wait([ahead])
+    assert fetched == 2
+    assert [event.position for event in (await anext(pages))[0]] == [4, 5, 6]
+    await pages.aclose()  # type: ignore[attr-defined]
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "store.next_page"]
