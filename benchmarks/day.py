@@ -17,6 +17,7 @@ import msgspec
 from domain.event import Body, DeskEvent, Proposed, body_class, derived_id, event_type
 from domain.events.feeds import IbTicksReceived
 from domain.events.system import ClockStarted
+from domain.instruments import SYMBOLS
 from tests.projections.story import readable
 from tests.store.samples import sample_of
 
@@ -106,12 +107,17 @@ class Day:
 
 
 def _lifelike(body: Body) -> Body:
-    """Payloads that their channel carries, and ticks that change a quote and its greeks."""
-    if isinstance(body, IbTicksReceived):
-        kinds = [(1, *body.ticks[0][1:]), (2, *body.ticks[1][1:])]
-        greeks = [(13, *body.computations[0][1:])]
-        return msgspec.structs.replace(body, ticks=kinds, computations=greeks)
-    return readable(body)
+    """Payloads that their channel carries, and ticks that change a quote: one half of them those of
+    underlyings, the other those of option lines with their greeks."""
+    if not isinstance(body, IbTicksReceived):
+        return readable(body)
+    ticks = [(1, *body.ticks[0][1:]), (2, *body.ticks[1][1:])]
+    if body.con_id % 2:
+        symbol = SYMBOLS[body.con_id % len(SYMBOLS)]
+        about = {"symbol": symbol, "expiry": "", "right": "", "computations": []}
+    else:
+        about = {"computations": [(13, *body.computations[0][1:])]}
+    return msgspec.structs.replace(body, ticks=ticks, **about)
 
 
 def _with(body: Body, ids: dict[str, str]) -> Body:
