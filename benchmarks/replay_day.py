@@ -16,6 +16,7 @@ import psutil
 from benchmarks.day import Day
 from benchmarks.ground import Desk, Figure, main
 from projections import audit, hot
+from projections.redis_target import Command, merged
 from store.contract import Selection
 from store.postgres import PostgresStore
 
@@ -67,10 +68,12 @@ async def measure(given: argparse.Namespace, desk: Desk) -> list[Figure]:
     async with await PostgresStore.open(dsn, application_name="benchmark") as store:
         began, spent = time.perf_counter(), time.process_time()
         async for page, scanned in store.subscribe(0, wanted, page=PAGE):
+            commands: list[Command] = []
             for event in page:
-                for command in hot.commands(event):
-                    state.run(command)
+                commands += hot.commands(event)
                 state.changes += len(audit.changes(event))
+            for command in merged(commands):  # as the target of the hot view does
+                state.run(command)
             seen += len(page)
             peak = max(peak, process.memory_info().rss)
             if scanned >= head:

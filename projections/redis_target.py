@@ -7,22 +7,27 @@ where it stands.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeAlias, cast
+from datetime import date, datetime
+from decimal import Decimal
+from itertools import chain
+from typing import Any, TypeAlias, cast
 from uuid import uuid4
 
 import msgspec
+from pydantic import BaseModel
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 
 from projections.projector import RebuildLost, TargetDamaged, TargetState
 
-Command: TypeAlias = tuple[str, ...]
+Command: TypeAlias = tuple[Any, ...]
 """A Redis command with its arguments, its key without the prefix in second place, or one of
     HSETX key field value ...     HSET if the key exists
     KEEP index prefix count       of a sorted set keep the newest members, drop the keys of others
-"""
+
+Arguments are texts; values of HSET and HSETX may also be of the PLAIN types, see `text`."""
 
 _PASSING_KINDS = (OutOfMemoryError, ReadOnlyError)
 _PASSING_CODES = ("MISCONF", "BUSY", "MASTERDOWN", "NOREPLICAS", "TRYAGAIN")
@@ -139,26 +144,61 @@ class RedisTarget:
         return replace(built, built_at=built.position)
 
 
-def merged(commands: Sequence[Command]) -> list[Command]:
-    """The same outcome in fewer commands: fields of one hash set again and again are set once.
+def merged(commands: Sequence[Command]) -> list[tuple[str, ...]]:
+    """The same outcome in fewer commands, all texts: fields of one hash set again and again are
+    set once.
 
     Only HSETs without another command between them are merged, so that order still tells.
     """
-    result: list[Command] = []
-    pending: dict[str, dict[str, str]] = {}
+    result: list[tuple[str, ...]] = []
+    pending: dict[str, dict[str, Any]] = {}
 
     def flush() -> None:
         for key, fields in pending.items():
-            result.append(("HSET", key, *(part for pair in fields.items() for part in pair)))
+            result.append(("HSET", key, *map(text, chain.from_iterable(fields.items()))))
         pending.clear()
 
     for command in commands:
         if command[0] == "HSET":
-            fields = pending.setdefault(command[1], {})
-            for name, value in zip(command[2::2], command[3::2], strict=True):
-                fields[name] = value
+            fields = zip(command[2::2], command[3::2], strict=True)
+            if command[1] in pending:
+                pending[command[1]].update(fields)
+            else:
+                pending[command[1]] = dict(fields)
         else:
             flush()
-            result.append(command)
+            result.append(tuple(map(text, command)))
     flush()
     return result
+
+
+def text(value: Any) -> str:
+    """One value as it stands in a hash field: times are ISO 8601 in UTC, Decimals keep their
+    digits, absent values are empty texts, anything with structure is JSON text."""
+    write = PLAIN.get(type(value))
+    if write is not None:
+        return write(value)
+    if isinstance(value, str):  # an enum
+        return str(value)
+    return msgspec.json.encode(_plain(value)).decode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value
+
+
+PLAIN: Mapping[type[Any], Callable[[Any], str]] = {
+    type(None): lambda _: "",
+    bool: lambda value: "1" if value else "0",
+    str: str,
+    float: repr,
+    int: str,
+    Decimal: str,
+    datetime: datetime.isoformat,
+    date: date.isoformat,
+}
+"""Types whose text never fails, and how they are written."""

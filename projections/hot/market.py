@@ -13,8 +13,8 @@ import msgspec
 from domain.event import Recorded
 from domain.events.analytics import MetricComputed, PredictionMade
 from domain.events.feeds import IbBarReceived, IbTicksReceived, LineClosed, LineOpened
-from projections.hot.fields import command, named, put, text
-from projections.redis_target import Command
+from projections.hot.fields import command, named, put
+from projections.redis_target import Command, text
 
 # Tick types of the broker, live and delayed.
 _PRICED = {1: "bid", 66: "bid", 2: "ask", 67: "ask", 4: "last", 68: "last"}
