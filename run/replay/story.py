@@ -54,28 +54,67 @@ async def story_of(store: EventStore, name: str) -> Story:
         CannotAnswer: nothing on the log has that name.
     """
     named = await find(store, name)
+    threads = _Threads(store)
     story = Story(frozenset(event.event_id for event in named))
     story.add(named)
     for event in named:
-        await _add_causes(store, story, event)
-    await _add_effects(store, story, named)
+        if _is_desk(event):
+            await threads.of(event)
+        await _add_causes(threads, story, event)
+    await _add_effects(store, threads, story, named)
     # What the rest was decided on, such as the broker's message behind a fill.
     for event in story.events:
-        if event.causation_id is not None:
-            cause = await store.event(event.causation_id)
-            story.add([] if cause is None else [cause])
+        cause = await threads.cause(event)
+        story.add([] if cause is None else [cause])
     return story
 
 
-async def _add_causes(store: EventStore, story: Story, event: Recorded) -> None:
-    while event.causation_id is not None:
-        cause = await store.event(event.causation_id)
-        if cause is None or not story.add([cause]):
-            return
+class _Threads:
+    """What is known of the log so far: a whole thread comes in one read, while each cause that is
+    looked up costs two, on a long log from the disk."""
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+        self._threads: dict[UUID, list[Recorded]] = {}
+        self._known: dict[UUID, Recorded] = {}
+
+    async def of(self, event: Recorded) -> list[Recorded]:
+        """The desk events with the correlation id of an event, by position.
+
+        Numbers share the story too, such as a mark a second: those that led to something come in
+        as causes.
+        """
+        if event.correlation_id not in self._threads:
+            selection = Selection(types=_desk_types(), correlation_id=event.correlation_id)
+            found = await self._store.read(0, selection, EVENTS_MAX)
+            self._threads[event.correlation_id] = found
+            self._known.update((other.event_id, other) for other in found)
+        return self._threads[event.correlation_id]
+
+    async def cause(self, event: Recorded) -> Recorded | None:
+        """The event that another was decided on; None for one without, or one not on the log."""
+        if event.causation_id is None:
+            return None
+        cause = self._known.get(event.causation_id)
+        if cause is None:
+            cause = await self._store.event(event.causation_id)
+            if cause is not None:
+                self._known[cause.event_id] = cause
+        return cause
+
+
+def _is_desk(event: Recorded) -> bool:
+    return type(event.body).retention is Retention.DESK
+
+
+async def _add_causes(threads: _Threads, story: Story, event: Recorded) -> None:
+    while (cause := await threads.cause(event)) is not None and story.add([cause]):
         event = cause
 
 
-async def _add_effects(store: EventStore, story: Story, named: Sequence[Recorded]) -> None:
+async def _add_effects(
+    store: EventStore, threads: _Threads, story: Story, named: Sequence[Recorded]
+) -> None:
     """Effects by causation, and for each desk event the rest of its story, whose first event has
     causes of its own."""
     told: set[UUID] = set()
@@ -83,13 +122,10 @@ async def _add_effects(store: EventStore, story: Story, named: Sequence[Recorded
     while queue and not story.truncated:
         event = queue.popleft()
         queue.extend(story.add(await store.caused_by(event.event_id)))
-        if event.correlation_id in told or type(event.body).retention is not Retention.DESK:
+        if event.correlation_id in told or not _is_desk(event):
             continue
         told.add(event.correlation_id)
-        # Numbers share the story too, such as a mark a second: those that led to something come in
-        # as causes.
-        selection = Selection(types=_desk_types(), correlation_id=event.correlation_id)
-        rest = story.add(await store.read(0, selection, EVENTS_MAX))
+        rest = story.add(await threads.of(event))
         queue.extend(rest)
         if rest:
-            await _add_causes(store, story, rest[0])
+            await _add_causes(threads, story, rest[0])
