@@ -24,10 +24,12 @@ from projections.projector import RebuildLost, TargetDamaged, TargetState
 
 Command: TypeAlias = tuple[Any, ...]
 """A Redis command with its arguments, its key without the prefix in second place, or one of
-    HSETX key field value ...     HSET if the key exists
+    HSET key {field: value}       a hash's fields, of which values may be of the PLAIN types
+    HSETX key {field: value}      the same if the key exists
     KEEP index prefix count       of a sorted set keep the newest members, drop the keys of others
 
-Arguments are texts; values of HSET and HSETX may also be of the PLAIN types, see `text`."""
+All else is texts.
+"""
 
 _PASSING_KINDS = (OutOfMemoryError, ReadOnlyError)
 _PASSING_CODES = ("MISCONF", "BUSY", "MASTERDOWN", "NOREPLICAS", "TRYAGAIN")
@@ -155,21 +157,25 @@ def merged(commands: Sequence[Command]) -> list[tuple[str, ...]]:
 
     def flush() -> None:
         for key, fields in pending.items():
-            result.append(("HSET", key, *map(text, chain.from_iterable(fields.items()))))
+            result.append(_texts("HSET", key, fields))
         pending.clear()
 
     for command in commands:
         if command[0] == "HSET":
-            fields = zip(command[2::2], command[3::2], strict=True)
-            if command[1] in pending:
-                pending[command[1]].update(fields)
+            _, key, fields = command
+            if key in pending:
+                pending[key].update(fields)
             else:
-                pending[command[1]] = dict(fields)
+                pending[key] = dict(fields)
         else:
             flush()
-            result.append(tuple(map(text, command)))
+            result.append(_texts(*command) if command[0] == "HSETX" else command)
     flush()
     return result
+
+
+def _texts(name: str, key: str, fields: Mapping[str, Any]) -> tuple[str, ...]:
+    return (name, key, *map(text, chain.from_iterable(fields.items())))
 
 
 def text(value: Any) -> str:

@@ -5,7 +5,6 @@ How a value stands there is told by projections/redis_target.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -15,21 +14,18 @@ from projections.redis_target import PLAIN, Command, text
 
 def put(key: str, **fields: Any) -> Command:
     """Set fields of a hash, making it when it is not there."""
-    return command("HSET", key, fields)
+    return ("HSET", key, _values(fields))
 
 
 def change(key: str, **fields: Any) -> Command:
     """Set fields of a hash that is there; nothing otherwise (it may have been trimmed)."""
-    return command("HSETX", key, fields)
+    return ("HSETX", key, _values(fields))
 
 
-def command(name: str, key: str, fields: Mapping[str, Any]) -> Command:
-    """HSET or HSETX. Plain values stay what they are: of those that a page sets again and again
-    only the last becomes a text."""
-    parts: list[Any] = [name, key]
-    for field, value in fields.items():
-        parts += (field, value if type(value) in PLAIN else text(value))
-    return tuple(parts)
+def _values(fields: dict[str, Any]) -> dict[str, Any]:
+    """Plain values stay what they are: of those that a page sets again and again only the last
+    becomes a text."""
+    return {name: value if type(value) in PLAIN else text(value) for name, value in fields.items()}
 
 
 def named(body: BaseModel, **more: Any) -> dict[str, Any]:

@@ -13,8 +13,8 @@ import msgspec
 from domain.event import Recorded
 from domain.events.analytics import MetricComputed, PredictionMade
 from domain.events.feeds import IbBarReceived, IbTicksReceived, LineClosed, LineOpened
-from projections.hot.fields import command, named, put
-from projections.redis_target import Command, text
+from projections.hot.fields import named, put
+from projections.redis_target import Command
 
 # Tick types of the broker, live and delayed.
 _PRICED = {1: "bid", 66: "bid", 2: "ask", 67: "ask", 4: "last", 68: "last"}
@@ -51,7 +51,7 @@ def ticks(event: Recorded, body: IbTicksReceived) -> list[Command]:
         fields |= {"expiry": body.expiry, "strike": body.strike, "right": body.right}
     fields |= {"market_data_type": body.market_data_type, "received_at": body.received_at}
     fields |= {"market_time": event.market_time, "position": event.position}
-    return [command("HSET", key, fields)]
+    return [("HSET", key, fields)]
 
 
 def bar(event: Recorded, body: IbBarReceived) -> list[Command]:
@@ -105,7 +105,7 @@ def metrics(event: Recorded, body: MetricComputed) -> list[Command]:
 
 
 def prediction(_: Recorded, body: PredictionMade) -> list[Command]:
-    return [("HSET", f"predictions:{body.symbol}", f"{body.model}:{body.kind}", text(body))]
+    return [put(f"predictions:{body.symbol}", **{f"{body.model}:{body.kind}": body})]
 
 
 VIEWS: Mapping[type[Any], Callable[[Recorded, Any], list[Command]]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
 from typing import Any
 
 import asyncpg
@@ -16,11 +17,11 @@ from projections import audit, hot, streams
 from projections.audit.rows import Upsert
 from projections.postgres_target import PostgresTarget
 from projections.projector import Projector, RebuildLost, TargetState
-from projections.redis_target import RedisTarget, merged
+from projections.redis_target import Command, RedisTarget, merged
 from store.postgres import PostgresStore
 from tests.projections.snapshots import audit_content, redis_content
 from tests.projections.story import numbered, one_of_each, with_fields
-from tests.store.propose import halt, price
+from tests.store.propose import AT, halt, price
 
 Known = dict[str, Projector[Any]]
 
@@ -299,18 +300,20 @@ async def test_of_two_rebuilds_at_once_the_earlier_gives_up(
 
 
 def test_merged_commands_keep_order_across_other_commands() -> None:
-    commands = [
-        ("HSET", "a", "x", "1"),
-        ("HSET", "b", "x", "1"),
-        ("HSET", "a", "x", "2", "y", "3"),
+    commands: list[Command] = [
+        ("HSET", "a", {"x": 1}),
+        ("HSET", "b", {"x": None}),
+        ("HSET", "a", {"x": 2, "y": 3.5}),
         ("DEL", "a"),
-        ("HSET", "a", "z", "4"),
+        ("HSET", "a", {"z": AT}),
+        ("HSETX", "a", {"z": Decimal("4.10")}),
     ]
     assert merged(commands) == [
-        ("HSET", "a", "x", "2", "y", "3"),
-        ("HSET", "b", "x", "1"),
+        ("HSET", "a", "x", "2", "y", "3.5"),
+        ("HSET", "b", "x", ""),
         ("DEL", "a"),
-        ("HSET", "a", "z", "4"),
+        ("HSET", "a", "z", "2026-10-06T14:00:00+00:00"),
+        ("HSETX", "a", "z", "4.10"),
     ]
 
 
