@@ -11,8 +11,6 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-import exchange_calendars
-
 from domain.events.system import PlannedDay, SessionPlanned
 
 CALENDAR = "XNYS"
@@ -29,6 +27,9 @@ class NoSession(LookupError):
 
 @cache
 def _calendar(start: date, end: date) -> Any:
+    # Brings pandas, a third of a service's start, and most services never ask for a session.
+    import exchange_calendars
+
     return exchange_calendars.get_calendar(CALENDAR, start=str(start), end=str(end))
 
 

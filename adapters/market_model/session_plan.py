@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-import exchange_calendars
-
 EARLIER_SESSIONS = 280
 LATER_SESSIONS = 100
 
@@ -43,6 +41,8 @@ def xnys_plan(session_date: date) -> SessionPlan:
     Raises:
         ValueError: the exchange is closed on that day.
     """
+    import exchange_calendars  # brings pandas, which the model itself does without
+
     calendar = exchange_calendars.get_calendar(
         "XNYS",
         start=str(session_date - timedelta(days=430)),
