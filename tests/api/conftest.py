@@ -105,8 +105,18 @@ async def api_redis(request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
+def control_wait_seconds() -> float:
+    """How long the API waits for a decision. Short, since few tests have somebody who decides."""
+    return 0.2
+
+
+@pytest.fixture
 async def api(
-    store: PostgresStore, database_url: str, api_redis: Redis, tmp_path: Path
+    store: PostgresStore,
+    database_url: str,
+    api_redis: Redis,
+    tmp_path: Path,
+    control_wait_seconds: float,
 ) -> AsyncIterator[Api]:
     skipped = [0.0]
     pool = await open_pool(database_url)
@@ -119,7 +129,7 @@ async def api(
         now=lambda: datetime.now(UTC),
         monotonic=lambda: time.monotonic() + skipped[0],
         random_bytes=secrets.token_bytes,
-        control_wait_seconds_max=0.2,
+        control_wait_seconds_max=control_wait_seconds,
     )
     app = create_app(settings, store, api_redis, pool)
     config = uvicorn.Config(

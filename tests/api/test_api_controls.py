@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from domain.events.controls import (
     AlertAcknowledged,
     AlertRaised,
@@ -20,6 +22,7 @@ from domain.events.feeds import FeedStateChanged
 from store.contract import Selection
 
 REQUESTS = Selection(streams=("control/api",))
+DECISION_SECONDS_MAX = 30.0
 
 
 async def _requests(api: Any) -> list[Any]:
@@ -55,6 +58,7 @@ async def _decide(api: Any, decision: Any) -> None:
             return
 
 
+@pytest.mark.parametrize("control_wait_seconds", [DECISION_SECONDS_MAX])
 async def test_a_halt_is_accepted_when_the_trader_has_halted(api: Any) -> None:
     await api.login()
     deciding = asyncio.create_task(
@@ -68,6 +72,7 @@ async def test_a_halt_is_accepted_when_the_trader_has_halted(api: Any) -> None:
     assert health["halt"]["is_halted"] is True
 
 
+@pytest.mark.parametrize("control_wait_seconds", [DECISION_SECONDS_MAX])
 async def test_a_refusal_of_the_desk_is_shown_with_its_reason(api: Any) -> None:
     await api.login()
     deciding = asyncio.create_task(
