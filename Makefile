@@ -37,10 +37,12 @@ demo-reset: venv ## forget the demo's log and ledgers
 	@$(PY) -m run.demo --reset
 
 test: venv ## everything: lint, types, contracts, unit to end-to-end; SAMPLES=folder adds recorded days
-	@$(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory -j 2 browser check ui
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+.PHONY: browser
+browser:
 	@if [ "$${CI:-}" = true ]; then scripts/browser.sh; fi
-	@$(PY) -m pytest -m demo
-	@$(PY) -m pytest -m "not demo" -n $(WORKERS) --dist loadfile
 
 check: lint types imports ## static checks
 

@@ -39,6 +39,27 @@ _NOT_DURABLE = {
     "autovacuum": "off",
 }
 _POSTGRES_PORT = free_port()
+_BEGIN_WITH = (
+    "tests/e2e/test_demo.py",
+    "tests/crash/test_processes_survive_kills.py",
+    "tests/ui/test_page_in_browser.py",
+    "tests/e2e/",
+    "tests/ui/",
+    "tests/run/test_services.py",
+    "tests/crash/",
+    "tests/projections/",
+    "tests/adapters/market_model/",
+    "tests/store/",
+)
+"""The files that take longest, so that none of them is left alone at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        begins = (i for i, part in enumerate(_BEGIN_WITH) if item.nodeid.startswith(part))
+        return next(begins, len(_BEGIN_WITH))
+
+    items.sort(key=place)
 
 
 def _servers_root() -> Path:
