@@ -29,7 +29,7 @@ from store.contract import Selection
 from store.postgres import PostgresStore
 
 READY_SECONDS_MAX = 60.0
-END_SECONDS_MAX = 10.0
+END_SECONDS_MAX = 30.0
 POLL_SECONDS = 0.05
 
 

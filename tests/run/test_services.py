@@ -23,7 +23,9 @@ from run.services import SERVICES
 from store.migrate import migrate
 from tests.run.service_processes import Life, RunningDesk, begin, until
 
-END_SECONDS_MAX = 6.0
+END_SECONDS_MAX = 25.0
+"""Whoever ends at all: all at once beside much other work took 8 s, as long as the supervisor
+gives them."""
 PROCESSES = ("watchdog", *(name for name, _ in SERVICES))
 STANDARD = {
     "striketape_append_seconds",
