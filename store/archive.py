@@ -89,7 +89,10 @@ class Archive:
             return
         if not _may_match(question.streams, names["streams"]):
             return
-        wanted, columns = _condition(day, question)
+        streams = _streams(file, question, names["streams"])
+        if streams == []:
+            return
+        wanted, columns = _condition(day, question, streams)
         for group in range(file.num_row_groups):
             if not _may_hold(file.metadata.row_group(group), question):
                 continue
@@ -142,7 +145,18 @@ def _may_hold(group: pq.RowGroupMetaData, question: Question) -> bool:
     return True
 
 
-def _condition(day: ArchivedDay, question: Question) -> tuple[pc.Expression, set[str]]:
+def _streams(file: pq.ParquetFile, question: Question, listed: list[str]) -> list[str] | None:
+    """The streams that are wanted, in a file that lists its own unless they are too many; None
+    when all are."""
+    if not question.category and question.shard is None:
+        return sorted(question.streams) or None
+    there = listed or file.read(columns=["stream"])["stream"].unique().to_pylist()
+    return sorted(filter(question.takes, there))
+
+
+def _condition(
+    day: ArchivedDay, question: Question, streams: list[str] | None
+) -> tuple[pc.Expression, set[str]]:
     """The question as a condition on columns, and which columns. It means what the SQL of
     store/reading.py means."""
     column = pc.field
@@ -153,13 +167,15 @@ def _condition(day: ArchivedDay, question: Question) -> tuple[pc.Expression, set
         either = column("type").isin(sorted(question.types))
         columns.add("type")
         if question.own_clock:
-            types, streams = question.own_clock
+            types, own = question.own_clock
             columns.add("stream")
-            either |= column("type").isin(sorted(types)) & column("stream").isin(list(streams))
+            either |= column("type").isin(sorted(types)) & column("stream").isin(list(own))
         parts.append(either)
-    if question.streams:
+    if streams is not None:
         columns.add("stream")
-        parts.append(column("stream").isin(sorted(question.streams)))
+        parts.append(column("stream").isin(streams))
+    if question.without:
+        parts.append(~position.isin(sorted(question.without)))
     if question.versions is not None:
         columns.add("version")
         low, high = question.versions

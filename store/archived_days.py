@@ -12,6 +12,7 @@ from uuid import UUID
 
 from domain.event import Retention
 from store.errors import StoreError
+from store.shards import Shard, category_of
 
 if TYPE_CHECKING:
     import asyncpg
@@ -80,3 +81,15 @@ class Question:
     causation_id: UUID | None = None
     emitted_by: tuple[str, int, int] | None = None
     """Worker, and bounds (after, up_to] of input_position."""
+    without: frozenset[int] = frozenset()
+    """Positions that are left out before anything is decoded."""
+    category: str = ""
+    shard: Shard | None = None
+
+    def takes(self, stream: str) -> bool:
+        """Whether events of a stream can be wanted."""
+        return (
+            (not self.streams or stream in self.streams)
+            and (not self.category or category_of(stream) == self.category)
+            and (self.shard is None or self.shard.takes(stream))
+        )

@@ -80,7 +80,7 @@ class ArchivedReader(Reader):
                 # Only days that are over are archived.
                 return found + await super().page(after, selection, limit - len(found), up_to)
             days = await self._days_between(after, up_to)
-            last = days[0].last if days else up_to
+            last = min(days[0].last, up_to) if days else up_to
             if days and after < days[0].first - 1:
                 last = days[0].first - 1
             some = await self._span(after, last, selection, limit - len(found))
@@ -196,4 +196,7 @@ def _selected(selection: Selection, after: int, last: int) -> Question:
         own_clock=(_OWN_CLOCK_TYPES, (f"clock/{own}", f"worker/{own}")) if own else None,
         streams=frozenset(selection.streams),
         story=selection.correlation_id,
+        without=selection.without,
+        category=selection.category,
+        shard=selection.shard,
     )

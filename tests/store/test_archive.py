@@ -22,6 +22,7 @@ from store.contract import Selection
 from store.envelope import RowSplitter, Span
 from store.partitions import attached
 from store.reading import Head
+from store.shards import Shard
 from tests.store.archived_log import BOUNDS, LAST, Desk, archivable
 from tests.store.sealed_log import mixed, sealer, verify
 
@@ -69,6 +70,10 @@ async def test_every_read_is_the_same_before_and_after(desk: Desk) -> None:
             Selection(types=frozenset({"UwPriceReceived"}), streams=("uw/price:SPY",)),
             Selection(correlation_id=derived_id("uw/price:SPY", 29)),
             Selection(types=frozenset({"HaltRequested"}), own_clock="signals"),
+            Selection(category="halt"),
+            Selection(shard=Shard(1, 3)),
+            Selection(category="halt", shard=Shard(0, 2), without=frozenset({30, 63, 64})),
+            Selection(without=frozenset({1, 49, 51, 90})),
         ):
             for limit in (7, 50, 5_000):
                 after, pages = 0, []
@@ -76,6 +81,8 @@ async def test_every_read_is_the_same_before_and_after(desk: Desk) -> None:
                     pages.append(page)
                     after = page[-1].position
                 found.append(pages)
+        for up_to in (3, 40, 55, 69, 110):  # also where a day goes on behind it
+            found.append(await store.read(2, Selection(), 5_000, up_to))
         found.append(await store.read_stream("uw/price:SPY", 20))
         found.append(await store.read_stream("halt/30"))
         found.append(await store.emissions("test", 10, 90))
