@@ -133,7 +133,8 @@ def state_cache(
         )
         return None
     code = f"{code_sha256()} {platform.python_version()} {configuration_sha256}".rstrip()
-    return StateCache(SnapshotTable(store.connect_writer), secret, build, code)
+    table = SnapshotTable(store.connect_reader, store.connect_writer)
+    return StateCache(table, secret, build, code)
 
 
 async def folded(
@@ -168,4 +169,5 @@ async def folded(
                 structlog.get_logger("striketape.snapshots").warning(
                     "snapshot not kept", owner=owner, error=str(error)
                 )
+                cache = None  # such as of a read replica: the next one would not be kept either
     return state

@@ -18,6 +18,7 @@ import asyncpg
 
 from store.archived_days import DAYS, ArchivedDay, ArchiveUnreadable, archived_day
 from store.envelope import PostgresSource, Sink, Span, Within
+from store.read_only import READ_ONLY, take_reader_role
 from store.verification import Finding, Source
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS_MAX = 10.0
 _FILES_MAX = 2
-_SETTINGS = {"role": "striketape_reader", "application_name": "verify", "statement_timeout": "60s"}
+_SETTINGS = {**READ_ONLY, "application_name": "verify", "statement_timeout": "60s"}
 
 
 class WholeLog(PostgresSource):
@@ -98,7 +99,12 @@ class _File:
 async def open_log(dsn: str, archive: Path) -> AsyncIterator[WholeLog]:
     """The log at an address, with the folder of its archive. Raises what asyncpg raises."""
     pool = await asyncpg.create_pool(
-        dsn, min_size=1, max_size=2, timeout=CONNECT_SECONDS_MAX, server_settings=_SETTINGS
+        dsn,
+        min_size=1,
+        max_size=2,
+        timeout=CONNECT_SECONDS_MAX,
+        server_settings=_SETTINGS,
+        init=take_reader_role,
     )
     try:
         yield WholeLog(pool, archive)

@@ -23,6 +23,7 @@ from store.envelope import PostgresSource
 from store.errors import NotDurable, StoreUnavailable
 from store.partitions import make_ahead
 from store.patience import LOST, READ_STALL_SECONDS_MAX, OnWait, Patience
+from store.read_only import READ_ONLY, take_reader_role
 from store.reading import Pool, Reader
 from store.rows import prepare, without_repeats
 from store.subscription import Doorbell, follow
@@ -51,11 +52,11 @@ _WRITER_SETTINGS = {
 }
 # Pages name their days as parameters: only a plan for these very values leaves the other days out.
 _READER_SETTINGS = {
-    "role": "striketape_reader",
     "plan_cache_mode": "force_custom_plan",
     "statement_timeout": "20s",
     "idle_in_transaction_session_timeout": "5s",
 }
+_READER_ROLE = {"role": "striketape_reader"}
 
 
 async def _keep_session(_: object) -> None:
@@ -68,14 +69,17 @@ class PostgresStore:
     def __init__(
         self,
         pool: Pool,
-        appender: Appender,
+        appender: Appender | None,
         reader: Reader,
         doorbell: Doorbell,
         connect_writer: Callable[[], Awaitable[Writer]],
+        connect_reader: Callable[[], Awaitable[Writer]],
         read_stall_seconds_max: float,
     ) -> None:
         self.connect_writer = connect_writer
         """Opens one more connection in the role of the writer; the caller closes it."""
+        self.connect_reader = connect_reader
+        """The same as a reader."""
         self._pool = pool
         self._appender = appender
         self._reader = reader
@@ -93,8 +97,11 @@ class PostgresStore:
         monotonic: Callable[[], float] = time.monotonic,
         read_stall_seconds_max: float = READ_STALL_SECONDS_MAX,
         archive_folder: Path = ARCHIVE_FOLDER,
+        read_only: bool = False,
     ) -> Self:
         """Connect, and make the partitions of today and the next days when they are missing.
+
+        `read_only` makes and appends nothing, and needs no more than SELECT: for a read replica.
 
         `on_append` gets the real seconds of each committed group and its number of events;
         `on_wait` the seconds of a stall before each further attempt. A server that is away is
@@ -107,8 +114,16 @@ class PostgresStore:
         async def connect_writer() -> Writer:
             return await _connect(dsn, application_name, _WRITER_SETTINGS)
 
+        reader_settings = _READER_SETTINGS | (READ_ONLY if read_only else _READER_ROLE)
+
+        async def connect_reader(name: str = application_name) -> Writer:
+            connection = await _connect(dsn, name, reader_settings)
+            if read_only:
+                await take_reader_role(connection)
+            return connection
+
         async def connect_listener() -> Writer:
-            return await _connect(dsn, f"{application_name} listener", _READER_SETTINGS)
+            return await connect_reader(f"{application_name} listener")
 
         async def prepare_partitions() -> None:
             first = await connect_writer()
@@ -124,23 +139,29 @@ class PostgresStore:
                 max_size=READER_CONNECTIONS_MAX,
                 timeout=CONNECT_SECONDS_MAX,
                 command_timeout=COMMAND_SECONDS_MAX,
-                server_settings={**_READER_SETTINGS, "application_name": application_name},
+                server_settings={**reader_settings, "application_name": application_name},
+                init=take_reader_role if read_only else None,
                 reset=_keep_session,
             )
 
         patience = Patience(time.monotonic, deed="read", seconds_max=read_stall_seconds_max)
         try:
-            await patience.through(prepare_partitions)
+            if not read_only:
+                await patience.through(prepare_partitions)
             pool = await patience.through(open_pool)
         except (StoreUnavailable, asyncpg.PostgresError, *LOST) as error:
             raise StoreUnavailable(
                 f"the database must be up and migrated (python -m run.migrate), was: {error}"
             ) from error
         reader = ArchivedReader(pool, archive_folder)
-        appender = Appender(connect_writer, reader.places, on_append, on_wait, monotonic)
-        await appender.start()
+        appender = None
+        if not read_only:
+            appender = Appender(connect_writer, reader.places, on_append, on_wait, monotonic)
+            await appender.start()
         doorbell = Doorbell(connect_listener, reader)
-        return cls(pool, appender, reader, doorbell, connect_writer, read_stall_seconds_max)
+        return cls(
+            pool, appender, reader, doorbell, connect_writer, connect_reader, read_stall_seconds_max
+        )
 
     def at_once(self) -> Self:
         """The same open log for whoever answers a person: a read that fails is not repeated."""
@@ -150,7 +171,8 @@ class PostgresStore:
 
     async def close(self) -> None:
         """Commit what is queued, then close all connections."""
-        await self._appender.close()
+        if self._appender is not None:
+            await self._appender.close()
         await self._doorbell.close()
         await self._pool.close()
 
@@ -168,7 +190,7 @@ class PostgresStore:
     @property
     def queued_events(self) -> int:
         """Events that wait for their commit."""
-        return self._appender.queued_events
+        return 0 if self._appender is None else self._appender.queued_events
 
     async def append(
         self, events: Sequence[Proposed], checkpoint: Checkpoint | None = None
@@ -177,7 +199,10 @@ class PostgresStore:
 
         Raises:
             ValueError: more than EVENTS_PER_CALL_MAX events.
+            StoreUnavailable: also when it was opened to read only.
         """
+        if self._appender is None:
+            raise StoreUnavailable("the store must be open to append, was opened to read only")
         if len(events) > EVENTS_PER_CALL_MAX:
             raise ValueError(
                 f"events in one append must be at most {EVENTS_PER_CALL_MAX}, was {len(events)}"

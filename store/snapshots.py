@@ -41,18 +41,21 @@ class SnapshotRow:
 
 
 class SnapshotTable:
-    """Reads and writes snapshots in the role of the writer.
+    """Reads as a reader, writes in the role of the writer: whoever may only read still finds them.
 
     Every method raises StoreUnavailable when the database does not do its part.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[Writer]]) -> None:
-        self._connect = connect
+    def __init__(
+        self, reader: Callable[[], Awaitable[Writer]], writer: Callable[[], Awaitable[Writer]]
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Writer]:
+    async def _connection(self, connect: Callable[[], Awaitable[Writer]]) -> AsyncIterator[Writer]:
         try:
-            connection = await self._connect()
+            connection = await connect()
             try:
                 yield connection
             finally:
@@ -62,7 +65,7 @@ class SnapshotTable:
 
     async def save(self, maker: Maker, row: SnapshotRow) -> None:
         """Keep a snapshot; what other code made for the owner, and what is too dense, goes."""
-        async with self._connection() as connection, connection.transaction():
+        async with self._connection(self._writer) as connection, connection.transaction():
             await connection.execute(
                 _SAVE, maker.owner, maker.build, maker.code, row.position, row.mac, row.state
             )
@@ -71,20 +74,20 @@ class SnapshotTable:
 
     async def newest(self, maker: Maker, up_to: int) -> SnapshotRow | None:
         """The maker's own newest snapshot with position <= up_to."""
-        async with self._connection() as connection:
+        async with self._connection(self._reader) as connection:
             row = await connection.fetchrow(_NEWEST, maker.owner, maker.build, maker.code, up_to)
         return None if row is None else SnapshotRow(row["position"], row["mac"], row["state"])
 
     async def foreign(self, maker: Maker) -> int:
         """How many snapshots of this owner other code has made."""
-        async with self._connection() as connection:
+        async with self._connection(self._reader) as connection:
             return int(
                 await connection.fetchval(_FOREIGN, maker.owner, maker.build, maker.code) or 0
             )
 
     async def drop(self, maker: Maker, position: int) -> None:
         """Forget one snapshot."""
-        async with self._connection() as connection:
+        async with self._connection(self._writer) as connection:
             await connection.execute(_DROP, maker.owner, maker.build, maker.code, position)
 
 

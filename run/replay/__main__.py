@@ -25,6 +25,7 @@ async def answer(asked: argparse.Namespace) -> int:
         application_name="replay",
         read_stall_seconds_max=0.0,
         archive_folder=settings.archive,
+        read_only=True,
     ) as store:
         code: int = await asked.run(store, asked)
         return code

@@ -53,7 +53,9 @@ class Touch:
 def cache_of(
     store: PostgresStore, secret: bytes = b"secret", build: str = "b", code: str = "c"
 ) -> StateCache:
-    return StateCache(SnapshotTable(store.connect_writer), secret, build, code)
+    return StateCache(
+        SnapshotTable(store.connect_reader, store.connect_writer), secret, build, code
+    )
 
 
 @pytest.fixture
@@ -295,7 +297,7 @@ async def test_a_lost_database_is_a_clear_error_of_a_save(store: PostgresStore) 
     async def lost() -> Any:
         raise OSError("gone")
 
-    cache = StateCache(SnapshotTable(lost), b"secret", "b", "c")
+    cache = StateCache(SnapshotTable(lost, lost), b"secret", "b", "c")
     with pytest.raises(StoreUnavailable, match="snapshots cannot be read or written: gone"):
         await cache.save(NAME, 1, b"x")
     assert await cache.newest(NAME, 1) is None
