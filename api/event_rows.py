@@ -15,6 +15,7 @@ import msgspec
 
 from api.log_pages import LogRow
 from domain.event import Recorded, encode_body
+from store.unreadable import Unreadable, reason_unreadable, retention_of
 
 PAYLOAD_CHARACTERS_MAX = 256 * 1_024
 SUMMARY_CHARACTERS_MAX = 160
@@ -33,7 +34,7 @@ _BARE_IDS = frozenset({"delivery_id", "approval_id"})
 
 
 def from_recorded(event: Recorded) -> LogRow:
-    """The row of an event that the store has decoded."""
+    """The row of an event that the store has decoded; `unreadable` says why it could not."""
     row: LogRow = {
         name: getattr(event, name)
         for name in (
@@ -42,9 +43,18 @@ def from_recorded(event: Recorded) -> LogRow:
             "input_position", "ordinal",
         )
     }  # fmt: skip
-    row["data"] = encode_body(event.body).decode()
-    row["retention"] = type(event.body).retention.value
+    if isinstance(event.body, Unreadable):
+        row["data"], row["unreadable"] = event.body.data, event.body.reason
+    else:
+        row["data"] = encode_body(event.body).decode()
+    row["retention"] = retention_of(event).value
     return row
+
+
+def mark_unreadable(row: LogRow) -> LogRow:
+    """A row straight from the table, with the reason why this build cannot read it, if so."""
+    reason = reason_unreadable(row["type"], row["schema"], row["data"])
+    return row | {"unreadable": reason} if reason else row
 
 
 def envelope(row: LogRow, subject: Mapping[str, object] | None = None) -> dict[str, Any]:
@@ -54,6 +64,8 @@ def envelope(row: LogRow, subject: Mapping[str, object] | None = None) -> dict[s
     """
     shown = {name: _plain(value) for name, value in row.items() if name != "data"}
     shown["summary"] = summary(row["type"], row["data"], subject or {})
+    if row.get("unreadable"):
+        shown["summary"] = f"cannot be read: {row['unreadable']}"[:SUMMARY_CHARACTERS_MAX]
     return shown
 
 

@@ -13,7 +13,7 @@ from api.chains import chain_of
 from api.control_models import EventQuery, TimelineQuery
 from api.dispatch import Call, json_answer
 from api.errors import bad_field, not_found
-from api.event_rows import from_recorded, payload
+from api.event_rows import from_recorded, mark_unreadable, payload
 from api.log_pages import Filter
 from api.subjects import envelopes
 
@@ -43,7 +43,7 @@ async def timeline(call: Call) -> Response:
         until=until,
         time_kind=query.time,
     )
-    rows = await envelopes(call.desk.pages, page.rows)
+    rows = await envelopes(call.desk.pages, [mark_unreadable(row) for row in page.rows])
     return json_answer({"events": rows, "next": page.next, "head": page.head})
 
 

@@ -151,7 +151,7 @@ async def main(process: Process) -> None:
     pool = await open_pool(settings.database_url)
     redis = open_redis(settings.redis_url)
     # A page is told at once that the log is away, instead of waiting for its answer.
-    store = process.store.at_once()
+    store = process.store.at_once().showing_unreadable()
     app = create_app(api_settings(settings, process.build, process.run_id), store, redis, pool)
     server = Server(
         uvicorn.Config(

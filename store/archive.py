@@ -28,6 +28,8 @@ from domain.event import Recorded, Retention
 from store.archive_format import FOOTER, canonical_bytes, events_of, open_file
 from store.archived_days import ArchivedDay, ArchiveUnreadable, Question
 from store.envelope import Damaged, Sink, Span
+from store.reading import Decode
+from store.rows import recorded
 
 GROUPS_HELD_MAX = 2
 OPEN_FILES_MAX = 32
@@ -52,7 +54,11 @@ class Archive:
         self._open = lru_cache(OPEN_FILES_MAX)(self._opened)
 
     async def find(
-        self, days: Sequence[ArchivedDay], question: Question, limit: int | None = None
+        self,
+        days: Sequence[ArchivedDay],
+        question: Question,
+        limit: int | None = None,
+        decode: Decode = recorded,
     ) -> list[Recorded]:
         """Events of the days that the question wants, by position, at most `limit`.
 
@@ -61,17 +67,19 @@ class Archive:
         """
         found: list[Recorded] = []
         for day in days:
-            found += await asyncio.to_thread(self._find, day, question, limit)
+            found += await asyncio.to_thread(self._find, day, question, limit, decode)
         found.sort(key=lambda event: event.position)
         return found[:limit]
 
-    def _find(self, day: ArchivedDay, question: Question, limit: int | None) -> list[Recorded]:
+    def _find(
+        self, day: ArchivedDay, question: Question, limit: int | None, decode: Decode
+    ) -> list[Recorded]:
         found: list[Recorded] = []
         try:
             with self._lock:
                 for table in self._tables(day, question):
                     left = table.num_rows if limit is None else limit - len(found)
-                    found += events_of(table.slice(0, left))
+                    found += events_of(table.slice(0, left), decode)
                     if limit is not None and len(found) >= limit:
                         break
             return found

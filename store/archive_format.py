@@ -26,6 +26,7 @@ from asyncpg.pgproto.pgproto import UUID
 
 from domain.event import Recorded
 from store.envelope import FIXED_BYTES, FIXED_COLUMNS, VARYING_COLUMNS
+from store.reading import Decode
 from store.rows import recorded
 
 ROWS_PER_GROUP = 32_768
@@ -216,12 +217,12 @@ def _of_width(data: bytes, width: int, count: int) -> pa.Array:
     return pa.Array.from_buffers(pa.binary(), count, buffers)
 
 
-def events_of(table: pa.Table) -> list[Recorded]:
+def events_of(table: pa.Table, decode: Decode = recorded) -> list[Recorded]:
     """The events of a table, in its order, bodies decoded and upcast."""
     columns = {field.name: _values(table[field.name], field.type) for field in SCHEMA}
     own, stories = columns["event_id"], columns["correlation_id"]
     columns["correlation_id"] = [s or e for s, e in zip(stories, own, strict=True)]
-    return [recorded(row) for row in zip(*columns.values(), strict=True)]
+    return [decode(row) for row in zip(*columns.values(), strict=True)]
 
 
 def _values(column: pa.ChunkedArray, kind: pa.DataType) -> list[Any]:

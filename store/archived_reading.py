@@ -30,7 +30,6 @@ from store.reading import (
     Reader,
     retentions,
 )
-from store.rows import recorded
 
 if TYPE_CHECKING:
     from store.archive import Archive
@@ -130,7 +129,7 @@ class ArchivedReader(Reader):
         if cause is None:
             return []
         since, _, _ = await self._window(cause.position - 1, cause.position, 1)
-        hot = [recorded(row) for row in await self._pool.fetch(_CAUSED_BY, event_id, since)]
+        hot = [self._decode(row) for row in await self._pool.fetch(_CAUSED_BY, event_id, since)]
         question = Question(cause.position, POSITION_MAX, causation_id=event_id)
         days = await self._days_between(cause.position, POSITION_MAX)
         return _merged(hot, await self._find(days, question))
@@ -173,7 +172,7 @@ class ArchivedReader(Reader):
             from store.archive import Archive  # see store/archived_days.py
 
             self._archive = Archive(self._folder)
-        return await self._archive.find(days, question, limit)
+        return await self._archive.find(days, question, limit, self._decode)
 
     async def _days_between(self, after: int, last: int) -> list[ArchivedDay]:
         return [archived_day(row) for row in await self._pool.fetch(_BETWEEN, after, last)]

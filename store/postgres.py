@@ -27,6 +27,7 @@ from store.read_only import READ_ONLY, take_reader_role
 from store.reading import Pool, Reader
 from store.rows import prepare, without_repeats
 from store.subscription import Doorbell, follow
+from store.unreadable import recorded_or_unreadable
 
 READER_CONNECTIONS_MAX = 4
 CONNECT_SECONDS_MAX = 10.0
@@ -167,6 +168,13 @@ class PostgresStore:
         """The same open log for whoever answers a person: a read that fails is not repeated."""
         view = copy(self)
         view._read_stall_seconds_max = 0.0
+        return view
+
+    def showing_unreadable(self) -> Self:
+        """The same open log for whoever shows it to a person: an event that this build cannot read
+        comes with an Unreadable for its body instead of raising UnreadableEvent."""
+        view = copy(self)
+        view._reader = self._reader.decoding(recorded_or_unreadable)
         return view
 
     async def close(self) -> None:

@@ -8,10 +8,11 @@ planner, and 730 partitions cost no more than one.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TypeAlias
+from typing import Any, Self, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -22,6 +23,8 @@ from store.contract import PAGE_EVENTS_MAX, Selection
 from store.rows import COLUMNS, recorded
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+Decode: TypeAlias = Callable[[asyncpg.Record | tuple[Any, ...]], Recorded]
+"""A row of COLUMNS as an event."""
 _DAYS_AT_ONCE_MAX = 32
 _WIDTH_MIN = 4_000
 _WIDTH_MAX = 2_000_000
@@ -67,9 +70,16 @@ class Reader:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._decode: Decode = recorded
         self._first_positions: list[int] = []
         self._days: list[date] = []
         self._head = Head(0, date.min)
+
+    def decoding(self, decode: Decode) -> Self:
+        """The same reader with another idea of what a row is."""
+        view = copy(self)
+        view._decode = decode
+        return view
 
     async def head(self) -> Head:
         """The last visible event; day is date.min for an empty log."""
@@ -98,7 +108,7 @@ class Reader:
         while after < up_to and len(found) < limit:
             since, until, last = await self._window(after, min(up_to, after + width), width_days)
             rows = await self._fetch(selection, after, last, since, until, limit - len(found))
-            found.extend(map(recorded, rows))
+            found.extend(map(self._decode, rows))
             after = last
             width = min(2 * width, _WIDTH_MAX)
             width_days = min(2 * width_days, _DAYS_AT_ONCE_MAX)
@@ -120,14 +130,14 @@ class Reader:
             return None
         since, until, _ = await self._window(position - 1, position, 1)
         row = await self._pool.fetchrow(_EVENT, position, since, until)
-        return None if row is None else recorded(row)
+        return None if row is None else self._decode(row)
 
     async def caused_by(self, event_id: UUID) -> list[Recorded]:
         position = await self._pool.fetchval(_POSITION, event_id)
         if position is None:
             return []
         since, _, _ = await self._window(position - 1, position, 1)
-        return [recorded(row) for row in await self._pool.fetch(_CAUSED_BY, event_id, since)]
+        return [self._decode(row) for row in await self._pool.fetch(_CAUSED_BY, event_id, since)]
 
     async def stream(
         self, stream: str, after_version: int, up_to_version: int | None = None
@@ -141,7 +151,7 @@ class Reader:
         rows = await self._pool.fetch(
             _STREAM, stream, after_version, since, until, up_to_version or 2**31 - 1
         )
-        return [recorded(row) for row in rows]
+        return [self._decode(row) for row in rows]
 
     async def stream_version(self, stream: str) -> int:
         row = await self._pool.fetchrow(_STREAM_BOUNDS, stream)
@@ -152,7 +162,7 @@ class Reader:
             return []
         since, _, _ = await self._window(after, after + 1, 1)
         rows = await self._pool.fetch(_EMISSIONS, worker, after, up_to, since)
-        return [recorded(row) for row in rows]
+        return [self._decode(row) for row in rows]
 
     async def checkpoint(self, consumer: str) -> int:
         return int(await self._pool.fetchval(_CHECKPOINT, consumer) or 0)

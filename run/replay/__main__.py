@@ -27,7 +27,8 @@ async def answer(asked: argparse.Namespace) -> int:
         archive_folder=settings.archive,
         read_only=True,
     ) as store:
-        code: int = await asked.run(store, asked)
+        shown = store.showing_unreadable() if asked.shows_unreadable else store
+        code: int = await asked.run(shown, asked)
         return code
 
 

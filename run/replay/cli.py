@@ -59,5 +59,6 @@ def parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         module.arguments(made)
-        made.set_defaults(run=module.run)
+        shows = getattr(module, "SHOWS_UNREADABLE", False)
+        made.set_defaults(run=module.run, shows_unreadable=shows)
     return root

@@ -77,5 +77,7 @@ async def _message(store: EventStore, vendors_id: str) -> list[Recorded]:
     return [
         event
         async for event in selected(store, of(*_VENDORS_IDS))
-        if any(str(getattr(event.body, name)) == vendors_id for name in _VENDORS_IDS[event.type])
+        if any(
+            str(getattr(event.body, name, None)) == vendors_id for name in _VENDORS_IDS[event.type]
+        )
     ]

@@ -13,16 +13,23 @@ import orjson
 
 from domain.event import Recorded, encode_body
 from run.replay.question import both_times
+from store.unreadable import Unreadable
 
 _SUMMARY = (
     "symbol", "signal_id", "decision_id", "approved", "denials", "order_ref", "purpose", "action",
     "quantity", "limit_price", "state", "price", "position_id", "reason", "realised_pnl", "tier",
     "vendor", "channel", "verdict", "who", "close",
 )  # fmt: skip
+RAW_SHOWN_MAX = 400
+"""Characters of a payload that cannot be read; --json shows all."""
 
 
 def as_row(event: Recorded) -> dict[str, Any]:
     """An event as the tools print it."""
+    if isinstance(event.body, Unreadable):
+        shown = {"unreadable": event.body.reason, "data": orjson.Fragment(event.body.data)}
+    else:
+        shown = {"data": orjson.Fragment(encode_body(event.body))}
     return {
         "position": event.position,
         "type": event.type,
@@ -38,7 +45,7 @@ def as_row(event: Recorded) -> dict[str, Any]:
         "correlation_id": str(event.correlation_id),
         "input_position": event.input_position,
         "ordinal": event.ordinal,
-        "data": orjson.Fragment(encode_body(event.body)),
+        **shown,
     }
 
 
@@ -54,6 +61,8 @@ def print_json(answer: object) -> None:
 
 def summary(event: Recorded) -> str:
     """The few fields of an event that tell what it is about."""
+    if isinstance(event.body, Unreadable):
+        return f"CANNOT BE READ: {event.body.reason}; stored: {event.body.data[:RAW_SHOWN_MAX]}"
     parts = []
     for name in _SUMMARY:
         value = getattr(event.body, name, None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, time, timedelta
 
+from domain.events.system import ClockStarted
 from domain.session import NEW_YORK
 from store.contract import EventStore, Selection
 
@@ -69,7 +70,9 @@ async def newest_session(store: EventStore) -> date:
     found: date | None = None
     after = 0
     while page := await store.read(after, Selection(types=frozenset({"ClockStarted"}))):
-        found = page[-1].body.session_date  # type: ignore[union-attr]
+        for event in page:
+            if isinstance(event.body, ClockStarted):
+                found = event.body.session_date
         after = page[-1].position
     if found is None:
         raise CannotAnswer("the log is empty: no ClockStarted; run `make demo` first")

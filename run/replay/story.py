@@ -15,6 +15,7 @@ from uuid import UUID
 from domain.event import Recorded, Retention, body_types
 from run.replay.names import find
 from store.contract import EventStore, Selection
+from store.unreadable import retention_of
 
 EVENTS_MAX = 2_000
 """Events of one story; more are left out, and it is said."""
@@ -104,7 +105,7 @@ class _Threads:
 
 
 def _is_desk(event: Recorded) -> bool:
-    return type(event.body).retention is Retention.DESK
+    return retention_of(event) is Retention.DESK
 
 
 async def _add_causes(threads: _Threads, story: Story, event: Recorded) -> None:

@@ -17,6 +17,9 @@ LIMIT = 1_000
 _TELLS = ("SignalRaised", "SignalValidated", "RiskDecided", "PositionOpened")
 """Events that say symbol and strategy of the story they belong to."""
 
+SHOWS_UNREADABLE = True
+"""An event that this build cannot read is shown as stored; other commands refuse it."""
+
 EXAMPLES = """examples:
   timeline --from 10:00 --to 10:10
   timeline --from 10:00 --to 10:10 --symbol SPY --strategy 0DTE

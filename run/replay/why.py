@@ -11,6 +11,9 @@ from run.replay.story import EVENTS_MAX, Story, story_of
 from store.contract import EventStore
 
 INDENT_MAX = 12
+SHOWS_UNREADABLE = True
+"""An event that this build cannot read is shown as stored; other commands refuse it."""
+
 EXAMPLES = """examples:
   why P227f752ab686539a-E1     an order by its reference
   why 8a3f...                  an event, delivery or approval by its id

@@ -131,7 +131,7 @@ async def api(
         random_bytes=secrets.token_bytes,
         control_wait_seconds_max=control_wait_seconds,
     )
-    app = create_app(settings, store, api_redis, pool)
+    app = create_app(settings, store.showing_unreadable(), api_redis, pool)
     config = uvicorn.Config(
         app, host="127.0.0.1", port=0, log_config=None, timeout_graceful_shutdown=1
     )

@@ -9,7 +9,9 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import msgspec
+import pytest
 
 from domain.events.approvals import ApprovalDecided, ApprovalRequested
 from domain.events.controls import HaltRequested, TradingHalted
@@ -276,3 +278,40 @@ async def test_a_stream_id_that_is_no_position_is_refused(api: Any) -> None:
     await api.login()
     answer = await api.client.get("/api/v1/stream", headers={"Last-Event-ID": "x"})
     assert (answer.status_code, answer.json()["field"]) == (400, "Last-Event-ID")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("type = 'OfTomorrow'", "OfTomorrow"),
+        ("schema = 99", "schema must be at most"),
+        ("""data = '{"who": 5}'""", "HaltRequested"),
+    ],
+)
+async def test_an_event_that_cannot_be_read_is_shown_as_it_is_stored(
+    api: Any, database_url: str, change: str, told: str
+) -> None:
+    """Timeline, event and chain answer with reason and raw payload; the tables go on."""
+    await api.login()
+    first = await api.append(HaltRequested(who="o", route="cli", reason="x"), "control/x", 1)
+    second = await api.append(
+        HaltRequested(who="o", route="cli", reason="y"), "control/x", 2, first
+    )
+    owner = await asyncpg.connect(database_url)
+    await owner.execute("SET session_replication_role = replica")
+    await owner.execute(
+        f"UPDATE events SET {change} WHERE event_id = $1",  # noqa: S608
+        first.event_id,
+    )
+    data = await owner.fetchval("SELECT data::text FROM events WHERE event_id = $1", first.event_id)
+    await owner.close()
+
+    (_, listed) = (await api.get("/timeline", stream="control/x")).json()["events"]
+    assert told in listed["unreadable"] and listed["summary"].startswith("cannot be read")
+    shown = (await api.get(f"/events/{first.event_id}")).json()
+    assert told in shown["unreadable"] and shown["payload_text"] == data
+    assert shown["position"] == listed["position"]
+    chain = (await api.get(f"/chain/{second.event_id}")).json()
+    assert told in chain["causes"][0]["unreadable"] and "unreadable" not in chain["event"]
+    for table in ("/positions", "/orders", "/alerts", "/health"):
+        assert (await api.get(table)).status_code == 200

@@ -50,7 +50,9 @@ async def test_every_workers_snapshot_gives_the_states_and_decisions_of_the_whol
         await trade(day, market)
         settings = day.settings
     await catch_up(store, Worker("outbox", WORKERS["outbox"](settings), store, build_id()))
-    cache = StateCache(SnapshotTable(store.connect_reader, store.connect_writer), b"secret", build_id(), "code")
+    cache = StateCache(
+        SnapshotTable(store.connect_reader, store.connect_writer), b"secret", build_id(), "code"
+    )
     opened_at = await store.read(0, Selection(types=frozenset({"PositionOpened"})))
     for name in WORKERS:
         checkpoint = await store.checkpoint(name)
