@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 
 from domain.event import Recorded, Retention
 from store.archive_format import FOOTER, canonical_bytes, events_of, open_file
+from store.archive_index import Index, open_index
 from store.archived_days import ArchivedDay, ArchiveUnreadable, Question
 from store.envelope import Damaged, Sink, Span
 from store.reading import Decode
@@ -49,6 +50,8 @@ class Archive:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._groups: OrderedDict[tuple[str, int], pa.Table] = OrderedDict()
+        self._indexes: dict[str, Index] = {}
+        """Mapped, one a class and day of two years at most: no memory of ours."""
         self._lock = threading.Lock()
         """Files and held groups are used by one thread at a time: a Parquet reader wants that."""
         self._open = lru_cache(OPEN_FILES_MAX)(self._opened)
@@ -66,10 +69,27 @@ class Archive:
             ArchiveUnreadable: a file is missing or damaged.
         """
         found: list[Recorded] = []
+        if question.by_id is not None:
+            days = await asyncio.to_thread(self._may_know, days, question.by_id)
         for day in days:
             found += await asyncio.to_thread(self._find, day, question, limit, decode)
+            if question.event_id is not None and found:
+                break
         found.sort(key=lambda event: event.position)
         return found[:limit]
+
+    def _may_know(self, days: Sequence[ArchivedDay], by_id: tuple[str, UUID]) -> list[ArchivedDay]:
+        """The days whose index, if there is one, does not rule the id out."""
+        with self._lock:
+            return [day for day in days if self._groups_of(day, by_id) != []]
+
+    def _groups_of(self, day: ArchivedDay, by_id: tuple[str, UUID]) -> list[int] | None:
+        """Row groups in which an id may be; None without an index."""
+        index = self._indexes.get(day.file) or open_index(self.folder / day.file, day.sha256)
+        if index is None:
+            return None
+        self._indexes[day.file] = index
+        return index.groups(*by_id)
 
     def _find(
         self, day: ArchivedDay, question: Question, limit: int | None, decode: Decode
@@ -101,7 +121,10 @@ class Archive:
         if streams == []:
             return
         wanted, columns = _condition(day, question, streams)
-        for group in range(file.num_row_groups):
+        groups: Sequence[int] | None = None
+        if question.by_id is not None:
+            groups = self._groups_of(day, question.by_id)
+        for group in range(file.num_row_groups) if groups is None else groups:
             if not _may_hold(file.metadata.row_group(group), question):
                 continue
             if len(columns) > 1 and (day.file, group) not in self._groups:

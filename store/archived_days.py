@@ -86,6 +86,13 @@ class Question:
     category: str = ""
     shard: Shard | None = None
 
+    @property
+    def by_id(self) -> tuple[str, UUID] | None:
+        """Column and id when one id alone is asked for, which a file's index knows."""
+        if self.event_id is not None:
+            return "event_id", self.event_id
+        return None if self.causation_id is None else ("causation_id", self.causation_id)
+
     def takes(self, stream: str) -> bool:
         """Whether events of a stream can be wanted."""
         return (

@@ -38,7 +38,7 @@ HEAD_SECONDS_MAX = 60.0
 """Only days before that of the head are archived, so an old head must not be believed: the day of
 it may be over by now, and gone."""
 _BETWEEN = f"{DAYS} WHERE last_position > $1 AND first_position <= $2 ORDER BY first_position"
-_ALL = f"{DAYS} ORDER BY first_position DESC"
+_MARKET_DAYS = f"{DAYS} WHERE retention = 'market' ORDER BY first_position DESC"
 
 
 class ArchivedReader(Reader):
@@ -117,12 +117,11 @@ class ArchivedReader(Reader):
         position = await self._pool.fetchval(_POSITION, event_id)
         if position is not None:
             return next(iter(await self._at(position)), None)
-        # Ids of market events went with their day: look through the files, the newest first.
+        # Ids of market events went with their day: the files know, the newest first. Those of desk
+        # events stay.
+        days = [archived_day(row) for row in await self._pool.fetch(_MARKET_DAYS)]
         question = Question(-1, POSITION_MAX, event_id=event_id)
-        for row in await self._pool.fetch(_ALL):
-            for event in await self._find([archived_day(row)], question, 1):
-                return event
-        return None
+        return next(iter(await self._find(days, question, 1)), None)
 
     async def caused_by(self, event_id: UUID) -> list[Recorded]:
         cause = await self.event(event_id)

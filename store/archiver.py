@@ -24,7 +24,8 @@ import pyarrow as pa
 from domain.event import Retention
 from domain.events.log import LogArchived
 from store.archive import ArchivedBytes, file_sha256
-from store.archive_format import ROWS_PER_GROUP, Writer
+from store.archive_format import ROWS_PER_GROUP, Writer, open_file
+from store.archive_index import open_index, write_index
 from store.archived_days import DAYS, ArchivedDay, CannotArchive, Moved, archived_day
 from store.durable import make_folder, remove, sync_file, sync_folder
 from store.envelope import PostgresSource, RowSplitter, Sink, position_of
@@ -75,6 +76,8 @@ class Archiver:
             raise CannotArchive("another archiver must end first")
         try:
             moved = []
+            for row in await self._owner.fetch(DAYS):
+                await self._index(archived_day(row))
             for retention, limit in before.items():
                 for day in await self._days_of(retention, limit):
                     moved.append(await self._move(retention, day))
@@ -100,6 +103,8 @@ class Archiver:
         archived = archived_day(row) if row else None
         if archived is None and await self._has_events(leaf):
             archived = await self._archive(retention, day)
+        if archived is not None:
+            await self._index(archived)
         self._point("day archived")
         await self._drop(leaf, archived)
         count, archive_bytes = (archived.events, archived.bytes) if archived else (0, 0)
@@ -141,6 +146,17 @@ class Archiver:
             _INSERT, retention.value, day, first, last, count, name, found.bytes, found.sha256
         )
         return found
+
+    async def _index(self, day: ArchivedDay) -> None:
+        """Make the index of ids of an archived day, when there is none that fits its file."""
+        path = self._folder / day.file
+        if open_index(path, day.sha256) is not None or not path.exists():
+            return
+        try:
+            file = open_file(path, checksums=True)
+            await asyncio.to_thread(write_index, path, file, day.sha256)
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise CannotArchive(f"the index of {path} cannot be written: {error}") from error
 
     async def _whole_day(self, retention: Retention, day: date) -> list[Head]:
         """The seals of a day, when they reach from its first to its last event."""

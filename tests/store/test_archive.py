@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 
 from domain.event import Retention, derived_id
-from store import archiver
+from store import archive, archiver
 from store import sealer as sealing
 from store.archive_format import canonical_bytes, table_of
 from store.archived_days import ArchiveUnreadable, CannotArchive, Moved
@@ -248,3 +248,52 @@ async def test_a_reader_that_slept_over_its_day_finds_it_in_the_archive(
     monkeypatch.setattr(reader, "_head_seen_at", -1e9)
     found = await desk.store.read(0, Selection(), 50, 50)
     assert [event.position for event in found] == list(range(1, 51))
+
+
+def _spied(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the Parquet files that readers open from now on."""
+    opened: list[str] = []
+    open_it = archive.open_file
+
+    def note(path: Path, *, checksums: bool) -> object:
+        opened.append(path.name)
+        return open_it(path, checksums=checksums)
+
+    monkeypatch.setattr(archive, "open_file", note)
+    return opened
+
+
+async def test_an_archived_id_is_found_by_its_index(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the file that has it is opened, and none for an id that is nowhere."""
+    before = await desk.everything()
+    await desk.archiver().run(desk.all_days())
+    opened = _spied(desk, monkeypatch)
+    assert await desk.store.event(UUID(int=5)) is None and opened == []
+    wanted = [event for event in before if event.type == "UwPriceReceived"]
+    for event in wanted:
+        assert await desk.store.event(event.event_id) == event
+    assert len(opened) == len(set(opened)) == 3
+    for event in wanted:
+        effects = [other for other in before if other.causation_id == event.event_id]
+        assert await desk.store.caused_by(event.event_id) == effects
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut", "of another file"])
+async def test_an_index_that_does_not_fit_is_not_used_and_made_again(
+    desk: Desk, damage: str
+) -> None:
+    before = await desk.everything()
+    await desk.archiver().run(desk.all_days())
+    indexes = sorted(desk.folder.glob("*/*/*.index"))
+    assert len(indexes) == 6
+    whole = [index.read_bytes() for index in indexes]
+    for index, other in zip(indexes, reversed(whole), strict=True):
+        index.unlink()
+        if damage != "missing":
+            index.write_bytes(other if damage == "of another file" else other[:50])
+    for event in before:
+        assert await desk.store.event(event.event_id) == event
+    assert await desk.archiver().run(desk.all_days()) == []
+    assert [index.read_bytes() for index in indexes] == whole
