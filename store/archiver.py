@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from store.appender import Writer as Connection
 
 LOCK_KEY = 7_236_004
+REDELIVERED = timedelta(days=1)
+"""How long after its UTC day a market event may come again. Ids that vendors' facts derive again
+are of one session of New York, which ends in the night after its UTC day."""
 Record = Callable[[LogArchived], Awaitable[object]]
 """Appends the event of an archived day; the same day and bytes twice are one event."""
 
@@ -87,14 +90,15 @@ class Archiver:
             await self._owner.execute("SELECT pg_advisory_unlock($1::bigint)", LOCK_KEY)
 
     async def _days_of(self, retention: Retention, limit: date) -> list[date]:
-        """Days before the limit, and before today, that still have a table."""
+        """Days before the limit, and not so young that a vendor may redeliver them, that still have
+        a table."""
         names = await self._owner.fetch(_LEAVES, f"^events_{retention.value}_[0-9]{{8}}$")
         today = (await self._owner.fetchval("SELECT clock_timestamp()")).astimezone(UTC).date()
         days = [
             datetime.strptime(row["relname"][-8:], "%Y%m%d").replace(tzinfo=UTC).date()
             for row in names
         ]
-        return [day for day in days if day < min(limit, today)]
+        return [day for day in days if day < min(limit, today - REDELIVERED)]
 
     async def _move(self, retention: Retention, day: date) -> Moved:
         leaf = leaf_name(retention.value, day)

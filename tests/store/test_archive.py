@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from domain.event import Retention, derived_id
@@ -21,10 +22,11 @@ from store.archived_days import ArchiveUnreadable, CannotArchive, Moved
 from store.contract import Selection
 from store.envelope import RowSplitter, Span
 from store.partitions import attached
+from store.postgres import PostgresStore
 from store.reading import Head
 from store.shards import Shard
 from tests.store.archived_log import BOUNDS, LAST, Desk, archivable
-from tests.store.sealed_log import mixed, sealer, verify
+from tests.store.sealed_log import Days, mixed, sealer, verify
 
 
 @pytest.fixture
@@ -176,6 +178,24 @@ async def test_today_is_never_archived(desk: Desk) -> None:
     far = dict.fromkeys(Retention, date.max)
     moved: list[Moved] = await desk.archiver().run(far)
     assert max(one.day for one in moved) < datetime.now(UTC).date()
+
+
+async def test_a_day_that_a_vendor_may_redeliver_keeps_its_ids(
+    database_url: str, tmp_path: Path
+) -> None:
+    """Whatever limit is given, yesterday stays, and what comes again is no second event."""
+    owner = await asyncpg.connect(database_url)
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    async with await PostgresStore.open(database_url, application_name="test") as store:
+        await store.append(mixed(1, 40))
+        days = await Days(owner, yesterday - timedelta(days=1)).spread([20, 30])
+        await sealer(store, tmp_path).beat()
+        desk = Desk(store, owner, tmp_path, tmp_path / "archive", days)
+        moved = await desk.archiver().run(dict.fromkeys(Retention, date.max))
+        assert {one.day for one in moved} == {yesterday - timedelta(days=1)}
+        again = await store.append(mixed(22, 1))
+        assert (again.positions, again.repeated) == ((22,), (True,))
+    await owner.close()
 
 
 async def test_days_without_events_leave_no_file(desk: Desk) -> None:
