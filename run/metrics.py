@@ -32,6 +32,12 @@ EVENTS_APPENDED = Counter("striketape_events_appended_total", "Events appended")
 APPEND_WAITS = Counter(
     "striketape_append_waits_total", "Further attempts at an append while the log stood still"
 )
+READ_WAITS = Counter(
+    "striketape_read_waits_total", "Further attempts at a read while Postgres was away"
+)
+READ_WAIT_SECONDS = Counter(
+    "striketape_read_wait_seconds_total", "Seconds for which reads stood before those attempts"
+)
 INPUTS = Counter("striketape_inputs_total", "Inputs consumed", ["worker"])
 EMISSIONS = Counter("striketape_emissions_total", "Events emitted by stages", ["worker"])
 STEP_SECONDS = Histogram(

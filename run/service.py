@@ -57,6 +57,11 @@ def _measure_append(seconds: float, events: int) -> None:
     metrics.EVENTS_APPENDED.inc(events)
 
 
+def _measure_read_wait(seconds: float) -> None:
+    metrics.READ_WAITS.inc()
+    metrics.READ_WAIT_SECONDS.inc(seconds)
+
+
 async def _serve(name: str, settings: Settings, main: Main) -> None:
     from uuid import uuid4
 
@@ -77,6 +82,7 @@ async def _serve(name: str, settings: Settings, main: Main) -> None:
         on_append=_measure_append,
         archive_folder=settings.archive,
         on_wait=lambda _: metrics.APPEND_WAITS.inc(),
+        on_read_wait=_measure_read_wait,
     )
     try:
         run_id = uuid4().hex

@@ -42,6 +42,19 @@ _PASSING_CLASSES = ("08", "40", "53", "55", "57")
 Result = TypeVar("Result")
 
 
+def each_wait(report: OnWait) -> OnWait:
+    """Tells `report` the seconds that each further attempt of a stall adds."""
+    told = 0.0
+
+    def note(stall_seconds: float) -> None:
+        nonlocal told
+        added = stall_seconds - told if stall_seconds >= told else stall_seconds
+        told = stall_seconds
+        report(added)
+
+    return note
+
+
 class Stalled(Exception):
     """Nothing was written, for a reason that may pass: no connection, a lock, a full server."""
 

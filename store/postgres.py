@@ -22,7 +22,7 @@ from store.contract import PAGE_EVENTS_MAX, Appended, Checkpoint, Selection
 from store.envelope import PostgresSource
 from store.errors import NotDurable, StoreUnavailable
 from store.partitions import make_ahead
-from store.patience import LOST, READ_STALL_SECONDS_MAX, OnWait, Patience
+from store.patience import LOST, READ_STALL_SECONDS_MAX, OnWait, Patience, each_wait
 from store.read_only import READ_ONLY, take_reader_role
 from store.reading import Pool, Reader
 from store.rows import prepare, without_repeats
@@ -76,6 +76,7 @@ class PostgresStore:
         connect_writer: Callable[[], Awaitable[Writer]],
         connect_reader: Callable[[], Awaitable[Writer]],
         read_stall_seconds_max: float,
+        on_read_wait: OnWait | None,
     ) -> None:
         self.connect_writer = connect_writer
         """Opens one more connection in the role of the writer; the caller closes it."""
@@ -86,6 +87,7 @@ class PostgresStore:
         self._reader = reader
         self._doorbell = doorbell
         self._read_stall_seconds_max = read_stall_seconds_max
+        self._on_read_wait = on_read_wait
 
     @classmethod
     async def open(
@@ -95,6 +97,7 @@ class PostgresStore:
         application_name: str,
         on_append: OnAppend | None = None,
         on_wait: OnWait | None = None,
+        on_read_wait: OnWait | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         read_stall_seconds_max: float = READ_STALL_SECONDS_MAX,
         archive_folder: Path = ARCHIVE_FOLDER,
@@ -105,7 +108,8 @@ class PostgresStore:
         `read_only` makes and appends nothing, and needs no more than SELECT: for a read replica.
 
         `on_append` gets the real seconds of each committed group and its number of events;
-        `on_wait` the seconds of a stall before each further attempt. A server that is away is
+        `on_wait` the seconds of a stall before each further attempt; `on_read_wait` the seconds
+        that each further attempt at a read adds to its stall. A server that is away is
         waited for, here and by each read, at most `read_stall_seconds_max`.
 
         Raises:
@@ -161,7 +165,14 @@ class PostgresStore:
             await appender.start()
         doorbell = Doorbell(connect_listener, reader)
         return cls(
-            pool, appender, reader, doorbell, connect_writer, connect_reader, read_stall_seconds_max
+            pool,
+            appender,
+            reader,
+            doorbell,
+            connect_writer,
+            connect_reader,
+            read_stall_seconds_max,
+            on_read_wait,
         )
 
     def at_once(self) -> Self:
@@ -230,7 +241,8 @@ class PostgresStore:
     def subscribe(
         self, after: int, selection: Selection = EVERYTHING, page: int = 1_000
     ) -> AsyncIterator[tuple[list[Recorded], int]]:
-        return follow(self._reader, self._doorbell, after, selection, page)
+        on_wait = self._noting_waits()
+        return follow(self._reader, self._doorbell, after, selection, page, on_wait)
 
     async def read_stream(self, stream: str, after_version: int = 0) -> list[Recorded]:
         return await self._patiently(lambda: self._reader.stream(stream, after_version))
@@ -279,8 +291,12 @@ class PostgresStore:
                 raise StoreUnavailable("the store must be open to read, was closed")
             return await read()
 
-        limit = self._read_stall_seconds_max
-        return await Patience(time.monotonic, deed="read", seconds_max=limit).through(attempt)
+        limit, on_wait = self._read_stall_seconds_max, self._noting_waits()
+        patience = Patience(time.monotonic, on_wait, deed="read", seconds_max=limit)
+        return await patience.through(attempt)
+
+    def _noting_waits(self) -> OnWait | None:
+        return None if self._on_read_wait is None else each_wait(self._on_read_wait)
 
 
 async def _connect(dsn: str, application_name: str, settings: dict[str, str]) -> Writer:

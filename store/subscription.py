@@ -20,7 +20,7 @@ from domain.event import Recorded, Retention
 from store.appender import Writer, close_quietly
 from store.cancellation import raise_if_cancelled
 from store.contract import Selection
-from store.patience import LOST, Patience
+from store.patience import LOST, OnWait, Patience
 from store.reading import Head, Reader, retentions
 
 POLL_SECONDS = 0.25
@@ -115,7 +115,12 @@ class Doorbell:
 
 
 async def follow(
-    reader: Reader, doorbell: Doorbell, after: int, selection: Selection, page: int
+    reader: Reader,
+    doorbell: Doorbell,
+    after: int,
+    selection: Selection,
+    page: int,
+    on_wait: OnWait | None = None,
 ) -> AsyncIterator[tuple[list[Recorded], int]]:
     """Pages of selected events for ever, each with the position scanned so far.
 
@@ -128,7 +133,7 @@ async def follow(
     """
     classes = retentions(selection)
     doorbell.open()
-    patience = Patience(time.monotonic, deed="read", seconds_max=inf)
+    patience = Patience(time.monotonic, on_wait, deed="read", seconds_max=inf)
     scanned = after
     up_to = 0
 

@@ -178,3 +178,32 @@ async def test_closing_does_not_wait_long_for_a_log_that_stands_still(
         assert time.monotonic() - began < patience.CLOSING_SECONDS_MAX + 3.0
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert {type(outcome) for outcome in outcomes} == {StoreUnavailable}
+
+
+async def test_reads_that_wait_for_the_server_are_counted_with_their_seconds(
+    database_url: str, waits: Waits
+) -> None:
+    """The database takes no connection until a read has tried three times more."""
+    address, _, name = database_url.rpartition("/")
+    allow = f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS '
+    owner = await asyncpg.connect(f"{address}/postgres")
+    async with await PostgresStore.open(
+        database_url, application_name="waits", on_read_wait=waits.append
+    ) as store:
+        await store.append([halt(1)])
+        assert await store.head() == 1 and waits == []
+        try:
+            await owner.execute(allow + "false")
+            await owner.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name LIKE 'waits%'"
+            )
+            began = time.monotonic()
+            reading = asyncio.create_task(store.head())
+            await waits.reach(3)
+        finally:
+            await owner.execute(allow + "true")
+        async with asyncio.timeout(20):
+            assert await reading == 1
+        assert 0 < sum(waits) <= time.monotonic() - began
+    await owner.close()
