@@ -60,8 +60,9 @@ bench: venv ## measure, one JSON line each, and make docs/performance.md: BENCH=
 	@$(PY) -m benchmarks $(BENCH) $(if $(FULL),--full)
 
 .PHONY: crash
-crash: venv ## kill processes while they trade: SEEDS=20, goes on where it stopped; SEED=7 repeats one
-	@SEED=$(SEED) SEEDS=$(SEEDS) $(PY) -m tests.crash.many_seeds
+crash: venv ## faults by the thousand, in slices: LOG_LIVES=10000 SEEDS=20 SLICE_MINUTES=60; docs/faults.md
+	@SEED="$(SEED)" SEEDS="$(SEEDS)" LOG_SEED="$(LOG_SEED)" LOG_LIVES="$(LOG_LIVES)" \
+	  SLICE_MINUTES="$(SLICE_MINUTES)" $(PY) -m tests.crash.many_seeds
 
 .PHONY: docs
 verify: venv ## is the log what was sealed? exit 1 names the first touched event

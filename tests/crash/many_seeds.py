@@ -1,69 +1,161 @@
-"""`make crash`: many seeds, each a day in which processes die; stops at the first that fails.
+"""`make crash`: thousands of lives of the log under faults, then days in which processes die.
 
-    SEEDS=50 python -m tests.crash.many_seeds    seeds 1 to 50; those that passed are not run again
-    SEED=7 python -m tests.crash.many_seeds      this one again
+    make crash                        10,000 lives of the log, then seeds 1 to 20 of the desk
+    make crash LOG_LIVES=400 SEEDS=2  fewer of both
+    make crash LOG_SEED=archive:37    this life of the log again, with its row up to it
+    make crash SEED=7                 this seed of the desk again
 
-What passed is kept in var/crash by build, so that a run that was stopped goes on.
+Runs at most SLICE_MINUTES (60), then says how far it came; the next one goes on there. What passed
+is kept in var/crash by build. Stops at the first failure with the command that repeats it and exit
+code 1; 2 when its settings make no sense.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from run.build import ROOT, build_id
+from tests.crash.log_life import LIVES_PER_ROW
 
 FOLDER = Path("var/crash")
 DEATHS = "8"
 LIVES_PER_SEED = 20
+AREAS = ("append", "seal", "archive", "migrate")
+LIVES_PER_BLOCK = 10 * LIVES_PER_ROW
+BLOCK_MINUTES_MAX = 10
+SEED_MINUTES_MAX = 20
+LOG = "tests/crash/test_log_survives_faults.py"
 PROCESSES = "tests/crash/test_processes_survive_kills.py"
 LIVES = "tests/crash/test_trader_survives_kills.py"
 
 
-def run(test: str, environment: dict[str, str], output: Path) -> bool:
-    """One test in a process of its own; True when it passed."""
-    with output.open("w") as file:
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", test],
-            cwd=ROOT,
-            env={**os.environ, **environment},
-            stdout=file,
-            stderr=file,
-            check=False,
-        )
-    return done.returncode == 0
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Tests that are run or left out together; `name` is what is remembered of it."""
+
+    name: str
+    runs: tuple[tuple[str, Mapping[str, str]], ...]
+    minutes_max: int
 
 
-def one_seed(seed: int) -> bool:
+def log_block(area: str, first: int, count: int) -> Step:
+    """Lives of one area of the log."""
+    given = {"LOG_SEEDS": f"{area}:{first}:{count}"}
+    return Step(f"{area}:{first}", ((LOG, given),), BLOCK_MINUTES_MAX)
+
+
+def desk_seed(seed: int) -> Step:
     """Lives of the trader in one process, and a day of all processes."""
     first = LIVES_PER_SEED * (seed - 1) + 1
     lives = {"CRASH_SEEDS": str(LIVES_PER_SEED), "CRASH_FIRST_SEED": str(first)}
     day = {"DESK_SEED": str(seed), "DESK_DEATHS": DEATHS}
-    for test, environment in ((LIVES, lives), (PROCESSES, day)):
-        output = FOLDER / f"seed-{seed}-{Path(test).stem}.txt"
-        if not run(test, environment, output):
-            print(f"seed {seed} failed, see {output}; again: make crash SEED={seed}", flush=True)
+    return Step(str(seed), ((LIVES, lives), (PROCESSES, day)), SEED_MINUTES_MAX)
+
+
+def passes(step: Step) -> bool:
+    """Run a step, each test in a process of its own, and tell how to repeat a failure."""
+    for test, environment in step.runs:
+        output = FOLDER / f"seed-{step.name.replace(':', '-')}-{Path(test).stem}.txt"
+        if not _passes(test, environment, output, step.minutes_max * 60):
+            told = [text for text in output.read_text().splitlines() if "again: make crash" in text]
+            again = told[-1].partition("again: ")[2] if told else f"make crash SEED={step.name}"
+            print(f"{step.name} failed, see {output}; again: {again}", flush=True)
             return False
-    print(f"seed {seed} passed", flush=True)
+        output.unlink()
     return True
 
 
-def main() -> int:
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    if os.environ.get("SEED"):
-        return 0 if one_seed(int(os.environ["SEED"])) else 1
-    passed = FOLDER / f"passed-{build_id()}.txt"
-    known = set(passed.read_text().split()) if passed.exists() else set()
-    for seed in range(1, int(os.environ.get("SEEDS") or "20") + 1):
-        if str(seed) in known:
+def _passes(test: str, environment: Mapping[str, str], output: Path, seconds_max: int) -> bool:
+    with output.open("w") as file:
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "pytest", test],
+                cwd=ROOT,
+                env={**os.environ, **environment},
+                stdout=file,
+                stderr=file,
+                check=False,
+                timeout=seconds_max,
+            )
+        except subprocess.TimeoutExpired:
+            file.write(f"\nmust end in {seconds_max} s, did not\n")
+            return False
+    return done.returncode == 0
+
+
+class Progress:
+    """What has passed with this build and its migrations."""
+
+    def __init__(self) -> None:
+        sql = b"".join(path.read_bytes() for path in sorted((ROOT / "sql").glob("*.sql")))
+        version = f"{build_id()}-{hashlib.sha256(sql).hexdigest()[:6]}"
+        self._path = FOLDER / f"passed-{version}.txt"
+        self.names = set(self._path.read_text().split()) if self._path.exists() else set()
+
+    def add(self, step: Step) -> None:
+        with self._path.open("a") as file:
+            file.write(f"{step.name}\n")
+        self.names.add(step.name)
+
+
+def run(steps: list[Step], slice_minutes: int, say: Callable[[str], None]) -> int:
+    """Run what has not passed yet as long as the slice allows; the exit code."""
+    progress = Progress()
+    began = time.monotonic()
+    for step in steps:
+        if step.name in progress.names:
             continue
-        if not one_seed(seed):
+        passed = sum(one.name in progress.names for one in steps)
+        if time.monotonic() - began > 60 * (slice_minutes - step.minutes_max):
+            say(f"the slice is over: {passed} of {len(steps)} passed; make crash goes on")
+            return 0
+        if not passes(step):
             return 1
-        with passed.open("a") as file:
-            file.write(f"{seed}\n")
+        progress.add(step)
+        say(f"{step.name} passed: {passed + 1} of {len(steps)}, {_minutes_since(began)}")
+    say(f"all {len(steps)} passed")
     return 0
+
+
+def _minutes_since(began: float) -> str:
+    return f"{(time.monotonic() - began) / 60:.1f} min"
+
+
+def wanted_steps(log_lives: int, seeds: int) -> list[Step]:
+    """Blocks of all areas by turns, then the seeds of the desk."""
+    of_each = -(-log_lives // len(AREAS))
+    blocks = [
+        log_block(area, first, min(LIVES_PER_BLOCK, of_each - first))
+        for first in range(0, of_each, LIVES_PER_BLOCK)
+        for area in AREAS
+    ]
+    return [*blocks, *(desk_seed(seed) for seed in range(1, seeds + 1))]
+
+
+def main(given: Mapping[str, str] = os.environ) -> int:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    if given.get("SEED"):
+        return 0 if passes(desk_seed(int(given["SEED"]))) else 1
+    if given.get("LOG_SEED"):
+        area, _, seed = given["LOG_SEED"].partition(":")
+        if area not in AREAS or not seed.isdigit():
+            print(f"LOG_SEED must be one of {', '.join(AREAS)}, a colon and a number")
+            return 2
+        first = int(seed) - int(seed) % LIVES_PER_ROW
+        return 0 if passes(log_block(area, first, int(seed) - first + 1)) else 1
+    slice_minutes = int(given.get("SLICE_MINUTES") or 60)
+    if slice_minutes <= SEED_MINUTES_MAX:
+        print(f"SLICE_MINUTES must be more than {SEED_MINUTES_MAX}, was {slice_minutes}")
+        return 2
+    steps = wanted_steps(int(given.get("LOG_LIVES") or 10_000), int(given.get("SEEDS") or 20))
+    return run(steps, slice_minutes, lambda text: print(text, flush=True))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The trader killed anywhere between a decision and its confirmed fill: the ledgers agree.
 
-CRASH_SEED=n repeats one seed; CRASH_SEEDS=n changes how many are run.
+CRASH_SEED=n repeats one seed; CRASH_SEEDS=n changes how many are run, from CRASH_FIRST_SEED on.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from store.postgres import PostgresStore
 from tests.crash.crash_run import AIMS, run_life
 
 SEEDS = int(os.environ.get("CRASH_SEEDS", "30"))
+FIRST_SEED = int(os.environ.get("CRASH_FIRST_SEED", "1"))
 AT_ONCE = 4
 """Lives share nothing but the database server: one computes while another waits for it."""
 
 
 def _seeds() -> list[int]:
     given = os.environ.get("CRASH_SEED")
-    return [int(given)] if given else list(range(1, SEEDS + 1))
+    return [int(given)] if given else list(range(FIRST_SEED, FIRST_SEED + SEEDS))
 
 
 async def _live(connection: psycopg.Connection[Any], template: str, seed: int) -> list[str]:
