@@ -62,6 +62,7 @@ class Call:
     events: list[Proposed]
     checkpoint: Checkpoint | None
     acknowledged: tuple[int, ...] = ()
+    tried_before_death: bool = False
 
 
 @dataclass
@@ -141,7 +142,7 @@ class AppendRow:
         try:
             done = await self.store.append(call.events, call.checkpoint)
         except CheckpointConflict:
-            assert call.checkpoint is not None
+            assert call.tried_before_death and call.checkpoint is not None
             assert await self.store.checkpoint(call.checkpoint.consumer) == call.checkpoint.position
             done = await self.store.append(call.events)
             assert all(done.repeated), "a checkpoint moved without its events"

@@ -11,11 +11,11 @@ import shutil
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
@@ -39,7 +39,7 @@ from run.keeper import Keeper
 from run.service import Process
 from run.worker import Recorder, Worker
 from store.contract import Selection
-from store.errors import StoreUnavailable
+from store.errors import OutcomeUnknown, StoreUnavailable
 from store.migrate import migrate
 from store.postgres import PostgresStore
 from tests.store.propose import halt
@@ -50,6 +50,8 @@ HALTS = Selection(types=frozenset({"HaltRequested"}))
 PASSWORD = "correct horse battery"
 WAIT_SECONDS_MAX = 60.0
 PROMPT_SECONDS_MAX = 3.0
+PRODUCERS = 64
+EVENTS_PER_PRODUCER = 40
 
 
 @pytest.fixture(scope="module")
@@ -68,17 +70,18 @@ def database_url(server: EmbeddedPostgres) -> str:
     return server.dsn()
 
 
+def crash(server: EmbeddedPostgres) -> None:
+    """All processes of the server end at once, nothing is put in order."""
+    assert server.process is not None
+    server.process.send_signal(signal.SIGQUIT)
+    server.process.wait()
+    server.stop()
+
+
 @asynccontextmanager
 async def away(server: EmbeddedPostgres) -> AsyncIterator[None]:
     """The whole server crashes, and comes back at the end."""
-
-    def crash() -> None:
-        assert server.process is not None
-        server.process.send_signal(signal.SIGQUIT)
-        server.process.wait()
-        server.stop()
-
-    await asyncio.to_thread(crash)
+    await asyncio.to_thread(crash, server)
     try:
         yield
     finally:
@@ -263,6 +266,41 @@ async def test_a_page_is_told_at_once_with_the_remedy(
         assert (await client.get("/api/v1/alerts")).status_code == 200
     await redis.aclose()
     await pool.close()
+
+
+async def test_a_burst_of_64_producers_survives_restarts_of_the_server(
+    server: EmbeddedPostgres, store: PostgresStore
+) -> None:
+    """The server crashes twice and restarts in order once while all of them append: what was
+    acknowledged is where it was said to be, everything is there once."""
+    told: dict[UUID, int] = {}
+    given: list[UUID] = []
+    before = await store.head()
+
+    async def produce(number: int) -> None:
+        for version in range(1, EVENTS_PER_PRODUCER + 1):
+            event = halt(version, f"burst/{number}", expected_version=version)
+            given.append(event.event_id)
+            while event.event_id not in told:
+                # A restart on a busy machine may outlast what a writer waits: it tries again.
+                with suppress(StoreUnavailable, OutcomeUnknown):
+                    [position] = (await store.append([event])).positions
+                    told[event.event_id] = position
+
+    async with asyncio.TaskGroup() as tasks:
+        producers = [tasks.create_task(produce(number)) for number in range(PRODUCERS)]
+        for number, how in enumerate((crash, crash, EmbeddedPostgres.stop), start=1):
+            enough = number * PRODUCERS * EVENTS_PER_PRODUCER // 4
+            await until(lambda enough=enough: len(told) >= enough)  # type: ignore[misc]
+            assert not any(producer.done() for producer in producers)
+            await asyncio.to_thread(how, server)
+            await asyncio.to_thread(server.start)
+    events = await store.read(before)
+    assert [event.position for event in events] == [before + n + 1 for n in range(len(events))]
+    burst = [event for event in events if event.stream.startswith("burst/")]
+    assert len(burst) == len(told) == PRODUCERS * EVENTS_PER_PRODUCER
+    assert {event.event_id: event.position for event in burst} == told
+    assert sorted(told) == sorted(given)
 
 
 class AnswerLost(PostgresTarget):
