@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 import asyncpg
@@ -51,15 +51,40 @@ class TargetDamaged(Exception):
 
 
 class PoisonEvent(Exception):
-    """A projection cannot project an event, or this build cannot read it. `position` says which."""
+    """A projection cannot project an event, or this build cannot read it."""
 
-    def __init__(self, position: int, what: str, error: Exception) -> None:
-        super().__init__(f"event {position} {what}: {type(error).__name__}: {error}")
-        self.position = position
+    def __init__(self, source: Recorded | UnreadableEvent, error: Exception) -> None:
+        super().__init__(f"event {source.position} {source.type}: {type(error).__name__}: {error}")
+        self.source = source
+        self.error = error
 
 
-OnStopped = Callable[[str, PoisonEvent], Awaitable[None]]
-"""Gets the name of a projection that stands and what it stands before."""
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the log says of the events that one projection could not project.
+
+    `skipped` are those that the operator lets it pass over; it still stands before `before`, as
+    the WorkerStopped at `stop` says. Stops up to `settled` were passed over or projected after all.
+    """
+
+    skipped: frozenset[int] = frozenset()
+    before: int | None = None
+    stop: int = 0
+    settled: int = 0
+
+
+class Stops(Protocol):
+    """Where a projection says that it stands, and learns what was decided (run/)."""
+
+    async def standing(self, name: str) -> Standing: ...
+
+    async def stand(self, name: str, poison: PoisonEvent) -> None:
+        """Say that it stands; returns when the operator has decided about this event."""
+        ...
+
+    async def passed(self, name: str, standing: Standing) -> bool:
+        """Say that it projected the event after all; False when that was passed over meanwhile."""
+        ...
 
 
 def _never(_: Recorded) -> bool:
@@ -133,28 +158,30 @@ class Projector(Generic[Effect]):
         projection: Projection[Effect],
         target: Target[Effect],
         on_applied: OnApplied | None = None,
-        on_stopped: OnStopped | None = None,
+        stops: Stops | None = None,
     ) -> None:
         self.projection = projection
         self.position = 0
         self.stopped_at: int | None = None
-        """The event before which it stands until the process starts anew; None while it follows."""
+        """The event before which it stands until the operator decides; None while it follows."""
         self.rebuilds = 0
         self._store = store
         self._target = target
         self._on_applied = on_applied
-        self._on_stopped = on_stopped
+        self._stops = stops
+        self._standing = Standing()
         self._log = structlog.get_logger(projection.name)
 
     async def run(self) -> None:
         """Follow the log until cancelled; waits for a lost Redis or Postgres to come back.
 
-        Before an event that it cannot project it stands and says so: a restart by itself would meet
-        the event again, and the other projections go on. What a lost connection left unknown is
-        settled by asking the target where it stands: it moves its position by compare and set, so
-        nothing is applied twice.
+        Before an event that it cannot project it stands and says so until the operator decides: a
+        restart by itself would meet the event again, and the other projections go on. What a lost
+        connection left unknown is settled by asking the target where it stands: it moves its
+        position by compare and set, so nothing is applied twice.
 
         Raises:
+            PoisonEvent: it stands, and nobody was given who could be asked.
             StoreUnavailable: a rebuild could not read the log.
         """
         delay = _RETRY_SECONDS_MIN
@@ -171,7 +198,7 @@ class Projector(Generic[Effect]):
             except PoisonEvent as error:
                 await self._stand(error)
             except UnreadableEvent as error:
-                await self._stand(PoisonEvent(error.position, error.type, error))
+                await self._stand(PoisonEvent(error, error))
             except TargetDamaged as error:
                 if damaged:
                     raise
@@ -190,7 +217,11 @@ class Projector(Generic[Effect]):
         _heed_cancellation()
         self.position = state.position
         applied_at = time.monotonic()
-        pages = self._store.subscribe(state.position, self.projection.selection)
+        selection = await self._selection()
+        if not await self._is_past_its_stop():
+            await self.rebuild()
+            return
+        pages = self._store.subscribe(state.position, selection)
         async with aclosing(pages) as following:  # type: ignore[type-var]
             async for events, scanned in following:
                 if any(self._wants_rebuild(event, state) for event in events):
@@ -206,6 +237,9 @@ class Projector(Generic[Effect]):
                     return
                 state = moved
                 self.position = scanned
+                if not await self._is_past_its_stop():
+                    await self.rebuild()
+                    return
                 applied_at = time.monotonic()
                 if events and self._on_applied is not None:
                     self._on_applied(events, applied_at - began)
@@ -215,12 +249,11 @@ class Projector(Generic[Effect]):
         self._log.info("rebuild begins", projection=self.projection.name)
         window = self.projection.window_events
         start = max(0, await self._store.head() - window) if window else 0
+        selection = await self._selection()
         beside = self._target.beside()
         state = await beside.begin(self.projection.version, start)
         while (head := await self._store.head()) > state.position:
-            page = await self._store.read(
-                state.position, self.projection.selection, REBUILD_PAGE, head
-            )
+            page = await self._store.read(state.position, selection, REBUILD_PAGE, head)
             scanned = page[-1].position if len(page) == REBUILD_PAGE else head
             moved = await beside.apply(self._effects(page), state, scanned)
             _heed_cancellation()
@@ -233,15 +266,31 @@ class Projector(Generic[Effect]):
         self.rebuilds += 1
         self.position = state.position
         self._log.info("rebuilt", projection=self.projection.name, position=state.position)
-        return state
+        return state if await self._is_past_its_stop() else await self.rebuild()
+
+    async def _selection(self) -> Selection:
+        """What it reads: without what the operator lets it pass over, here and in any rebuild."""
+        if self._stops is not None:
+            self._standing = await self._stops.standing(self.projection.name)
+        return replace(self.projection.selection, without=self._standing.skipped)
+
+    async def _is_past_its_stop(self) -> bool:
+        """Settle a stop whose event is in the view now. False when the operator decided to pass
+        over it before this was said: the view then has too much."""
+        standing = self._standing
+        if self._stops is None or standing.before is None or self.position < standing.before:
+            return True
+        self._standing = replace(standing, before=None)
+        return await self._stops.passed(self.projection.name, standing)
 
     async def _stand(self, poison: PoisonEvent) -> None:
-        """Wait for the end of the process; the target stays as it is."""
-        self.stopped_at = poison.position
+        """Wait for the operator's decision; the target stays as it is."""
+        self.stopped_at = poison.source.position
         self._log.error("projection stands", projection=self.projection.name, error=str(poison))
-        if self._on_stopped is not None:
-            await self._on_stopped(self.projection.name, poison)
-        await asyncio.Event().wait()
+        if self._stops is None:
+            raise poison
+        await self._stops.stand(self.projection.name, poison)
+        self.stopped_at = None
 
     def _effects(self, events: Sequence[Recorded]) -> list[Effect]:
         found: list[Effect] = []
@@ -249,7 +298,7 @@ class Projector(Generic[Effect]):
             try:
                 found.extend(self.projection.effects(event))
             except Exception as error:
-                raise PoisonEvent(event.position, event.type, error) from error
+                raise PoisonEvent(event, error) from error
         return found
 
     def _wants_rebuild(self, event: Recorded, state: TargetState) -> bool:

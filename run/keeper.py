@@ -20,6 +20,7 @@ from store.contract import Selection
 from store.partitions import make_partitions_ahead
 
 NAME = "keeper"
+PROJECTOR = "projector"
 ROUND_SECONDS = 5.0
 PARTITIONS_EVERY = timedelta(hours=1)
 SILENT_AFTER = timedelta(seconds=15)
@@ -88,7 +89,7 @@ class Keeper:
         self._stopped[beat.process] = now
         place = int(beat.figures.get("stopped_at", 0))
         text = f"{beat.process} still stands before input {place}"
-        if beat.process in WORKERS:
+        if beat.process in WORKERS or beat.process == PROJECTOR:
             text += ": decide with python -m run.worker_control"
         await self.alert("critical", "WORKER_STOPPED", text, now.isoformat())
 

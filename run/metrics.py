@@ -48,7 +48,9 @@ LAG_SECONDS = Gauge(
 )
 POSITION = Gauge("striketape_position", "Consumed position", ["worker"])
 STOPPED_AT = Gauge(
-    "striketape_worker_stopped_at", "Input before which a worker stands, 0 for none", ["worker"]
+    "striketape_worker_stopped_at",
+    "Input before which a worker or projection stands, 0 for none",
+    ["worker"],
 )
 FEED_MESSAGES = Counter("striketape_feed_messages_total", "Messages received", ["feed"])
 FEED_REJECTED = Counter("striketape_feed_rejected_total", "Messages not readable", ["feed"])

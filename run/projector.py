@@ -15,31 +15,31 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from domain.event import derived_id
-from domain.events.controls import AlertRaised
 from domain.events.system import ProcessHeartbeat
 from projections import audit, hot, streams
 from projections.postgres_target import PostgresTarget
 from projections.projector import (
-    OnStopped,
     PoisonEvent,
     Projection,
     Projector,
     RebuildLost,
+    Stops,
     Target,
 )
 from projections.redis_target import RedisTarget
 from run import projection_metrics as metrics
+from run.build import build_id
 from run.command_line import command_line
 from run.config import Settings, SettingsError, load_settings
 from run.projection_lag import LagWindow
+from run.projection_stops import ProjectionStops
 from run.service import Process, serve
-from run.worker import Recorder
 from store.contract import EventStore
 from store.errors import StoreError
 from store.postgres import PostgresStore
@@ -50,7 +50,6 @@ _EXAMPLES = """
   python -m run.projector rebuild --name hot
 """
 HEARTBEAT_SECONDS = 2.0
-ALERT_LENGTH_MAX = 2_000
 REDIS_LOOK_SECONDS_MAX = 1.0
 REDIS_SECONDS_MAX = 30.0
 """A page of thousands of commands is one call, and the first look at a large stream too."""
@@ -63,12 +62,12 @@ class Running:
     redis: Redis
     lags: list[LagWindow] = field(default_factory=list)
     projectors: list[Projector[Any]] = field(default_factory=list)
-    on_stopped: OnStopped | None = None
+    stops: Stops | None = None
 
     def add(self, store: EventStore, projection: Projection[Any], target: Target[Any]) -> None:
         lag = LagWindow(projection.name)
         self.lags.append(lag)
-        self.projectors.append(Projector(store, projection, target, lag.applied, self.on_stopped))
+        self.projectors.append(Projector(store, projection, target, lag.applied, self.stops))
 
     @property
     def stopped_at(self) -> int | None:
@@ -79,14 +78,14 @@ class Running:
 
 @asynccontextmanager
 async def projectors(
-    store: EventStore, database_url: str, redis_url: str, on_stopped: OnStopped | None = None
+    store: EventStore, database_url: str, redis_url: str, stops: Stops
 ) -> AsyncIterator[Running]:
     """Opens what the projectors write to; closes it at the end."""
     redis = Redis.from_url(
         redis_url, decode_responses=True, socket_timeout=REDIS_SECONDS_MAX, socket_keepalive=True
     )
     tables = PostgresTarget(database_url)
-    running = Running(redis, on_stopped=on_stopped)
+    running = Running(redis, stops=stops)
     running.add(store, hot.PROJECTION, RedisTarget(redis, hot.PREFIX))
     running.add(store, streams.MARKET, RedisTarget(redis, streams.MARKET_PREFIX))
     running.add(store, streams.DESK, RedisTarget(redis, streams.DESK_PREFIX))
@@ -129,20 +128,6 @@ async def figures(running: Running, head: int) -> dict[str, float]:
     return found | ({"lag_seconds": max(worst)} if worst else {})
 
 
-def alerting(recorder: Recorder) -> OnStopped:
-    """Raises an alert when a projection stands, once for each run that meets the event."""
-
-    async def alert(name: str, poison: PoisonEvent) -> None:
-        identity = derived_id("alert", recorder.run_id, name, poison.position)
-        text = f"{name} stands before {poison}"[:ALERT_LENGTH_MAX]
-        body = AlertRaised(
-            alert_id=str(identity), severity="critical", code="PROJECTION_STOPPED", text=text
-        )
-        await recorder.record(f"alerts/{NAME}", body, event_id=identity)
-
-    return alert
-
-
 async def _beat(process: Process, running: Running) -> None:
     while True:
         head = await process.store.head()
@@ -160,10 +145,9 @@ async def _beat(process: Process, running: Running) -> None:
 async def main(process: Process) -> None:
     """Follow the log with every projection until cancelled."""
     settings = process.settings
+    stops = ProjectionStops(process.store, process.build, process.run_id)
     async with (
-        projectors(
-            process.store, settings.database_url, settings.redis_url, alerting(process.recorder)
-        ) as running,
+        projectors(process.store, settings.database_url, settings.redis_url, stops) as running,
         asyncio.TaskGroup() as tasks,
     ):
         for projector in running.projectors:
@@ -180,7 +164,12 @@ async def rebuild(settings: Settings, name: str) -> list[dict[str, object]]:
             application_name=f"{NAME} rebuild",
             archive_folder=settings.archive,
         ) as store,
-        projectors(store, settings.database_url, settings.redis_url) as known,
+        projectors(
+            store,
+            settings.database_url,
+            settings.redis_url,
+            ProjectionStops(store, build_id(), uuid4().hex),
+        ) as known,
     ):
         for projector in known.projectors:
             full_name = projector.projection.name

@@ -1,8 +1,9 @@
 """A worker that cannot take an input stands before it, says so, and waits for the operator.
 
-Called by run/worker.py. A restart would meet the same input again, so the process stays up and
-beats as "stopped"; `python -m run.worker_control` ends the wait, and the process with it, so that
-its supervisor starts it anew on a log that says what was decided.
+Called by run/worker.py, and in parts by run/projection_stops.py. A restart would meet the same
+input again, so the process stays up and beats as "stopped"; `python -m run.worker_control` ends the
+wait, and the process of a worker with it, so that its supervisor starts it anew on a log that says
+what was decided.
 """
 
 from __future__ import annotations
@@ -66,15 +67,15 @@ async def stand(
     """
     async with asyncio.TaskGroup() as tasks:
         beating = tasks.create_task(beats, name=f"{recorder.worker}.stopped")
-        said_at = await _say(recorder, poison)
+        said_at = await say(recorder, poison)
         if on_stopped is not None:
             on_stopped(poison)
-        decided = await _decision(recorder, poison, said_at)
+        decided = await decision(recorder, poison, said_at)
         beating.cancel()
     raise StartAgain(f"{recorder.worker}: {decided} of input {poison.position}")
 
 
-async def _say(recorder: Recorder, poison: PoisonInput) -> int:
+async def say(recorder: Recorder, poison: PoisonInput) -> int:
     """Put the stop and its alert on the log together; the position of the stop."""
     stopped = recorder.propose(
         f"worker/{recorder.worker}",
@@ -107,7 +108,7 @@ async def _say(recorder: Recorder, poison: PoisonInput) -> int:
     return appended.positions[0]
 
 
-async def _decision(recorder: Recorder, poison: PoisonInput, after: int) -> str:
+async def decision(recorder: Recorder, poison: PoisonInput, after: int) -> str:
     """What the operator decided about this stop: retry or skip."""
     async for events, _ in recorder.store.subscribe(after, Selection(types=_COMMANDS)):
         for event in events:

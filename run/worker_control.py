@@ -1,12 +1,13 @@
-"""Decide about a worker that stands before an input it cannot take.
+"""Decide about a worker or a projection that stands before an input it cannot take.
 
     python -m run.worker_control status
     python -m run.worker_control retry trader --reason "build with the fix is out"
     python -m run.worker_control skip signals 48113 --reason "frame of a test channel"
 
 `retry` lets the worker try its input again; `skip` lets it pass over that one input for good. Both
-are recorded, and the worker's process then starts anew. Recovery and verify-decisions leave out
-what was skipped. Exit codes: 0 done, 1 refused with the reason, 2 the log cannot be asked.
+are recorded, and the worker's process then starts anew; a projection goes on by itself. Recovery,
+verify-decisions and rebuilds leave out what was skipped. Exit codes: 0 done, 1 refused with the
+reason, 2 the log cannot be asked.
 """
 
 from __future__ import annotations
@@ -24,12 +25,15 @@ from domain.event import Body
 from domain.events.system import InputSkipped, WorkerRetryRequested, WorkerStopped
 from run.build import build_id
 from run.config import SettingsError, load_settings
+from run.projection_stops import newest_stop, projection_standing
 from run.stopped import control_stream
 from run.worker import Recorder, load_skips
-from run.workers import WORKERS
+from run.workers import PROJECTIONS, WORKERS
 from store.contract import Checkpoint, EventStore
 from store.errors import CheckpointConflict, StoreError
 from store.postgres import PostgresStore
+
+NAMES = (*WORKERS, *PROJECTIONS)
 
 
 class Refused(Exception):
@@ -41,7 +45,8 @@ class WorkerPlace:
     """Where a worker is: its checkpoint and, when it stands, the input it cannot take."""
 
     worker: str
-    checkpoint: int
+    checkpoint: int | None
+    """None for a projection, which keeps its position beside its views."""
     stopped_at: int | None
     input_type: str = ""
     error: str = ""
@@ -54,8 +59,10 @@ async def place(store: EventStore, worker: str) -> WorkerPlace:
     Raises:
         Refused: there is no such worker.
     """
+    if worker in PROJECTIONS:
+        return await _projection_place(store, worker)
     if worker not in WORKERS:
-        raise Refused(f"worker must be one of {', '.join(WORKERS)}, was {worker!r}")
+        raise Refused(f"worker must be one of {', '.join(NAMES)}, was {worker!r}")
     checkpoint = await store.checkpoint(worker)
     newest: WorkerStopped | None = None
     for event in await store.read_stream(f"worker/{worker}"):
@@ -74,6 +81,16 @@ async def place(store: EventStore, worker: str) -> WorkerPlace:
     )
 
 
+async def _projection_place(store: EventStore, name: str) -> WorkerPlace:
+    standing = await projection_standing(store, name)
+    newest = await newest_stop(store, name)
+    if standing.before is None or newest is None or standing.before in standing.skipped:
+        return WorkerPlace(name, None, None)
+    body = newest[1]
+    error = f"{body.error}: {body.detail}"
+    return WorkerPlace(name, None, body.position, body.input_type, error)
+
+
 async def stopped_place(store: EventStore, worker: str) -> tuple[WorkerPlace, int]:
     """Where a worker stands, and the input it stands before.
 
@@ -82,7 +99,7 @@ async def stopped_place(store: EventStore, worker: str) -> tuple[WorkerPlace, in
     """
     found = await place(store, worker)
     if found.stopped_at is None:
-        raise Refused(f"{worker} is not stopped; it has consumed up to {found.checkpoint}")
+        raise Refused(f"{worker} is not stopped{_consumed(found)}")
     return found, found.stopped_at
 
 
@@ -105,7 +122,7 @@ async def skip(recorder: Recorder, worker: str, position: int, who: str, why: st
         Refused: it is not stopped, or stands elsewhere, or has consumed that input, or passed
             over it already.
     """
-    if worker in WORKERS and position in await load_skips(recorder.store, worker):
+    if worker in NAMES and position in await load_skips(recorder.store, worker):
         raise Refused(f"input {position} is skipped by {worker} already")
     found, stopped_at = await stopped_place(recorder.store, worker)
     if position != stopped_at:
@@ -117,8 +134,12 @@ async def skip(recorder: Recorder, worker: str, position: int, who: str, why: st
         )
     body: Body = InputSkipped(worker=worker, position=position, who=who, why=why)
     proposed = recorder.propose(control_stream(worker), body)
+    checkpoint = Checkpoint(worker, position - 1, position)
+    if worker in PROJECTIONS:
+        standing = await projection_standing(recorder.store, worker)
+        checkpoint = Checkpoint(worker, standing.settled, standing.stop)
     try:
-        await recorder.store.append([proposed], Checkpoint(worker, position - 1, position))
+        await recorder.store.append([proposed], checkpoint)
     except CheckpointConflict as error:
         raise Refused(
             f"{worker} does not stand right before input {position} any more: {error}"
@@ -138,7 +159,7 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(required=True, dest="command", metavar="COMMAND")
     commands.add_parser("status", parents=[common], help="where every worker is")
     deciding = argparse.ArgumentParser(add_help=False, parents=[common])
-    deciding.add_argument("worker", metavar="WORKER", help=", ".join(WORKERS))
+    deciding.add_argument("worker", metavar="WORKER", help=", ".join(NAMES))
     deciding.add_argument("--who", default="", help="who decides; default: the operator's name")
     again = commands.add_parser(
         "retry",
@@ -161,7 +182,7 @@ def parser() -> argparse.ArgumentParser:
 async def carry_out(store: EventStore, given: argparse.Namespace, who: str) -> list[WorkerPlace]:
     """Do what was commanded; the places of the workers that it is about, as they were before."""
     if given.command == "status":
-        return [await place(store, worker) for worker in WORKERS]
+        return [await place(store, worker) for worker in NAMES]
     recorder = Recorder(store, "worker_control", build_id(), uuid4().hex)
     if given.command == "retry":
         return [await retry(recorder, given.worker, given.who or who, given.reason)]
@@ -181,12 +202,17 @@ async def _answer(given: argparse.Namespace) -> list[WorkerPlace]:
 
 def _text(command: str, found: WorkerPlace) -> str:
     if found.stopped_at is None:
-        return f"{found.worker}: not stopped, consumed up to {found.checkpoint}"
+        return f"{found.worker}: not stopped{_consumed(found)}"
     what = f"input {found.stopped_at} {found.input_type}"
     if command == "status":
         again = " (in recovery)" if found.in_recovery else ""
         return f"{found.worker}: stopped before {what}{again}: {found.error}"
-    return f"{found.worker}: {command} of {what} is recorded; its process starts anew"
+    then = "it goes on" if found.worker in PROJECTIONS else "its process starts anew"
+    return f"{found.worker}: {command} of {what} is recorded; {then}"
+
+
+def _consumed(found: WorkerPlace) -> str:
+    return "" if found.checkpoint is None else f", consumed up to {found.checkpoint}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

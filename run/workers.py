@@ -51,3 +51,6 @@ WORKERS: Mapping[str, Callable[[Settings], Sequence[Stage[Any]]]] = {
     "trader": trader_stages,
     "outbox": outbox_stages,
 }
+
+PROJECTIONS = ("hot", "streams.market", "streams.desk", "audit")
+"""Names of the projections of run/projector.py, for who must not import them to name them."""

@@ -94,7 +94,8 @@ class ProcessHeartbeat(MarketEvent, frozen=True):
 
 
 class WorkerStopped(DeskEvent):
-    """A worker cannot take an input and stands before it until the operator decides.
+    """A worker, or a projection, cannot take an input and stands before it until the operator
+    decides.
 
     Stream `worker/<name>`. All inputs before it are consumed and committed. Each run that meets
     the input and fails writes one.
@@ -114,7 +115,8 @@ class WorkerStopped(DeskEvent):
 
 
 class WorkerRetryRequested(DeskEvent):
-    """The operator wants a stopped worker to try its input again. Stream `stops/<worker>`."""
+    """The operator wants a stopped worker or projection to try its input again. Stream
+    `stops/<name>`."""
 
     worker: str
     position: int
@@ -123,10 +125,12 @@ class WorkerRetryRequested(DeskEvent):
 
 
 class InputSkipped(DeskEvent):
-    """The operator lets a worker pass over one poison input. Stream `stops/<worker>`.
+    """The operator lets a worker or a projection pass over one poison input. Stream
+    `stops/<name>`.
 
     Written together with the worker's checkpoint, moved from right before the input to it: a
-    worker that took the input after all cannot be told to have passed over it.
+    worker that took the input after all cannot be told to have passed over it. The checkpoint of a
+    projection on the log is its last settled stop.
     """
 
     worker: str

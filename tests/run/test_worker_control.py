@@ -53,6 +53,7 @@ async def test_status_says_who_stands_where_and_why(
     assert code == 0
     assert "signals: stopped before input 3 HaltRequested: ZeroDivisionError: division" in text
     assert "trader: not stopped, consumed up to 0" in text
+    assert "audit: not stopped\n" in text
     code, text, _ = await call(capsys, "status", "--json")
     answer = json.loads(text)
     by_name = {row["worker"]: row for row in answer["workers"]}
@@ -82,9 +83,13 @@ async def test_skip_is_recorded_with_the_checkpoint_and_refused_the_second_time(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("retry", "nobody"), "worker must be one of signals, trader, outbox, was 'nobody'"),
+        (
+            ("retry", "nobody"),
+            "worker must be one of signals, trader, outbox, hot, streams.market, ",
+        ),
         (("skip", "nobody", "3", "--reason", "r"), "worker must be one of signals"),
-        (("retry", "trader"), "trader is not stopped; it has consumed up to 0"),
+        (("retry", "trader"), "trader is not stopped, consumed up to 0"),
+        (("retry", "hot"), "hot is not stopped"),
         (("skip", "signals", "2", "--reason", "r"), "stands before input 3, was asked to skip 2"),
     ],
 )
