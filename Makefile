@@ -64,6 +64,10 @@ crash: venv ## faults by the thousand, in slices: LOG_LIVES=10000 SEEDS=20 SLICE
 	@SEED="$(SEED)" SEEDS="$(SEEDS)" LOG_SEED="$(LOG_SEED)" LOG_LIVES="$(LOG_LIVES)" \
 	  SLICE_MINUTES="$(SLICE_MINUTES)" $(PY) -m tests.crash.many_seeds
 
+.PHONY: disk-full
+disk-full: venv ## the log on small disks that run full; needs root and the right to mount
+	@$(PY) -m pytest tests/crash/disk_full.py -rs
+
 .PHONY: docs
 verify: venv ## is the log what was sealed? exit 1 names the first touched event
 	@$(PY) -m run.verify
