@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from uuid import UUID
 
@@ -38,9 +38,10 @@ POINTS = (
     BEFORE_ANSWER,
 )
 PRODUCERS = (1, 5, 64)
-APPEND = "append_event"
+APPEND = "append_(event|rows)"
+"""What the SQL of every append says (store/single.py, store/group.py)."""
 LOG_LOCK = 7_236_002
-"""Taken by every append (sql/0010_append_event.sql)."""
+"""Taken by every append (sql/0012_append_rows.sql)."""
 COMMIT_LOCK = 7_236_999
 # A deferred trigger runs when COMMIT has begun, before it is written that it is done.
 GATE = f"""
@@ -71,14 +72,18 @@ class AppendRow:
 
     ground: Ground
     store: PostgresStore
-    consumers: dict[str, int] = field(default_factory=dict)
+    consumers: dict[str, int]
     total: int = 0
 
     @classmethod
     async def open(cls, ground: Ground) -> AppendRow:
         await ground.owner.execute(GATE)
         store = await PostgresStore.open(ground.relayed, application_name="producer")
-        return cls(ground, store)
+        # The first move of a consumer is asked twice: here every append is through at once.
+        consumers = [f"consumer {number}" for number in range(max(PRODUCERS))]
+        for consumer in consumers:
+            await store.append([], Checkpoint(consumer, 0, 1))
+        return cls(ground, store, dict.fromkeys(consumers, 1))
 
     async def close(self) -> None:
         await self.store.close()
@@ -90,12 +95,15 @@ class AppendRow:
         calls = self._calls(seed, random)
         before = await self.store.head()
         strike = await self._arm(point)
-        producers = [asyncio.create_task(self._produce(call)) for call in calls]
-        await strike()
+        async with self._producing(calls) as producers:
+            await strike()
+            if dies:
+                await self._die(producers)
         if dies:
-            await self._die(producers)
-            producers = [asyncio.create_task(self._produce(c)) for c in calls if not c.acknowledged]
-        await asyncio.gather(*producers)
+            for call in calls:
+                call.tried_before_death = True
+            async with self._producing([call for call in calls if not call.acknowledged]):
+                pass
         await self._check(calls, before)
         return f"{point}; the process dies" if dies else point
 
@@ -117,7 +125,7 @@ class AppendRow:
             checkpoint = None
             if random.random() < 0.3:
                 consumer = f"consumer {number}"
-                stands_at = self.consumers.get(consumer, 0)
+                stands_at = self.consumers[consumer]
                 checkpoint = Checkpoint(consumer, stands_at, stands_at + 1)
             calls.append(Call(events, checkpoint))
         return calls

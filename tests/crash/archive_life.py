@@ -20,6 +20,7 @@ from domain.event import Recorded, Retention
 from store.archived_days import CannotArchive
 from store.contract import Selection
 from store.sealer import Point, no_point
+from tests.crash.append_life import APPEND
 from tests.crash.log_life import (
     LOST,
     AtPoint,
@@ -46,7 +47,7 @@ WHILE_DETACHING = "while the partition is detached"
 REQUESTS = {
     "lock of the archiver": "pg_try_advisory_lock",
     "canonical bytes": "COPY",
-    "event of the day": "append_event",
+    "event of the day": APPEND,
     "row of the day": "INSERT INTO archived_days",
     "detaching": "DETACH PARTITION",
     "dropping": "DROP TABLE",

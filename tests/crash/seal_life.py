@@ -8,6 +8,7 @@ from random import Random
 from store.heads import Heads
 from store.postgres import PostgresStore
 from store.sealer import Sealer
+from tests.crash.append_life import APPEND
 from tests.crash.log_life import LOST, AtPoint, Ground, Killed, die, end_backends
 from tests.crash.relay import Loss
 from tests.store.sealed_log import KEY, mixed, sealer, verify
@@ -17,7 +18,7 @@ REQUESTS = {
     "head of the log": "SELECT last_position",
     "end of the day": "first_position",
     "canonical bytes": "COPY",
-    "seals": "append_event",
+    "seals": APPEND,
 }
 """What a beat asks of the server, and what its SQL says."""
 POINTS = (*STEPS, *REQUESTS)
