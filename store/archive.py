@@ -38,6 +38,10 @@ UNREADABLE = (OSError, pa.ArrowException, ValueError, KeyError, OverflowError, M
 """What bytes that are no archive any more may raise."""
 
 
+_NO_POSITIONS = (2**63 - 1, -(2**63))
+"""Bounds of an empty group: the archiver writes none, but somebody else may."""
+
+
 def file_sha256(path: Path) -> str:
     """Digest of a whole file as hex digits."""
     with open(path, "rb") as file:
@@ -254,7 +258,8 @@ class ArchivedBytes:
                 statistics = self._file.metadata.row_group(group).column(0).statistics
                 bad = statistics.min if statistics and statistics.has_min_max else bad
                 column = self._file.read_row_group(group, columns=["position"])["position"]
-                self._bounds.append((pc.min(column).as_py(), pc.max(column).as_py()))
+                bounds = (pc.min(column).as_py(), pc.max(column).as_py())
+                self._bounds.append(bounds if len(column) else _NO_POSITIONS)
         except (FileNotFoundError, PermissionError):
             raise
         except UNREADABLE as error:

@@ -235,10 +235,12 @@ class Verification:
         tail = await self._log.tail(last.last, start_of(last.day))
         finding = None
         if tail.end < last.position:
+            # What was sealed is compared event by event: only that can say where a cut begins.
+            end = max(tail.end, last.last)
             finding = Finding(
-                tail.end + 1,
-                f"the log ends at position {tail.end}, but its head of {last.day} reaches "
-                f"{last.position}: its tail was cut, or an old backup is in its place",
+                end + 1,
+                f"nothing is behind position {end}, but the head of {last.day} reaches "
+                f"{last.position}: the log's tail was cut, or an old backup is in its place",
             )
         elif tail.broken_at is not None:
             finding = Finding(tail.broken_at, "no event or more than one stands here")

@@ -120,6 +120,7 @@ class MigrateRow:
         await self._check_applied()
         if came_through:
             return ""
+        assert point == WITHIN or self._relay.struck.is_set(), "only a fault ends a run"
         return "backend ended" if point == WITHIN else f"{loss.value} lost"
 
     async def end(self) -> None:

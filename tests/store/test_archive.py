@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import resource
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from store.archive_format import canonical_bytes, table_of
 from store.archived_days import ArchiveUnreadable, CannotArchive, Moved
 from store.contract import Selection
 from store.envelope import RowSplitter, Span
+from store.migrate import migrations
 from store.partitions import attached
 from store.postgres import PostgresStore
 from store.reading import Head
@@ -37,6 +39,13 @@ async def desk(
     monkeypatch.setattr(archiver, "ROWS_PER_GROUP", 10)
     async with archivable(database_url, tmp_path) as made:
         yield made
+
+
+def test_the_archiver_shares_its_lock_with_nobody() -> None:
+    """It is held for a whole night: a rebuild of the audit tables would wait for it in vain."""
+    keys = {*re.findall(r"_lock\((\d+)\)", "".join(m.text for m in migrations()))}
+    assert len(keys) >= 3
+    assert str(archiver.LOCK_KEY) not in keys
 
 
 async def test_days_move_to_files_and_their_partitions_go(desk: Desk) -> None:
