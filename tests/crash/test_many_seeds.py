@@ -16,31 +16,39 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def step(tmp_path: Path, name: str, text: str, minutes_max: int = 1) -> Step:
-    """A step of one test with this body."""
-    path = tmp_path / f"test_{name}.py"
-    path.write_text(f"def test_it() -> None:\n    {text}\n")
-    return Step(name, ((str(path), {}),), minutes_max)
+def steps(*names: str, minutes_max: int = 1) -> list[Step]:
+    return [Step(name, (), minutes_max) for name in names]
 
 
-def test_what_passed_is_not_run_again_and_a_failure_says_what_repeats_it(tmp_path: Path) -> None:
+def test_what_passed_is_not_run_again(folder: Path) -> None:
     said: list[str] = []
-    good = step(tmp_path, "good", "pass")
-    bad = step(tmp_path, "bad", "assert False, 'again: make crash LOG_SEED=seal:3'")
-    assert many_seeds.run([good, bad], 60, said.append) == 1
-    assert said[-1].startswith("good passed: 1 of 2")
-    assert "LOG_SEED=seal:3" in (tmp_path / "seed-bad-test_bad.txt").read_text()
-    broken = step(tmp_path, "good", "raise SystemExit")  # would fail if it were run
-    healed = step(tmp_path, "bad", "pass")
-    assert many_seeds.run([broken, healed], 60, said.append) == 0
-    assert said[-1] == "all 2 passed"
+    ran: list[str] = []
+
+    def all_but_third(step: Step) -> bool:
+        ran.append(step.name)
+        return step.name != "third" or ran.count("third") > 1
+
+    wanted = steps("first", "second", "third")
+    assert many_seeds.run(wanted, 60, said.append, all_but_third) == 1
+    assert said[-1].startswith("second passed: 2 of 3")
+    assert many_seeds.run(wanted, 60, said.append, all_but_third) == 0
+    assert ran == ["first", "second", "third", "third"]
+    assert said[-1] == "all 3 passed"
 
 
-def test_a_slice_begins_nothing_that_it_could_not_end(tmp_path: Path) -> None:
+def test_a_slice_begins_nothing_that_it_could_not_end() -> None:
     said: list[str] = []
-    long = step(tmp_path, "long", "raise SystemExit", minutes_max=61)
-    assert many_seeds.run([long], 60, said.append) == 0
+    assert many_seeds.run(steps("long", minutes_max=61), 60, said.append) == 0
     assert said == ["the slice is over: 0 of 1 passed; make crash goes on"]
+
+
+def test_a_failure_says_what_repeats_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = folder / "test_bad.py"
+    path.write_text("def test_it():\n    assert False, 'again: make crash LOG_SEED=seal:3'\n")
+    assert not many_seeds.passes(Step("seal:0", ((str(path), {}),), 1))
+    said = capsys.readouterr().out
+    assert said.startswith("seal:0 failed, see ")
+    assert "again: make crash LOG_SEED=seal:3" in said
 
 
 def test_ten_thousand_lives_are_the_same_for_every_area(capsys: pytest.CaptureFixture[str]) -> None:
