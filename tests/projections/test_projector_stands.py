@@ -42,7 +42,7 @@ def breaks_on(reason: str) -> Projection[Command]:
         if isinstance(event.body, HaltRequested):
             if event.body.reason == reason:
                 raise ZeroDivisionError("a view divides by nothing")
-            return [("HSET", f"seen:{event.body.reason}", "position", str(event.position))]
+            return [("HSET", f"seen:{event.body.reason}", {"position": event.position})]
         return hot.PROJECTION.effects(event)
 
     types = hot.PROJECTION.types | {"HaltRequested"}
