@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
@@ -211,7 +212,8 @@ class ArchiveRow:
         assert await self._ground.owner.fetchval("SELECT count(*) FROM events") == len(
             await self._desk.store.read(LAST - 20)
         )
-        assert len(list(self._desk.folder.glob("*/*/*"))) == FILES, "no file is left over"
+        kinds = Counter(file.suffix for file in self._desk.folder.glob("*/*/*"))
+        assert kinds == {".parquet": FILES, ".index": FILES}, "no file is left over"
         found = await verify(self._ground.dsn, self._ground.folder, archive=self._desk.folder)
         assert (found.finding, found.events) == (None, LAST)
 
