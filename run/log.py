@@ -40,8 +40,9 @@ def _json(entry: object, **_: object) -> str:
     return orjson.dumps(entry, default=str).decode()
 
 
-def configure(process: str, build: str) -> structlog.stdlib.BoundLogger:
-    """Send this process's logs, and those of its libraries, to stdout as JSON lines."""
+def configure(process: str, build: str, mode: str) -> structlog.stdlib.BoundLogger:
+    """Send this process's logs, and those of its libraries, to stdout as JSON lines, each with the
+    mode: nobody shall have to guess whether money was at stake."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -74,6 +75,6 @@ def configure(process: str, build: str) -> structlog.stdlib.BoundLogger:
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in _MUTE:
         logging.getLogger(name).setLevel(logging.ERROR)
-    structlog.contextvars.bind_contextvars(process=process, build=build)
+    structlog.contextvars.bind_contextvars(process=process, build=build, mode=mode)
     log: structlog.stdlib.BoundLogger = structlog.get_logger(f"striketape.{process}")
     return log

@@ -16,6 +16,7 @@ import structlog
 
 from adapters.interactive_brokers.link import ClientIdInUse, LinkError, RequestFailed
 from adapters.interactive_brokers.orders import NotSent
+from adapters.interactive_brokers.session import WrongSession
 from domain.event import DeskEvent, Proposed, Recorded
 from domain.events.controls import AlertRaised, TradingHalted, TradingReleased
 from domain.events.orders import (
@@ -92,6 +93,7 @@ class OrderEffect:
         self._bracket: list[Recorded] = []
         self._what_ifs: set[asyncio.Task[None]] = set()
         self._connections = 0
+        self._paged = ("", "")
         self._log: structlog.stdlib.BoundLogger = structlog.get_logger("order_effect")
 
     # What was committed.
@@ -270,7 +272,7 @@ class OrderEffect:
         self._connections += 1
         name = f"{self.run_id[:12]}-{self._connections}"
         connected = await self.broker.connect(name)
-        self.connection = name
+        self.connection, self._paged = name, ("", "")
         await self.recorder.record(BROKER_STREAM, connected)
 
     async def hold_connection(self) -> None:
@@ -286,6 +288,8 @@ class OrderEffect:
                 self._log.warning("client id in use: another trader or its watchdog lives")
                 await asyncio.sleep(CLIENT_ID_WAIT_SECONDS)
             except LinkError as error:
+                if isinstance(error, WrongSession):
+                    await self._page("BROKER_SESSION", str(error))
                 self._log.warning("broker not reachable", error=str(error))
                 pause = RECONNECT_SECONDS[min(failures, len(RECONNECT_SECONDS) - 1)]
                 failures += 1
@@ -308,15 +312,19 @@ class OrderEffect:
             snapshot = await self.broker.snapshot()
         except (NotSent, LinkError, RequestFailed) as error:
             await self.broker.close(f"no snapshot: {error}")
-            alert = AlertRaised(
-                alert_id=f"snapshot-{self.connection}",
-                severity="critical",
-                code="BROKER_SNAPSHOT",
-                text=f"the broker's lists must be answered, was {error}",
-            )
-            await self.recorder.record("alert/trader", alert)
+            await self._page("BROKER_SNAPSHOT", f"the broker's lists must be answered, was {error}")
             return
         await self.recorder.record(BROKER_STREAM, snapshot)
+
+    async def _page(self, code: str, text: str) -> None:
+        """Tell the operator; what is wrong with one attempt to connect is told once."""
+        name = f"{self.run_id[:12]}-{self._connections}"
+        if (code, text) != self._paged:
+            self._paged = (code, text)
+            alert = AlertRaised(
+                alert_id=f"{code.lower()}-{name}", severity="critical", code=code, text=text
+            )
+            await self.recorder.record("alert/trader", alert)
 
     async def record_events(self) -> None:
         """Write what the broker says to the log, in its order, until cancelled."""

@@ -66,7 +66,7 @@ async def _serve(name: str, settings: Settings, main: Main) -> None:
     from uuid import uuid4
 
     build = build_id()
-    logger = log.configure(name, build)
+    logger = log.configure(name, build, settings.mode)
     try:
         metrics.serve(settings.metrics_host, settings.metrics_port)
     except OSError as error:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from adapters.interactive_brokers.orders import IbOrders, NotSent
+from adapters.interactive_brokers.session import SessionRule
 from domain.event import Recorded
 from domain.events.controls import CONTROL_STREAM, HaltRequested
 from domain.events.orders import EmergencyCancelSent, Purpose
@@ -129,7 +130,7 @@ class Trader:
             settings.ib_trader_client_id,
             self.worker.run_id,
             lambda: datetime.now(UTC),
-            account=settings.ib_account,
+            session=SessionRule(settings.mode, settings.ib_account),
         )
         self.effect = OrderEffect(
             self.broker, self.worker.recorder, process.store, self.worker.run_id

@@ -21,6 +21,7 @@ import structlog
 
 from adapters.interactive_brokers.link import ClientIdInUse, LinkError, RequestFailed
 from adapters.interactive_brokers.orders import IbOrders, NotSent
+from adapters.interactive_brokers.session import SessionRule
 from domain.events.controls import HaltRequested
 from domain.events.orders import EmergencyCancelSent
 from domain.execution.references import is_entry
@@ -289,7 +290,7 @@ def canceller(settings: Settings) -> Callable[[str], Awaitable[int]]:
             settings.ib_trader_client_id,
             "watchdog",
             lambda: datetime.now(UTC),
-            account=settings.ib_account,
+            session=SessionRule(settings.mode, settings.ib_account),
         )
         return await cancel_entries(broker, journal, settings.ib_trader_client_id, why)
 

@@ -17,6 +17,7 @@ from ib_async import OrderState as IbOrderState
 
 from adapters.interactive_brokers import order_translation as translate
 from adapters.interactive_brokers.link import IbLink
+from adapters.interactive_brokers.session import SessionRule, WrongSession
 from domain.events.orders import (
     BrokerAccountSeen,
     BrokerCommissionSeen,
@@ -80,11 +81,19 @@ class OrderLink(IbLink):
 
     # Requests.
 
-    async def start(self, host: str, port: int, client_id: int) -> None:
-        """Open, pick the account, and subscribe to its P&L."""
+    async def start(self, host: str, port: int, client_id: int, session: SessionRule) -> None:
+        """Open, pick the account, and subscribe to its P&L.
+
+        Raises:
+            WrongSession: the session has no account that may be traded; the connection is closed.
+        """
         self.client_id = client_id
         await self.open(host, port, client_id)
-        self.account = self.client.getAccounts()[0]
+        try:
+            self.account = session.choose(self.client.getAccounts())
+        except WrongSession as error:
+            self.close(str(error))
+            raise
         self._pnl_request = self.client.getReqId()
         self.client.reqPnL(self._pnl_request, self.account, "")
 

@@ -16,6 +16,7 @@ from datetime import datetime
 from adapters.interactive_brokers import order_translation as translate
 from adapters.interactive_brokers.link import LinkError, RequestFailed
 from adapters.interactive_brokers.order_link import BrokerEvent, OrderLink
+from adapters.interactive_brokers.session import SANDBOX, SessionRule, is_paper
 from domain.events.orders import (
     BrokerConnected,
     BrokerDisconnected,
@@ -57,7 +58,7 @@ class IbOrders:
         run_id: str,
         now: Callable[[], datetime],
         *,
-        account: str = "",
+        session: SessionRule = SANDBOX,
         events_max: int = EVENTS_MAX,
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
         answer_seconds: float = HEARTBEAT_ANSWER_SECONDS,
@@ -67,7 +68,7 @@ class IbOrders:
         self._client_id = client_id
         self._run_id = run_id
         self._now = now
-        self._wanted_account = account
+        self._session = session
         self._events_max = events_max
         self._heartbeat_seconds = heartbeat_seconds
         self._answer_seconds = answer_seconds
@@ -92,8 +93,10 @@ class IbOrders:
 
         Raises:
             ClientIdInUse: another trader or its watchdog lives; wait, keep the id.
+            WrongSession: it is not the session that the settings mean.
             LinkError: TWS is not there or not ready.
         """
+        self._session.check_address(self._host, self._port)
         assert not self.is_connected, "the earlier connection must be closed first"
         self._connection = connection
         self._block, self._last_sent_id = None, 0
@@ -107,18 +110,14 @@ class IbOrders:
                 lost.set_result(reason)
 
         link = OrderLink(connection, self._emit, when_lost)
-        await link.start(self._host, self._port, self._client_id)
-        if self._wanted_account and link.account != self._wanted_account:
-            text = f"account must be {self._wanted_account}, was {link.account}"
-            link.close(text)
-            raise LinkError(text)
+        await link.start(self._host, self._port, self._client_id, self._session)
         self._link = link
         self._heartbeat = asyncio.create_task(self._beat(link), name="ib-orders-heartbeat")
         return BrokerConnected(
             connection=connection,
             run_id=self._run_id,
             account=link.account,
-            paper=link.account.startswith("D"),
+            paper=is_paper(link.account),
             client_id=self._client_id,
             server_version=link.client.serverVersion(),
             next_valid_id=link.next_valid_id,

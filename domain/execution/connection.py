@@ -53,6 +53,8 @@ def _doubt(desk: Desk, reason: str, *, intended: bool) -> None:
 
 def on_connected(desk: Desk, event: Recorded, body: BrokerConnected) -> None:
     """Ids of a connection lie above everything that was ever reserved or seen."""
+    if not desk.account:
+        desk.account, desk.paper = body.account, body.paper
     desk.connection = Connection(
         body.connection, body.run_id, body.account, body.paper, body.client_id
     )

@@ -135,6 +135,9 @@ class Desk:
     decisions: dict[str, RiskDecided] = field(default_factory=dict)
     """Approved ones that have no order yet."""
     trades: dict[str, Trade] = field(default_factory=dict)
+    account: str = ""
+    """The account this log began with; `paper` says of which kind. Another one is never traded."""
+    paper: bool = False
     connection: Connection | None = None
     highest_id: int = 0
     reserved_to: int = 0

@@ -101,8 +101,6 @@ def working_legs(desk: Desk, trade: Trade, *, is_entry: bool) -> tuple[WorkingLe
 
 def situation(desk: Desk, trade: Trade, order_ref: str, *, is_entry: bool) -> DeskSituation:
     """Counts and hours at this moment. An order's own reference is used only by itself."""
-    connection = desk.connection
-    assert connection is not None
     now = desk.now
     action = Side.BUY if is_entry else Side.SELL
     legs = leg_sides(trade.structure, action)
@@ -116,8 +114,8 @@ def situation(desk: Desk, trade: Trade, order_ref: str, *, is_entry: bool) -> De
         signal_valid_until=trade.valid_until,
         equity_usd=trade.equity_usd,
         held_units=desk.broker_units(trade),
-        account=connection.account,
-        paper=connection.paper,
+        account=desk.account,
+        paper=desk.paper,
         order_ref_used=order_ref in desk.book.orders,
         similar_order_seconds=min(similar).total_seconds() if similar else None,
         new_orders_bucket_minute=sum(1 for entry in recent if entry[1] is trade.strategy),

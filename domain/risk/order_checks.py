@@ -141,7 +141,7 @@ def _hold_checks(order: OrderProposal, desk: DeskSituation) -> list[Check]:
             order.account == desk.account != "" and order.paper == desk.paper,
             f"{desk.account or '-'} {'paper' if desk.paper else 'live'}",
             f"{order.account or '-'} {'paper' if order.paper else 'live'}",
-            "broker session",
+            "account this log began with",
         ),
     ]
 

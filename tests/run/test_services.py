@@ -158,7 +158,7 @@ def test_every_line_is_one_json_object_with_time_level_and_event(
     for entry in entries:
         assert datetime.fromisoformat(entry["timestamp"]).tzinfo is not None
         assert entry["level"] in ("debug", "info", "warning", "error", "critical")
-        assert entry["build"] and entry["process"]
+        assert entry["build"] and entry["process"] and entry["mode"] == "sandbox"
     processes = {"watchdog", "trader"} if service == "trader" else {service}
     assert {entry["process"] for entry in entries} == processes
     assert life.complaints == ""

@@ -13,6 +13,7 @@ from adapters.interactive_brokers.link import ClientIdInUse, LinkError
 from adapters.interactive_brokers.order_link import BrokerEvent
 from adapters.interactive_brokers.orders import IbOrders, NotSent
 from adapters.interactive_brokers.sandbox import TwsSandbox
+from adapters.interactive_brokers.session import SessionRule, WrongSession
 from domain.events.orders import (
     BrokerAccountSeen,
     BrokerCommissionSeen,
@@ -88,8 +89,17 @@ async def test_a_second_trader_is_told_that_the_id_is_in_use_without_waiting(
 
 
 async def test_another_account_than_ours_is_never_traded(tws: TwsSandbox) -> None:
-    trader = IbOrders("127.0.0.1", tws.port, 7, "run-1", wall_clock, account="DU7654321")
-    with pytest.raises(LinkError, match="account must be DU7654321, was DU1234567"):
+    session = SessionRule("sandbox", "DU7654321")
+    trader = IbOrders("127.0.0.1", tws.port, 7, "run-1", wall_clock, session=session)
+    with pytest.raises(WrongSession, match=r"was DU7654321, not one of DU1234567"):
+        await trader.connect("c1")
+    assert not trader.is_connected
+
+
+async def test_a_paper_account_is_never_traded_in_live_mode(tws: TwsSandbox) -> None:
+    session = SessionRule("live")
+    trader = IbOrders("127.0.0.1", tws.port, 7, "run-1", wall_clock, session=session)
+    with pytest.raises(WrongSession, match="must be a live one in mode live, was DU1234567"):
         await trader.connect("c1")
     assert not trader.is_connected
 

@@ -328,13 +328,15 @@ class Bench:
         )
         return self.give(started)
 
-    def connect(self, name: str = "c1", next_valid_id: int = 1, **snapshot: Any) -> list[Body]:
+    def connect(
+        self, name: str = "c1", next_valid_id: int = 1, account: str = ACCOUNT, **snapshot: Any
+    ) -> list[Body]:
         self.connection = name
         connected = BrokerConnected(
             connection=name,
             run_id=self.run_id,
-            account=ACCOUNT,
-            paper=True,
+            account=account,
+            paper=account.startswith("D"),
             client_id=1,
             server_version=178,
             next_valid_id=next_valid_id,

@@ -454,6 +454,18 @@ def test_a_foreign_execution_changes_the_position_that_holds_its_contract() -> N
     assert bench.all(PositionChanged)[-1].units == 3
 
 
+@pytest.mark.parametrize("account", ["U1234567", "DU7654321"])
+def test_a_log_never_trades_another_account_than_the_one_it_began_with(account: str) -> None:
+    """Its positions, limits and losses are those of the first account: with another one every
+    figure that a decision rests on would be wrong, and paper would go on as live."""
+    bench = ready()
+    bench.connect("c2", account=account)
+    emitted = bench.enter(long_call())
+    assert only(emitted, OrderIntended) == []
+    (refused,) = only(emitted, EntryRefused)
+    assert "ACCOUNT" in refused.codes
+
+
 # Errors and doubt
 
 
