@@ -11,7 +11,7 @@ from eventsourcing.persistence import IntegrityError
 
 from domain.event import Recorded
 from domain.events.feeds import UwPriceReceived
-from store.contract import Checkpoint
+from store.contract import Appended, Checkpoint
 from store.errors import (
     CheckpointConflict,
     IdConflict,
@@ -286,3 +286,47 @@ async def test_a_database_that_was_not_migrated_is_named_at_open(
 async def test_a_database_that_may_lose_data_is_refused_for_trading(store: PostgresStore) -> None:
     with pytest.raises(StoreError, match=r"fsync, synchronous_commit, full_page_writes must be on"):
         await store.assert_durable()
+
+
+async def test_calls_that_nobody_waited_for_keep_their_order(
+    store: PostgresStore,
+) -> None:
+    """Each call expects the version that the one before it makes; in between come repeats and
+    refusals, for which a group is weighed call by call."""
+    calls = 600
+    version, wanted, pending = 0, [], []
+    for number in range(calls):
+        if number % 50 == 31:
+            pending.append(store.append([halt(number - 5)]))  # a repeat
+            wanted.append(version - 4)
+        elif number % 50 == 32:
+            pending.append(store.append([halt(("late", number), expected_version=1)]))
+            wanted.append(-1)
+        else:
+            version += 1
+            pending.append(store.append([halt(number, expected_version=version)]))
+            wanted.append(version)
+
+    outcomes = await asyncio.gather(*pending, return_exceptions=True)
+
+    for number, (outcome, at) in enumerate(zip(outcomes, wanted, strict=True)):
+        if at == -1:
+            assert isinstance(outcome, VersionConflict), number
+        else:
+            assert not isinstance(outcome, BaseException), (number, outcome)
+            assert outcome.versions == (at,), number
+    assert await store.stream_version("control") == version
+
+
+async def test_cancelled_callers_disturb_nobody(store: PostgresStore) -> None:
+    tasks = [asyncio.create_task(store.append([halt(number)])) for number in range(200)]
+    await asyncio.sleep(0)
+    for task in tasks[::3]:
+        task.cancel()
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    for number, outcome in enumerate(outcomes):
+        assert isinstance(outcome, asyncio.CancelledError if number % 3 == 0 else Appended)
+    events = await store.read(0, limit=1_000)
+    ids = {event.event_id for event in events}
+    assert {halt(number).event_id for number in range(200) if number % 3} <= ids
+    assert [event.position for event in events] == list(range(1, len(events) + 1))
