@@ -77,7 +77,10 @@ class OrderEffect:
         store: EventStore,
         run_id: str,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        halted_outside: Callable[[], str] = lambda: "",
     ) -> None:
+        """`halted_outside` says why no entry may leave whatever the log says: a file, a worker that
+        stands. Asked before each entry."""
         self.broker = broker
         self.recorder = recorder
         self.store = store
@@ -88,6 +91,7 @@ class OrderEffect:
         self.live_entries: dict[str, int] = {}
         """Entries that were sent and have not ended: reference to order id."""
         self._now = now
+        self._halted_outside = halted_outside
         self._work: asyncio.Queue[Recorded] = asyncio.Queue()
         self._intents: dict[str, OrderIntended] = {}
         self._bracket: list[Recorded] = []
@@ -189,8 +193,8 @@ class OrderEffect:
         late = await self._is_late(members[0], first.leaves_before) if first.is_entry else ""
         if first.connection != self.connection or not self.broker.is_connected:
             return f"its connection {first.connection} is gone"
-        if first.is_entry and self.entries_stopped:
-            return f"halt: {self.entries_stopped}"
+        if first.is_entry and (halted := self.entries_stopped or self._halted_outside()):
+            return f"halt: {halted}"
         return late
 
     async def _is_late(self, event: Recorded, leaves_before: datetime | None) -> str:

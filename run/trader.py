@@ -132,11 +132,17 @@ class Trader:
             lambda: datetime.now(UTC),
             session=SessionRule(settings.mode, settings.ib_account),
         )
+        self.halt_file = HaltFile(settings.var_dir)
+        self._stands = ""
+        """Why the worker decides no more; empty while it does."""
         self.effect = OrderEffect(
-            self.broker, self.worker.recorder, process.store, self.worker.run_id
+            self.broker,
+            self.worker.recorder,
+            process.store,
+            self.worker.run_id,
+            halted_outside=lambda: self.halt_file.reason() or self._stands,
         )
         self.journal = CancelJournal(settings.var_dir)
-        self.halt_file = HaltFile(settings.var_dir)
 
     def _on_committed(self, emitted: Sequence[Recorded]) -> None:
         self.effect.on_committed(emitted)
@@ -147,7 +153,8 @@ class Trader:
 
         The worker raises the alert; what the broker says goes on being recorded.
         """
-        self.cancel_entries(f"the trader stands before {poison}")
+        self._stands = f"the trader stands before {poison}"
+        self.cancel_entries(self._stands)
 
     def _figures(self) -> dict[str, float]:
         metrics.BROKER_CONNECTED.labels("trader").set(self.broker.is_connected)

@@ -42,6 +42,8 @@ BrokerEvent: TypeAlias = (
 )
 OrderKey: TypeAlias = tuple[int, int]
 SOCKET_RESET = 1300
+CUT_OFF = frozenset({1100, 2110})
+"""TWS has lost the broker's servers. Its socket stays open; it repeats this every few seconds."""
 UNREADABLE_CODE = 0
 """Code of our own error event for a message that ib_async could not decode."""
 ORDER_MESSAGES = ("'3'", "'5'", "'11'", "'59'", "'61'", "'101'")
@@ -78,6 +80,7 @@ class OrderLink(IbLink):
         self.acknowledged: set[int] = set()
         """Order ids of ours whose openOrder was seen on this connection."""
         self.client_id = -1
+        self.was_cut_off = False
 
     # Requests.
 
@@ -313,6 +316,10 @@ class OrderLink(IbLink):
         )
         if code == SOCKET_RESET:
             self.close("TWS moved to another port (1300)")
+        elif code in CUT_OFF:
+            # What is sent into such a TWS is neither refused nor worked, and its lists are old.
+            self.was_cut_off = True
+            self.close(f"TWS is cut off from the broker's servers ({code})")
 
     def message_unreadable(self, text: str) -> None:
         """A lost order message is a hole in what we know: connect anew and take a snapshot."""

@@ -32,6 +32,8 @@ EVENTS_MAX = 20_000
 HEARTBEAT_SECONDS = 2.0
 HEARTBEAT_ANSWER_SECONDS = 4.0
 SNAPSHOT_REQUEST_SECONDS = 5.0
+QUIET_SECONDS = 8.0
+"""Without a further word of being cut off, TWS counts as back; it repeats itself more often."""
 WHAT_IF_SECONDS = 4.0
 ID_BLOCK_SIZE = 10_000
 SENDS_A_SECOND_MAX = 30
@@ -63,6 +65,7 @@ class IbOrders:
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
         answer_seconds: float = HEARTBEAT_ANSWER_SECONDS,
         request_seconds: float = SNAPSHOT_REQUEST_SECONDS,
+        quiet_seconds: float = QUIET_SECONDS,
     ) -> None:
         self._host, self._port = host, port
         self._client_id = client_id
@@ -73,6 +76,8 @@ class IbOrders:
         self._heartbeat_seconds = heartbeat_seconds
         self._answer_seconds = answer_seconds
         self._request_seconds = request_seconds
+        self._quiet_seconds = quiet_seconds
+        self._was_cut_off = False
         self.events: asyncio.Queue[BrokerEvent] = asyncio.Queue()
         self._link: OrderLink | None = None
         self._connection = ""
@@ -106,11 +111,13 @@ class IbOrders:
 
         def when_lost(reason: str) -> None:
             self._emit(BrokerDisconnected(connection=connection, reason=reason))
+            self._was_cut_off = self._was_cut_off or link.was_cut_off
             if not lost.done():
                 lost.set_result(reason)
 
         link = OrderLink(connection, self._emit, when_lost)
         await link.start(self._host, self._port, self._client_id, self._session)
+        await self._until_quiet(link, lost)
         self._link = link
         self._heartbeat = asyncio.create_task(self._beat(link), name="ib-orders-heartbeat")
         return BrokerConnected(
@@ -122,6 +129,19 @@ class IbOrders:
             server_version=link.client.serverVersion(),
             next_valid_id=link.next_valid_id,
         )
+
+    async def _until_quiet(self, link: OrderLink, lost: asyncio.Future[str]) -> None:
+        """A TWS that was cut off must have stopped saying so before it is trusted again.
+
+        Raises:
+            LinkError: it is still cut off, or the connection was lost.
+        """
+        if not self._was_cut_off:
+            return
+        done, _ = await asyncio.wait({lost}, timeout=self._quiet_seconds)
+        if done:
+            raise LinkError(f"the broker is not reached yet: {lost.result()}")
+        self._was_cut_off = False
 
     async def wait_lost(self) -> str:
         """Returns the reason once the present connection is gone."""

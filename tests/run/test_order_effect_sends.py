@@ -45,7 +45,10 @@ class Bench:
         self.broker = FakeBroker(self.ledger, "run1", lambda _: None)
         self.recorder = Recorder(store, "trader", "test", "run1")
         self.late = timedelta(0)
-        self.effect = OrderEffect(self.broker, self.recorder, store, "run1", self.now)
+        self.outside = ""
+        self.effect = OrderEffect(
+            self.broker, self.recorder, store, "run1", self.now, lambda: self.outside
+        )
         self.inputs = 0
         self.real: datetime = START
 
@@ -261,6 +264,18 @@ async def test_no_entry_leaves_between_a_halt_and_its_release(bench: Bench) -> N
     await bench.commit(TradingHalted(who="o", reason="drill"), order(100, connection))
     assert sent_ids(bench) == []
     await bench.commit(TradingReleased(who="o", reason="done"), order(101, connection))
+    assert sent_ids(bench) == [101]
+
+
+async def test_no_entry_leaves_between_a_release_and_the_halt_file(bench: Bench) -> None:
+    """A release on the log does not take away the file, nor make a worker that stands decide."""
+    connection = bench.effect.connection
+    bench.outside = "the file says so"
+    await bench.commit(TradingHalted(who="o", reason="drill"))
+    await bench.commit(TradingReleased(who="o", reason="done"), order(100, connection))
+    assert sent_ids(bench) == []
+    bench.outside = ""
+    await bench.commit(order(101, connection))
     assert sent_ids(bench) == [101]
 
 

@@ -252,3 +252,41 @@ async def test_a_closed_connection_fails_what_waits_on_it(
     assert "stopping" in answer.warning
     with pytest.raises(LinkError, match="a connection must be open"):
         await orders.snapshot()
+
+
+@pytest.mark.parametrize("code", [1100, 2110])
+async def test_no_order_leaves_into_a_tws_that_is_cut_off_from_the_broker(
+    code: int, tws: TwsSandbox, until: Until
+) -> None:
+    """Its socket stays open and takes orders that nobody works: the connection counts as lost."""
+    trader = IbOrders("127.0.0.1", tws.port, 7, "run-1", wall_clock, quiet_seconds=0.2)
+    first = await connected(trader)
+    tws.faults.set("notice", code)
+    reason = await asyncio.wait_for(trader.wait_lost(), 2.0)
+    assert f"cut off from the broker's servers ({code})" in reason
+    with pytest.raises(NotSent):
+        trader.place(intent(first, "entry-1", limit="1.10"))
+    await trader.close()
+
+
+async def test_a_tws_that_goes_on_saying_it_is_cut_off_is_not_trusted_yet(
+    tws: TwsSandbox, until: Until
+) -> None:
+    trader = IbOrders("127.0.0.1", tws.port, 7, "run-1", wall_clock, quiet_seconds=60)
+    await connected(trader)
+    tws.faults.set("notice", 1100)
+    await asyncio.wait_for(trader.wait_lost(), 2.0)
+    await until(lambda: tws.connected_clients() == ())
+
+    again = asyncio.create_task(trader.connect("c2"))
+    await until(lambda: tws.connected_clients() == (7,))
+    tws.faults.set("notice", 1100)
+    with pytest.raises(LinkError, match="not reached yet"):
+        await asyncio.wait_for(again, 2.0)
+    assert not trader.is_connected
+    await trader.close()
+
+    trader._quiet_seconds = 0.05
+    await until(lambda: tws.connected_clients() == ())
+    assert (await trader.connect("c3")).connection == "c3"
+    await trader.close()
