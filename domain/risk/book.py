@@ -1,7 +1,9 @@
 """What is open: positions held, entries decided or working, and orders on the broker's side.
 
 Folded by the risk stage from decisions, orders and positions. Working entries count as filled;
-an approved decision counts from the moment it is made until its order ends or it lapses.
+an approved decision counts from the moment it is made until its order ends or it lapses. What
+has ended is remembered into the next session: a late fill, a correction or an order that turns
+up again brings it back, and then it counts in every limit as before.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ class Entry:
 
 @dataclass(slots=True)
 class Held:
-    """An open position with what its valuation needs; `inputs` None for an adopted one."""
+    """A position with what its valuation needs; `inputs` None for an adopted one."""
 
     opened: PositionOpened
     units: int
@@ -57,6 +59,9 @@ class Held:
     unrealised: Decimal = Decimal(0)
     carried: Decimal = Decimal(0)
     """Result at the start of the session: today's is what came since."""
+    is_of_earlier_session: bool = False
+    is_round_trip: bool = False
+    """Closed on the day it was opened: counted once, however often it closes."""
 
     @property
     def today(self) -> Decimal:
@@ -82,8 +87,13 @@ class Book:
     entries: dict[str, Entry] = field(default_factory=dict)
     positions: dict[str, Held] = field(default_factory=dict)
     orders: dict[str, OpenOrder] = field(default_factory=dict)
+    ended_entries: dict[str, Entry] = field(default_factory=dict)
+    """Of this session."""
+    ended_orders: dict[str, OpenOrder] = field(default_factory=dict)
+    """Of this session."""
+    ended_positions: dict[str, Held] = field(default_factory=dict)
+    """Of this session and the one before it."""
     underlying: dict[str, float] = field(default_factory=dict)
-    closed_today: dict[Strategy, Decimal] = field(default_factory=dict)
     round_trips: tuple[date, ...] = ()
 
     def decided(self, body: RiskDecided, signal: SignalValidated) -> None:
@@ -126,22 +136,28 @@ class Book:
             order.remaining = max(order.remaining, body.quantity - filled)
 
     def changed(self, body: OrderChanged) -> None:
-        order = self.orders.get(body.order_ref)
+        """An order that ended and turns up again works again, and its entry counts again."""
+        ref = body.order_ref
+        order = self.orders.pop(ref, None) or self.ended_orders.pop(ref, None)
         if order is None:
             return
-        entry = self.entries.get(order.intended.decision_id)
-        if body.state.is_final:
-            del self.orders[body.order_ref]
-            if entry is not None:
-                entry.working.pop(body.order_ref, None)
-                self._note_fill(entry, body)
-                self._forget_finished()
-            return
         order.remaining = body.remaining
-        if entry is not None:
-            self._note_fill(entry, body)
-        if entry is not None and body.order_ref in entry.working:
+        (self.ended_orders if body.state.is_final else self.orders)[ref] = order
+        self._entry_order_changed(order, body)
+
+    def _entry_order_changed(self, order: OpenOrder, body: OrderChanged) -> None:
+        decision_id = order.intended.decision_id
+        entry = self.entries.get(decision_id) or self.ended_entries.get(decision_id)
+        if entry is None:
+            return
+        self._note_fill(entry, body)
+        if body.state.is_final:
+            entry.working.pop(body.order_ref, None)
+            self._forget_finished()
+        elif order.intended.is_entry:
             entry.working[body.order_ref] = body.remaining
+            self.ended_entries.pop(decision_id, None)
+            self.entries[decision_id] = entry
 
     def _note_fill(self, entry: Entry, body: OrderChanged) -> None:
         decision_id = entry.decision.decision_id
@@ -159,20 +175,31 @@ class Book:
             and not entry.awaits_position
             and key not in held
         ]:
-            del self.entries[decision_id]
+            self.ended_entries[decision_id] = self.entries.pop(decision_id)
 
     def opened(self, body: PositionOpened) -> None:
-        entry = self.entries.get(body.decision_id)
+        entry = self.entries.get(body.decision_id) or self.ended_entries.get(body.decision_id)
         inputs = None
         if entry is not None:
             inputs, entry.awaits_position = entry.signal.risk_inputs, False
-        self.positions[body.position_id] = Held(body, 0, inputs)
+        known = self._position(body.position_id)
+        self.ended_positions.pop(body.position_id, None)
+        self.positions[body.position_id] = known or Held(body, 0, inputs)
+
+    def _position(self, position_id: str) -> Held | None:
+        return self.positions.get(position_id) or self.ended_positions.get(position_id)
 
     def position_changed(self, body: PositionChanged) -> None:
-        held = self.positions.get(body.position_id)
-        if held is not None:
-            held.units = body.units
-            held.realised = body.realised_pnl
+        """A fill, a correction or a commission. A closed position that holds again is open."""
+        held = self._position(body.position_id)
+        if held is None:
+            return
+        # Legs may be held unevenly: the fullest one counts, so that none is outside the limits.
+        legs = max((abs(leg.quantity) for leg in body.legs), default=0)
+        held.units = max(body.units, legs)
+        held.realised = body.realised_pnl
+        if held.units > 0 and body.position_id in self.ended_positions:
+            self.positions[body.position_id] = self.ended_positions.pop(body.position_id)
 
     def marked(self, body: PositionMarked) -> None:
         held = self.positions.get(body.position_id)
@@ -183,27 +210,38 @@ class Book:
             self.underlying[body.symbol] = body.underlying_price
 
     def closed(self, body: PositionClosed, session_date: date | None) -> None:
-        held = self.positions.pop(body.position_id, None)
-        carried = Decimal(0) if held is None else held.carried
-        so_far = self.closed_today.get(body.strategy, Decimal(0))
-        self.closed_today[body.strategy] = so_far + body.realised_pnl - carried
-        if session_date is not None and body.opened_at.date() == body.closed_at.date():
+        """`realised_pnl` is of the whole position: closing again replaces, and does not add."""
+        held = self._position(body.position_id)
+        if held is None:
+            return
+        self.positions.pop(body.position_id, None)
+        self.ended_positions[body.position_id] = held
+        held.units, held.realised, held.unrealised = 0, body.realised_pnl, Decimal(0)
+        held.is_of_earlier_session = False
+        same_day = body.opened_at.date() == body.closed_at.date()
+        if session_date is not None and same_day and not held.is_round_trip:
+            held.is_round_trip = True
             self.round_trips = (*self.round_trips, session_date)
         self._forget_finished()
 
     def session_started(self, oldest_counted: date) -> None:
-        self.closed_today.clear()
         self.round_trips = tuple(day for day in self.round_trips if day >= oldest_counted)
-        for held in self.positions.values():
+        self.ended_entries.clear()
+        self.ended_orders.clear()
+        self.ended_positions = {
+            position_id: held
+            for position_id, held in self.ended_positions.items()
+            if not held.is_of_earlier_session
+        }
+        for held in self.ended_positions.values():
+            held.is_of_earlier_session = True
+        for held in (*self.positions.values(), *self.ended_positions.values()):
             held.carried = held.realised + held.unrealised
 
     def bucket_pnl(self, strategy: Strategy) -> Decimal:
         """Realised and unrealised result of the bucket's positions today."""
-        open_now = sum(
-            (held.today for held in self.positions.values() if held.opened.strategy is strategy),
-            Decimal(0),
-        )
-        return open_now + self.closed_today.get(strategy, Decimal(0))
+        known = (*self.positions.values(), *self.ended_positions.values())
+        return sum((held.today for held in known if held.opened.strategy is strategy), Decimal(0))
 
     def stories(self) -> tuple[Story, ...]:
         """Everything open or about to be, in the order in which it came about."""

@@ -31,8 +31,11 @@ class Cooldowns:
         self.directions[body.position_id] = body.direction
 
     def closed(self, body: PositionClosed, at: datetime, parameters: ParameterState) -> None:
+        """Counted at the first closing: a late fill closed again is no further exit."""
         direction = self.directions.pop(body.position_id, None)
-        if body.reason is ExitReason.TARGET and direction is not None:
+        if direction is None:
+            return
+        if body.reason is ExitReason.TARGET:
             self.target_at[body.strategy, body.symbol, direction] = at
         if body.realised_pnl > 0:
             self.streak[body.strategy] = 0
