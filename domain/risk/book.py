@@ -189,6 +189,10 @@ class Book:
     def _position(self, position_id: str) -> Held | None:
         return self.positions.get(position_id) or self.ended_positions.get(position_id)
 
+    def strategy_of(self, position_id: str) -> Strategy | None:
+        held = self._position(position_id)
+        return None if held is None else held.opened.strategy
+
     def position_changed(self, body: PositionChanged) -> None:
         """A fill, a correction or a commission. A closed position that holds again is open."""
         held = self._position(body.position_id)

@@ -49,6 +49,7 @@ class DenialCode(StrEnum):
 
     SIGNAL_LIVE = "SIGNAL_LIVE"
     EQUITY_FRESH = "EQUITY_FRESH"
+    EQUITY_SURE = "EQUITY_SURE"
     RECONCILED = "RECONCILED"
     MAX_LOSS_BOUNDED = "MAX_LOSS_BOUNDED"
     LIMIT_POSITION = "LIMIT_POSITION"
@@ -139,6 +140,7 @@ DENIALS: dict[DenialCode, Denial] = {
         {
             _C.SIGNAL_LIVE: "The signal must be valid and inside its age limit.",
             _C.EQUITY_FRESH: "Net liquidation and the daily-P&L stream must be recent.",
+            _C.EQUITY_SURE: "No account reading may wait for a second one that confirms its jump.",
             _C.RECONCILED: "The last reconciliation on this connection must be clean.",
             _C.MAX_LOSS_BOUNDED: "The structure's loss must be bounded, legs of one expiry.",
             _C.LIMIT_POSITION: "Maximum loss of one position, share of equity.",

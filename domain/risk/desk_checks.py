@@ -86,6 +86,7 @@ def broker_checks(state: RiskState) -> list[Check]:
             f"value {value_age:.1f} s, stream {stream_age:.1f} s",
             "account values",
         )
+    doubt = state.account.doubt()
     return [
         check_row(
             code.BROKER_READY,
@@ -102,6 +103,9 @@ def broker_checks(state: RiskState) -> list[Check]:
             "reconciliation",
         ),
         fresh,
+        check_row(
+            code.EQUITY_SURE, not doubt, "no jump read once", doubt or "none", "account values"
+        ),
     ]
 
 
@@ -135,8 +139,9 @@ def loss_checks(state: RiskState, signal: SignalValidated) -> list[Check]:
         ),
         check_row(
             code.LOSS_BUCKET,
-            not losses.bucket_breached(bucket_pnl, parameters),
-            f"above {-reference * _share(state, 'bucket_day')} USD",
+            not losses.bucket_breached(bucket_pnl, parameters)
+            and signal.strategy not in losses.buckets_off,
+            f"above {-reference * _share(state, 'bucket_day')} USD, not off today",
             f"{bucket_pnl} USD",
             "positions and marks",
         ),
@@ -193,6 +198,6 @@ def half_size_factor(state: RiskState) -> tuple[float, tuple[str, ...]]:
     names: list[str] = []
     if state.losses.day_breached("soft_day", state.parameters):
         names.append("soft daily loss")
-    if state.losses.half_sessions_left > 0:
+    if state.losses.half_sessions_left > 0 or state.losses.week_breached(state.parameters):
         names.append("weekly loss")
     return 0.5 ** len(names), tuple(names)

@@ -1,7 +1,8 @@
 """Halts that the desk sets by itself (quantitative rules, 5.6) and what each of them closes.
 
-A halt stops entries; release is a human act. Called by the risk stage at clock ticks and account
-values; every rule acts once until the next release.
+A halt stops entries; release is a human act. A rule on equity acts when several readings in a row
+say so: one phantom reading closes entries, which the decision sees to, and no position. Called by
+the risk stage at clock ticks and account values; every rule acts once until the next release.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def _skew(state: RiskState) -> Halt | None:
 
 def _hard_loss(state: RiskState) -> Halt | None:
     losses = state.losses
-    if not losses.day_breached("hard_day", state.parameters):
+    if not losses.hard.is_confirmed(state.confirmation):
         return None
     if losses.hard_acted_on == state.session_date:
         return None
@@ -95,7 +96,7 @@ def _hard_loss(state: RiskState) -> Halt | None:
 
 
 def _drawdown(state: RiskState) -> Halt | None:
-    if not state.losses.drawdown_breached(state.parameters):
+    if not state.losses.fall.is_confirmed(state.confirmation):
         return None
     fall = state.losses.drawdown
     assert fall is not None, "a breached drawdown is known"

@@ -1,6 +1,7 @@
 """Equity, day and week results, and the loss rules that rest on them (quantitative rules, 5.6).
 
-Folded by the risk stage from account values; a rule acts at its threshold and beyond.
+Folded by the risk stage from account values; a rule acts at its threshold and beyond. What a
+single reading says closes entries at most: see domain/risk/confirmation.py.
 """
 
 from __future__ import annotations
@@ -10,18 +11,29 @@ from datetime import date
 from decimal import Decimal
 
 from domain.events.orders import BrokerAccountSeen
+from domain.instruments import Strategy
 from domain.parameter import ParameterState
 from domain.risk.account_age import AccountAge
+from domain.risk.confirmation import ConfirmationRule, InARow, JumpFilter
 from domain.risk.margin import account_number
 
 WEEK_SESSIONS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An equity that may be believed; `is_account_value` when net liquidation itself came."""
+
+    equity: Decimal
+    is_account_value: bool
 
 
 @dataclass(slots=True)
 class Account:
     """Account values as they came, with their age in real seconds.
 
-    Between two values of net liquidation equity moves with the daily-P&L stream.
+    Between two values of net liquidation equity moves with the daily-P&L stream. Both pass a
+    filter: a jump is not believed before a second reading confirms it.
     """
 
     values: dict[str, str] = field(default_factory=dict)
@@ -29,29 +41,75 @@ class Account:
     stream_pnl: Decimal | None = None
     anchor_pnl: Decimal | None = None
     age: AccountAge = field(default_factory=AccountAge)
+    value_filter: JumpFilter = field(default_factory=JumpFilter)
+    stream_filter: JumpFilter = field(default_factory=JumpFilter)
 
-    def apply_values(self, values: dict[str, str], at: float) -> bool:
-        """True when a new net liquidation value came."""
+    def apply_values(
+        self, values: dict[str, str], at: float, rule: ConfirmationRule | None
+    ) -> tuple[Reading, ...]:
+        """The readings of net liquidation that are believed now."""
         self.values.update(values)
         self.age.heard(at)
         fresh = account_number(values, "NetLiquidation")
         if fresh is None:
-            return False
-        self.net_liquidation = fresh
+            return ()
         self.age.value_seen(at)
-        self.anchor_pnl = self.stream_pnl
-        return True
+        if rule is None:
+            return ()
+        tolerance = rule.jump_share * abs(fresh if self.equity is None else self.equity)
+        believed = self.value_filter.take(fresh, self.equity, tolerance, at, rule)
+        if believed:
+            self.net_liquidation = believed[-1]
+            self._anchor()
+        return tuple(Reading(equity, True) for equity in believed)
 
-    def apply(self, seen: BrokerAccountSeen, at: float) -> bool:
-        if seen.daily_pnl is not None:
-            self.stream_pnl, self.age.stream_at = seen.daily_pnl, at
-            if self.anchor_pnl is None:
-                self.anchor_pnl = seen.daily_pnl
-        return self.apply_values(seen.values, at)
+    def _anchor(self) -> None:
+        """The stream counts from here. One in doubt would be in the difference: it starts anew."""
+        if self.stream_filter.is_in_doubt:
+            self.stream_pnl, self.stream_filter = None, JumpFilter()
+        self.anchor_pnl = self.stream_pnl
+
+    def apply(
+        self, seen: BrokerAccountSeen, at: float, rule: ConfirmationRule | None
+    ) -> tuple[Reading, ...]:
+        """Stream before value: both were read together, and the value's anchor is this stream."""
+        was_known = self.net_liquidation is not None
+        moved = was_known and self._stream(seen.daily_pnl, at, rule)
+        readings = self.apply_values(seen.values, at, rule)
+        if not was_known:
+            self._stream(seen.daily_pnl, at, rule)
+        if readings or not moved or self.equity is None:
+            return readings
+        return (Reading(self.equity, False),)
+
+    def _stream(self, pnl: Decimal | None, at: float, rule: ConfirmationRule | None) -> bool:
+        """True when the stream's reading is believed."""
+        if pnl is None:
+            return False
+        self.age.stream_at = at
+        if rule is None or self.net_liquidation is None:
+            return False
+        tolerance = rule.jump_share * abs(self.net_liquidation)
+        believed = self.stream_filter.take(pnl, self.stream_pnl, tolerance, at, rule)
+        if not believed:
+            return False
+        self.stream_pnl = believed[-1]
+        if self.anchor_pnl is None:
+            self.anchor_pnl = believed[0]
+        return True
 
     def session_started(self) -> None:
         """The stream counts from 0 again each day."""
         self.stream_pnl = self.anchor_pnl = None
+        self.stream_filter = JumpFilter()
+
+    def doubt(self) -> str:
+        """Which reading waits for a second one; empty when none does."""
+        if self.value_filter.is_in_doubt:
+            return f"net liquidation {self.value_filter.held} was read once"
+        if self.stream_filter.is_in_doubt and self.stream_pnl is not None:
+            return f"daily P&L {self.stream_filter.held} was read once"
+        return ""
 
     @property
     def equity(self) -> Decimal | None:
@@ -79,7 +137,15 @@ class LossBook:
     flows: Decimal = Decimal(0)
     filled: bool = False
     last_equity: Decimal | None = None
+    last_value: Decimal | None = None
+    """The account value before: the high-water mark needs two that reach it."""
     high_water: Decimal | None = None
+    hard: InARow = field(default_factory=InARow)
+    fall: InARow = field(default_factory=InARow)
+    week: InARow = field(default_factory=InARow)
+    buckets: dict[Strategy, InARow] = field(default_factory=dict)
+    buckets_off: frozenset[Strategy] = frozenset()
+    """Buckets over their daily loss: off for the rest of this session."""
     earlier: tuple[DayResult, ...] = ()
     half_sessions_left: int = 0
     """Sessions at half size after the weekly loss, this one included."""
@@ -94,6 +160,8 @@ class LossBook:
         self.session_date = session_date
         self.reference, self.pnl, self.flows, self.filled = None, Decimal(0), Decimal(0), False
         self.half_sessions_left = max(0, self.half_sessions_left - 1)
+        self.hard = InARow()
+        self.buckets, self.buckets_off = {}, frozenset()
 
     def flow(self, amount: Decimal) -> None:
         """A deposit or withdrawal is no result: reference result and mark move with it."""
@@ -102,14 +170,20 @@ class LossBook:
             self.high_water += amount
         if self.last_equity is not None:
             self.last_equity += amount
+        if self.last_value is not None:
+            self.last_value += amount
 
     def equity_seen(
-        self, equity: Decimal, parameters: ParameterState, *, is_account_value: bool
+        self, reading: Reading, at: float, parameters: ParameterState, rule: ConfirmationRule
     ) -> None:
+        """A believed reading, `at` real seconds."""
+        equity = reading.equity
+        if reading.is_account_value:
+            self._mark(equity)
         if self.session_date is None:
             return
         if self.reference is None:
-            if not is_account_value:
+            if not reading.is_account_value:
                 return
             # A value that comes after a fill already contains its result: the last equity
             # before is the honest reference then.
@@ -118,14 +192,36 @@ class LossBook:
             self.flows = Decimal(0)
         self.pnl = equity - self.reference - self.flows
         self.last_equity = equity
-        if is_account_value and (self.high_water is None or equity > self.high_water):
-            self.high_water = equity
-        if self.week_breached(parameters) and self.half_sessions_left == 0:
+        self.hard.reading(self.day_breached("hard_day", parameters), at, rule)
+        self.fall.reading(self.drawdown_breached(parameters), at, rule)
+        self.week.reading(self.week_breached(parameters), at, rule)
+        if self.week.is_confirmed(rule) and self.half_sessions_left == 0:
             self.half_sessions_left = 1 + int(parameters.number("risk.loss.week_half_sessions"))
 
+    def _mark(self, value: Decimal) -> None:
+        before, self.last_value = self.last_value, value
+        reached = None if before is None else min(before, value)
+        if reached is not None and (self.high_water is None or reached > self.high_water):
+            self.high_water = reached
+
+    def bucket_seen(
+        self,
+        strategy: Strategy,
+        pnl: Decimal,
+        at: float,
+        parameters: ParameterState,
+        rule: ConfirmationRule,
+    ) -> None:
+        """A bucket's result today, from marks and fills."""
+        row = self.buckets.setdefault(strategy, InARow())
+        row.reading(self.bucket_breached(pnl, parameters), at, rule)
+        if row.is_confirmed(rule):
+            self.buckets_off |= {strategy}
+
     def re_armed(self) -> None:
-        """The operator released a halt: the drawdown is measured anew from here."""
+        """The operator released the kill switch: the drawdown is measured anew from here."""
         self.high_water = self.last_equity
+        self.fall = InARow()
 
     def day_breached(self, name: str, parameters: ParameterState) -> bool:
         """`name` is soft_day or hard_day."""

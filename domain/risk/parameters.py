@@ -88,6 +88,12 @@ HALTS = (
     _number("halt.clock_skew_s", 2, "real seconds", 0.5, 30),
 )
 
+CONFIRMATION = (
+    _number("confirm.readings", 3, "readings in a row", 2, 10, "phantom halts of other desks"),
+    _number("confirm.gap_s", 1, "real seconds between readings that count", 0.1, 10),
+    _number("confirm.jump_share", 0.005, "share of E", 0.001, 0.05),
+)
+
 ACCOUNT = (
     _number("fees.commission_usd", 0.65, "dollars a contract and leg", 0, 5, "broker schedule"),
     _number("fees.exchange_usd", 0.05, "dollars a contract and leg", 0, 5, "fee schedules"),
@@ -140,5 +146,5 @@ ORDERS = (
     _number("order.exit_replaces_minute", 30, "replacements a minute", 1, 200),
 )
 
-_ALL = (*SIZE, *LIMITS, *GREEKS, *LOSSES, *HALTS, *ACCOUNT, *BLACKOUTS, *ORDERS)
+_ALL = (*SIZE, *LIMITS, *GREEKS, *LOSSES, *HALTS, *CONFIRMATION, *ACCOUNT, *BLACKOUTS, *ORDERS)
 PARAMETERS: dict[str, Parameter] = {parameter.name: parameter for parameter in _ALL}

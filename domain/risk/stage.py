@@ -29,10 +29,9 @@ from domain.risk.codes import DenialCode
 from domain.risk.decide import decide, decision_id, wants_what_if
 from domain.risk.halts import due_halts, expiring_to_close
 from domain.risk.margin import Answer, is_mismatch, local_estimate
-from domain.risk.state import Pending, RiskState, fold
+from domain.risk.state import WHO, Pending, RiskState, fold
 from domain.stage import Emission
 
-WHO = "risk"
 ALERT_STREAM = "alert/risk"
 
 TYPES = frozenset(

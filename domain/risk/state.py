@@ -46,11 +46,14 @@ from domain.events.system import (
 from domain.parameter import ParameterState
 from domain.payloads.unusual_whales.reading import PayloadError
 from domain.risk.book import Book
+from domain.risk.confirmation import ConfirmationRule, confirmation_rule
 from domain.risk.cooldown import Cooldowns
-from domain.risk.losses import Account, LossBook
+from domain.risk.losses import Account, LossBook, Reading
 from domain.risk.real_time import RealTime
 from domain.session import Session
 
+WHO = "risk"
+"""Who halts by rule; the reason of such a halt begins with its code."""
 HARD_LOSS = "LOSS_HARD"
 DRAWDOWN = "DRAWDOWN"
 DISCONNECTED = "BROKER_DISCONNECTED"
@@ -127,6 +130,10 @@ class RiskState:
         return codes_on(self.economic_events, self.session.session_date) if fresh else None
 
     @property
+    def confirmation(self) -> ConfirmationRule | None:
+        return confirmation_rule(self.parameters)
+
+    @property
     def session_date(self) -> date | None:
         return None if self.session is None else self.session.session_date
 
@@ -188,8 +195,9 @@ def _value_stands(state: RiskState) -> None:
     age = state.account.age.value_age(state.time.seconds, has_positions=bool(state.book.positions))
     if not state.parameters.values or age is None:
         return
-    if age <= state.parameters.number("risk.equity_age_max_s"):
-        _account_seen(state, is_account_value=True)
+    equity = state.account.equity
+    if equity is not None and age <= state.parameters.number("risk.equity_age_max_s"):
+        _account_seen(state, (Reading(equity, True),))
 
 
 def _calendar_imported(state: RiskState, body: HistoryImported, at: datetime) -> None:
@@ -205,6 +213,8 @@ def _calendar_imported(state: RiskState, body: HistoryImported, at: datetime) ->
 
 def _halted(state: RiskState, body: TradingHalted) -> None:
     state.halted, state.halt_reason = True, body.reason
+    if body.who != WHO:
+        return
     code = body.reason.partition(":")[0]
     state.halt_codes |= {code}
     if code == HARD_LOSS:
@@ -214,9 +224,11 @@ def _halted(state: RiskState, body: TradingHalted) -> None:
 
 
 def _released(state: RiskState) -> None:
+    # Releasing another halt must not forgive what was lost since the mark.
+    if DRAWDOWN in state.halt_codes:
+        state.losses.re_armed()
     state.halted, state.halt_reason, state.halt_codes = False, "", frozenset()
     state.connection.close_expiring = False
-    state.losses.re_armed()
     state.connection.rejects = ()
     state.connection.skews = ()
 
@@ -240,9 +252,10 @@ def _fold_broker(state: RiskState, event: Recorded) -> None:
     body, link, real = event.body, state.connection, state.time.seconds
     match body:
         case BrokerAccountSeen():
-            _account_seen(state, state.account.apply(body, real))
+            _account_seen(state, state.account.apply(body, real, state.confirmation))
         case BrokerSnapshotReceived():
-            _account_seen(state, state.account.apply_values(body.account_values, real))
+            values = state.account.apply_values(body.account_values, real, state.confirmation)
+            _account_seen(state, values)
         case BrokerReady():
             link.ready_id, link.down_since = str(event.event_id), None
         case WorkerStarted() | BrokerConnected() | BrokerDisconnected():
@@ -270,10 +283,26 @@ def _broker_time_seen(state: RiskState, body: BrokerTimeSeen, now: datetime) -> 
     link.skews = (*link.skews, max(0.0, apart - known) / speed)[-2:]
 
 
-def _account_seen(state: RiskState, is_account_value: bool) -> None:
-    equity = state.account.equity
-    if equity is not None and state.parameters.values:
-        state.losses.equity_seen(equity, state.parameters, is_account_value=is_account_value)
+def _account_seen(state: RiskState, readings: tuple[Reading, ...]) -> None:
+    rule = state.confirmation
+    if rule is None:
+        return
+    for index, reading in enumerate(readings, start=1):
+        # A held reading that is believed now was read at least a gap before the last one.
+        at = state.time.seconds - rule.gap_seconds * (len(readings) - index)
+        state.losses.equity_seen(reading, at, state.parameters, rule)
+
+
+def _bucket_seen(state: RiskState, position_id: str) -> None:
+    strategy = state.book.strategy_of(position_id)
+    if strategy is not None and state.confirmation is not None:
+        state.losses.bucket_seen(
+            strategy,
+            state.book.bucket_pnl(strategy),
+            state.time.seconds,
+            state.parameters,
+            state.confirmation,
+        )
 
 
 def _fold_book(state: RiskState, event: Recorded) -> None:
@@ -298,10 +327,13 @@ def _fold_book(state: RiskState, event: Recorded) -> None:
             state.cooldowns.opened(body)
         case PositionChanged():
             book.position_changed(body)
+            _bucket_seen(state, body.position_id)
         case PositionMarked():
             book.marked(body)
+            _bucket_seen(state, body.position_id)
         case PositionClosed():
             book.closed(body, state.session_date)
+            _bucket_seen(state, body.position_id)
             state.account.age.moved_since_value = True
             state.cooldowns.closed(body, event.market_time, state.parameters)
         case _:

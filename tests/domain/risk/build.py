@@ -317,11 +317,12 @@ def account(equity: Decimal = EQUITY, *, pnl: str | None = "0", **values: str) -
 
 
 def desk_events() -> Sequence[Body]:
-    """What makes the desk ready: session, broker, reconciliation, account."""
+    """What makes the desk ready: session, broker, reconciliation, two readings of the account."""
     return (
         session_planned(),
         BrokerReady(connection="c", run_id="r", block_first=1, block_last=9),
         ReconciliationCompleted(connection="c", clean=True, differences=()),
+        account(),
         account(),
     )
 

@@ -22,6 +22,7 @@ from domain.risk.stage import RiskStage
 from tests.domain.risk.build import (
     NOON,
     Driven,
+    account,
     call_vertical,
     changed,
     desk_events,
@@ -46,6 +47,14 @@ def ready(*, at: datetime = NOON, **parameters: Any) -> Driven:
 def decide(desk: Driven, body: SignalValidated | None = None) -> RiskDecided:
     found: RiskDecided = one(desk.when(signal(at=desk.at) if body is None else body), RiskDecided)
     return found
+
+
+def worth(desk: Driven, equity: int, *, readings: int = 3) -> list[Body]:
+    """The account says a new equity, several times a second apart; what the last led to."""
+    emitted: list[Body] = []
+    for _ in range(readings):
+        emitted = desk.when(account(Decimal(equity)), after=1)
+    return emitted
 
 
 def intended(decision: RiskDecided, *, quantity: int, ref: str = "ref-1") -> OrderIntended:

@@ -8,10 +8,12 @@ from decimal import Decimal
 import pytest
 
 from domain.events.orders import BrokerAccountSeen
-from domain.risk.losses import Account, LossBook
+from domain.risk.confirmation import confirmation_rule
+from domain.risk.losses import Account, LossBook, Reading
 from tests.domain.risk.build import DAY, parameters
 
 PARAMETERS = parameters()
+RULE = confirmation_rule(PARAMETERS)
 
 
 def seen(value: str | None, pnl: str | None = None) -> BrokerAccountSeen:
@@ -26,28 +28,37 @@ def seen(value: str | None, pnl: str | None = None) -> BrokerAccountSeen:
 def book(*equities: str) -> LossBook:
     found = LossBook()
     found.session_started(DAY)
-    for equity in equities:
-        found.equity_seen(Decimal(equity), PARAMETERS, is_account_value=True)
+    for second, equity in enumerate(equities):
+        see(found, equity, float(second))
     return found
+
+
+def see(found: LossBook, equity: Decimal | str, at: float = 0.0, *, stream: bool = False) -> None:
+    """A believed reading of equity."""
+    assert RULE is not None
+    found.equity_seen(Reading(Decimal(equity), not stream), at, PARAMETERS, RULE)
 
 
 def test_equity_is_the_last_value_plus_the_change_of_the_stream_since() -> None:
     account = Account()
-    account.apply(seen("1000", "5"), 0.0)
-    account.apply(seen(None, "25"), 1.0)
-    assert account.equity == 1020
-    account.apply(seen("1030"), 2.0)
-    assert account.equity == 1030
-    account.apply(seen(None, "20"), 3.0)
-    assert account.equity == 1025
+    account.apply(seen("10000"), 0.0, RULE)
+    account.apply(seen("10000", "5"), 0.0, RULE)
+    account.apply(seen(None, "5"), 0.0, RULE)
+    account.apply(seen(None, "25"), 1.0, RULE)
+    assert account.equity == 10020
+    account.apply(seen("10030"), 2.0, RULE)
+    assert account.equity == 10030
+    account.apply(seen(None, "20"), 3.0, RULE)
+    assert account.equity == 10025
 
 
 def test_equity_without_a_stream_is_the_last_value_and_unreadable_text_is_none() -> None:
     account = Account()
     assert account.equity is None
-    account.apply(seen("n/a"), 0.0)
+    account.apply(seen("n/a"), 0.0, RULE)
     assert account.equity is None
-    account.apply(seen("1000"), 0.0)
+    account.apply(seen("1000"), 0.0, RULE)
+    account.apply(seen("1000"), 0.0, RULE)
     assert account.equity == 1000
 
 
@@ -65,14 +76,14 @@ def test_bucket_rule_acts_at_one_percent_of_the_reference() -> None:
 
 
 def test_drawdown_is_measured_from_the_highest_value_and_acts_at_its_threshold() -> None:
-    assert not book("1000000", "1100000", "1012000.01").drawdown_breached(PARAMETERS)
-    assert book("1000000", "1100000", "1012000").drawdown_breached(PARAMETERS)
+    assert not book("1000000", "1100000", "1100000", "1012000.01").drawdown_breached(PARAMETERS)
+    assert book("1000000", "1100000", "1100000", "1012000").drawdown_breached(PARAMETERS)
 
 
 def test_a_deposit_is_no_result_and_a_withdrawal_no_drawdown() -> None:
     found = book("1000000")
     found.flow(Decimal(-200_000))
-    found.equity_seen(Decimal(800_000), PARAMETERS, is_account_value=True)
+    see(found, Decimal(800_000))
     assert found.pnl == 0 and found.drawdown == 0
 
 
@@ -80,14 +91,14 @@ def test_reference_is_the_first_value_of_the_session_unless_a_fill_came_before_i
     found = book("1000000", "990000")
     found.session_started(DAY + timedelta(days=1))
     found.filled = True
-    found.equity_seen(Decimal(985_000), PARAMETERS, is_account_value=True)
+    see(found, Decimal(985_000))
     assert found.reference == 990_000 and found.pnl == -5_000
 
 
 def test_stream_values_before_the_first_account_value_set_no_reference() -> None:
     found = LossBook()
     found.session_started(DAY)
-    found.equity_seen(Decimal(5), PARAMETERS, is_account_value=False)
+    see(found, Decimal(5), stream=True)
     assert found.reference is None
 
 
@@ -96,15 +107,18 @@ def test_weekly_loss_over_five_sessions_halves_this_and_five_more_sessions() -> 
     equity = Decimal(1_000_000)
     for n in range(4):
         found.session_started(DAY + timedelta(days=n))
-        found.equity_seen(equity, PARAMETERS, is_account_value=True)
+        see(found, equity)
         equity -= 12_000
-        found.equity_seen(equity, PARAMETERS, is_account_value=True)
+        see(found, equity)
         assert found.half_sessions_left == 0
     found.session_started(DAY + timedelta(days=4))
-    found.equity_seen(equity, PARAMETERS, is_account_value=True)
-    found.equity_seen(equity - Decimal("1999.99"), PARAMETERS, is_account_value=True)
+    see(found, equity)
+    see(found, equity - Decimal("1999.99"))
     assert found.half_sessions_left == 0
-    found.equity_seen(equity - 2_000, PARAMETERS, is_account_value=True)
+    for second in range(3):
+        assert found.week_breached(PARAMETERS) is (second > 0)
+        assert found.half_sessions_left == 0
+        see(found, equity - 2_000, float(second))
     assert found.half_sessions_left == 6
     for n in range(5, 10):
         found.session_started(DAY + timedelta(days=n))
@@ -114,7 +128,7 @@ def test_weekly_loss_over_five_sessions_halves_this_and_five_more_sessions() -> 
 
 
 def test_release_re_arms_the_drawdown_from_the_present_equity() -> None:
-    found = book("1000000", "900000")
+    found = book("1000000", "1000000", "900000")
     assert found.drawdown_breached(PARAMETERS)
     found.re_armed()
     assert found.drawdown == 0
