@@ -35,7 +35,7 @@ from domain.risk.max_loss import Extremes, UnboundedLoss, extremes
 from domain.risk.scenario import revalue, scenario_checks
 from domain.risk.size import Room, size
 from domain.risk.state import RiskState
-from domain.risk.valuation import BookValuation, proposal_legs, value_book
+from domain.risk.valuation import BookValuation, missing_of, proposal_legs, value_book
 
 LIMIT_CODES = (
     DenialCode.LIMIT_POSITION,
@@ -170,7 +170,8 @@ def _amount_checks(found: Amounts) -> list[Check]:
 def _book_checks(
     state: RiskState, signal: SignalValidated, found: Amounts, book: BookValuation
 ) -> tuple[list[Check], ScenarioGrid | None]:
-    missing = book.missing or ("equity" if found.equity is None else "")
+    missing = book.missing or missing_of(state, signal)
+    missing = missing or ("equity" if found.equity is None else "")
     if missing or not found.greeks or found.equity is None:
         codes = (*GREEK_CODES, *SCENARIO_CODES)
         return [missing_row(each, missing or "max loss or session plan") for each in codes], None

@@ -55,6 +55,8 @@ class Answer:
     quantity: int
     """Units that were asked about: no more may be approved."""
     limit_price: Decimal
+    age_seconds: float = 0.0
+    """Real seconds since it was asked for: the answer is not older."""
 
 
 def is_mismatch(estimate: Decimal, answered: Decimal, parameters: ParameterState) -> bool:
@@ -66,13 +68,8 @@ def is_mismatch(estimate: Decimal, answered: Decimal, parameters: ParameterState
 
 
 def needs_what_if(structure: Structure, parameters: ParameterState) -> bool:
-    """Credit structures always; debit verticals too when the parameter says every short leg.
-
-    A debit structure's margin is its cost, which the premium and loss limits bound already.
-    """
-    if parameters.text("risk.margin.what_if_for") == "short_leg":
-        return structure.has_short_leg
-    return structure.kind in _CREDIT
+    """Every entry with a short leg; long options too when the parameter says every entry."""
+    return structure.has_short_leg or parameters.text("risk.margin.what_if_for") == "every"
 
 
 def _answer_checks(
@@ -80,19 +77,29 @@ def _answer_checks(
 ) -> list[Check]:
     code = DenialCode
     if not needs_what_if(structure, parameters):
+        source = "local estimate, no short leg"
         return [
-            check_row(code.MARGIN, True, "no what-if needed", f"{estimate} USD", "local estimate")
+            check_row(code.MARGIN, True, "no what-if needed", f"{estimate} USD", source),
+            check_row(code.MARGIN_MISMATCH, True, "no what-if needed", f"{estimate} USD", source),
         ]
+    oldest = parameters.number("risk.margin.what_if_age_max_s")
+    wanted = f"an answer of at most {oldest:g} s"
     if answer is None or answer.initial_change is None:
         missing = "missing: what-if answer"
         return [
-            check_row(code.MARGIN, None, "an answer", "-", missing),
+            check_row(code.MARGIN, None, wanted, "-", missing),
             check_row(code.MARGIN_MISMATCH, None, f"{estimate} USD", "-", missing),
         ]
     change = answer.initial_change
     source = f"what-if {answer.order_ref}"
     return [
-        check_row(code.MARGIN, True, "an answer", f"{change} USD", source),
+        check_row(
+            code.MARGIN,
+            answer.age_seconds <= oldest,
+            wanted,
+            f"{change} USD, asked {answer.age_seconds:.1f} s ago",
+            source,
+        ),
         check_row(
             code.MARGIN_MISMATCH,
             not is_mismatch(estimate, change, parameters),

@@ -103,12 +103,13 @@ ACCOUNT = (
     _number("margin.mismatch_share", 0.20, "share of the estimate", 0.05, 1),
     _number("margin.mismatch_usd", 50, "dollars", 0, 1000),
     _number("margin.what_if_wait_s", 5, "real seconds", 1, 10),
+    _number("margin.what_if_age_max_s", 10, "real seconds from the question to the order", 1, 10),
     Parameter(
         "risk.margin.what_if_for",
-        "credit",
-        "structures whose entry waits for the broker's what-if",
+        "short_leg",
+        "entries that wait for the broker's what-if: those with a short leg, or every one",
         PRIOR,
-        choices=("credit", "short_leg"),
+        choices=("short_leg", "every"),
     ),
     Parameter(
         "risk.pdt_mode",

@@ -219,6 +219,7 @@ def _on_answer(state: RiskState, body: WhatIfAnswered) -> list[Emission]:
         body.order_ref,
         waiting.asked.quantity,
         waiting.asked.limit_price,
+        state.time.seconds - waiting.asked_at,
     )
     decided = decide(state, waiting.signal, answer)
     correlation = derived_id("signal", waiting.signal.signal_id)

@@ -72,14 +72,24 @@ def _legs(
 
 
 def proposal_legs(state: RiskState, signal: SignalValidated, units: int) -> tuple[ScenarioLeg, ...]:
-    """The proposed units; the caller has made sure that the expiry is planned."""
+    """The proposed units; `missing_of` has made sure that they can be valued."""
     inputs = signal.risk_inputs
     beta = bounded_beta(inputs.beta, state.parameters)
-    if years_to(state, signal.structure.expiry) is None:
-        return ()
     return _legs(
         state, signal.structure, inputs.legs, signal.strategy, units, inputs.underlying_price, beta
     )
+
+
+def missing_of(state: RiskState, signal: SignalValidated) -> str:
+    """What keeps a proposal from being valued; empty when nothing does.
+
+    A proposal that is left out of the scenarios would pass them.
+    """
+    if years_to(state, signal.structure.expiry) is None:
+        return f"session plan up to {signal.structure.expiry}"
+    if any(quote.implied_volatility <= 0 for quote in signal.risk_inputs.legs):
+        return f"volatility of {signal.signal_id}"
+    return ""
 
 
 def _now_quotes(

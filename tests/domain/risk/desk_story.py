@@ -7,17 +7,25 @@ from decimal import Decimal
 from typing import Any
 
 from domain.event import Body
-from domain.events.orders import OrderChanged, OrderIntended, OrderState, OrderType, Purpose
+from domain.events.orders import (
+    OrderChanged,
+    OrderIntended,
+    OrderState,
+    OrderType,
+    Purpose,
+    WhatIfAnswered,
+)
 from domain.events.positions import (
     ExitReason,
     PositionChanged,
     PositionClosed,
     PositionOpened,
 )
-from domain.events.risk import RiskDecided
+from domain.events.risk import RiskDecided, WhatIfWanted
 from domain.events.signals import SignalValidated
 from domain.instruments import Direction, Side, Strategy
 from domain.risk.codes import DenialCode
+from domain.risk.margin import local_estimate
 from domain.risk.stage import RiskStage
 from tests.domain.risk.build import (
     NOON,
@@ -45,8 +53,27 @@ def ready(*, at: datetime = NOON, **parameters: Any) -> Driven:
 
 
 def decide(desk: Driven, body: SignalValidated | None = None) -> RiskDecided:
-    found: RiskDecided = one(desk.when(signal(at=desk.at) if body is None else body), RiskDecided)
+    """The decision on a signal; where the broker's margin is asked for, it is what it costs."""
+    emitted = desk.when(signal(at=desk.at) if body is None else body)
+    asked = [wanted for wanted in emitted if isinstance(wanted, WhatIfWanted)]
+    if asked:
+        emitted = desk.when(margin_answer(asked[0]))
+    found: RiskDecided = one(emitted, RiskDecided)
     return found
+
+
+def margin_answer(wanted: WhatIfWanted, change: Decimal | None = None) -> WhatIfAnswered:
+    cost = local_estimate(wanted.structure, wanted.limit_price, wanted.quantity)
+    return WhatIfAnswered(
+        connection="c",
+        order_ref=wanted.decision_id,
+        order_id=2,
+        initial_change=cost if change is None else change,
+        maintenance_change=None,
+        equity_with_loan_change=None,
+        commission=None,
+        warning="",
+    )
 
 
 def worth(desk: Driven, equity: int, *, readings: int = 3) -> list[Body]:

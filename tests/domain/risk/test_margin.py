@@ -90,11 +90,20 @@ def test_an_answer_near_the_estimate_passes_and_one_far_above_fails() -> None:
     assert checks(condor(), answer("400"))[DenialCode.MARGIN_MISMATCH].result is Result.FAIL
 
 
-def test_debit_structures_need_no_answer_unless_the_parameter_says_every_short_leg() -> None:
-    assert not needs_what_if(call_vertical(), PARAMETERS)
-    assert needs_what_if(put_credit(), PARAMETERS)
-    strict = parameters(risk__margin__what_if_for="short_leg")
-    assert needs_what_if(call_vertical(), strict) and not needs_what_if(long_call(), strict)
+def test_every_short_leg_is_margined_by_the_broker_whatever_the_parameter_says() -> None:
+    """No default and no setting may let a short leg past the broker's own margin."""
+    for mode in ("short_leg", "every"):
+        given = parameters(risk__margin__what_if_for=mode)
+        for shape in (call_vertical(), put_credit(), condor()):
+            assert needs_what_if(shape, given)
+        assert needs_what_if(long_call(), given) is (mode == "every")
+
+
+@pytest.mark.parametrize(("age", "result"), [(10.0, "pass"), (10.1, "fail")])
+def test_an_old_what_if_answer_is_not_traded_on(age: float, result: str) -> None:
+    """Margin asked for before a move says nothing about the account now."""
+    old = Answer(Decimal(300), None, "dec-1", 1, Decimal("-1.00"), age)
+    assert checks(condor(), old)[DenialCode.MARGIN].result == result
 
 
 @pytest.mark.parametrize(("excess", "result"), [("300299.99", "fail"), ("300300", "pass")])
