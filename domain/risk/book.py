@@ -59,6 +59,8 @@ class Held:
     unrealised: Decimal = Decimal(0)
     carried: Decimal = Decimal(0)
     """Result at the start of the session: today's is what came since."""
+    is_reversed: bool = False
+    """A leg is held on the other side than its structure says: its loss has no bound."""
     is_of_earlier_session: bool = False
     is_round_trip: bool = False
     """Closed on the day it was opened: counted once, however often it closes."""
@@ -202,6 +204,8 @@ class Book:
         legs = max((abs(leg.quantity) for leg in body.legs), default=0)
         held.units = max(body.units, legs)
         held.realised = body.realised_pnl
+        sides = {leg.contract.con_id: leg.ratio for leg in held.opened.structure.legs}
+        held.is_reversed = any(leg.quantity * sides.get(leg.con_id, 0) < 0 for leg in body.legs)
         if held.units > 0 and body.position_id in self.ended_positions:
             self.positions[body.position_id] = self.ended_positions.pop(body.position_id)
 
@@ -283,6 +287,9 @@ class Book:
 
     def exposures(self) -> tuple[Exposure, ...]:
         return tuple(story.exposure for story in self.stories())
+
+    def reversed_positions(self) -> tuple[str, ...]:
+        return tuple(key for key, held in self.positions.items() if held.is_reversed)
 
     def is_taken(self, strategy: Strategy, symbol: str, direction: Direction) -> bool:
         """One open position or working entry for each bucket, symbol and direction."""

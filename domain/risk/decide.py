@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from domain.events.risk import Check, RiskDecided, ScenarioGrid, SizeVector
@@ -202,6 +203,14 @@ def _estimate(signal: SignalValidated, found: Amounts, answer: Answer | None) ->
     return local_estimate(signal.structure, found.price, max(1, found.units))
 
 
+def send_before(state: RiskState, signal: SignalValidated, answer: Answer | None) -> datetime:
+    """The end of the signal, or of the broker's margin answer at the clock's speed."""
+    if answer is None:
+        return signal.valid_until
+    left = state.parameters.number("risk.margin.what_if_age_max_s") - answer.age_seconds
+    return min(signal.valid_until, state.now + timedelta(seconds=left * state.time.speed))
+
+
 def decide(state: RiskState, signal: SignalValidated, answer: Answer | None) -> RiskDecided:
     """Every check on the state as it is now. Approved only when all of them pass."""
     book = value_book(state)
@@ -252,4 +261,6 @@ def decide(state: RiskState, signal: SignalValidated, answer: Answer | None) -> 
         broker_ready_id=state.connection.ready_id,
         decided_at=state.now,
         scenario=grid,
+        trading_state=state.trading[0],
+        send_before=send_before(state, signal, answer),
     )

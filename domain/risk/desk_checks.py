@@ -36,6 +36,13 @@ def trading_checks(state: RiskState, signal: SignalValidated) -> list[Check]:
             "trading state",
         ),
         check_row(
+            code.REDUCE_ONLY,
+            not state.breaches.codes,
+            "no limit breached",
+            ", ".join(state.breaches.codes) or "none",
+            "what is open",
+        ),
+        check_row(
             code.CLOCK_NORMAL,
             state.entries_open,
             "entries open",

@@ -16,6 +16,7 @@ from domain.events.signals import Result
 from domain.instruments import Direction, Strategy, Structure
 from domain.parameter import ParameterState
 from domain.risk.codes import DenialCode
+from domain.risk.greeks import bounded_beta
 from domain.risk.size import UNITS_UNBOUNDED, Room
 
 
@@ -129,7 +130,11 @@ def _loss_rows(
     for direction in (Direction.BULLISH, Direction.BEARISH):
         if _leans(proposal, direction):
             weighted = sum(
-                (e.max_loss_usd * Decimal(repr(e.beta)) for e in open_now if _leans(e, direction)),
+                (
+                    e.max_loss_usd * Decimal(repr(bounded_beta(e.beta, parameters)))
+                    for e in open_now
+                    if _leans(e, direction)
+                ),
                 Decimal(0),
             )
             rows.append(
@@ -206,13 +211,13 @@ def limit_rows(
 def breached_now(
     open_now: Sequence[Exposure], equity: Decimal, session_date: date, parameters: ParameterState
 ) -> tuple[str, ...]:
-    """Codes of loss limits that what is open breaches already: then orders may only reduce."""
-    codes: list[str] = []
+    """Codes of limits that what is open breaches already: then orders may only reduce."""
+    codes: set[str] = set()
+    position = _share(parameters, "position", equity)
     for exposure in open_now:
-        rows = _loss_rows(exposure, open_now, equity, session_date, parameters)
-        codes += [
-            row.code.value
-            for row in rows
-            if row.code is not DenialCode.LIMIT_POSITION and row.used > row.limit
-        ]
-    return tuple(sorted(set(codes)))
+        rows = limit_rows(exposure, open_now, equity, session_date, parameters)
+        codes.update(row.code.value for row in rows if row.used > row.limit)
+        one = [other for other in open_now if other.decision_id == exposure.decision_id]
+        if _sum(one) > position:
+            codes.add(DenialCode.LIMIT_POSITION.value)
+    return tuple(sorted(codes))

@@ -86,6 +86,7 @@ HALTS = (
     _number("halt.rejects", 3, "rejects", 1, 20),
     _number("halt.rejects_s", 60, "real seconds", 5, 600),
     _number("halt.clock_skew_s", 2, "real seconds", 0.5, 30),
+    _number("reduce_hold_s", 30, "real seconds without a breach", 1, 600),
 )
 
 CONFIRMATION = (

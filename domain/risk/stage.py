@@ -19,12 +19,15 @@ from domain.events.controls import (
     ReleaseRequested,
     TradingHalted,
     TradingReleased,
+    TradingState,
+    TradingStateChanged,
 )
 from domain.events.orders import BrokerAccountSeen, ReconciliationCompleted, WhatIfAnswered
 from domain.events.risk import MarginChecked, RiskDecided, WhatIfWanted
 from domain.events.signals import SignalValidated
 from domain.events.system import ClockTicked
 from domain.numbers import floor_tick
+from domain.risk.breaches import evaluate
 from domain.risk.codes import DenialCode
 from domain.risk.decide import decide, decision_id, wants_what_if
 from domain.risk.halts import due_halts, expiring_to_close
@@ -86,27 +89,47 @@ class RiskStage:
 
     def evolve(self, state: RiskState, event: Recorded) -> RiskState:
         fold(state, event)
+        evaluate(state, event)
         return state
 
     def react(self, state: RiskState, event: Recorded) -> Sequence[Emission]:
-        body = event.body
-        match body:
-            case SignalValidated():
-                return _on_signal(state, body)
-            case WhatIfAnswered():
-                return _on_answer(state, body)
-            case HaltRequested():
-                return [_halt(body.who, body.reason or f"halt by {body.route}")]
-            case ReleaseRequested():
-                return [_release(state, event, body)]
-            case FlattenRequested():
-                return _on_flatten(state, body)
-            case ClockTicked() | BrokerAccountSeen():
-                return [*_overdue_answers(state), *_automatic(state, event)]
-            case ReconciliationCompleted():
-                return _close_expiring(state)
-            case _:
-                return ()
+        return [*_decisions(state, event), *_state_change(state, event)]
+
+
+def _decisions(state: RiskState, event: Recorded) -> Sequence[Emission]:
+    body = event.body
+    match body:
+        case SignalValidated():
+            return _on_signal(state, body)
+        case WhatIfAnswered():
+            return _on_answer(state, body)
+        case HaltRequested():
+            return [_halt(body.who, body.reason or f"halt by {body.route}")]
+        case ReleaseRequested():
+            return [_release(state, event, body)]
+        case FlattenRequested():
+            return _on_flatten(state, body)
+        case ClockTicked() | BrokerAccountSeen():
+            return [*_overdue_answers(state), *_automatic(state, event)]
+        case ReconciliationCompleted():
+            return _close_expiring(state)
+        case _:
+            return ()
+
+
+def _state_change(state: RiskState, event: Recorded) -> list[Emission]:
+    """The trading state is on the log as soon as it is another one, or another limit's."""
+    before = state.changed_from
+    if before is None:
+        return []
+    now, codes = state.trading
+    reason = state.halt_reason if now is TradingState.HALTED else ", ".join(codes)
+    body = TradingStateChanged(state=now, previous=before, codes=codes, reason=reason)
+    emitted = [Emission(CONTROL_STREAM, body)]
+    if now is TradingState.REDUCING and before is TradingState.ACTIVE:
+        text = f"only orders that reduce risk may leave: {reason}"
+        emitted.append(_alert(event, "warning", "REDUCE_ONLY", text))
+    return emitted
 
 
 def _halt(who: str, reason: str) -> Emission:

@@ -12,7 +12,12 @@ from datetime import date, datetime, timedelta
 from domain.analytics.economic_calendar import CalendarEvent, codes_on
 from domain.analytics.history import calendar_events
 from domain.event import Recorded
-from domain.events.controls import FlattenStarted, TradingHalted, TradingReleased
+from domain.events.controls import (
+    FlattenStarted,
+    TradingHalted,
+    TradingReleased,
+    TradingState,
+)
 from domain.events.feeds import HistoryImported
 from domain.events.orders import (
     BrokerAccountSeen,
@@ -95,6 +100,17 @@ class Pending:
 
 
 @dataclass(slots=True)
+class Breaches:
+    """Limits that what is open breaches, as last evaluated. Times are real seconds."""
+
+    codes: tuple[str, ...] = ()
+    seen_at: float = 0.0
+    valued: tuple[str, ...] = ()
+    """Those of greeks and scenarios, which are evaluated less often."""
+    valued_at: float | None = None
+
+
+@dataclass(slots=True)
 class RiskState:
     parameters: ParameterState = field(default_factory=ParameterState)
     session: Session | None = None
@@ -107,6 +123,11 @@ class RiskState:
     losses: LossBook = field(default_factory=LossBook)
     cooldowns: Cooldowns = field(default_factory=Cooldowns)
     book: Book = field(default_factory=Book)
+    breaches: Breaches = field(default_factory=Breaches)
+    trading: tuple[TradingState, tuple[str, ...]] = (TradingState.ACTIVE, ())
+    """The trading state with its codes, after the event folded last."""
+    changed_from: TradingState | None = None
+    """The state before the event folded last, when that event changed state or codes."""
     halt_codes: frozenset[str] = frozenset()
     """Codes of every halt since the last release."""
     economic_events: tuple[CalendarEvent, ...] | None = None

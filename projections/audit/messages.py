@@ -28,6 +28,7 @@ from domain.events.controls import (
     TradeCancelRequested,
     TradingHalted,
     TradingReleased,
+    TradingStateChanged,
 )
 from domain.events.publication import (
     DeliveryAttempted,
@@ -48,6 +49,7 @@ from domain.events.reports import (
     ReportDue,
     ReportSkipped,
 )
+from domain.events.risk import LimitsChangeRequested
 from domain.events.system import ClockAccepted, InputSkipped, ParametersChanged
 from projections.audit.desk import origin, taken, where
 from projections.audit.rows import Change, Update, Upsert, json_text
@@ -244,6 +246,8 @@ _CONTROLS: tuple[type[Any], ...] = (
     TradingHalted,
     ReleaseRequested,
     TradingReleased,
+    TradingStateChanged,
+    LimitsChangeRequested,
     FlattenRequested,
     FlattenStarted,
     ControlRefused,

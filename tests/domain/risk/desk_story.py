@@ -43,10 +43,14 @@ C = DenialCode
 
 
 def ready(*, at: datetime = NOON, **parameters: Any) -> Driven:
-    """A desk that would approve: calendar aside, everything an entry needs is there."""
+    """A desk that would approve: calendar aside, everything an entry needs is there.
+
+    The book's gamma is the model's, far above that of the builder's quotes: it has room here.
+    """
     desk = Driven(RiskStage())
     desk.at = at
-    desk.when(changed(**parameters))
+    room = {"risk__greek__gamma_long": 2.0, "risk__greek__gamma_short": 2.0}
+    desk.when(changed(**{**room, **parameters}))
     for body in desk_events():
         desk.when(body)
     return desk

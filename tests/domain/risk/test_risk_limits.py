@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -121,8 +122,29 @@ def test_contracts_of_one_leg_count_what_is_open(units: int, result: str) -> Non
 
 
 def test_limits_breached_by_what_is_open_are_named() -> None:
-    assert breached_now([exposure(200)], EQUITY, DAY, PARAMETERS) == ()
+    wide = parameters(risk__limit__position=0.05, risk__limit__contracts_leg=500)
+    assert breached_now([exposure(200)], EQUITY, DAY, wide) == ()
+    assert breached_now([exposure(201)], EQUITY, DAY, wide) == ("LIMIT_BUCKET", "LIMIT_EXPIRY")
     assert breached_now([exposure(201)], EQUITY, DAY, PARAMETERS) == (
+        "CONTRACTS_LEG",
         "LIMIT_BUCKET",
         "LIMIT_EXPIRY",
+        "LIMIT_POSITION",
     )
+
+
+def test_a_lowered_count_of_positions_is_breached_by_those_open() -> None:
+    few = parameters(risk__limit__positions_total=1)
+    held = [exposure(1), later(1, name="other")]
+    assert breached_now(held, EQUITY, DAY, few) == ("POSITIONS_TOTAL",)
+    assert breached_now(held, EQUITY, DAY, PARAMETERS) == ()
+
+
+@pytest.mark.parametrize(("given", "counted"), [(9.0, "160"), (0.1, "80")])
+def test_a_wild_beta_of_an_open_position_is_bounded_in_the_direction_limit(
+    given: float, counted: str
+) -> None:
+    """A beta of nearly 0 would hide a position from the limit of its direction."""
+    held = replace(exposure(1, name="held"), beta=given)
+    used = rows(exposure(), held)[DenialCode.LIMIT_DIRECTION].used
+    assert used == Decimal(counted)

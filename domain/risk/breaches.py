@@ -1,0 +1,105 @@
+"""Which limits are breached by what is open right now, and the trading state that follows.
+
+Evaluated by the risk stage as the account, the book or the parameters change. While one is
+breached orders may only reduce risk (quantitative rules, 5.9). A breach counts for a while after
+its last sight, so that equity moving around a limit does not open and close entries every second.
+"""
+
+from __future__ import annotations
+
+from domain.event import Recorded
+from domain.events.controls import TradingState
+from domain.events.orders import BrokerAccountSeen, BrokerSnapshotReceived
+from domain.events.positions import PositionChanged, PositionClosed, PositionOpened
+from domain.events.risk import RiskDecided
+from domain.events.signals import Result
+from domain.events.system import ClockTicked, ParametersChanged, SessionPlanned
+from domain.risk.codes import DenialCode
+from domain.risk.greeks import DollarGreeks, greek_rows
+from domain.risk.limits import breached_now
+from domain.risk.scenario import revalue, scenario_checks
+from domain.risk.state import RiskState
+from domain.risk.valuation import value_book
+
+REVALUE_SECONDS = 10.0
+"""Real seconds between two revaluations of an unchanged book."""
+
+_TELLING = (
+    BrokerAccountSeen,
+    BrokerSnapshotReceived,
+    ClockTicked,
+    ParametersChanged,
+    PositionChanged,
+    PositionClosed,
+    PositionOpened,
+    RiskDecided,
+    SessionPlanned,
+)
+
+
+def trading_state(state: RiskState) -> tuple[TradingState, tuple[str, ...]]:
+    """The state that follows from halts and breaches, with the codes that make it so."""
+    if state.halted:
+        return TradingState.HALTED, tuple(sorted(state.halt_codes))
+    if state.breaches.codes:
+        return TradingState.REDUCING, state.breaches.codes
+    return TradingState.ACTIVE, ()
+
+
+def evaluate(state: RiskState, event: Recorded) -> None:
+    """Fold breaches and trading state of this moment; called after `fold` for every event."""
+    _find_breaches(state, event)
+    before, now = state.trading, trading_state(state)
+    state.trading, state.changed_from = now, None if now == before else before[0]
+
+
+def _find_breaches(state: RiskState, event: Recorded) -> None:
+    if state.confirmation is None or not isinstance(event.body, _TELLING):
+        return
+    known, real = state.breaches, state.time.seconds
+    is_unchanged = isinstance(event.body, ClockTicked | BrokerAccountSeen)
+    valued_at = known.valued_at
+    if not is_unchanged or valued_at is None or real - valued_at >= REVALUE_SECONDS:
+        known.valued, known.valued_at = _of_values(state), real
+    now = tuple(sorted({*_of_book(state), *_of_losses(state), *known.valued}))
+    if now:
+        known.codes, known.seen_at = now, real
+    elif known.codes and real - known.seen_at >= state.parameters.number("risk.reduce_hold_s"):
+        known.codes = ()
+
+
+def _of_book(state: RiskState) -> tuple[str, ...]:
+    codes: tuple[str, ...] = ()
+    if state.book.reversed_positions():
+        codes = (DenialCode.MAX_LOSS_BOUNDED.value,)
+    equity, session_date = state.account.equity, state.session_date
+    if equity is None or session_date is None:
+        return codes
+    exposures = state.book.exposures()
+    return (*codes, *breached_now(exposures, equity, session_date, state.parameters))
+
+
+def _of_losses(state: RiskState) -> tuple[str, ...]:
+    """From the first reading on: what stops the desk for good needs several."""
+    losses = state.losses
+    found: list[str] = []
+    hard_today = state.session_date is not None and losses.hard_acted_on == state.session_date
+    if hard_today or losses.day_breached("hard_day", state.parameters):
+        found.append(DenialCode.LOSS_HARD.value)
+    if losses.drawdown_breached(state.parameters):
+        found.append(DenialCode.DRAWDOWN.value)
+    return tuple(found)
+
+
+def _of_values(state: RiskState) -> tuple[str, ...]:
+    """Greeks and scenarios of the book. One that cannot be valued is for the decision to name."""
+    equity = state.account.equity
+    if equity is None or equity <= 0 or not state.book.exposures():
+        return ()
+    book = value_book(state)
+    if book.missing:
+        return ()
+    rows = greek_rows(book.greeks, DollarGreeks(), equity, state.parameters)
+    checks = [row.check(0) for row in rows]
+    checks += scenario_checks(revalue(book.legs), equity, state.parameters)
+    return tuple(check.code for check in checks if check.result is not Result.PASS)
