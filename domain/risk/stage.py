@@ -6,7 +6,8 @@ act at clock ticks and account values, one by one until the next release.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from domain.event import Recorded, derived_id
 from domain.events.controls import (
@@ -23,14 +24,21 @@ from domain.events.controls import (
     TradingStateChanged,
 )
 from domain.events.orders import BrokerAccountSeen, ReconciliationCompleted, WhatIfAnswered
-from domain.events.risk import MarginChecked, RiskDecided, WhatIfWanted
+from domain.events.risk import (
+    LimitsChangeRequested,
+    MarginChecked,
+    RiskDecided,
+    WhatIfWanted,
+)
 from domain.events.signals import SignalValidated
-from domain.events.system import ClockTicked
+from domain.events.system import PARAMETERS_STREAM, ClockTicked, ParametersChanged
 from domain.numbers import floor_tick
+from domain.parameter import ParameterValue
 from domain.risk.breaches import evaluate
 from domain.risk.codes import DenialCode
 from domain.risk.decide import decide, decision_id, wants_what_if
 from domain.risk.halts import due_halts, expiring_to_close
+from domain.risk.limit_changes import refusal_of
 from domain.risk.margin import Answer, is_mismatch, local_estimate
 from domain.risk.state import WHO, Pending, RiskState, fold
 from domain.stage import Emission
@@ -54,6 +62,7 @@ TYPES = frozenset(
         "FlattenStarted",
         "HaltRequested",
         "HistoryImported",
+        "LimitsChangeRequested",
         "OrderChanged",
         "OrderIntended",
         "OrderModifyIntended",
@@ -109,8 +118,14 @@ def _decisions(state: RiskState, event: Recorded) -> Sequence[Emission]:
             return [_release(state, event, body)]
         case FlattenRequested():
             return _on_flatten(state, body)
+        case LimitsChangeRequested():
+            return _on_limits(state, event, body)
         case ClockTicked() | BrokerAccountSeen():
-            return [*_overdue_answers(state), *_automatic(state, event)]
+            return [
+                *_limits_over(state),
+                *_overdue_answers(state),
+                *_automatic(state, event),
+            ]
         case ReconciliationCompleted():
             return _close_expiring(state)
         case _:
@@ -153,6 +168,39 @@ def _release(state: RiskState, event: Recorded, body: ReleaseRequested) -> Emiss
         refused = ControlRefused(request_id=str(event.event_id), who=body.who, reason=refusal)
         return Emission(CONTROL_STREAM, refused)
     return Emission(CONTROL_STREAM, TradingReleased(who=body.who, reason=body.reason))
+
+
+def _on_limits(state: RiskState, event: Recorded, body: LimitsChangeRequested) -> list[Emission]:
+    """The change and an alert, so that one that nobody of us made is seen; or why not."""
+    refusal = refusal_of(body, state.parameters, state.now)
+    if refusal:
+        refused = ControlRefused(request_id=str(event.event_id), who=body.who, reason=refusal)
+        return [Emission(CONTROL_STREAM, refused)]
+    changed = _change(state, body.values, body.who, body.reason, body.until)
+    values = ", ".join(f"{name} {value}" for name, value in sorted(body.values.items()))
+    until = "" if body.until is None else f" until {body.until.isoformat()}"
+    text = f"by {body.who}: {values}{until}"
+    return [changed, _alert(event, "warning", "LIMITS_CHANGED", text)]
+
+
+def _limits_over(state: RiskState) -> list[Emission]:
+    """What was set for a while comes back to what held before."""
+    back = state.limit_changes.over(state.now)
+    if not back:
+        return []
+    return [_change(state, back, WHO, "the time of a passing change is over", None)]
+
+
+def _change(
+    state: RiskState,
+    values: Mapping[str, ParameterValue],
+    who: str,
+    why: str,
+    until: datetime | None,
+) -> Emission:
+    version = state.parameters.version + 1
+    body = ParametersChanged(values=dict(values), version=version, who=who, why=why, until=until)
+    return Emission(PARAMETERS_STREAM, body)
 
 
 def _on_flatten(state: RiskState, body: FlattenRequested) -> list[Emission]:

@@ -53,6 +53,7 @@ from domain.payloads.unusual_whales.reading import PayloadError
 from domain.risk.book import Book
 from domain.risk.confirmation import ConfirmationRule, confirmation_rule
 from domain.risk.cooldown import Cooldowns
+from domain.risk.limit_changes import LimitChanges
 from domain.risk.losses import Account, LossBook, Reading
 from domain.risk.real_time import RealTime
 from domain.session import Session
@@ -124,6 +125,7 @@ class RiskState:
     cooldowns: Cooldowns = field(default_factory=Cooldowns)
     book: Book = field(default_factory=Book)
     breaches: Breaches = field(default_factory=Breaches)
+    limit_changes: LimitChanges = field(default_factory=LimitChanges)
     trading: tuple[TradingState, tuple[str, ...]] = (TradingState.ACTIVE, ())
     """The trading state with its codes, after the event folded last."""
     changed_from: TradingState | None = None
@@ -170,6 +172,7 @@ def fold(state: RiskState, event: Recorded) -> None:
             state.connection.speed_since = state.time.seconds
             state.entries_open = body.entries_open
         case ParametersChanged():
+            state.limit_changes.changed(body, state.parameters)
             state.parameters.apply(body)
         case SessionPlanned():
             _session_planned(state, body)
