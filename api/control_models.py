@@ -41,6 +41,16 @@ class FlattenBody(ReasonBody):
     confirm: Literal["FLATTEN"] = "FLATTEN"
 
 
+LimitName = Annotated[str, Field(pattern=r"^risk\.[A-Za-z0-9_.+-]{1,80}$")]
+
+
+class LimitsBody(ReleaseBody):
+    """`until` null: for good."""
+
+    values: Annotated[dict[LimitName, bool | float | str], Field(min_length=1, max_length=50)]
+    until: AwareDatetime | None = None
+
+
 class CacheBody(ReasonBody):
     cache: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,63}$")] = "hot"
 

@@ -6,12 +6,13 @@ come from it.
 
 from __future__ import annotations
 
-from api import access, controls, operations, plain_pages, reads, stream, timeline
+from api import access, controls, limits, operations, plain_pages, reads, stream, timeline
 from api.control_models import (
     AcknowledgeBody,
     CacheBody,
     EventQuery,
     FlattenBody,
+    LimitsBody,
     LoginBody,
     ReasonBody,
     ReleaseBody,
@@ -73,6 +74,7 @@ ROUTES: tuple[ApiRoute, ...] = (
     _table("/publications", "Deliveries to vendors; newest first.", reads.publications),
     _table("/reports", "Commentary; newest first.", reads.reports),
     _table("/alerts", "Alerts; open ones first.", reads.alerts),
+    _read("/limits", "Limits of risk: value, bounds, since when and by whom.", limits.limits),
     ApiRoute(
         "GET", f"{PREFIX}/timeline", "A page of the log.", Permission.SESSION,
         timeline.timeline, query=TimelineQuery,
@@ -89,6 +91,10 @@ ROUTES: tuple[ApiRoute, ...] = (
     _control("/halt", "Stop entries; exits go on.", controls.halt, takes_form=True),
     _control("/release", "Let entries go on; the password again.", controls.release, ReleaseBody),
     _control("/flatten", "Close every position.", controls.flatten, FlattenBody),
+    _control(
+        "/limits/change", "Change limits, for good or until a time; the password again.",
+        limits.change_limits, LimitsBody,
+    ),
     _control("/feeds/{feed}/pause", "Pause a feed.", controls.pause_feed),
     _control("/feeds/{feed}/resume", "Resume a feed.", controls.resume_feed),
     _control(
