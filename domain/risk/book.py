@@ -74,6 +74,8 @@ class Held:
 class OpenOrder:
     intended: OrderIntended
     remaining: int
+    most: int
+    """Largest quantity ever asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,7 @@ class Book:
     def intended(self, body: OrderIntended) -> None:
         if body.purpose is Purpose.WHAT_IF:
             return
-        self.orders[body.order_ref] = OpenOrder(body, body.quantity)
+        self.orders[body.order_ref] = OpenOrder(body, body.quantity, body.quantity)
         entry = self.entries.get(body.decision_id)
         if body.is_entry and entry is not None:
             entry.intended = True
@@ -136,6 +138,12 @@ class Book:
         if order is not None:
             filled = order.intended.quantity - order.remaining
             order.remaining = max(order.remaining, body.quantity - filled)
+            order.most = max(order.most, body.quantity)
+
+    def quantity_of(self, order_ref: str) -> int | None:
+        """The largest quantity that an order was ever asked for; None for one not of ours."""
+        order = self.orders.get(order_ref) or self.ended_orders.get(order_ref)
+        return None if order is None else order.most
 
     def changed(self, body: OrderChanged) -> None:
         """An order that ended and turns up again works again, and its entry counts again."""

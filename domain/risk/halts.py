@@ -7,6 +7,7 @@ the risk stage at clock ticks and account values; every rule acts once until the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from domain.instruments import Strategy
@@ -15,6 +16,10 @@ from domain.risk.state import DISCONNECTED, DRAWDOWN, HARD_LOSS, RiskState
 
 MISMATCH = "POSITION_MISMATCH"
 REJECTS = "BROKER_REJECTS"
+ERRORS = "BROKER_ERRORS"
+RATE = "ORDER_RATE"
+UNKNOWN = "ORDER_UNKNOWN"
+OVERFILL = "OVERFILL"
 SKEW = "CLOCK_SKEW"
 SHORT_DATED = frozenset({Strategy.ZERO_DTE, Strategy.ONE_DTE, Strategy.CLOSING})
 
@@ -40,6 +45,10 @@ def due_halts(state: RiskState) -> tuple[Halt, ...]:
         _disconnected(state),
         _mismatch(state),
         _rejects(state),
+        _errors(state),
+        _rate(state),
+        _unknown(state),
+        _overfill(state),
         _skew(state),
         _hard_loss(state),
         _drawdown(state),
@@ -66,13 +75,49 @@ def _mismatch(state: RiskState) -> Halt | None:
     return Halt(MISMATCH, f"unexplained for more than {limit:g} s: {what}")
 
 
+def _in_window(state: RiskState, times: Iterable[float], name: str) -> tuple[int, float] | None:
+    """How many in the window of a halt, and the window; None below the halt's number."""
+    window = state.parameters.number(f"risk.halt.{name}_s")
+    count = sum(state.time.seconds - at <= window for at in times)
+    enough = count >= int(state.parameters.number(f"risk.halt.{name}"))
+    return (count, window) if enough else None
+
+
 def _rejects(state: RiskState) -> Halt | None:
-    window = state.parameters.number("risk.halt.rejects_s")
-    most = int(state.parameters.number("risk.halt.rejects"))
-    count = sum(state.time.seconds - at <= window for at in state.connection.rejects)
-    if count < most:
+    found = _in_window(state, state.connection.rejects.values(), "rejects")
+    return found and Halt(REJECTS, f"{found[0]} orders rejected by the broker in {found[1]:g} s")
+
+
+def _errors(state: RiskState) -> Halt | None:
+    found = _in_window(state, state.connection.errors, "errors")
+    return found and Halt(ERRORS, f"{found[0]} errors from the broker in {found[1]:g} s")
+
+
+def _rate(state: RiskState) -> Halt | None:
+    """Something orders without end: each order is refused already, but it must be looked at."""
+    found = _in_window(state, state.connection.rate_refusals, "rate_refusals")
+    return found and Halt(RATE, f"{found[0]} entries over the order rate in {found[1]:g} s")
+
+
+def _unknown(state: RiskState) -> Halt | None:
+    """An order that nobody knows ends in reconciliation or with a human, and not by waiting.
+
+    Counted while the broker can be asked: without a connection every order is unknown.
+    """
+    if not state.connection.is_ready:
         return None
-    return Halt(REJECTS, f"{count} orders rejected by the broker in {window:g} s")
+    limit = state.parameters.number("risk.halt.unknown_s")
+    real = state.time.seconds
+    refs = [ref for ref, since in state.connection.unknown.items() if real - since > limit]
+    if not refs:
+        return None
+    return Halt(UNKNOWN, f"for more than {limit:g} s: {', '.join(refs[:3])}")
+
+
+def _overfill(state: RiskState) -> Halt | None:
+    """More filled than was ever asked for: the account is not what the orders say."""
+    found = state.connection.overfilled
+    return Halt(OVERFILL, "; ".join(found[:3])) if found else None
 
 
 def _skew(state: RiskState) -> Halt | None:

@@ -9,6 +9,8 @@ from domain.instruments import Strategy
 from domain.parameter import Parameter
 
 PRIOR = "prior"
+REMEMBERED_MAX = 200
+"""Troubles of one kind that risk remembers: no limit may ask for more."""
 BUCKETS: tuple[Strategy, ...] = tuple(Strategy)
 
 
@@ -85,6 +87,11 @@ HALTS = (
     _number("halt.mismatch_s", 30, "real seconds", 5, 600),
     _number("halt.rejects", 3, "rejects", 1, 20),
     _number("halt.rejects_s", 60, "real seconds", 5, 600),
+    _number("halt.errors", 20, "errors of the broker", 3, REMEMBERED_MAX),
+    _number("halt.errors_s", 60, "real seconds", 5, 600),
+    _number("halt.rate_refusals", 5, "entries over the order rate", 1, REMEMBERED_MAX),
+    _number("halt.rate_refusals_s", 60, "real seconds", 5, 600),
+    _number("halt.unknown_s", 60, "real seconds that an order may be unknown", 10, 600),
     _number("halt.clock_skew_s", 2, "real seconds", 0.5, 30),
     _number("reduce_hold_s", 30, "real seconds without a breach", 1, 600),
 )

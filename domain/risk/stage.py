@@ -50,6 +50,7 @@ TYPES = frozenset(
         "BrokerAccountSeen",
         "BrokerConnected",
         "BrokerDisconnected",
+        "BrokerErrorSeen",
         "BrokerReady",
         "BrokerSnapshotReceived",
         "BrokerTimeSeen",

@@ -23,6 +23,7 @@ from domain.events.orders import (
     BrokerAccountSeen,
     BrokerConnected,
     BrokerDisconnected,
+    BrokerErrorSeen,
     BrokerReady,
     BrokerSnapshotReceived,
     BrokerTimeSeen,
@@ -31,7 +32,6 @@ from domain.events.orders import (
     OrderChanged,
     OrderIntended,
     OrderModifyIntended,
-    OrderState,
     ReconciliationCompleted,
 )
 from domain.events.positions import (
@@ -51,6 +51,7 @@ from domain.events.system import (
 from domain.parameter import ParameterState
 from domain.payloads.unusual_whales.reading import PayloadError
 from domain.risk.book import Book
+from domain.risk.broker_side import Connection
 from domain.risk.confirmation import ConfirmationRule, confirmation_rule
 from domain.risk.cooldown import Cooldowns
 from domain.risk.limit_changes import LimitChanges
@@ -67,28 +68,6 @@ BROKER_TIME_RESOLUTION_S = 1.0
 SPEED_SETTLES_S = 5.0
 CALENDAR_AGE_MAX = timedelta(days=4)
 """The vendor's calendar covers this week and the next."""
-
-
-@dataclass(slots=True)
-class Connection:
-    """The broker side. Times are real seconds."""
-
-    ready_id: str = ""
-    down_since: float | None = None
-    reconciled: bool = False
-    mismatch_since: float | None = None
-    mismatch: tuple[str, ...] = ()
-    rejects: tuple[float, ...] = ()
-    skews: tuple[float, ...] = ()
-    """Last two differences from the broker's clock, in real seconds."""
-    speed_since: float = 0.0
-    """When the present speed began: clocks need a moment to agree on it."""
-    close_expiring: bool = False
-    """A halt for disconnection is to be followed by closing what expires today."""
-
-    @property
-    def is_ready(self) -> bool:
-        return self.ready_id != ""
 
 
 @dataclass(slots=True)
@@ -252,9 +231,7 @@ def _released(state: RiskState) -> None:
     if DRAWDOWN in state.halt_codes:
         state.losses.re_armed()
     state.halted, state.halt_reason, state.halt_codes = False, "", frozenset()
-    state.connection.close_expiring = False
-    state.connection.rejects = ()
-    state.connection.skews = ()
+    state.connection.released()
 
 
 def _signal_ended(state: RiskState, signal_id: str) -> None:
@@ -282,6 +259,7 @@ def _fold_broker(state: RiskState, event: Recorded) -> None:
             _account_seen(state, values)
         case BrokerReady():
             link.ready_id, link.down_since = str(event.event_id), None
+            link.unknown = dict.fromkeys(link.unknown, real)
         case WorkerStarted() | BrokerConnected() | BrokerDisconnected():
             was_up = link.is_ready or link.down_since is None
             link.ready_id, link.reconciled = "", False
@@ -291,6 +269,8 @@ def _fold_broker(state: RiskState, event: Recorded) -> None:
             link.reconciled, link.mismatch = body.clean, body.differences
             started = real if link.mismatch_since is None else link.mismatch_since
             link.mismatch_since = None if body.clean else started
+        case BrokerErrorSeen():
+            link.error_seen(body, real)
         case BrokerTimeSeen():
             _broker_time_seen(state, body, event.market_time)
         case _:
@@ -337,15 +317,15 @@ def _fold_book(state: RiskState, event: Recorded) -> None:
         case OrderModifyIntended():
             book.modified(body)
         case OrderChanged():
-            if body.state is OrderState.REJECTED:
-                link = state.connection
-                link.rejects = (*link.rejects, state.time.seconds)[-20:]
+            most = book.quantity_of(body.order_ref)
+            state.connection.order_changed(body, most, state.time.seconds)
             book.changed(body)
         case FillRecorded():
             state.losses.filled = True
             state.account.age.moved_since_value = True
         case EntryRefused():
             book.refused(body.decision_id)
+            state.connection.entry_refused(body, state.time.seconds)
         case PositionOpened():
             book.opened(body)
             state.cooldowns.opened(body)

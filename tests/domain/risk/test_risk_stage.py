@@ -523,20 +523,6 @@ def test_unexplained_mismatch_halts(seconds: float, halts: bool) -> None:
     assert denied(decide(desk), C.RECONCILED)
 
 
-def test_three_rejects_in_a_minute_halt_and_two_do_not() -> None:
-    desk = ready()
-    rejected = order_changed(OrderState.REJECTED)
-    desk.when(rejected)
-    desk.when(rejected, after=30)
-    assert codes_of(desk.tick()) == []
-    desk.when(rejected, after=40)
-    assert codes_of(desk.tick()) == []
-    desk.when(rejected, after=5)
-    emitted = desk.tick()
-    assert codes_of(emitted) == ["BROKER_REJECTS"]
-    assert one(emitted, AlertRaised).severity == "critical"
-
-
 def test_clock_skew_halts_when_two_answers_in_a_row_say_so() -> None:
     desk = ready()
     desk.at += timedelta(seconds=10)
