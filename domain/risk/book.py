@@ -299,6 +299,11 @@ class Book:
     def reversed_positions(self) -> tuple[str, ...]:
         return tuple(key for key, held in self.positions.items() if held.is_reversed)
 
+    def unfilled_usd(self) -> Decimal:
+        """What entries decided or working may still cost."""
+        waiting = (entry for entry in self.entries.values() if entry.unfilled_units > 0)
+        return sum((e.unfilled_units * e.max_loss_unit_usd for e in waiting), Decimal(0))
+
     def is_taken(self, strategy: Strategy, symbol: str, direction: Direction) -> bool:
         """One open position or working entry for each bucket, symbol and direction."""
         return any(

@@ -77,6 +77,7 @@ class DenialCode(StrEnum):
     SIZE = "SIZE"
     CONTRACT_IN_USE = "CONTRACT_IN_USE"
     DAY_TRADES = "DAY_TRADES"
+    CASH_ACCOUNT = "CASH_ACCOUNT"
     MARGIN = "MARGIN"
     MARGIN_MISMATCH = "MARGIN_MISMATCH"
     MARGIN_EXCESS = "MARGIN_EXCESS"
@@ -169,6 +170,7 @@ DENIALS: dict[DenialCode, Denial] = {
             _C.CONTRACT_IN_USE: "No position or working order may stand on the other side of a"
             " leg.",
             _C.DAY_TRADES: "The account must have a day trade left for a same-day round trip.",
+            _C.CASH_ACCOUNT: "A cash account buys with settled funds and sells nothing short.",
             _C.MARGIN: "A structure with a short leg needs the broker's what-if answer.",
             _C.MARGIN_MISMATCH: "The broker's margin change must be near the local estimate.",
             _C.MARGIN_EXCESS: "Excess liquidity after the trade must keep its share of equity.",

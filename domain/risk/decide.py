@@ -27,6 +27,7 @@ from domain.risk.greeks import GreekRow, bounded_beta, greek_rows, unit_greeks
 from domain.risk.limits import Exposure, LimitRow, limit_rows
 from domain.risk.margin import (
     Answer,
+    cash_account_check,
     day_trade_check,
     local_estimate,
     margin_checks,
@@ -230,6 +231,13 @@ def decide(state: RiskState, signal: SignalValidated, answer: Answer | None) -> 
             state.account.values,
             found.equity,
             len(state.book.round_trips),
+            state.parameters,
+        ),
+        cash_account_check(
+            signal.structure,
+            None if found.unit is None else found.unit.max_loss_usd * max(1, found.units),
+            state.book.unfilled_usd(),
+            state.account.values,
             state.parameters,
         ),
         *margin_checks(

@@ -16,6 +16,8 @@ from domain.risk.check_row import check_row, missing_row
 from domain.risk.codes import DenialCode
 from domain.risk.max_loss import structure_width
 
+_CASH_MULTIPLE = Decimal("1.5")
+"""A margin account buys at least twice its funds, a cash account what it has."""
 _CREDIT = (StructureKind.CREDIT_VERTICAL, StructureKind.IRON_CONDOR)
 
 
@@ -178,3 +180,44 @@ def day_trade_check(
     if left is None:
         return check_row(code, True, "not 0", "not reported", "account")
     return check_row(code, left != 0, "not 0", left, "account")
+
+
+def is_cash_account(values: dict[str, str], parameters: ParameterState) -> bool | None:
+    """By the parameter, or by what the account can buy: a margin account buys a multiple of its
+    available funds. None when the account does not tell."""
+    kind = parameters.text("risk.account_kind")
+    if kind != "broker_field":
+        return kind == "cash"
+    power = account_number(values, "BuyingPower")
+    funds = account_number(values, "AvailableFunds")
+    if power is None or funds is None:
+        return None
+    return power <= funds * _CASH_MULTIPLE
+
+
+def cash_account_check(
+    structure: Structure,
+    cost_usd: Decimal | None,
+    committed_usd: Decimal,
+    values: dict[str, str],
+    parameters: ParameterState,
+) -> Check:
+    """A cash account buys with settled funds, and sells nothing short (5.8, rule 5).
+
+    `committed_usd` is what entries that are not filled yet may still cost.
+    """
+    code = DenialCode.CASH_ACCOUNT
+    is_cash = is_cash_account(values, parameters)
+    if is_cash is None:
+        missing = "missing: BuyingPower or AvailableFunds"
+        return check_row(code, None, "margin, or settled funds", "-", missing)
+    if not is_cash:
+        return check_row(code, True, "margin, or settled funds", "margin account", "account")
+    if structure.has_short_leg:
+        return check_row(code, False, "no short leg", structure.kind.value, "cash account")
+    settled = account_number(values, "SettledCash")
+    if settled is None or cost_usd is None:
+        name = "SettledCash" if settled is None else "max loss"
+        return check_row(code, None, "settled funds", "-", f"missing: {name}")
+    left = settled - committed_usd
+    return check_row(code, cost_usd <= left, f"{left} USD", f"{cost_usd} USD", "SettledCash")

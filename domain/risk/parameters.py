@@ -120,6 +120,13 @@ ACCOUNT = (
         choices=("short_leg", "every"),
     ),
     Parameter(
+        "risk.account_kind",
+        "broker_field",
+        "margin or cash; broker_field: as the account's buying power tells",
+        PRIOR,
+        choices=("broker_field", "margin", "cash"),
+    ),
+    Parameter(
         "risk.pdt_mode",
         "broker_field",
         "",

@@ -304,6 +304,9 @@ def account(equity: Decimal = EQUITY, *, pnl: str | None = "0", **values: str) -
     known = {
         "NetLiquidation": str(equity),
         "ExcessLiquidity": str(equity),
+        "AvailableFunds": str(equity),
+        "BuyingPower": str(equity * 4),
+        "SettledCash": str(equity),
         "LookAheadExcessLiquidity": str(equity),
         "PostExpirationExcess": str(equity),
         "DayTradesRemaining": "-1",
