@@ -7,6 +7,7 @@ in a module `parameters.py`; domain/parameters.py joins them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -40,6 +41,8 @@ class Parameter:
             return "" if allowed else f"{self.name} must be one of {self.choices}, was {value!r}"
         if isinstance(value, bool) or not isinstance(value, int | float):
             return f"{self.name} must be a number, was {value!r}"
+        if not math.isfinite(value):
+            return f"{self.name} must be finite, was {value}"
         if (self.low is not None and value < self.low) or (
             self.high is not None and value > self.high
         ):

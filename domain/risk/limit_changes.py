@@ -6,7 +6,6 @@ which owns the limits; every other stage folds the ParametersChanged that follow
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -62,6 +61,4 @@ def _refusal(name: str, value: ParameterValue, known: ParameterState) -> str:
     parameter = PARAMETERS.get(name)
     if parameter is None or name not in known.values:
         return f"limit must exist, was {name[:80]}"
-    if isinstance(value, float) and not math.isfinite(value):
-        return f"{name} must be finite, was {value}"
     return parameter.check(value)

@@ -154,7 +154,7 @@ ORDERS = (
     _number("order.premium_share", 0.05, "share of E", 0, 0.5),
     _number("order.leg_age_s", 2, "seconds", 0.5, 10),
     _number("order.underlying_age_s", 2, "seconds", 0.5, 10),
-    _number("order.duplicate_s", 5, "seconds", 0, 60),
+    _number("order.duplicate_s", 5, "seconds", 1, 60),
     _number("order.new_bucket_minute", 10, "orders a minute", 1, 60),
     _number("order.new_minute", 30, "orders a minute", 1, 120),
     _number("order.replaces_order", 5, "replacements", 1, 20),
