@@ -97,7 +97,6 @@ class Book:
     """Of this session."""
     ended_positions: dict[str, Held] = field(default_factory=dict)
     """Of this session and the one before it."""
-    underlying: dict[str, float] = field(default_factory=dict)
     round_trips: tuple[date, ...] = ()
 
     def decided(self, body: RiskDecided, signal: SignalValidated) -> None:
@@ -222,8 +221,6 @@ class Book:
         if held is None:
             return
         held.unrealised = Decimal(body.unrealised_pnl)
-        if body.underlying_price > 0:
-            self.underlying[body.symbol] = body.underlying_price
 
     def closed(self, body: PositionClosed, session_date: date | None) -> None:
         """`realised_pnl` is of the whole position: closing again replaces, and does not add."""
@@ -298,6 +295,12 @@ class Book:
 
     def reversed_positions(self) -> tuple[str, ...]:
         return tuple(key for key, held in self.positions.items() if held.is_reversed)
+
+    def contracts(self) -> frozenset[int]:
+        """Contracts of everything open or about to be."""
+        structures = [held.opened.structure for held in self.positions.values()]
+        structures += [entry.signal.structure for entry in self.entries.values()]
+        return frozenset(leg.contract.con_id for shape in structures for leg in shape.legs)
 
     def unfilled_usd(self) -> Decimal:
         """What entries decided or working may still cost."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Protocol
 
 from domain.events.risk import Check
-from domain.events.signals import LegQuote, Result
+from domain.events.signals import Result
 from domain.instruments import MULTIPLIER, Structure
 from domain.numbers import significant
 from domain.parameter import ParameterState
@@ -35,8 +36,24 @@ class DollarGreeks:
         )
 
 
+class LegGreeks(Protocol):
+    """One option's greeks a share."""
+
+    @property
+    def delta(self) -> float: ...
+
+    @property
+    def gamma(self) -> float: ...
+
+    @property
+    def vega(self) -> float: ...
+
+    @property
+    def theta(self) -> float: ...
+
+
 def unit_greeks(
-    structure: Structure, legs: Sequence[LegQuote], underlying: float, beta: float
+    structure: Structure, legs: Sequence[LegGreeks], underlying: float, beta: float
 ) -> DollarGreeks:
     """Dollar greeks of one unit at `underlying`."""
     total = DollarGreeks()

@@ -1,7 +1,7 @@
 """Scenario loss: the whole book revalued over a grid of moves and volatility shifts (5.5).
 
-Legs are valued with their own implied volatility at the decision, without rate and dividends
-(their present value is unchanged by a scenario). Called by the decision with the proposal in.
+Legs are valued with their own implied volatility; the present value of dividends is unchanged by
+a scenario. Called by the decision with the proposal in.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ class ScenarioLeg:
     underlying: float
     beta: float
     overnight: bool
+    rate: float = 0.0
+    dividends: float = 0.0
 
 
 def _shift_scale(days_to_expiry: int) -> float:
@@ -52,15 +54,16 @@ def _leg_values(leg: ScenarioLeg) -> Floats:
     moves = np.array(MOVES_PERCENT)[:, None, None] * 0.01 * leg.beta
     shifts = np.array(SHIFTS_POINTS)[None, :, None] * 0.01 * _shift_scale(leg.days_to_expiry)
     ahead = np.array([day * _DAY_YEARS if leg.overnight else 0.0 for day in DAYS])
-    spot = leg.underlying * np.maximum(1e-6, 1 + moves)
+    spot = np.maximum(1e-6, leg.underlying * (1 + moves) - leg.dividends)
     volatility = np.clip(leg.volatility + shifts, _VOLATILITY_LOW, _VOLATILITY_HIGH)
     call = 1.0 if leg.right is Right.CALL else 0.0
     years = np.maximum(0.0, leg.years - ahead)[None, None, :]
     # The pricing library takes one dimension only.
     shape = (len(MOVES_PERCENT), len(SHIFTS_POINTS), len(DAYS))
     flat = [np.broadcast_to(part, shape).ravel() for part in (spot, years, volatility)]
-    value = greeks(flat[0], leg.strike, flat[1], 0.0, flat[2], call).price.reshape(shape)
-    start = greeks(leg.underlying, leg.strike, leg.years, 0.0, leg.volatility, call).price[0]
+    rate, now = leg.rate, max(1e-6, leg.underlying - leg.dividends)
+    value = greeks(flat[0], leg.strike, flat[1], rate, flat[2], call).price.reshape(shape)
+    start = greeks(now, leg.strike, leg.years, rate, leg.volatility, call).price[0]
     change: Floats = (value - start) * (leg.contracts * MULTIPLIER)
     return change
 

@@ -55,6 +55,7 @@ TYPES = frozenset(
         "BrokerSnapshotReceived",
         "BrokerTimeSeen",
         "CashFlowRecorded",
+        "ChainEvaluated",
         "ClockStarted",
         "ClockTicked",
         "EntryRefused",

@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 from domain.analytics.economic_calendar import CalendarEvent, codes_on
 from domain.analytics.history import calendar_events
 from domain.event import Recorded
+from domain.events.analytics import ChainEvaluated
 from domain.events.controls import (
     FlattenStarted,
     TradingHalted,
@@ -56,6 +57,7 @@ from domain.risk.confirmation import ConfirmationRule, confirmation_rule
 from domain.risk.cooldown import Cooldowns
 from domain.risk.limit_changes import LimitChanges
 from domain.risk.losses import Account, LossBook, Reading
+from domain.risk.market import Market
 from domain.risk.real_time import RealTime
 from domain.session import Session
 
@@ -103,6 +105,7 @@ class RiskState:
     losses: LossBook = field(default_factory=LossBook)
     cooldowns: Cooldowns = field(default_factory=Cooldowns)
     book: Book = field(default_factory=Book)
+    market: Market = field(default_factory=Market)
     breaches: Breaches = field(default_factory=Breaches)
     limit_changes: LimitChanges = field(default_factory=LimitChanges)
     trading: tuple[TradingState, tuple[str, ...]] = (TradingState.ACTIVE, ())
@@ -155,6 +158,8 @@ def fold(state: RiskState, event: Recorded) -> None:
             state.parameters.apply(body)
         case SessionPlanned():
             _session_planned(state, body)
+        case ChainEvaluated():
+            state.market.evaluated(body, state.book.contracts())
         case HistoryImported():
             _calendar_imported(state, body, event.market_time)
         case TradingHalted():
@@ -189,6 +194,7 @@ def _session_planned(state: RiskState, body: SessionPlanned) -> None:
     state.cooldowns.session_started()
     last_five = [day.session_date for day in body.earlier[-4:]]
     state.book.session_started(last_five[0] if last_five else body.day.session_date)
+    state.market.session_started(body.day.session_date, state.book.contracts())
     _value_stands(state)
 
 
@@ -334,6 +340,7 @@ def _fold_book(state: RiskState, event: Recorded) -> None:
             _bucket_seen(state, body.position_id)
         case PositionMarked():
             book.marked(body)
+            state.market.marked(body)
             _bucket_seen(state, body.position_id)
         case PositionClosed():
             book.closed(body, state.session_date)

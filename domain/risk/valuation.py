@@ -1,6 +1,6 @@
-"""The book revalued for its greeks and scenarios: entry volatility, present price and time.
+"""The book revalued for its greeks and scenarios: each leg's volatility now, price and time now.
 
-Called by the decision. A position whose legs carry no volatility (one adopted from the broker)
+Called by the decision and by the watch over breaches. A position whose legs carry no volatility
 makes the book's greeks unevaluable, which closes entries and names the position.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from domain.events.signals import LegQuote, SignalValidated
+from domain.events.signals import SignalValidated
 from domain.instruments import Right, Strategy, Structure
 from domain.pricing.black_scholes import greeks
 from domain.risk.book import Story
@@ -27,6 +27,16 @@ class BookValuation:
     greeks: DollarGreeks
     legs: tuple[ScenarioLeg, ...]
     missing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LegNow:
+    """One leg's greeks a share."""
+
+    delta: float
+    gamma: float
+    vega: float
+    theta: float
 
 
 def years_to(state: RiskState, expiry: date) -> float | None:
@@ -46,7 +56,7 @@ def _may_be_held_overnight(state: RiskState, strategy: Strategy, expiry: date) -
 def _legs(
     state: RiskState,
     structure: Structure,
-    quotes: Sequence[LegQuote],
+    volatilities: Sequence[float],
     strategy: Strategy,
     units: int,
     spot: float,
@@ -55,6 +65,7 @@ def _legs(
     years = years_to(state, structure.expiry)
     session = state.session
     assert years is not None and session is not None, "callers look for the plan first"
+    curve = state.market.curve(structure.symbol, structure.expiry)
     return tuple(
         ScenarioLeg(
             contracts=leg.ratio * units,
@@ -62,22 +73,24 @@ def _legs(
             right=leg.contract.right,
             years=years,
             days_to_expiry=session.days_to_expiry(structure.expiry),
-            volatility=quote.implied_volatility,
+            volatility=volatility,
             underlying=spot,
             beta=beta,
             overnight=_may_be_held_overnight(state, strategy, structure.expiry),
+            rate=curve.rate,
+            dividends=curve.dividends,
         )
-        for leg, quote in zip(structure.legs, quotes, strict=True)
+        for leg, volatility in zip(structure.legs, volatilities, strict=True)
     )
 
 
 def proposal_legs(state: RiskState, signal: SignalValidated, units: int) -> tuple[ScenarioLeg, ...]:
     """The proposed units; `missing_of` has made sure that they can be valued."""
-    inputs = signal.risk_inputs
+    inputs, shape = signal.risk_inputs, signal.structure
     beta = bounded_beta(inputs.beta, state.parameters)
-    return _legs(
-        state, signal.structure, inputs.legs, signal.strategy, units, inputs.underlying_price, beta
-    )
+    volatilities = [quote.implied_volatility for quote in inputs.legs]
+    spot = inputs.underlying_price
+    return _legs(state, shape, volatilities, signal.strategy, units, spot, beta)
 
 
 def missing_of(state: RiskState, signal: SignalValidated) -> str:
@@ -92,39 +105,40 @@ def missing_of(state: RiskState, signal: SignalValidated) -> str:
     return ""
 
 
-def _now_quotes(
-    structure: Structure, quotes: Sequence[LegQuote], spot: float, years: float
-) -> tuple[LegQuote, ...]:
-    """The legs' greeks at the present price and time with their volatility at entry."""
+def _greeks_now(
+    state: RiskState,
+    structure: Structure,
+    volatilities: Sequence[float],
+    spot: float,
+    years: float,
+) -> tuple[LegNow, ...]:
+    curve = state.market.curve(structure.symbol, structure.expiry)
     found = greeks(
-        spot,
+        max(1e-6, spot - curve.dividends),
         [float(leg.contract.strike) for leg in structure.legs],
         years,
-        0.0,
-        [quote.implied_volatility for quote in quotes],
+        curve.rate,
+        list(volatilities),
         [1.0 if leg.contract.right is Right.CALL else 0.0 for leg in structure.legs],
     )
     return tuple(
-        quote.model_copy(
-            update={
-                "delta": float(found.delta[i]),
-                "gamma": float(found.gamma[i]),
-                "vega": float(found.vega[i]),
-                "theta": float(found.theta[i]),
-            }
+        LegNow(
+            float(found.delta[i]),
+            float(found.gamma[i]),
+            float(found.vega[i]),
+            float(found.theta[i]),
         )
-        for i, quote in enumerate(quotes)
+        for i in range(len(structure.legs))
     )
 
 
-def _what_is_missing(state: RiskState, story: Story) -> str:
-    if story.inputs is None:
-        return f"volatility of {story.exposure.decision_id}"
-    if any(quote.implied_volatility <= 0 for quote in story.inputs.legs):
-        return f"volatility of {story.exposure.decision_id}"
-    if years_to(state, story.exposure.expiry) is None:
-        return f"session plan up to {story.exposure.expiry}"
-    return ""
+def _volatilities(state: RiskState, story: Story) -> list[float]:
+    """Of each leg: the newest that was seen, else that of the entry, else 0 for unknown."""
+    at_entry: dict[int, float] = {}
+    if story.inputs is not None:
+        at_entry = {quote.con_id: quote.implied_volatility for quote in story.inputs.legs}
+    legs = [leg.contract.con_id for leg in story.exposure.structure.legs]
+    return [state.market.volatility.get(con_id) or at_entry.get(con_id, 0.0) for con_id in legs]
 
 
 def value_book(state: RiskState) -> BookValuation:
@@ -133,13 +147,23 @@ def value_book(state: RiskState) -> BookValuation:
     legs: list[ScenarioLeg] = []
     for story in state.book.stories():
         exposure, inputs = story.exposure, story.inputs
-        missing = _what_is_missing(state, story)
+        spot = state.market.underlying.get(exposure.symbol)
+        if spot is None and inputs is not None:
+            spot = inputs.underlying_price
+        volatilities = _volatilities(state, story)
         years = years_to(state, exposure.expiry)
-        if missing or inputs is None or years is None:
+        missing = ""
+        if min(volatilities) <= 0:
+            missing = f"volatility of {exposure.decision_id}"
+        elif years is None:
+            missing = f"session plan up to {exposure.expiry}"
+        elif spot is None:
+            missing = f"price of {exposure.symbol}"
+        if missing or years is None or spot is None:
             return BookValuation(DollarGreeks(), (), missing)
-        spot = state.book.underlying.get(exposure.symbol, inputs.underlying_price)
+        shape, units = exposure.structure, exposure.units
         beta = bounded_beta(exposure.beta, state.parameters)
-        now = _now_quotes(exposure.structure, inputs.legs, spot, years)
-        book = book.plus(unit_greeks(exposure.structure, now, spot, beta), exposure.units)
-        legs += _legs(state, exposure.structure, now, exposure.strategy, exposure.units, spot, beta)
+        now = _greeks_now(state, shape, volatilities, spot, years)
+        book = book.plus(unit_greeks(shape, now, spot, beta), units)
+        legs += _legs(state, shape, volatilities, exposure.strategy, units, spot, beta)
     return BookValuation(book, tuple(legs))
