@@ -258,6 +258,10 @@ class Book:
 
     def stories(self) -> tuple[Story, ...]:
         """Everything open or about to be, in the order in which it came about."""
+        return (*self.held(), *self._working())
+
+    def held(self) -> tuple[Story, ...]:
+        """What is open, without what entries may still add."""
         found: list[Story] = []
         for held in self.positions.values():
             body = held.opened
@@ -273,6 +277,10 @@ class Book:
                 beta,
             )
             found.append(Story(exposure, held.inputs))
+        return tuple(found)
+
+    def _working(self) -> tuple[Story, ...]:
+        found: list[Story] = []
         for decision_id, entry in self.entries.items():
             if entry.unfilled_units == 0:
                 continue

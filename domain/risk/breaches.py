@@ -1,8 +1,10 @@
 """Which limits are breached by what is open right now, and the trading state that follows.
 
 Evaluated by the risk stage as the account, the book or the parameters change. While one is
-breached orders may only reduce risk (quantitative rules, 5.9). A breach counts for a while after
-its last sight, so that equity moving around a limit does not open and close entries every second.
+breached orders may only reduce risk (quantitative rules, 5.9). Only what is held can breach: an
+entry was decided with itself counted as filled, and must not be stopped halfway by its own size.
+A breach counts for a while after its last sight, so that equity moving around a limit does not
+open and close entries every second.
 """
 
 from __future__ import annotations
@@ -11,7 +13,6 @@ from domain.event import Recorded
 from domain.events.controls import TradingState
 from domain.events.orders import BrokerAccountSeen, BrokerSnapshotReceived
 from domain.events.positions import PositionChanged, PositionClosed, PositionOpened
-from domain.events.risk import RiskDecided
 from domain.events.signals import Result
 from domain.events.system import ClockTicked, ParametersChanged, SessionPlanned
 from domain.risk.codes import DenialCode
@@ -19,7 +20,7 @@ from domain.risk.greeks import DollarGreeks, greek_rows
 from domain.risk.limits import breached_now
 from domain.risk.scenario import revalue, scenario_checks
 from domain.risk.state import RiskState
-from domain.risk.valuation import value_book
+from domain.risk.valuation import value
 
 REVALUE_SECONDS = 10.0
 """Real seconds between two revaluations of an unchanged book."""
@@ -32,7 +33,6 @@ _TELLING = (
     PositionChanged,
     PositionClosed,
     PositionOpened,
-    RiskDecided,
     SessionPlanned,
 )
 
@@ -75,7 +75,7 @@ def _of_book(state: RiskState) -> tuple[str, ...]:
     equity, session_date = state.account.equity, state.session_date
     if equity is None or session_date is None:
         return codes
-    exposures = state.book.exposures()
+    exposures = [story.exposure for story in state.book.held()]
     return (*codes, *breached_now(exposures, equity, session_date, state.parameters))
 
 
@@ -94,9 +94,10 @@ def _of_losses(state: RiskState) -> tuple[str, ...]:
 def _of_values(state: RiskState) -> tuple[str, ...]:
     """Greeks and scenarios of the book. One that cannot be valued is for the decision to name."""
     equity = state.account.equity
-    if equity is None or equity <= 0 or not state.book.exposures():
+    held = state.book.held()
+    if equity is None or equity <= 0 or not held:
         return ()
-    book = value_book(state)
+    book = value(state, held)
     if book.missing:
         return ()
     rows = greek_rows(book.greeks, DollarGreeks(), equity, state.parameters)

@@ -143,9 +143,13 @@ def _volatilities(state: RiskState, story: Story) -> list[float]:
 
 def value_book(state: RiskState) -> BookValuation:
     """Greeks and scenario legs of everything open or working."""
+    return value(state, state.book.stories())
+
+
+def value(state: RiskState, stories: Sequence[Story]) -> BookValuation:
     book = DollarGreeks()
     legs: list[ScenarioLeg] = []
-    for story in state.book.stories():
+    for story in stories:
         exposure, inputs = story.exposure, story.inputs
         spot = state.market.underlying.get(exposure.symbol)
         if spot is None and inputs is not None:

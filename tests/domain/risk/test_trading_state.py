@@ -158,6 +158,16 @@ def test_greeks_and_scenarios_of_the_book_are_watched_without_a_decision() -> No
     assert "GREEK_GAMMA" in desk.state.trading[1]
 
 
+def test_an_entry_is_not_stopped_halfway_by_its_own_size() -> None:
+    """Sized to the limit, it would be over it at the next tick and never climb its ladder."""
+    desk = ready(risk__greek__gamma_long=0.01)
+    decision = decide(desk)
+    assert decision.approved
+    desk.when(intended(decision, quantity=5))
+    desk.tick(after=11)
+    assert desk.state.trading == (TradingState.ACTIVE, ())
+
+
 def test_a_decision_says_until_when_its_order_may_leave() -> None:
     """The broker's margin answer is 10 seconds old at the send, or no order leaves."""
     desk = ready()

@@ -177,7 +177,7 @@ class SmallLog:
 
     async def _entry(self) -> None:
         self.now += timedelta(seconds=1)
-        await self.tell(risk_build.account(), stream="broker")
+        await self.tell(risk_build.account(), risk_build.account(), stream="broker")
         quotes = build.leg_ticks(risk_build.contract(600), 1.98, 2.02, self.now)
         await self.tell(build.underlying_ticks(600.0, self.now), quotes)
         await self._signal(SIGNAL)
