@@ -61,6 +61,7 @@ class Held:
     """Result at the start of the session: today's is what came since."""
     is_reversed: bool = False
     """A leg is held on the other side than its structure says: its loss has no bound."""
+    was_closed: bool = False
     is_of_earlier_session: bool = False
     is_round_trip: bool = False
     """Closed on the day it was opened: counted once, however often it closes."""
@@ -223,13 +224,15 @@ class Book:
         held.unrealised = Decimal(body.unrealised_pnl)
 
     def closed(self, body: PositionClosed, session_date: date | None) -> None:
-        """`realised_pnl` is of the whole position: closing again replaces, and does not add."""
+        """The result of a position that closes again is what its changes said: it is not added."""
         held = self._position(body.position_id)
         if held is None:
             return
         self.positions.pop(body.position_id, None)
         self.ended_positions[body.position_id] = held
-        held.units, held.realised, held.unrealised = 0, body.realised_pnl, Decimal(0)
+        if not held.was_closed:
+            held.realised = body.realised_pnl
+        held.was_closed, held.units, held.unrealised = True, 0, Decimal(0)
         held.is_of_earlier_session = False
         same_day = body.opened_at.date() == body.closed_at.date()
         if session_date is not None and same_day and not held.is_round_trip:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
+
 from domain.events.orders import OrderState
 from domain.events.positions import ExitReason, LegPosition, PositionChanged
 from domain.events.risk import RiskDecided
@@ -79,12 +81,17 @@ def test_a_leg_held_alone_counts_with_its_own_quantity() -> None:
     assert [exposure.units for exposure in desk.state.book.exposures()] == [2]
 
 
-def test_a_second_closing_adds_only_what_is_new_to_the_day_result() -> None:
-    """The result of a closing is the whole position's: adding it twice halts on a loss not made."""
+@pytest.mark.parametrize("told", ["-6", "-2"])
+def test_a_second_closing_adds_only_what_is_new_to_the_day_result(told: str) -> None:
+    """Adding the whole position's result twice halts on a loss that nobody made.
+
+    Right whether the second closing tells the result of the whole or of the late fill.
+    """
     desk, _ = held_and_closed("-4")
     assert result(desk) == Decimal(-4)
     revalued(desk, 1, "-4", legs=(1, -1))
-    closed(desk, "-6", ExitReason.TIME)
+    revalued(desk, 0, "-6")
+    closed(desk, told, ExitReason.TIME)
     assert result(desk) == Decimal(-6)
     assert desk.state.book.round_trips == (DAY,)
 
