@@ -83,6 +83,7 @@ HANDLERS: Mapping[type[Any], Callable[[DeskFold, Recorded, Any], None]] = {
     controls.AlertAcknowledged: plant.acknowledged,
     controls.TradingHalted: plant.halted,
     controls.TradingReleased: plant.released,
+    controls.TradingStateChanged: plant.trading_state,
     feed_events.FeedStateChanged: plant.feed,
     feed_events.FeedGapOpened: plant.gap_opened,
     feed_events.FeedGapClosed: plant.gap_closed,

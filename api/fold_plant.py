@@ -45,6 +45,14 @@ def released(fold: DeskFold, event: Recorded, body: controls.TradingReleased) ->
     fold.halt = _halt_row(event, body.who, body.reason, is_halted=False)
 
 
+def trading_state(fold: DeskFold, event: Recorded, body: controls.TradingStateChanged) -> None:
+    fold.halt |= {
+        "state": body.state.value,
+        "codes": list(body.codes),
+        "state_since": at(event.market_time),
+    }
+
+
 def _halt_row(event: Recorded, who: str, reason: str, *, is_halted: bool) -> Row:
     return {
         "is_halted": is_halted,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from domain.events.approvals import ApprovalDecided, ApprovalRequested
-from domain.events.controls import TradingHalted
+from domain.events.controls import TradingHalted, TradingState, TradingStateChanged
 from domain.events.feeds import FeedGapOpened, FeedStateChanged
 from domain.events.positions import ExitReason, PositionClosed
 from domain.events.publication import DeliveryConfirmed, DeliveryScheduled, Tier, Vendor
@@ -154,6 +154,20 @@ async def test_health_shows_a_worker_that_stands_before_an_input(api: Any) -> No
     (process,) = health["processes"]
     assert (process["state"], process["status"]) == ("stopped before input 7", "down")
     assert health["overall"] == {"status": "down", "not_up": ["trader"]}
+
+
+async def test_health_names_the_trading_state_and_the_limits_breached(api: Any) -> None:
+    await api.login()
+    changed = TradingStateChanged(
+        state=TradingState.REDUCING,
+        previous=TradingState.ACTIVE,
+        codes=("LIMIT_TOTAL",),
+        reason="LIMIT_TOTAL",
+    )
+    await api.append(changed, "control")
+    halt = (await api.get("/health")).json()["halt"]
+    assert (halt["is_halted"], halt["state"]) == (False, "reducing")
+    assert halt["codes"] == ["LIMIT_TOTAL"] and halt["state_since"]
 
 
 async def test_a_halt_from_before_the_history_is_still_shown(api: Any) -> None:

@@ -220,6 +220,12 @@ def test_no_default_switches_a_check_of_the_decision_off(code: DenialCode) -> No
         assert any(check.result is Result.FAIL for check in found)
 
 
+@pytest.mark.parametrize("code", sorted(DECISION - {C.CONTRACTS_ORDER}))
+def test_every_decision_lists_every_check(code: DenialCode) -> None:
+    """A check that is left out when another fails would hide a second reason."""
+    assert {check.code for check in DECISIONS[code]()} >= {each.value for each in DECISION}
+
+
 def order(part: str, **change: Any) -> Case:
     def case() -> Sequence[Check]:
         views = {"order": ENTRY, "market": MARKET, "desk": DESK}
