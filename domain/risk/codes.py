@@ -48,6 +48,7 @@ class DenialCode(StrEnum):
     CLOCK_NORMAL = "CLOCK_NORMAL"
 
     SIGNAL_LIVE = "SIGNAL_LIVE"
+    BUILD_AGREES = "BUILD_AGREES"
     EQUITY_FRESH = "EQUITY_FRESH"
     EQUITY_SURE = "EQUITY_SURE"
     RECONCILED = "RECONCILED"
@@ -140,6 +141,7 @@ DENIALS: dict[DenialCode, Denial] = {
         Part.DECISION,
         {
             _C.SIGNAL_LIVE: "The signal must be valid and inside its age limit.",
+            _C.BUILD_AGREES: "The signal must be made by the build that decides on it.",
             _C.EQUITY_FRESH: "Net liquidation and the daily-P&L stream must be recent.",
             _C.EQUITY_SURE: "No account reading may wait for a second one that confirms its jump.",
             _C.RECONCILED: "The last reconciliation on this connection must be clean.",

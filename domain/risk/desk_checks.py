@@ -50,6 +50,17 @@ def trading_checks(state: RiskState, signal: SignalValidated) -> list[Check]:
             "clock",
         ),
     ]
+    made = state.signal_builds.get(signal.signal_id, "")
+    known = bool(made and state.build)
+    rows.append(
+        check_row(
+            code.BUILD_AGREES,
+            made == state.build if known else None,
+            state.build or "-",
+            made or "-",
+            "workers" if known else "missing: a build",
+        )
+    )
     session = state.session
     if session is None:
         missing = "session plan"

@@ -116,8 +116,12 @@ class RiskState:
     """Codes of every halt since the last release."""
     economic_events: tuple[CalendarEvent, ...] | None = None
     calendar_at: datetime | None = None
+    build: str = ""
+    """Of this worker's run."""
     signals: dict[str, SignalValidated] = field(default_factory=dict)
     """Valid signals that are not decided yet."""
+    signal_builds: dict[str, str] = field(default_factory=dict)
+    """By which build each of them was made."""
     pending: dict[str, Pending] = field(default_factory=dict)
     """By decision id."""
 
@@ -172,6 +176,7 @@ def fold(state: RiskState, event: Recorded) -> None:
             state.losses.flow(body.amount)
         case SignalValidated():
             state.signals[body.signal_id] = body
+            state.signal_builds[body.signal_id] = event.build
         case SignalInvalidated() | SignalExpired():
             _signal_ended(state, body.signal_id)
         case RiskDecided():
@@ -242,6 +247,7 @@ def _released(state: RiskState) -> None:
 
 def _signal_ended(state: RiskState, signal_id: str) -> None:
     state.signals.pop(signal_id, None)
+    state.signal_builds.pop(signal_id, None)
     state.pending = {
         key: wait for key, wait in state.pending.items() if wait.signal.signal_id != signal_id
     }
@@ -251,6 +257,7 @@ def _signal_ended(state: RiskState, signal_id: str) -> None:
 def _decided(state: RiskState, body: RiskDecided) -> None:
     state.pending.pop(body.decision_id, None)
     signal = state.signals.pop(body.signal_id, None)
+    state.signal_builds.pop(body.signal_id, None)
     if body.approved and signal is not None:
         state.book.decided(body, signal)
 
@@ -267,6 +274,8 @@ def _fold_broker(state: RiskState, event: Recorded) -> None:
             link.ready_id, link.down_since = str(event.event_id), None
             link.unknown = dict.fromkeys(link.unknown, real)
         case WorkerStarted() | BrokerConnected() | BrokerDisconnected():
+            if isinstance(body, WorkerStarted):
+                state.build = body.build
             was_up = link.is_ready or link.down_since is None
             link.ready_id, link.reconciled = "", False
             state.account.age.disconnected()

@@ -20,6 +20,7 @@ from domain.events.system import (
     ParametersChanged,
     PlannedDay,
     SessionPlanned,
+    WorkerStarted,
 )
 from domain.instruments import (
     Direction,
@@ -240,11 +241,26 @@ def exit_plan() -> ExitPlan:
 class Driven:
     """A stage in a worker, fed by hand; keeps the log so that it can be folded again."""
 
-    def __init__(self, *stages: Stage[Any], worker: str = "trader") -> None:
+    def __init__(self, *stages: Stage[Any], worker: str = "trader", at: datetime = NOON) -> None:
         self.stages = stages
         self.consumer: Consumer[Any] = Consumer(worker, "test", stages)
-        self.at = NOON
+        self.at = at
         self.inputs: list[tuple[Recorded, list[Recorded]]] = []
+        if "WorkerStarted" in self.consumer.types:
+            self.when(self._started())
+
+    def _started(self) -> WorkerStarted:
+        return WorkerStarted(
+            worker=self.consumer.worker,
+            run_id="run",
+            resumed_after=0,
+            build=self.consumer.build,
+            stages=(),
+            types=(),
+            configuration_sha256="",
+            python="",
+            platform="",
+        )
 
     @property
     def state(self) -> Any:

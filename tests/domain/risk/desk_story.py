@@ -47,8 +47,7 @@ def ready(*, at: datetime = NOON, **parameters: Any) -> Driven:
 
     The book's gamma is the model's, far above that of the builder's quotes: it has room here.
     """
-    desk = Driven(RiskStage())
-    desk.at = at
+    desk = Driven(RiskStage(), at=at)
     room = {"risk__greek__gamma_long": 2.0, "risk__greek__gamma_short": 2.0}
     desk.when(changed(**{**room, **parameters}))
     for body in desk_events():

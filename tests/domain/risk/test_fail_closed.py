@@ -30,3 +30,13 @@ def test_a_proposal_without_volatility_is_named_and_refused() -> None:
     assert denied(decision, C.SCENARIO_NEAR) and denied(decision, C.GREEK_DELTA)
     row = next(check for check in decision.checks if check.code == C.SCENARIO_NEAR)
     assert row.input == "missing: volatility of sig-1"
+
+
+def test_a_signal_of_another_build_is_refused() -> None:
+    """Half of a desk on new code and half on old is how a firm was lost in 45 minutes."""
+    desk = ready()
+    desk.state.build = "another"
+    decision = decide(desk)
+    assert denied(decision, C.BUILD_AGREES)
+    row = next(check for check in decision.checks if check.code == C.BUILD_AGREES)
+    assert (row.limit, row.value) == ("another", "test")

@@ -19,7 +19,7 @@ from domain.events.orders import BrokerDisconnected, ReconciliationCompleted
 from domain.events.positions import ExitReason
 from domain.events.risk import Check, RiskDecided, WhatIfWanted
 from domain.events.signals import Result, SignalValidated
-from domain.events.system import ClockStarted
+from domain.events.system import ClockStarted, WorkerStarted
 from domain.instruments import Direction, Right, Side, Strategy, StructureKind
 from domain.risk.codes import DENIALS, DenialCode, Part
 from domain.risk.limits import limit_rows
@@ -60,8 +60,7 @@ ORDER = {c for c, d in DENIALS.items() if d.part is Part.ORDER}
 
 
 def shipped(*, at: Any = NOON) -> Driven:
-    desk = Driven(RiskStage())
-    desk.at = at
+    desk = Driven(RiskStage(), at=at)
     for body in (changed(), *desk_events()):
         desk.when(body)
     return desk
@@ -152,6 +151,17 @@ CLOSED_CLOCK = ClockStarted(
     base_market_time=NOON, speed=600, session_date=DAY, thinned=True, entries_open=False
 )
 DIRTY = ReconciliationCompleted(connection="c", clean=False, differences=("one",))
+OTHER_BUILD = WorkerStarted(
+    worker="trader",
+    run_id="r2",
+    resumed_after=0,
+    build="another",
+    stages=(),
+    types=(),
+    configuration_sha256="",
+    python="",
+    platform="",
+)
 LONG = (leg_quote(long_call().legs[0].contract.con_id, vega=0.1),)
 
 DECISIONS: dict[DenialCode, Case] = {
@@ -163,6 +173,7 @@ DECISIONS: dict[DenialCode, Case] = {
     C.KILL_SWITCH_OFF: after(HALT),
     C.CLOCK_NORMAL: after(CLOSED_CLOCK),
     C.REDUCE_ONLY: told(lambda desk: sixty_of_a_leg(desk, more=1)),
+    C.BUILD_AGREES: after(OTHER_BUILD),
     C.SIGNAL_LIVE: told(lambda desk: desk.tick(after=21), signal(at=NOON)),
     C.EQUITY_FRESH: told(lambda desk: desk.tick(after=241)),
     C.EQUITY_SURE: told(lambda desk: worth(desk, 0, readings=1)),

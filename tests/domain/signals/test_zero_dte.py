@@ -59,6 +59,7 @@ from tests.domain.risk.build import (
     none,
     one,
 )
+from tests.domain.risk.desk_story import decide
 from tests.domain.signals.build import (
     CHEAP_RANGE,
     RANGE,
@@ -186,7 +187,7 @@ def test_risk_decides_on_the_signal_without_any_tick() -> None:
     desk.when(changed())
     for body in desk_events():
         desk.when(body)
-    decision = one(desk.when(signal), RiskDecided)
+    decision = decide(desk, signal)
     assert decision.approved and decision.units >= 1, decision.denials
 
 
