@@ -166,6 +166,29 @@ def greeks(
     return result
 
 
+def prices(
+    spot_escrowed: ArrayLike,
+    strikes: ArrayLike,
+    t_years: ArrayLike,
+    rate: ArrayLike,
+    volatility: ArrayLike,
+    is_call: ArrayLike,
+) -> Floats:
+    """The price of `greeks` alone, for grids that need nothing else."""
+    spot, strike, years, r, sigma, call = _broadcast(
+        spot_escrowed, strikes, t_years, rate, volatility, is_call
+    )
+    sign = np.where(call > 0, 1.0, -1.0)
+    usable = (sigma > 0) & np.isfinite(sigma) & (spot > 0)
+    sigma = np.where(usable, sigma, np.nan)
+    flag = sign.astype(np.int8)
+    found = np.asarray(
+        bs.price(flag, spot, strike, floored_years(years), r, sigma), dtype=np.float64
+    )
+    found[~usable] = np.nan
+    return np.where(years <= 0.0, np.maximum(0.0, sign * (spot - strike)), found)
+
+
 def _d1(
     spot: Floats, strike: Floats, time: Floats, rate: Floats | float, deviation: Floats
 ) -> Floats:

@@ -61,7 +61,9 @@ def _find_breaches(state: RiskState, event: Recorded) -> None:
     valued_at = known.valued_at
     if not is_unchanged or valued_at is None or real - valued_at >= REVALUE_SECONDS:
         known.valued, known.valued_at = _of_values(state), real
-    now = tuple(sorted({*_of_book(state), *_of_losses(state), *known.valued}))
+    if not isinstance(event.body, ClockTicked):
+        known.booked = _of_book(state)
+    now = tuple(sorted({*known.booked, *_of_losses(state), *known.valued}))
     if now:
         known.codes, known.seen_at = now, real
     elif known.codes and real - known.seen_at >= state.parameters.number("risk.reduce_hold_s"):

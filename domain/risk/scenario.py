@@ -17,7 +17,7 @@ from domain.events.signals import Result
 from domain.instruments import MULTIPLIER, Right
 from domain.numbers import significant
 from domain.parameter import ParameterState
-from domain.pricing.black_scholes import Floats, greeks
+from domain.pricing.black_scholes import Floats, prices
 from domain.risk.codes import DenialCode
 
 MOVES_PERCENT = (-8.0, -5.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 5.0, 8.0)
@@ -49,30 +49,58 @@ def _shift_scale(days_to_expiry: int) -> float:
     return min(1.5, max(0.5, float(np.sqrt(30 / max(1, days_to_expiry)))))
 
 
-def _leg_values(leg: ScenarioLeg) -> Floats:
-    """Change of the leg's value in dollars, shape (moves, shifts, days)."""
-    moves = np.array(MOVES_PERCENT)[:, None, None] * 0.01 * leg.beta
-    shifts = np.array(SHIFTS_POINTS)[None, :, None] * 0.01 * _shift_scale(leg.days_to_expiry)
+_MOVES = np.array(MOVES_PERCENT)[:, None, None] * 0.01
+_SHIFTS = np.array(SHIFTS_POINTS)[None, :, None] * 0.01
+_SHAPE = (len(MOVES_PERCENT), len(SHIFTS_POINTS), len(DAYS))
+
+
+def _cells(leg: ScenarioLeg) -> tuple[Floats, Floats, Floats]:
+    """Spot, years and volatility of the leg in every cell; the pricing library takes columns."""
     ahead = np.array([day * _DAY_YEARS if leg.overnight else 0.0 for day in DAYS])
-    spot = np.maximum(1e-6, leg.underlying * (1 + moves) - leg.dividends)
-    volatility = np.clip(leg.volatility + shifts, _VOLATILITY_LOW, _VOLATILITY_HIGH)
-    call = 1.0 if leg.right is Right.CALL else 0.0
+    spot = np.maximum(1e-6, leg.underlying * (1 + _MOVES * leg.beta) - leg.dividends)
+    shifted = leg.volatility + _SHIFTS * _shift_scale(leg.days_to_expiry)
+    volatility = np.clip(shifted, _VOLATILITY_LOW, _VOLATILITY_HIGH)
     years = np.maximum(0.0, leg.years - ahead)[None, None, :]
-    # The pricing library takes one dimension only.
-    shape = (len(MOVES_PERCENT), len(SHIFTS_POINTS), len(DAYS))
-    flat = [np.broadcast_to(part, shape).ravel() for part in (spot, years, volatility)]
-    rate, now = leg.rate, max(1e-6, leg.underlying - leg.dividends)
-    value = greeks(flat[0], leg.strike, flat[1], rate, flat[2], call).price.reshape(shape)
-    start = greeks(now, leg.strike, leg.years, rate, leg.volatility, call).price[0]
-    change: Floats = (value - start) * (leg.contracts * MULTIPLIER)
-    return change
+    parts = (spot, years, volatility)
+    spots, times, sigmas = (np.broadcast_to(part, _SHAPE).ravel() for part in parts)
+    return spots, times, sigmas
+
+
+def _changes(legs: Sequence[ScenarioLeg]) -> list[Floats]:
+    """Change of each leg's value in dollars, shape (moves, shifts, days); all priced at once."""
+    cells = [_cells(leg) for leg in legs]
+    size = len(cells[0][0])
+
+    def column(values: Sequence[float]) -> Floats:
+        return np.array(values, dtype=np.float64)
+
+    strikes = column([leg.strike for leg in legs])
+    rates = column([leg.rate for leg in legs])
+    calls = column([1.0 if leg.right is Right.CALL else 0.0 for leg in legs])
+    values = prices(
+        np.concatenate([spot for spot, _, _ in cells]),
+        np.repeat(strikes, size),
+        np.concatenate([years for _, years, _ in cells]),
+        np.repeat(rates, size),
+        np.concatenate([volatility for _, _, volatility in cells]),
+        np.repeat(calls, size),
+    ).reshape(len(legs), *_SHAPE)
+    starts = prices(
+        column([max(1e-6, leg.underlying - leg.dividends) for leg in legs]),
+        strikes,
+        column([leg.years for leg in legs]),
+        rates,
+        column([leg.volatility for leg in legs]),
+        calls,
+    )
+    return [(values[n] - starts[n]) * (leg.contracts * MULTIPLIER) for n, leg in enumerate(legs)]
 
 
 def revalue(legs: Sequence[ScenarioLeg]) -> ScenarioGrid:
     """P&L of every cell against now, in the order moves, shifts, days, and the worst cells."""
-    total = np.zeros((len(MOVES_PERCENT), len(SHIFTS_POINTS), len(DAYS)))
-    for leg in legs:
-        total = total + _leg_values(leg)
+    total = np.zeros(_SHAPE)
+    for change in _changes(legs) if legs else ():
+        total = total + change
     cells = tuple(
         ScenarioCell(
             move_percent=move,

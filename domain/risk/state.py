@@ -87,6 +87,8 @@ class Breaches:
 
     codes: tuple[str, ...] = ()
     seen_at: float = 0.0
+    booked: tuple[str, ...] = ()
+    """Those of amounts and numbers, which time alone does not change."""
     valued: tuple[str, ...] = ()
     """Those of greeks and scenarios, which are evaluated less often."""
     valued_at: float | None = None

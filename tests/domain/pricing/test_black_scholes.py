@@ -18,6 +18,7 @@ from domain.pricing.black_scholes import (
     gamma_at,
     greeks,
     implied_vol,
+    prices,
 )
 
 RATE = 0.0375
@@ -147,6 +148,18 @@ def test_gamma_profile_equals_the_greek() -> None:
     single = greeks(620.0, 610.0, 0.05, RATE, 0.2, True).gamma[0]
     assert profile.shape == (3, 2)
     assert profile[2, 1] == pytest.approx(single, rel=1e-12)
+
+
+def test_prices_alone_are_those_of_the_greeks() -> None:
+    columns = [
+        np.array([600.0, 600.0, 600.0, 0.0, 580.0, 600.0]),
+        np.array([600.0, 590.0, 610.0, 600.0, 600.0, 600.0]),
+        np.array([0.01, 0.0, -0.1, 0.01, 0.5, 0.01]),
+        np.full(6, 0.04),
+        np.array([0.15, 0.2, 0.2, 0.2, 0.3, 0.0]),
+        np.array([1.0, 1.0, 0.0, 1.0, 0.0, 1.0]),
+    ]
+    assert np.array_equal(prices(*columns), greeks(*columns).price, equal_nan=True)
 
 
 def test_large_batches_give_the_same_bits_as_single_calls() -> None:
