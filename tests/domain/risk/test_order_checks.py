@@ -181,6 +181,16 @@ def test_replacements_have_their_own_rate_and_no_duplicate_check() -> None:
     assert entry_checks(order, desk={"replaces_minute": 60})[C.RATE_REPLACE].result is Result.FAIL
 
 
+@pytest.mark.parametrize(("entries", "exits", "result"), [(30, 29, "pass"), (30, 30, "fail")])
+def test_replacements_of_exits_are_taken_from_those_of_entries(
+    entries: int, exits: int, result: str
+) -> None:
+    """Sixty a minute in all: counted apart, the desk would send ninety."""
+    desk = {"replaces_minute": entries, "exit_replaces_minute": exits}
+    order = {"is_replacement": True, "replaces": 0}
+    assert entry_checks(order, desk=desk)[C.RATE_REPLACE].result == result
+
+
 def test_own_order_on_the_other_side_of_a_leg_refuses_an_entry() -> None:
     mine = contract(600).con_id
     selling = WorkingLeg(mine, Side.SELL, "other", "pos-9", is_protective_stop=True)
