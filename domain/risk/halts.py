@@ -39,7 +39,8 @@ class Halt:
 
 def due_halts(state: RiskState) -> tuple[Halt, ...]:
     """Rules whose condition holds and which have not acted since the last release."""
-    if not state.parameters.values:
+    # A log of an earlier build lacks parameters until this one's start has written them.
+    if state.confirmation is None:
         return ()
     found = (
         _disconnected(state),

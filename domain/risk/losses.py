@@ -18,6 +18,8 @@ from domain.risk.confirmation import ConfirmationRule, InARow, JumpFilter
 from domain.risk.margin import account_number
 
 WEEK_SESSIONS = 5
+FLOWS_MAX = 20
+"""Deposits, withdrawals and jumps that are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,14 @@ class DayResult:
     pnl: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """A change of the account value that no recorded flow explains, and the mark before it."""
+
+    amount: Decimal
+    high_water: Decimal | None
+
+
 @dataclass(slots=True)
 class LossBook:
     """Reference and result of the day, the sessions before it, and the high-water mark."""
@@ -135,6 +145,10 @@ class LossBook:
     reference: Decimal | None = None
     pnl: Decimal = Decimal(0)
     flows: Decimal = Decimal(0)
+    awaited_flows: tuple[Decimal, ...] = ()
+    """Recorded and not seen in the account yet."""
+    jumps: tuple[Jump, ...] = ()
+    """Of this session."""
     filled: bool = False
     last_equity: Decimal | None = None
     last_value: Decimal | None = None
@@ -160,11 +174,30 @@ class LossBook:
         self.session_date = session_date
         self.reference, self.pnl, self.flows, self.filled = None, Decimal(0), Decimal(0), False
         self.half_sessions_left = max(0, self.half_sessions_left - 1)
-        self.hard = InARow()
+        self.hard, self.jumps = InARow(), ()
         self.buckets, self.buckets_off = {}, frozenset()
 
-    def flow(self, amount: Decimal) -> None:
-        """A deposit or withdrawal is no result: reference result and mark move with it."""
+    def flow(self, amount: Decimal, rule: ConfirmationRule | None) -> None:
+        """A deposit or withdrawal is no result: reference, result and mark move with it.
+
+        They move when the account shows it, which may be before or after the operator says so:
+        a mark that moved alone would be a drawdown that nobody had.
+        """
+        allowed = self._tolerance(rule)
+        shown = next((jump for jump in self.jumps if abs(jump.amount - amount) <= allowed), None)
+        if shown is not None:
+            self._explain(shown, amount)
+        elif abs(amount) <= allowed:
+            self._move(amount)
+        else:
+            self.awaited_flows = (*self.awaited_flows, amount)[-FLOWS_MAX:]
+
+    def _tolerance(self, rule: ConfirmationRule | None) -> Decimal:
+        if rule is None or self.last_equity is None:
+            return Decimal(0)
+        return rule.jump_share * abs(self.last_equity)
+
+    def _move(self, amount: Decimal) -> None:
         self.flows += amount
         if self.high_water is not None:
             self.high_water += amount
@@ -173,12 +206,38 @@ class LossBook:
         if self.last_value is not None:
             self.last_value += amount
 
+    def _explain(self, shown: Jump, amount: Decimal) -> None:
+        """The jump was this flow: what it seemed to win or lose is taken back."""
+        self.jumps = tuple(jump for jump in self.jumps if jump is not shown)
+        self.flows += amount
+        self.pnl -= amount
+        if shown.high_water is not None and self.last_equity is not None:
+            self.high_water = max(shown.high_water + amount, self.last_equity)
+        self.hard, self.fall, self.week = InARow(), InARow(), InARow()
+
+    def _value_moved(self, equity: Decimal, rule: ConfirmationRule) -> None:
+        """A believed account value: is a jump of it a flow that we wait for?"""
+        if self.last_equity is None:
+            return
+        jump, allowed = equity - self.last_equity, self._tolerance(rule)
+        if abs(jump) <= allowed:
+            return
+        for amount in self.awaited_flows:
+            if abs(jump - amount) <= allowed:
+                waiting = list(self.awaited_flows)
+                waiting.remove(amount)
+                self.awaited_flows = tuple(waiting)
+                self._move(amount)
+                return
+        self.jumps = (*self.jumps, Jump(jump, self.high_water))[-FLOWS_MAX:]
+
     def equity_seen(
         self, reading: Reading, at: float, parameters: ParameterState, rule: ConfirmationRule
     ) -> None:
         """A believed reading, `at` real seconds."""
         equity = reading.equity
         if reading.is_account_value:
+            self._value_moved(equity, rule)
             self._mark(equity)
         if self.session_date is None:
             return

@@ -175,7 +175,7 @@ def fold(state: RiskState, event: Recorded) -> None:
         case FlattenStarted():
             state.connection.close_expiring = False
         case CashFlowRecorded():
-            state.losses.flow(body.amount)
+            state.losses.flow(body.amount, state.confirmation)
         case SignalValidated():
             state.signals[body.signal_id] = body
             state.signal_builds[body.signal_id] = event.build

@@ -80,11 +80,37 @@ def test_drawdown_is_measured_from_the_highest_value_and_acts_at_its_threshold()
     assert book("1000000", "1100000", "1100000", "1012000").drawdown_breached(PARAMETERS)
 
 
-def test_a_deposit_is_no_result_and_a_withdrawal_no_drawdown() -> None:
-    found = book("1000000")
-    found.flow(Decimal(-200_000))
-    see(found, Decimal(800_000))
-    assert found.pnl == 0 and found.drawdown == 0
+@pytest.mark.parametrize("amount", [-200_000, 200_000, -3_000, 3_000])
+@pytest.mark.parametrize("said", ["before", "while", "after"])
+def test_a_deposit_is_no_result_and_a_withdrawal_no_drawdown(amount: int, said: str) -> None:
+    """Whenever the operator says it: a mark that moves alone flattens the book."""
+    found = book("1000000", "1000000")
+    now = 1_000_000 + amount
+    if said == "before":
+        found.flow(Decimal(amount), RULE)
+        for second in (2, 3, 4):
+            see(found, "1000000", float(second))
+        assert not found.drawdown_breached(PARAMETERS)
+    if said == "while":
+        found.flow(Decimal(amount), RULE)
+    for second in (5, 6, 7):
+        see(found, str(now), float(second))
+    if said == "after":
+        found.flow(Decimal(amount), RULE)
+    see(found, str(now), 8.0)
+    small = abs(amount) == 3_000
+    assert abs(found.pnl) <= (3_000 if small else 0)
+    assert found.drawdown is not None and found.drawdown >= (Decimal("-0.004") if small else 0)
+    assert not found.fall.is_confirmed(RULE) or said == "after"
+    assert found.awaited_flows == () and found.jumps == ()
+
+
+def test_a_loss_beside_a_withdrawal_is_still_a_loss() -> None:
+    found = book("1000000", "1000000")
+    found.flow(Decimal(-200_000), RULE)
+    see(found, "797000", 2.0)
+    see(found, "767000", 3.0)
+    assert found.pnl == -33_000 and found.day_breached("hard_day", PARAMETERS)
 
 
 def test_reference_is_the_first_value_of_the_session_unless_a_fill_came_before_it() -> None:
