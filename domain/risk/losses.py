@@ -24,10 +24,14 @@ FLOWS_MAX = 20
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """An equity that may be believed; `is_account_value` when net liquidation itself came."""
+    """An equity as read; `is_account_value` when net liquidation itself came.
+
+    One that is held back, since it jumped, is not believed: it only tells whether a loss goes on.
+    """
 
     equity: Decimal
     is_account_value: bool
+    is_believed: bool = True
 
 
 @dataclass(slots=True)
@@ -49,7 +53,7 @@ class Account:
     def apply_values(
         self, values: dict[str, str], at: float, rule: ConfirmationRule | None
     ) -> tuple[Reading, ...]:
-        """The readings of net liquidation that are believed now."""
+        """The readings of net liquidation: those believed now, or the one held back."""
         self.values.update(values)
         self.age.heard(at)
         fresh = account_number(values, "NetLiquidation")
@@ -63,7 +67,8 @@ class Account:
         if believed:
             self.net_liquidation = believed[-1]
             self._anchor()
-        return tuple(Reading(equity, True) for equity in believed)
+            return tuple(Reading(equity, True) for equity in believed)
+        return (Reading(fresh, True, is_believed=False),)
 
     def _anchor(self) -> None:
         """The stream counts from here. One in doubt would be in the difference: it starts anew."""
@@ -76,29 +81,31 @@ class Account:
     ) -> tuple[Reading, ...]:
         """Stream before value: both were read together, and the value's anchor is this stream."""
         was_known = self.net_liquidation is not None
-        moved = was_known and self._stream(seen.daily_pnl, at, rule)
+        moved = self._stream(seen.daily_pnl, at, rule) if was_known else ()
         readings = self.apply_values(seen.values, at, rule)
         if not was_known:
             self._stream(seen.daily_pnl, at, rule)
-        if readings or not moved or self.equity is None:
-            return readings
-        return (Reading(self.equity, False),)
+        return readings or moved
 
-    def _stream(self, pnl: Decimal | None, at: float, rule: ConfirmationRule | None) -> bool:
-        """True when the stream's reading is believed."""
+    def _stream(
+        self, pnl: Decimal | None, at: float, rule: ConfirmationRule | None
+    ) -> tuple[Reading, ...]:
+        """The stream's reading of equity; none while there is nothing that it moves."""
         if pnl is None:
-            return False
+            return ()
         self.age.stream_at = at
         if rule is None or self.net_liquidation is None:
-            return False
+            return ()
         tolerance = rule.jump_share * abs(self.net_liquidation)
         believed = self.stream_filter.take(pnl, self.stream_pnl, tolerance, at, rule)
-        if not believed:
-            return False
-        self.stream_pnl = believed[-1]
+        if believed:
+            self.stream_pnl = believed[-1]
+            if self.anchor_pnl is None:
+                self.anchor_pnl = believed[0]
         if self.anchor_pnl is None:
-            self.anchor_pnl = believed[0]
-        return True
+            return ()
+        equity = self.net_liquidation + (believed[-1] if believed else pnl) - self.anchor_pnl
+        return (Reading(equity, False, is_believed=bool(believed)),)
 
     def session_started(self) -> None:
         """The stream counts from 0 again each day."""
@@ -234,8 +241,11 @@ class LossBook:
     def equity_seen(
         self, reading: Reading, at: float, parameters: ParameterState, rule: ConfirmationRule
     ) -> None:
-        """A believed reading, `at` real seconds."""
+        """A reading, `at` real seconds."""
         equity = reading.equity
+        if not reading.is_believed:
+            self._held_back(equity, at, parameters, rule)
+            return
         if reading.is_account_value:
             self._value_moved(equity, rule)
             self._mark(equity)
@@ -251,6 +261,21 @@ class LossBook:
             self.flows = Decimal(0)
         self.pnl = equity - self.reference - self.flows
         self.last_equity = equity
+        self._count(at, parameters, rule)
+
+    def _held_back(
+        self, equity: Decimal, at: float, parameters: ParameterState, rule: ConfirmationRule
+    ) -> None:
+        """Not believed itself, but with the last one: both say "at most the higher of the two"."""
+        if self.reference is None or self.last_equity is None:
+            return
+        pnl, last = self.pnl, self.last_equity
+        self.last_equity = max(equity, last)
+        self.pnl = self.last_equity - self.reference - self.flows
+        self._count(at, parameters, rule)
+        self.pnl, self.last_equity = pnl, last
+
+    def _count(self, at: float, parameters: ParameterState, rule: ConfirmationRule) -> None:
         self.hard.reading(self.day_breached("hard_day", parameters), at, rule)
         self.fall.reading(self.drawdown_breached(parameters), at, rule)
         self.week.reading(self.week_breached(parameters), at, rule)

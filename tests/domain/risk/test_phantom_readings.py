@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from domain.event import Body
 from domain.events.controls import FlattenStarted, ReleaseRequested, TradingHalted
@@ -66,6 +68,26 @@ def test_three_readings_halt_whatever_each_of_them_says() -> None:
     assert codes(worth(desk, 969_000, readings=1)) == []
     assert codes(worth(desk, 950_000, readings=1)) == []
     assert codes(worth(desk, 930_000, readings=1)) == ["LOSS_HARD"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 970_000), min_size=3, max_size=3))
+def test_any_three_readings_beyond_the_limit_halt(readings: list[int]) -> None:
+    """Whatever each says: an account in free fall must not look like a row of phantoms."""
+    desk = ready()
+    emitted = [body for reading in readings for body in worth(desk, reading, readings=1)]
+    assert "LOSS_HARD" in codes(emitted)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 10_000_000), min_size=1, max_size=8))
+def test_phantoms_between_true_readings_change_nothing(phantoms: list[int]) -> None:
+    desk = ready()
+    for phantom in phantoms:
+        assert codes(worth(desk, phantom, readings=1)) == []
+        assert codes(worth(desk, 1_000_000, readings=1)) == []
+    near = abs(desk.state.account.equity - EQUITY)
+    assert near <= 5_000 and desk.state.losses.high_water <= EQUITY
 
 
 def test_a_phantom_repeated_at_once_is_one_reading() -> None:
