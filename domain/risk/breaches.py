@@ -3,8 +3,8 @@
 Evaluated by the risk stage as the account, the book or the parameters change. While one is
 breached orders may only reduce risk (quantitative rules, 5.9). Only what is held can breach: an
 entry was decided with itself counted as filled, and must not be stopped halfway by its own size.
-A breach counts for a while after its last sight, so that equity moving around a limit does not
-open and close entries every second.
+Each breach counts for a while after its last sight, so that equity moving around a limit does
+not open and close entries every second.
 """
 
 from __future__ import annotations
@@ -63,11 +63,10 @@ def _find_breaches(state: RiskState, event: Recorded) -> None:
         known.valued, known.valued_at = _of_values(state), real
     if not isinstance(event.body, ClockTicked):
         known.booked = _of_book(state)
-    now = tuple(sorted({*known.booked, *_of_losses(state), *known.valued}))
-    if now:
-        known.codes, known.seen_at = now, real
-    elif known.codes and real - known.seen_at >= state.parameters.number("risk.reduce_hold_s"):
-        known.codes = ()
+    seen = known.seen_at | dict.fromkeys((*known.booked, *_of_losses(state), *known.valued), real)
+    hold = state.parameters.number("risk.reduce_hold_s")
+    known.seen_at = {code: at for code, at in seen.items() if at == real or real - at < hold}
+    known.codes = tuple(sorted(known.seen_at))
 
 
 def _of_book(state: RiskState) -> tuple[str, ...]:

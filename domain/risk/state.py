@@ -86,7 +86,8 @@ class Breaches:
     """Limits that what is open breaches, as last evaluated. Times are real seconds."""
 
     codes: tuple[str, ...] = ()
-    seen_at: float = 0.0
+    seen_at: dict[str, float] = field(default_factory=dict)
+    """When each of them was seen last."""
     booked: tuple[str, ...] = ()
     """Those of amounts and numbers, which time alone does not change."""
     valued: tuple[str, ...] = ()

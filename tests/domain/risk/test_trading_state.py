@@ -92,6 +92,21 @@ def test_reducing_ends_a_while_after_the_last_breach_and_not_at_once() -> None:
     assert decide(desk, signal(signal_id="sig-2", at=desk.at)).trading_state is TradingState.ACTIVE
 
 
+def test_one_breach_that_ends_beside_another_is_held_on_its_own() -> None:
+    """A greek that comes and goes beside a lasting breach must not fill the log."""
+    desk = ready()
+    desk.when(opened())
+    holding(desk, 61)
+    worth(desk, 969_000)
+    desk.when(RELEASE)
+    assert desk.state.trading[1] == ("CONTRACTS_LEG", "LOSS_HARD")
+    holding(desk, 0)
+    assert changes(desk.tick(after=29)) == []
+    assert changes(desk.tick(after=1)) == [
+        (TradingState.REDUCING, TradingState.REDUCING, ("LOSS_HARD",))
+    ]
+
+
 def test_a_loss_in_doubt_reduces_and_a_confirmed_one_halts() -> None:
     desk = ready()
     assert changes(worth(desk, 969_000, readings=2)) == [
