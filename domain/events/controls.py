@@ -7,6 +7,7 @@ thing decides.
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 
 from domain.event import DeskEvent
 
@@ -24,6 +25,29 @@ class TradingHalted(DeskEvent):
     """Entries stopped, working ones cancelled; exits and protective stops go on."""
 
     who: str
+    reason: str
+
+
+class TradingState(StrEnum):
+    """What orders may do. Exits and protective stops go in every state."""
+
+    ACTIVE = "active"
+    REDUCING = "reducing"
+    """A limit is breached: only orders that reduce risk may leave; nothing is cancelled."""
+    HALTED = "halted"
+    """No entry leaves and working ones are cancelled, until a human releases it."""
+
+
+class TradingStateChanged(DeskEvent):
+    """The one trading state of the desk, decided by the risk stage. Stream `control`.
+
+    `codes` (domain/risk/codes.py, domain/risk/halts.py) are the limits breached, or the rules
+    that halted; empty for a halt by hand.
+    """
+
+    state: TradingState
+    previous: TradingState
+    codes: tuple[str, ...]
     reason: str
 
 

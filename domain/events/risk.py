@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from domain.event import DeskEvent
+from domain.events.controls import TradingState
 from domain.events.signals import Result
 from domain.instruments import Strategy, Structure, Value
 
@@ -52,6 +54,8 @@ class ScenarioGrid(Value):
 class RiskDecided(DeskEvent):
     """Approved or refused, with every check. Stream `decision/<decision_id>`."""
 
+    schema_version = 2
+
     decision_id: str
     signal_id: str
     strategy: Strategy
@@ -69,6 +73,15 @@ class RiskDecided(DeskEvent):
     broker_ready_id: str
     decided_at: datetime
     scenario: ScenarioGrid | None = None
+    trading_state: TradingState | None = None
+    """In which it was decided; null in the first version."""
+    send_before: datetime | None = None
+    """No order of it may leave later: the signal is over, or the broker's margin answer too old."""
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> dict[str, Any]:
+        """The first version did not say."""
+        return state
 
 
 class MarginChecked(DeskEvent):
@@ -105,3 +118,18 @@ class CashFlowRecorded(DeskEvent):
     amount: Decimal
     who: str
     reason: str
+
+
+class LimitsChangeRequested(DeskEvent):
+    """The operator wants limits of risk to take these values, for good or `until` a time.
+
+    Answered by ParametersChanged or ControlRefused; one with `until` is followed by another
+    ParametersChanged that brings the values back. Stream `control/<route>`.
+    """
+
+    values: dict[str, float | str | bool]
+    who: str
+    route: str
+    reason: str
+    reauthenticated: bool
+    until: datetime | None = None

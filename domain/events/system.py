@@ -140,12 +140,23 @@ class InputSkipped(DeskEvent):
 
 
 class ParametersChanged(DeskEvent):
-    """Parameters take these values. The first start writes all from the shipped defaults."""
+    """Parameters take these values. The first start writes all from the shipped defaults.
+
+    With `until` they hold for a while: from then on a further one brings back what held before.
+    """
+
+    schema_version = 2
 
     values: dict[str, float | str | bool]
     version: int
     who: str
     why: str
+    until: datetime | None = None
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> dict[str, Any]:
+        """In the first version every change was for good."""
+        return state
 
 
 class PlannedDay(Value):
