@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 from domain.event import DeskEvent
 from domain.events.risk import Check
@@ -184,8 +185,11 @@ class OrderIntended(DeskEvent):
     """An order is to be sent, once. Stream `order/<order_ref>`.
 
     The event id of this intent is its identity on the log; `order_ref` is its identity at the
-    broker. `leaves_before` is the last market time at which the bytes may leave.
+    broker. `leaves_before` is the last market time at which the bytes may leave; `checks` are all
+    that were made, those that hold back no exit included.
     """
+
+    schema_version = 2
 
     order_ref: str
     order_id: int
@@ -211,6 +215,12 @@ class OrderIntended(DeskEvent):
     ladder_step: int = 0
     decision_mid: Decimal | None = None
     leaves_before: datetime | None = None
+    checks: tuple[Check, ...] = ()
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> dict[str, Any]:
+        """The first version kept no checks."""
+        return state
 
     @property
     def is_entry(self) -> bool:
@@ -220,8 +230,10 @@ class OrderIntended(DeskEvent):
 class OrderModifyIntended(DeskEvent):
     """A working order is to get another price or quantity: same id, one request in flight.
 
-    `leaves_before` as of an intent; null for what must leave at any age.
+    `leaves_before` and `checks` as of an intent; null for what must leave at any age.
     """
+
+    schema_version = 2
 
     order_ref: str
     order_id: int
@@ -235,6 +247,12 @@ class OrderModifyIntended(DeskEvent):
     ladder_step: int = 0
     reason: str = ""
     leaves_before: datetime | None = None
+    checks: tuple[Check, ...] = ()
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> dict[str, Any]:
+        """The first version kept no checks."""
+        return state
 
 
 class OrderCancelIntended(DeskEvent):
@@ -370,6 +388,8 @@ class WhatIfAnswered(DeskEvent):
 class OrderChanged(DeskEvent):
     """Our state of an order after a fact about it. Stream `order/<order_ref>`."""
 
+    schema_version = 2
+
     order_ref: str
     order_id: int
     perm_id: int
@@ -378,14 +398,24 @@ class OrderChanged(DeskEvent):
     remaining: int
     reason: str
     broker_code: int | None = None
+    broker_text: str = ""
+    """Why the broker refused it, in its own words."""
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> dict[str, Any]:
+        """The first version kept the code alone."""
+        return state
 
 
 class FillRecorded(DeskEvent):
     """One execution counted once, by its family. Stream `order/<order_ref>`.
 
     `contract` is the leg for option legs and null for a combination's own execution, which fills
-    the order but no position.
+    the order but no position. Slippage is of the structure, a share, positive when worse: null
+    for the legs of a combination, whose own execution has it, and where no mid is known.
     """
+
+    schema_version = 2
 
     fill_id: str
     """The execution's family."""
@@ -398,6 +428,15 @@ class FillRecorded(DeskEvent):
     price: Decimal
     executed_at: datetime
     corrects: str = ""
+    slippage_decision: Decimal | None = None
+    """Against the mid at which the order was decided."""
+    slippage_mid: Decimal | None = None
+    """Against the mid at the fill."""
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> dict[str, Any]:
+        """The first version did not measure it."""
+        return state
 
 
 class CommissionRecorded(DeskEvent):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 from domain.event import DeskEvent, MarketEvent
 from domain.events.signals import ExitPlan
@@ -64,6 +65,16 @@ class PositionChanged(DeskEvent):
     fees: Decimal
 
 
+class PositionReopened(DeskEvent):
+    """A fill came after the position was closed: it is held again, and must be left again."""
+
+    position_id: str
+    fill_id: str
+    legs: tuple[LegPosition, ...]
+    units: int
+    reopened_at: datetime
+
+
 class PositionMarked(MarketEvent, frozen=True):
     """Mark of an open position, at most once a second of market time. Stream `marks/<id>`."""
 
@@ -88,6 +99,50 @@ class StopMoved(DeskEvent):
     high_water_mark: Decimal
     kind: str
     """initial, trail."""
+
+
+class PositionWatermark(DeskEvent):
+    """What trailing stops rest on, so that a restart needs no quotes from before it.
+
+    Prices of the structure a share, as bought; of the underlying where named. Null before the
+    first value.
+    """
+
+    position_id: str
+    best_mark: Decimal | None
+    """The highest mark since entry."""
+    spread: Decimal | None
+    """Smoothed spread of the structure."""
+    underlying_extreme: float | None
+    """The best price of the underlying since entry, in our direction."""
+    chandelier: float | None
+    """The trail on the underlying; never falls (mirrored: rises)."""
+    closes_beyond: int
+    """Closes of a minute in a row beyond that trail."""
+    closes_back: int
+    """Closes of a minute in a row that invalidate the idea."""
+
+
+class ExitPlanChangeRequested(DeskEvent):
+    """The operator wants a position to be left at other prices or times; null leaves one as it is.
+    Stream `control/<route>`."""
+
+    position_id: str
+    stop_price: Decimal | None
+    target_price: Decimal | None
+    time_stop_at: datetime | None
+    who: str
+    route: str
+    reason: str
+
+
+class ExitPlanChanged(DeskEvent):
+    """From now on the position is left by this plan."""
+
+    position_id: str
+    exit_plan: ExitPlan
+    who: str
+    reason: str
 
 
 class ExitDecided(DeskEvent):
@@ -135,15 +190,28 @@ class PnlExplained(DeskEvent):
 class PositionAdjusted(DeskEvent):
     """A change without a fill of ours: expiry, exercise, assignment, import, operator."""
 
+    schema_version = 2
+
     position_id: str
     con_id: int
     quantity: int
     kind: str
     evidence: str
+    price: Decimal | None = None
+    """What the contract was worth a share: at expiry, exercise and assignment its intrinsic value.
+    Null when nobody can tell."""
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> dict[str, Any]:
+        """The first version did not say what it was worth."""
+        return state
 
 
 class FillInferred(DeskEvent):
-    """The broker holds something else than our fills say and no execution explains it."""
+    """The broker holds something else than our fills say and no execution explains it.
+
+    What it changes of a position has no price: `theirs` less `ours` contracts.
+    """
 
     con_id: int
     ours: int

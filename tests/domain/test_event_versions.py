@@ -117,4 +117,4 @@ def test_the_tool_leaves_out_what_has_a_default() -> None:
     fixture = fixture_of(OrderModifyIntended)
     assert "leaves_before" in fixture["full"]
     assert "leaves_before" not in fixture["least"]
-    assert path_of(OrderModifyIntended).name == "v1.json"
+    assert path_of(OrderModifyIntended).name == "v2.json"
