@@ -109,7 +109,7 @@ def _clip(
     replaces: int | None,
 ) -> ClippedExit:
     net = _quote(desk, trade)
-    price = trade.last_mark if trade.last_mark is not None else TICK
+    price = TICK
     if net is not None:
         price = ladder.step_price(Side.SELL, net.bid, net.ask, step)
     wanted = proposal(desk, trade, Purpose.EXIT, ref, quantity, price, wish.profile.value, replaces)
@@ -140,8 +140,11 @@ def _send(desk: Desk, trade: Trade, wish: ExitWish, earlier: list[Order]) -> Non
     steps = ladder.ladder(wish.profile, is_exit=True)
     clipped = _clip(desk, trade, wish, ref, wanted, steps.first, None)
     price = clipped.price
+    is_blind = trade.last_mark is None and _quote(desk, trade) is None
+    if is_blind and wish.profile.rank >= Profile.CROSSING.rank:
+        price = _worst_price(trade)
     if price is None:
-        if wish.profile.rank < Profile.CROSSING.rank:
+        if wish.profile.rank < Profile.URGENT.rank:
             return
         price = _worst_price(trade)
     if clipped.held_back:
