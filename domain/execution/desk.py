@@ -13,6 +13,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from domain.event import Body
+from domain.events.controls import AlertRaised
 from domain.events.orders import (
     BrokerSnapshotWanted,
     OrderCancelIntended,
@@ -40,6 +41,7 @@ IDS_KEPT_FOR_EXITS = 1_000
 """Entries stop before a block is used up, so that exits always have ids left."""
 RECENT_MAX = 500
 BROKER_DECISIONS_STREAM = "orders"
+ALERT_STREAM = "alert/orders"
 
 
 @dataclass(slots=True)
@@ -180,6 +182,12 @@ class Desk:
 
     def emit(self, stream: str, body: Body, correlation_id: UUID | None = None) -> None:
         self.outbox.append(Emission(stream, body, correlation_id))
+
+    def page(self, code: str, about: str, text: str, correlation_id: UUID | None = None) -> None:
+        """Tell a human, who can do what the desk cannot. `about` makes the alert's id."""
+        alert_id = f"{code.lower()}-{about}"
+        body = AlertRaised(alert_id=alert_id, severity="critical", code=code, text=text)
+        self.emit(ALERT_STREAM, body, correlation_id)
 
     def next_id(self) -> int | None:
         """The next id of this connection's block; None when there is none."""

@@ -49,10 +49,25 @@ def work_exit(desk: Desk, trade: Trade) -> None:
         _send(desk, trade, trade.exit, exits)
         return
     newest = live[-1]
-    outside = sum(order.remaining for order in live[:-1] if order.group != newest.group)
-    wanted = max(0, desk.broker_units(trade) - outside)
+    wanted = max(0, desk.broker_units(trade) - _outside(desk, trade, newest.group))
     if desk.is_settled(newest) and newest.state is not OrderState.CANCEL_REQUESTED:
         _reprice(desk, trade, trade.exit, newest, wanted)
+
+
+def _outside(desk: Desk, trade: Trade, group: str) -> int:
+    """Units that other orders may sell beside a group, which keeps only its members apart."""
+    return sum(
+        order.remaining
+        for order in desk.book.of_position(trade.position_id)
+        if order.purpose is not Purpose.ENTRY and order.group != group and _may_sell(desk, order)
+    )
+
+
+def _may_sell(desk: Desk, order: Order) -> bool:
+    """A live exit; for a while also an order that was never found: it may be shown late."""
+    if order.state is not OrderState.ABANDONED or order.lost_at is None:
+        return order.is_live and order.purpose is Purpose.EXIT
+    return desk.now - order.lost_at < desk.seconds("execution.lost_exit_s")
 
 
 def _entry_in_the_way(desk: Desk, trade: Trade, wish: ExitWish) -> bool:
@@ -122,8 +137,8 @@ def _clip(
 
 
 def _send(desk: Desk, trade: Trade, wish: ExitWish, earlier: list[Order]) -> None:
-    wanted = desk.broker_units(trade)
-    if wanted == 0 or not may_resend(desk, earlier):
+    wanted = desk.broker_units(trade) - _outside(desk, trade, group_of(desk, trade))
+    if wanted <= 0 or not may_resend(desk, earlier):
         return
     if _entry_in_the_way(desk, trade, wish) or _uncounted(desk, trade):
         return

@@ -96,6 +96,8 @@ class Order:
     missed_at: datetime | None = None
     """When the first snapshot without it was taken."""
     was_abandoned: bool = False
+    lost_at: datetime | None = None
+    """Market time at which it was given up as not found; it may be out there for a while after."""
     ended_reason: str = ""
     checked: bool = False
     """A snapshot was consumed since it ended."""
@@ -221,13 +223,13 @@ class OrderBook:
         if order and order.request is not None and order.request.intent_id == body.intent_id:
             order.request = None
 
-    def changed(self, body: OrderChanged) -> None:
+    def changed(self, event: Recorded, body: OrderChanged) -> None:
         order = self.orders.get(body.order_ref)
         if order is None:
             return
         check_move(order.ref, order.state, body.state)
         if body.state is OrderState.ABANDONED:
-            order.was_abandoned = True
+            order.was_abandoned, order.lost_at = True, event.market_time
         if body.state.is_final and not order.state.is_final:
             order.checked = False
         if body.state.is_final:

@@ -47,6 +47,7 @@ from domain.execution.desk import (
 )
 from domain.execution.exit_rules import precedence
 from domain.execution.ladder import Profile
+from domain.execution.order_book import Order
 from domain.execution.situation import leg_sides
 from domain.execution.work import emit_change, work, work_all, work_position
 from domain.session import Session
@@ -239,13 +240,21 @@ def _lapsed(desk: Desk, event: Recorded, body: IntentLapsed) -> None:
 
 
 def _changed(desk: Desk, event: Recorded, body: OrderChanged) -> None:
-    desk.book.changed(body)
+    desk.book.changed(event, body)
     order = desk.book.orders.get(body.order_ref)
     if order is None:
         return
     if order.state is OrderState.UNKNOWN:
         desk.want_snapshot(f"{order.ref} is unknown")
+    if order.state is OrderState.ABANDONED and order.lost_at == event.market_time:
+        _page_lost(desk, order)
     work_position(desk, order.position_id)
+
+
+def _page_lost(desk: Desk, order: Order) -> None:
+    if order.purpose is Purpose.EXIT:
+        text = f"{order.ref} ({order.remaining} units) is in no list of the broker: tried anew"
+        desk.page("EXIT_LOST", order.ref, text, order.correlation_id)
 
 
 # Positions

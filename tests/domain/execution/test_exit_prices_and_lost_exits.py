@@ -6,9 +6,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from domain.events.controls import FlattenStarted
+from domain.events.controls import AlertRaised, FlattenStarted
 from domain.events.feeds import LineClosed
-from domain.events.orders import OrderIntended, OrderState, Purpose
+from domain.events.orders import BrokerErrorSeen, OrderIntended, OrderState, Purpose
 from domain.events.positions import PositionMarked, PositionOpened
 from domain.instruments import Structure
 from tests.domain.execution.execution_build import (
@@ -16,6 +16,7 @@ from tests.domain.execution.execution_build import (
     contract,
     debit_vertical,
     execution_of,
+    held,
     leg_ticks,
     listed,
     long_call,
@@ -71,3 +72,32 @@ def test_a_kill_of_a_combination_that_was_never_quoted_again_rests_on_its_entry_
     flatten(bench)
     (intent,) = exits(bench)
     assert (intent.quantity, intent.limit_price) == (4, D("0.99")), "three ticks through 1.02"
+
+
+def test_an_exit_lost_in_an_old_group_is_not_sold_again_in_the_next() -> None:
+    """The group keeps its members from selling twice; a lost member may live outside the next."""
+    bench, (parent, stop) = ordered(long_call())
+    bench.fill(parent, 4, "2.00")
+    bench.seen(listed(parent, "Filled", 4))
+    flatten(bench)
+    bench.start_run("run2")
+    bench.connect("c2", open_orders=[listed(stop, "PreSubmitted")], positions=[held(LEG, 4)])
+    lost, joined = exits(bench)
+    assert [alert.code for alert in bench.all(AlertRaised)] == ["EXIT_LOST"]
+    bench.sent(joined)
+    bench.give(
+        BrokerErrorSeen(
+            connection="c2",
+            request_id=joined.order_id,
+            code=201,
+            text="OCA group is closed",
+            order_ref=joined.order_ref,
+        )
+    )
+    bench.seen(listed(joined, "Inactive"))
+    bench.seen(listed(stop, "Cancelled"))
+    bench.wait(60, [leg_ticks(LEG, 1.98, 2.02, bench.now + timedelta(seconds=60))])
+    assert exits(bench) == [lost, joined], "four are held, and the lost one may sell four"
+    bench.wait(61, [leg_ticks(LEG, 1.98, 2.02, bench.now + timedelta(seconds=61))])
+    again = exits(bench)[-1]
+    assert (again.quantity, again.oca_group) == (4, f"{parent.position_id}/2")
