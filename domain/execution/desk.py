@@ -145,6 +145,8 @@ class Desk:
     reserved_to: int = 0
     """Last id of the newest block: the next one begins above it, used up or not."""
     halted: bool = False
+    breached: tuple[str, ...] = ()
+    """Codes of the limits that are breached: only orders that reduce risk may leave."""
     entries_open: bool = True
     clean: bool = False
     differences: tuple[str, ...] | None = None

@@ -13,7 +13,13 @@ from decimal import Decimal
 from typing import Any
 
 from domain.event import Recorded
-from domain.events.controls import TradeCancelRequested, TradingHalted, TradingReleased
+from domain.events.controls import (
+    TradeCancelRequested,
+    TradingHalted,
+    TradingReleased,
+    TradingState,
+    TradingStateChanged,
+)
 from domain.events.feeds import IbTicksReceived, LineClosed
 from domain.events.orders import (
     EntryRefused,
@@ -180,6 +186,10 @@ def _released(desk: Desk, event: Recorded, body: TradingReleased) -> None:
     desk.halted = False
 
 
+def _trading_state(desk: Desk, event: Recorded, body: TradingStateChanged) -> None:
+    desk.breached = body.codes if body.state is TradingState.REDUCING else ()
+
+
 def _cancel_requested(desk: Desk, event: Recorded, body: TradeCancelRequested) -> None:
     for trade in desk.trades.values():
         if trade.position_id == body.position_id or trade.signal_id == body.signal_id:
@@ -308,6 +318,7 @@ _FOLDS: dict[str, _Fold] = {
     "WhatIfWanted": _what_if,
     "TradingHalted": _halted,
     "TradingReleased": _released,
+    "TradingStateChanged": _trading_state,
     "TradeCancelRequested": _cancel_requested,
     "BrokerConnected": connection.on_connected,
     "OrderIdBlockReserved": connection.on_reserved,

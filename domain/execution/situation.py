@@ -144,5 +144,6 @@ def situation(desk: Desk, trade: Trade, order_ref: str, *, is_entry: bool) -> De
         new_orders_minute=len(recent),
         replaces_minute=sum(1 for at, out in desk.replaces if now - at < _MINUTE and not out),
         exit_replaces_minute=sum(1 for at, out in desk.replaces if now - at < _MINUTE and out),
+        breached_limits=desk.breached,
         working=working_legs(desk, trade, is_entry=is_entry),
     )
