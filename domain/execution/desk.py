@@ -29,7 +29,7 @@ from domain.execution.fills import FillBook
 from domain.execution.ladder import Profile
 from domain.execution.order_book import Order, OrderBook
 from domain.execution.quotes import QuoteLimits, Quotes
-from domain.instruments import Direction, Side, Strategy, Structure
+from domain.instruments import Direction, OptionContract, Side, Strategy, Structure
 from domain.parameter import ParameterState
 from domain.session import Session
 from domain.stage import Emission
@@ -37,8 +37,10 @@ from domain.stage import Emission
 IDS_PER_BLOCK = 10_000
 REQUEST_IDS = 1_000
 """Left free above nextValidId: the client library numbers its own requests from there."""
+REQUEST_IDS_OF_A_CONNECTION = 1_000_000
+"""Left free between two blocks of one connection: its requests are numbered from there by then."""
 IDS_KEPT_FOR_EXITS = 1_000
-"""Entries stop before a block is used up, so that exits always have ids left."""
+"""Entries stop, and a new block is reserved, before one is used up: exits always have ids left."""
 RECENT_MAX = 500
 BROKER_DECISIONS_STREAM = "orders"
 ALERT_STREAM = "alert/orders"
@@ -84,6 +86,10 @@ class Trade:
     def symbol(self) -> str:
         return self.structure.symbol
 
+    def contract(self, con_id: int) -> OptionContract:
+        """The leg's contract."""
+        return next(leg.contract for leg in self.structure.legs if leg.contract.con_id == con_id)
+
     @property
     def units(self) -> int:
         """Whole units held: the least held leg, on the side on which it was opened."""
@@ -109,6 +115,7 @@ class Connection:
     account: str
     paper: bool
     client_id: int
+    next_valid_id: int = 0
     block_first: int = 0
     block_last: int = 0
     ready_id: str = ""
@@ -152,6 +159,10 @@ class Desk:
     differences: tuple[str, ...] | None = None
     """Of the last ReconciliationCompleted on this connection; None before the first."""
     shortages: dict[int, Shortage] = field(default_factory=dict)
+    inferred: dict[tuple[str, int], int] = field(default_factory=dict)
+    """Contracts inferred without executions, by position and contract, not taken back."""
+    delivered: dict[str, int] = field(default_factory=dict)
+    """Shares that came by exercise or assignment and that the broker still shows, by symbol."""
     snapshot_wanted_at: datetime | None = None
     snapshot_at: datetime | None = None
     new_orders: deque[tuple[datetime, Strategy, frozenset[tuple[int, int]], Side]] = field(
@@ -190,6 +201,13 @@ class Desk:
         alert_id = f"{code.lower()}-{about}"
         body = AlertRaised(alert_id=alert_id, severity="critical", code=code, text=text)
         self.emit(ALERT_STREAM, body, correlation_id)
+
+    def infer(self, position_id: str, con_id: int, change: int) -> None:
+        """Note contracts that were inferred, or taken back."""
+        key = (position_id, con_id)
+        self.inferred[key] = self.inferred.get(key, 0) + change
+        if not self.inferred[key]:
+            del self.inferred[key]
 
     def next_id(self) -> int | None:
         """The next id of this connection's block; None when there is none."""

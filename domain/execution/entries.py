@@ -231,6 +231,7 @@ def _send_child(desk: Desk, trade: Trade, parent: OrderIntended) -> None:
             "oca_type": 2,
             "transmit": True,
             "ladder_step": 0,
+            "decision_mid": None,
             "checks": (),
         }
     )

@@ -72,6 +72,7 @@ class Order:
     priced_at: datetime
     """Market time of the last price."""
     priced_mid: Decimal | None
+    decision_mid: Decimal | None
     state: OrderState = OrderState.INTENDED
     oca_group: str = ""
     attempt: int = 1
@@ -93,6 +94,7 @@ class Order:
     why_held: str = ""
     refusal: int = 0
     """Broker's code of the error that refused it; notices and refused changes are none."""
+    refusal_text: str = ""
     missed_at: datetime | None = None
     """When the first snapshot without it was taken."""
     was_abandoned: bool = False
@@ -168,6 +170,7 @@ class OrderBook:
             intended_at=event.market_time,
             priced_at=event.market_time,
             priced_mid=body.decision_mid,
+            decision_mid=body.decision_mid,
             oca_group=body.oca_group,
             attempt=body.attempt,
             ladder_step=body.ladder_step,
@@ -245,7 +248,7 @@ class OrderBook:
         if order is not None:
             changing = order.request is not None and order.request.kind != "place"
             if body.code in REFUSALS or (body.code in INVALID and not changing):
-                order.refusal = body.code
+                order.refusal, order.refusal_text = body.code, body.text
         return order
 
 
@@ -310,9 +313,9 @@ def changed(
     *,
     filled: int | None = None,
     perm_id: int = 0,
-    code: int | None = None,
 ) -> OrderChanged:
-    """Our state of an order after a fact about it."""
+    """Our state of an order after a fact about it; of a rejected one why, as the broker said it."""
+    refused = state is OrderState.REJECTED and order.refusal
     count = order.filled if filled is None else filled
     return OrderChanged(
         order_ref=order.ref,
@@ -322,7 +325,8 @@ def changed(
         filled=count,
         remaining=0 if state is OrderState.FILLED else max(0, order.quantity - count),
         reason=reason,
-        broker_code=code,
+        broker_code=order.refusal if refused else None,
+        broker_text=order.refusal_text if refused else "",
     )
 
 
@@ -346,9 +350,7 @@ def after_status(order: Order, listed: SnapshotOrder, source: str) -> OrderChang
     new_id = bool(listed.perm_id) and listed.perm_id != order.perm_id
     if state is order.state and not (new_id and order.is_live):
         return None
-    code = order.refusal or None if state is OrderState.REJECTED else None
-    reason = f"{source} {listed.status}"
-    return changed(order, state, reason, perm_id=listed.perm_id, code=code)
+    return changed(order, state, f"{source} {listed.status}", perm_id=listed.perm_id)
 
 
 def state_after_fills(order: Order, filled: int) -> OrderState:
