@@ -126,7 +126,7 @@ def on_snapshot(desk: Desk, event: Recorded, body: BrokerSnapshotReceived) -> No
         if order is not None:
             order.broker_filled = max(order.broker_filled, int(row.filled))
     for order in desk.book.orders.values():
-        order.missed_at = result.missed.get(order.ref)
+        order.missed_at, order.missed_seen = result.missed.get(order.ref, (None, ()))
         order.checked = order.checked or order.state.is_final
     desk.shortages = dict(result.shortages)
     _forget_sold_shares(desk, body)

@@ -28,6 +28,8 @@ from domain.events.orders import (
 from domain.execution.order_state import Standing, check_move, standing, state_after_status
 from domain.instruments import Side, Structure
 
+Account = tuple[tuple[str, int], ...]
+"""Executions and holdings of an order's contracts as one snapshot had them: name and quantity."""
 REFUSALS = frozenset({200, 201, 203, 460})
 """Codes that refuse an order, whenever they come."""
 INVALID = frozenset({110, 321, 434})
@@ -97,6 +99,8 @@ class Order:
     refusal_text: str = ""
     missed_at: datetime | None = None
     """When the first snapshot without it was taken."""
+    missed_seen: Account = ()
+    """What that snapshot showed of its contracts: a later one must agree."""
     was_abandoned: bool = False
     lost_at: datetime | None = None
     """Market time at which it was given up as not found; it may be out there for a while after."""
@@ -267,7 +271,7 @@ def notice_listing(order: Order, listed: SnapshotOrder, connection: str) -> None
     An acknowledgement ends the wait for a request that was sent.
     """
     order.seen_on = connection
-    order.missed_at = None
+    order.missed_at, order.missed_seen = None, ()
     order.why_held = listed.why_held
     order.broker_filled = max(order.broker_filled, int(listed.filled))
     if listed.oca_group:

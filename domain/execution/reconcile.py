@@ -31,7 +31,7 @@ from domain.execution.fills import (
     units_after,
 )
 from domain.execution.holdings import compare_holdings, holders
-from domain.execution.order_book import Order, changed, says_new
+from domain.execution.order_book import Account, Order, changed, says_new
 from domain.execution.order_state import Standing, standing
 from domain.instruments import SYMBOLS
 
@@ -49,8 +49,8 @@ class Reconciliation:
     differences: list[str] = field(default_factory=list)
     shortages: dict[int, Shortage] = field(default_factory=dict)
     """Differences of holdings by contract, to be folded as they are."""
-    missed: dict[str, datetime] = field(default_factory=dict)
-    """Orders that no list has, and since when."""
+    missed: dict[str, tuple[datetime, Account]] = field(default_factory=dict)
+    """Orders that no list has, since when, and what the lists showed then of their contracts."""
 
     @property
     def events(self) -> list[DeskEvent]:
@@ -198,11 +198,14 @@ def _absent(
         return
     own_connection = snapshot.connection in (order.sent_on, order.seen_on)
     combination_exit = order.purpose is Purpose.EXIT and not order.structure.is_single
-    since = order.missed_at or snapshot.taken_at
+    seen = _account(order, snapshot)
+    # Only looks that agree on executions and holdings too say that it does not work unseen.
+    same = order.missed_at is not None and order.missed_seen == seen
+    since = order.missed_at if order.missed_at is not None and same else snapshot.taken_at
     apart = desk.seconds("execution.confirm_absence_s")
-    agreed = order.missed_at is not None and snapshot.taken_at - since >= apart
+    agreed = same and snapshot.taken_at - since >= apart
     if (own_connection or combination_exit) and not agreed:
-        result.missed[order.ref] = since
+        result.missed[order.ref] = since, seen
         _change(result, order, _S.UNKNOWN, "in no list of the broker", filled, 0)
         result.differences.append(f"{order.ref} is in no list of the broker")
         return
@@ -210,6 +213,14 @@ def _absent(
         _change(result, order, _S.UNKNOWN, "in no list of the broker", filled, 0)
     reason = "not found: given up" if order.purpose is Purpose.ENTRY else "not found: tried anew"
     result.changes.append(changed(order, _S.ABANDONED, reason, filled=filled))
+
+
+def _account(order: Order, snapshot: BrokerSnapshotReceived) -> Account:
+    """What a snapshot shows of an order's contracts: every execution, and what is held."""
+    ids = {leg.contract.con_id for leg in order.structure.legs}
+    executed = {(e.exec_id, int(e.quantity)) for e in snapshot.executions if e.con_id in ids}
+    holds = {(f"held {p.con_id}", int(p.quantity)) for p in snapshot.positions if p.con_id in ids}
+    return tuple(sorted(executed | holds))
 
 
 def _change(
