@@ -73,6 +73,8 @@ class Trade:
     underlying_move_max: float
     signal_mid: Decimal
     mid_against_max: Decimal
+    signal_spreads: dict[int, Decimal]
+    """Spread of each leg when the signal was raised."""
     model_mid: Decimal
     equity_usd: Decimal | None
     cap: Decimal

@@ -35,6 +35,8 @@ from domain.risk.order_checks import check_entry, refusals
 from domain.risk.order_views import order_limits
 
 _STOP_GENERATION = 1
+SPREAD_FACTOR = "signals.0dte.stale.spread_factor"
+"""The one by which signals are judged while they live; it is judged once more at the send."""
 
 
 def open_entry(desk: Desk, event: Recorded, decision: RiskDecided) -> None:
@@ -78,6 +80,7 @@ def build_trade(
         underlying_move_max=signal.underlying_move_max,
         signal_mid=inputs.net_mid,
         mid_against_max=signal.mid_against_max,
+        signal_spreads={leg.con_id: leg.ask - leg.bid for leg in inputs.legs},
         model_mid=inputs.model_mid,
         equity_usd=decision.equity_usd,
         cap=Decimal(0),
@@ -298,6 +301,11 @@ def _died(desk: Desk, trade: Trade, net: NetQuote | None) -> str:
         return "underlying moved" if price is not None else "underlying stale"
     if net is not None and net.mid - trade.signal_mid > trade.mid_against_max:
         return "mid moved against"
+    factor = Decimal(repr(desk.parameters.number(SPREAD_FACTOR)))
+    for con_id, before in trade.signal_spreads.items():
+        spread = desk.quotes.spread(con_id)
+        if spread is not None and spread > before * factor:
+            return "leg spread grew"
     return ""
 
 

@@ -283,6 +283,7 @@ STALE = {
         0.5, [underlying_ticks(603.5), leg_ticks(LEG, 1.98, 2.02)]
     ),
     "against": lambda bench: bench.wait(0.5, [underlying_ticks(600), leg_ticks(LEG, 2.1, 2.14)]),
+    "spread": lambda bench: bench.wait(0.5, [underlying_ticks(600), leg_ticks(LEG, 1.96, 2.03)]),
     "age": lambda bench: [*(bench.wait(61, quotes(bench)))],
 }
 
