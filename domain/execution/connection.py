@@ -156,7 +156,7 @@ def on_snapshot(desk: Desk, event: Recorded, body: BrokerSnapshotReceived) -> No
 
 def _forget_sold_shares(desk: Desk, body: BrokerSnapshotReceived) -> None:
     """Delivered shares that the broker shows no more are no evidence of a later delivery."""
-    shown = shares_shown(body)
+    shown = shares_shown(desk, body)
     for symbol, count in list(desk.delivered.items()):
         there = shown.get(symbol, 0)
         if count > 0:

@@ -188,6 +188,10 @@ class Desk:
     def seconds(self, name: str) -> timedelta:
         return timedelta(seconds=self.parameters.number(name))
 
+    def is_ours(self, account: str) -> bool:
+        """Of this connection's account: a login may see others. Some lists name none."""
+        return self.connection is None or account in ("", self.connection.account)
+
     def claim(self, key: str) -> bool:
         """True the first time that `key` is claimed while one input is worked on."""
         if key in self.claims:

@@ -47,11 +47,11 @@ def shares_delivered(contract: OptionContract, change: int) -> int:
     return -change * MULTIPLIER * (1 if contract.right is Right.CALL else -1)
 
 
-def shares_shown(snapshot: BrokerSnapshotReceived) -> dict[str, int]:
-    """Shares of our symbols that the broker holds."""
+def shares_shown(desk: Desk, snapshot: BrokerSnapshotReceived) -> dict[str, int]:
+    """Shares of our symbols in our account."""
     shown: dict[str, int] = {}
     for row in snapshot.positions:
-        if row.symbol in SYMBOLS and row.sec_type == SHARES:
+        if row.symbol in SYMBOLS and row.sec_type == SHARES and desk.is_ours(row.account):
             shown[row.symbol] = shown.get(row.symbol, 0) + int(row.quantity)
     return shown
 
@@ -104,13 +104,13 @@ def compare_holdings(
         ours[adjusted.con_id] = ours.get(adjusted.con_id, 0) + adjusted.quantity
     theirs: dict[int, int] = {}
     for row in snapshot.positions:
-        if row.symbol not in SYMBOLS or not row.quantity:
+        if row.symbol not in SYMBOLS or not row.quantity or not desk.is_ours(row.account):
             continue
         if row.sec_type == OPTION:
             theirs[row.con_id] = theirs.get(row.con_id, 0) + int(row.quantity)
         else:
             result.differences.append(f"{row.symbol} {row.sec_type} {row.quantity} is not ours")
-    shown = shares_shown(snapshot)
+    shown = shares_shown(desk, snapshot)
     for symbol in SYMBOLS:
         result.undelivered[symbol] = shown.get(symbol, 0) - desk.delivered.get(symbol, 0)
     for con_id in sorted(set(ours) | set(theirs)):

@@ -81,6 +81,8 @@ def execution_fill(
     desk: Desk, execution: BrokerExecution, pending: list[FillRecorded]
 ) -> FillRecorded | None:
     """The fill of an execution, ours or a stranger's; None when it is counted already."""
+    if not desk.is_ours(execution.account):
+        return None
     family = family_of(execution.exec_id)
     before = next((f for f in reversed(pending) if f.fill_id == family), None)
     before = before or desk.fills.fills.get(family)
@@ -110,7 +112,7 @@ def _mid_at(desk: Desk, order: Order, execution: BrokerExecution) -> Decimal | N
 def _by_reference(desk: Desk, rows: tuple[SnapshotOrder, ...]) -> dict[str, SnapshotOrder]:
     found: dict[str, SnapshotOrder] = {}
     for row in rows:
-        if row.symbol not in SYMBOLS:
+        if row.symbol not in SYMBOLS or not desk.is_ours(row.account):
             continue
         order = desk.book.find(row.order_ref, row.perm_id)
         found[order.ref if order is not None else row.order_ref or f"perm {row.perm_id}"] = row

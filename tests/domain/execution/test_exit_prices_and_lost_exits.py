@@ -8,7 +8,12 @@ from typing import Any
 
 from domain.events.controls import AlertRaised, FlattenStarted
 from domain.events.feeds import LineClosed
-from domain.events.orders import BrokerErrorSeen, OrderIntended, OrderState, Purpose
+from domain.events.orders import (
+    BrokerErrorSeen,
+    OrderIntended,
+    OrderModifyIntended,
+    Purpose,
+)
 from domain.events.positions import PositionMarked, PositionOpened
 from domain.instruments import Structure
 from tests.domain.execution.execution_build import (
@@ -24,7 +29,6 @@ from tests.domain.execution.execution_build import (
 
 LEG = contract()
 D = Decimal
-S = OrderState
 
 
 def exits(bench: Bench) -> list[OrderIntended]:
@@ -101,3 +105,36 @@ def test_an_exit_lost_in_an_old_group_is_not_sold_again_in_the_next() -> None:
     bench.wait(61, [leg_ticks(LEG, 1.98, 2.02, bench.now + timedelta(seconds=61))])
     again = exits(bench)[-1]
     assert (again.quantity, again.oca_group) == (4, f"{parent.position_id}/2")
+
+
+def test_a_chain_of_replaces_never_leaves_two_live_orders() -> None:
+    """Whatever becomes of its changes, a position is left by one order under one id."""
+    bench, (parent, stop) = ordered(long_call())
+    bench.fill(parent, 4, "2.00")
+    bench.seen(listed(parent, "Filled", 4))
+    flatten(bench)
+    (leaving,) = exits(bench)
+    bench.sent(leaving)
+    bench.seen(listed(leaving))
+    for number in range(8):
+        at = bench.now + timedelta(seconds=2)
+        bench.wait(2, [leg_ticks(LEG, 1.90 - number / 50, 2.02 - number / 50, at)])
+        changes = bench.all(OrderModifyIntended)
+        if not changes or number % 4 == 1:
+            continue  # its bytes never leave
+        change = changes[-1]
+        bench.sent(change)
+        if number % 4 == 2:
+            error = BrokerErrorSeen(
+                connection="c1", request_id=leaving.order_id, code=110, text="", order_ref=""
+            )
+            bench.give(error)
+        shown = listed(leaving, "Submitted", limit_price=change.limit_price)
+        bench.seen(shown, "openOrder")
+        if number % 4 == 3:
+            bench.snapshot(
+                open_orders=[shown, listed(stop, "PreSubmitted")], positions=[held(LEG, 4)]
+            )
+    ids = {c.order_id for c in bench.all(OrderModifyIntended) if c.order_ref != stop.order_ref}
+    assert len(bench.all(OrderModifyIntended)) >= 4
+    assert (exits(bench), ids) == ([leaving], {leaving.order_id})

@@ -179,6 +179,24 @@ def test_a_fill_by_no_order_of_ours_is_paged() -> None:
     assert (units(bench), pages(bench)) == (3, ["FOREIGN_FILL"])
 
 
+def test_what_another_account_of_the_login_holds_and_trades_is_not_ours() -> None:
+    bench, parent, stop = holding()
+    other = {"account": "DU7654321"}
+    sold = execution_of(parent, 3, "1.90", "other.01.01", bench.now).model_copy(
+        update=other | {"order_ref": "", "order_id": 0, "perm_id": 9, "side": "SLD"}
+    )
+    row = listed(stop, "PreSubmitted", why_held="trigger")
+    stranger = row.model_copy(update=other | {"order_ref": "", "perm_id": 77, "order_id": 0})
+    bench.snapshot(
+        open_orders=[row, stranger],
+        executions=[sold],
+        positions=[held(LONG, 4), held(LONG, 9).model_copy(update=other)],
+    )
+    assert units(bench) == 4
+    assert is_clean(bench)
+    assert pages(bench) == []
+
+
 # Expiry, exercise, assignment
 
 
