@@ -336,11 +336,20 @@ class BrokerExecutionSeen(DeskEvent):
 
 
 class BrokerCommissionSeen(DeskEvent):
+    """A commission report. `commission` is null where the broker did not know it yet."""
+
+    schema_version = 2
+
     connection: str
     exec_id: str
-    commission: Decimal
+    commission: Decimal | None
     currency: str
     realised_pnl: Decimal | None
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> dict[str, Any]:
+        """The first version said 0 for what was not known."""
+        return state
 
 
 class BrokerErrorSeen(DeskEvent):

@@ -20,10 +20,11 @@ from domain.events.orders import (
 )
 from domain.execution.desk import Desk
 from domain.execution.fills import commission_of, units_after, units_filled, units_of_legs
+from domain.execution.holdings import came_after_all
 from domain.execution.order_book import after_execution, after_status, notice_listing
 from domain.execution.order_state import Standing, standing
 from domain.execution.reconcile import execution_fill
-from domain.execution.work import story, work, work_position
+from domain.execution.work import emit_fill, story, work, work_position
 
 
 def on_order_seen(desk: Desk, event: Recorded, body: BrokerOrderSeen) -> None:
@@ -50,7 +51,7 @@ def on_execution_seen(desk: Desk, event: Recorded, body: BrokerExecutionSeen) ->
     if fill is None:
         return
     about = story(desk, fill.position_id)
-    desk.emit(f"order/{fill.order_ref or 'foreign'}", fill, about)
+    emit_fill(desk, fill)
     order = desk.book.orders.get(fill.order_ref)
     if order is None:
         return
@@ -69,6 +70,7 @@ def _alone(fill: FillRecorded) -> str:
 
 
 def on_filled(desk: Desk, event: Recorded, body: FillRecorded) -> None:
+    taken_back = came_after_all(desk, [body])
     before = desk.fills.apply(body)
     order = desk.book.orders.get(body.order_ref)
     if order is not None:
@@ -80,6 +82,10 @@ def on_filled(desk: Desk, event: Recorded, body: FillRecorded) -> None:
     if trade is not None and body.contract is not None:
         con_id = body.contract.con_id
         change = body.side.sign * (body.quantity - (before.quantity if before else 0))
+        for back in taken_back:
+            change += back.quantity
+            desk.infer(back.position_id, back.con_id, back.quantity)
+            desk.emit(f"adjustment/{back.position_id}", back, trade.correlation_id)
         trade.held[con_id] = trade.held.get(con_id, 0) + change
         shortage = desk.shortages.get(con_id)
         if shortage is not None and not shortage.confirmed:
@@ -98,8 +104,10 @@ def _emit_commission(desk: Desk, exec_id: str, amount: Decimal) -> None:
 
 
 def on_commission_seen(desk: Desk, event: Recorded, body: BrokerCommissionSeen) -> None:
+    if body.commission is None:
+        return
     if commission_of(desk.fills, body.exec_id, body.commission) is None:
-        desk.fills.keep_early(body)
+        desk.fills.keep_early(body.exec_id, body.commission)
         return
     _emit_commission(desk, body.exec_id, body.commission)
 

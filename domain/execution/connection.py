@@ -20,14 +20,17 @@ from domain.events.orders import (
 from domain.events.system import WorkerStarted
 from domain.execution.desk import (
     BROKER_DECISIONS_STREAM,
+    IDS_KEPT_FOR_EXITS,
     IDS_PER_BLOCK,
     REQUEST_IDS,
+    REQUEST_IDS_OF_A_CONNECTION,
     Connection,
     Desk,
 )
+from domain.execution.holdings import shares_shown
 from domain.execution.order_book import Order, adopt_listing, changed, notice_listing
 from domain.execution.reconcile import reconcile
-from domain.execution.work import story, work_all
+from domain.execution.work import emit_fill, story, work_all
 
 
 def on_worker_started(desk: Desk, event: Recorded, body: WorkerStarted) -> None:
@@ -56,18 +59,39 @@ def on_connected(desk: Desk, event: Recorded, body: BrokerConnected) -> None:
     if not desk.account:
         desk.account, desk.paper = body.account, body.paper
     desk.connection = Connection(
-        body.connection, body.run_id, body.account, body.paper, body.client_id
+        body.connection,
+        body.run_id,
+        body.account,
+        body.paper,
+        body.client_id,
+        body.next_valid_id,
     )
     desk.clean, desk.differences, desk.snapshot_wanted_at = False, None, None
     first = max(body.next_valid_id + REQUEST_IDS, desk.reserved_to + 1)
+    _reserve(desk, body.connection, body.client_id, first, body.next_valid_id)
+
+
+def _reserve(desk: Desk, connection: str, client_id: int, first: int, next_valid_id: int) -> None:
     reserved = OrderIdBlockReserved(
-        connection=body.connection,
-        client_id=body.client_id,
+        connection=connection,
+        client_id=client_id,
         first=first,
         last=first + IDS_PER_BLOCK - 1,
-        next_valid_id=body.next_valid_id,
+        next_valid_id=next_valid_id,
     )
     desk.emit(BROKER_DECISIONS_STREAM, reserved)
+
+
+def reserve_more(desk: Desk) -> None:
+    """A further block on this connection before the present one is used up.
+
+    Called when an input's orders are decided: what has an id of the old block is sent before.
+    """
+    connection = desk.connection
+    if connection is None or not desk.is_ready or desk.ids_left > IDS_KEPT_FOR_EXITS:
+        return
+    first = desk.reserved_to + 1 + REQUEST_IDS_OF_A_CONNECTION
+    _reserve(desk, connection.name, connection.client_id, first, connection.next_valid_id)
 
 
 def on_reserved(desk: Desk, event: Recorded, body: OrderIdBlockReserved) -> None:
@@ -102,11 +126,12 @@ def on_snapshot(desk: Desk, event: Recorded, body: BrokerSnapshotReceived) -> No
         if order is not None:
             order.broker_filled = max(order.broker_filled, int(row.filled))
     for order in desk.book.orders.values():
-        order.missed_at = result.missed.get(order.ref)
+        order.missed_at, order.missed_seen = result.missed.get(order.ref, (None, ()))
         order.checked = order.checked or order.state.is_final
     desk.shortages = dict(result.shortages)
+    _forget_sold_shares(desk, body)
     for fill in result.fills:
-        desk.emit(f"order/{fill.order_ref or 'foreign'}", fill, story(desk, fill.position_id))
+        emit_fill(desk, fill)
     for change in result.changes:
         order = desk.book.orders[change.order_ref]
         desk.emit(f"order/{change.order_ref}", change, order.correlation_id)
@@ -127,6 +152,17 @@ def on_snapshot(desk: Desk, event: Recorded, body: BrokerSnapshotReceived) -> No
             block_last=connection.block_last,
         )
         desk.emit(BROKER_DECISIONS_STREAM, ready)
+
+
+def _forget_sold_shares(desk: Desk, body: BrokerSnapshotReceived) -> None:
+    """Delivered shares that the broker shows no more are no evidence of a later delivery."""
+    shown = shares_shown(desk, body)
+    for symbol, count in list(desk.delivered.items()):
+        there = shown.get(symbol, 0)
+        if count > 0:
+            desk.delivered[symbol] = max(0, min(count, there))
+        else:
+            desk.delivered[symbol] = min(0, max(count, there))
 
 
 def _drop_old_request(desk: Desk, order: Order) -> None:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from domain.event import Body
+from domain.events.controls import AlertRaised
 from domain.events.orders import (
     BrokerSnapshotWanted,
     OrderCancelIntended,
@@ -28,7 +29,7 @@ from domain.execution.fills import FillBook
 from domain.execution.ladder import Profile
 from domain.execution.order_book import Order, OrderBook
 from domain.execution.quotes import QuoteLimits, Quotes
-from domain.instruments import Direction, Side, Strategy, Structure
+from domain.instruments import Direction, OptionContract, Side, Strategy, Structure
 from domain.parameter import ParameterState
 from domain.session import Session
 from domain.stage import Emission
@@ -36,10 +37,13 @@ from domain.stage import Emission
 IDS_PER_BLOCK = 10_000
 REQUEST_IDS = 1_000
 """Left free above nextValidId: the client library numbers its own requests from there."""
+REQUEST_IDS_OF_A_CONNECTION = 1_000_000
+"""Left free between two blocks of one connection: its requests are numbered from there by then."""
 IDS_KEPT_FOR_EXITS = 1_000
-"""Entries stop before a block is used up, so that exits always have ids left."""
+"""Entries stop, and a new block is reserved, before one is used up: exits always have ids left."""
 RECENT_MAX = 500
 BROKER_DECISIONS_STREAM = "orders"
+ALERT_STREAM = "alert/orders"
 
 
 @dataclass(slots=True)
@@ -69,6 +73,8 @@ class Trade:
     underlying_move_max: float
     signal_mid: Decimal
     mid_against_max: Decimal
+    signal_spreads: dict[int, Decimal]
+    """Spread of each leg when the signal was raised."""
     model_mid: Decimal
     equity_usd: Decimal | None
     cap: Decimal
@@ -81,6 +87,10 @@ class Trade:
     @property
     def symbol(self) -> str:
         return self.structure.symbol
+
+    def contract(self, con_id: int) -> OptionContract:
+        """The leg's contract."""
+        return next(leg.contract for leg in self.structure.legs if leg.contract.con_id == con_id)
 
     @property
     def units(self) -> int:
@@ -107,6 +117,7 @@ class Connection:
     account: str
     paper: bool
     client_id: int
+    next_valid_id: int = 0
     block_first: int = 0
     block_last: int = 0
     ready_id: str = ""
@@ -143,11 +154,17 @@ class Desk:
     reserved_to: int = 0
     """Last id of the newest block: the next one begins above it, used up or not."""
     halted: bool = False
+    breached: tuple[str, ...] = ()
+    """Codes of the limits that are breached: only orders that reduce risk may leave."""
     entries_open: bool = True
     clean: bool = False
     differences: tuple[str, ...] | None = None
     """Of the last ReconciliationCompleted on this connection; None before the first."""
     shortages: dict[int, Shortage] = field(default_factory=dict)
+    inferred: dict[tuple[str, int], int] = field(default_factory=dict)
+    """Contracts inferred without executions, by position and contract, not taken back."""
+    delivered: dict[str, int] = field(default_factory=dict)
+    """Shares that came by exercise or assignment and that the broker still shows, by symbol."""
     snapshot_wanted_at: datetime | None = None
     snapshot_at: datetime | None = None
     new_orders: deque[tuple[datetime, Strategy, frozenset[tuple[int, int]], Side]] = field(
@@ -171,6 +188,10 @@ class Desk:
     def seconds(self, name: str) -> timedelta:
         return timedelta(seconds=self.parameters.number(name))
 
+    def is_ours(self, account: str) -> bool:
+        """Of this connection's account: a login may see others. Some lists name none."""
+        return self.connection is None or account in ("", self.connection.account)
+
     def claim(self, key: str) -> bool:
         """True the first time that `key` is claimed while one input is worked on."""
         if key in self.claims:
@@ -180,6 +201,19 @@ class Desk:
 
     def emit(self, stream: str, body: Body, correlation_id: UUID | None = None) -> None:
         self.outbox.append(Emission(stream, body, correlation_id))
+
+    def page(self, code: str, about: str, text: str, correlation_id: UUID | None = None) -> None:
+        """Tell a human, who can do what the desk cannot. `about` makes the alert's id."""
+        alert_id = f"{code.lower()}-{about}"
+        body = AlertRaised(alert_id=alert_id, severity="critical", code=code, text=text)
+        self.emit(ALERT_STREAM, body, correlation_id)
+
+    def infer(self, position_id: str, con_id: int, change: int) -> None:
+        """Note contracts that were inferred, or taken back."""
+        key = (position_id, con_id)
+        self.inferred[key] = self.inferred.get(key, 0) + change
+        if not self.inferred[key]:
+            del self.inferred[key]
 
     def next_id(self) -> int | None:
         """The next id of this connection's block; None when there is none."""

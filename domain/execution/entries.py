@@ -28,10 +28,15 @@ from domain.execution.protection import disaster_prices
 from domain.execution.quotes import NetQuote
 from domain.execution.situation import market_view, proposal, situation
 from domain.instruments import Side, Structure
+from domain.numbers import floor_tick
+from domain.risk.check_row import check_row
+from domain.risk.codes import DenialCode
 from domain.risk.order_checks import check_entry, refusals
 from domain.risk.order_views import order_limits
 
 _STOP_GENERATION = 1
+SPREAD_FACTOR = "signals.0dte.stale.spread_factor"
+"""The one by which signals are judged while they live; it is judged once more at the send."""
 
 
 def open_entry(desk: Desk, event: Recorded, decision: RiskDecided) -> None:
@@ -40,22 +45,19 @@ def open_entry(desk: Desk, event: Recorded, decision: RiskDecided) -> None:
     if not decision.approved or position in desk.trades:
         return
     signal = desk.signals.get(decision.signal_id)
-    codes = _closed(desk)
+    checks = _open_checks(desk)
     if signal is None:
-        codes.append("SIGNAL_LIVE")
-    if codes or signal is None:
-        refuse(desk, event, decision, tuple(codes))
+        ended = check_row(DenialCode.SIGNAL_LIVE, False, "live", "ended", "signal")
+        refuse(desk, event, decision, (*checks, ended))
         return
     trade = build_trade(desk, decision, signal, event.correlation_id)
     limits = desk.quote_limits
     net = desk.quotes.usable(trade.structure, desk.now, limits, limits.leg_age)
-    stale = staleness(desk, trade, net)
-    if net is None or stale:
-        missing = ("QUOTE_AGE",) if net is None else ("SIGNAL_LIVE",)
-        refuse(desk, event, decision, missing)
-        return
-    trade.cap = cap_now(desk, trade.structure)
-    _send(desk, event, decision, trade, net)
+    died = _died(desk, trade, net)
+    live = check_row(DenialCode.SIGNAL_LIVE, not died, "live", died or "live", "signal, quotes")
+    if net is not None:
+        trade.cap = cap_now(desk, trade.structure)
+    _send(desk, event, decision, trade, net, (*checks, live))
 
 
 def build_trade(
@@ -78,6 +80,7 @@ def build_trade(
         underlying_move_max=signal.underlying_move_max,
         signal_mid=inputs.net_mid,
         mid_against_max=signal.mid_against_max,
+        signal_spreads={leg.con_id: leg.ask - leg.bid for leg in inputs.legs},
         model_mid=inputs.model_mid,
         equity_usd=decision.equity_usd,
         cap=Decimal(0),
@@ -102,48 +105,78 @@ def refuse(
     desk: Desk,
     event: Recorded,
     decision: RiskDecided,
-    codes: tuple[str, ...],
-    checks: tuple[Check, ...] = (),
+    checks: tuple[Check, ...],
 ) -> None:
-    """Record that an approved decision gets no order."""
+    """Record that an approved decision gets no order, with every check that was made."""
     body = EntryRefused(
         decision_id=decision.decision_id,
         signal_id=decision.signal_id,
-        codes=codes,
+        codes=refusals(checks),
         checks=checks,
     )
     desk.emit(f"decision-orders/{decision.decision_id}", body, event.correlation_id)
 
 
-def _closed(desk: Desk) -> list[str]:
-    """Why no entry may be sent right now, whatever it is."""
-    codes: list[str] = []
-    if desk.halted:
-        codes.append("KILL_SWITCH_OFF")
-    if not desk.entries_open:
-        codes.append("CLOCK_NORMAL")
-    if not desk.is_ready or desk.ids_left <= IDS_KEPT_FOR_EXITS:
-        codes.append("BROKER_READY")
-    elif not desk.clean:
-        codes.append("RECONCILED")
-    return codes
-
-
-def _send(desk: Desk, event: Recorded, decision: RiskDecided, trade: Trade, net: NetQuote) -> None:
-    steps = ladder.ladder(ladder.entry_profile(trade.strategy), is_exit=False)
-    price = ladder.step_price(Side.BUY, net.bid, net.ask, steps.first)
-    price = ladder.capped(Side.BUY, price, trade.cap)
-    ref = references.entry_ref(trade.position_id)
-    wanted = proposal(desk, trade, Purpose.ENTRY, ref, decision.units, price, steps.profile.value)
-    checks = check_entry(
-        wanted,
-        market_view(desk, trade, net, is_entry=True),
-        situation(desk, trade, ref, is_entry=True),
-        order_limits(desk.parameters),
+def _open_checks(desk: Desk) -> tuple[Check, ...]:
+    """Whether an entry may be sent right now, whatever it is."""
+    ids = max(0, desk.ids_left)
+    ready = desk.is_ready and ids > IDS_KEPT_FOR_EXITS
+    what = f"ready, {ids} ids left" if desk.is_ready else "not ready"
+    differences = "; ".join(desk.differences or ()) or ("none" if desk.clean else "not compared")
+    return (
+        check_row(
+            DenialCode.KILL_SWITCH_OFF,
+            not desk.halted,
+            "not halted",
+            "halted" if desk.halted else "not halted",
+            "trading state",
+        ),
+        check_row(
+            DenialCode.CLOCK_NORMAL,
+            desk.entries_open,
+            "entries open",
+            "open" if desk.entries_open else "closed",
+            "clock",
+        ),
+        check_row(
+            DenialCode.BROKER_READY,
+            ready,
+            f"ready, more than {IDS_KEPT_FOR_EXITS} ids left",
+            what,
+            "connection",
+        ),
+        check_row(
+            DenialCode.RECONCILED, desk.clean, "no difference", differences, "reconciliation"
+        ),
     )
-    codes = refusals(checks)
-    if codes:
-        refuse(desk, event, decision, codes, checks)
+
+
+def _send(
+    desk: Desk,
+    event: Recorded,
+    decision: RiskDecided,
+    trade: Trade,
+    net: NetQuote | None,
+    before: tuple[Check, ...],
+) -> None:
+    steps = ladder.ladder(ladder.entry_profile(trade.strategy), is_exit=False)
+    ref = references.entry_ref(trade.position_id)
+    price = floor_tick(trade.signal_mid)
+    if net is not None:
+        price = ladder.step_price(Side.BUY, net.bid, net.ask, steps.first)
+        price = ladder.capped(Side.BUY, price, trade.cap)
+    checks = before
+    if desk.connection is not None:
+        profile = steps.profile.value
+        wanted = proposal(desk, trade, Purpose.ENTRY, ref, decision.units, price, profile)
+        checks += check_entry(
+            wanted,
+            market_view(desk, trade, net, is_entry=True),
+            situation(desk, trade, ref, is_entry=True),
+            order_limits(desk.parameters),
+        )
+    if net is None or refusals(checks):
+        refuse(desk, event, decision, checks)
         return
     order_id = desk.next_id()
     connection = desk.connection
@@ -169,6 +202,7 @@ def _send(desk: Desk, event: Recorded, decision: RiskDecided, trade: Trade, net:
         ladder_step=steps.first,
         decision_mid=net.mid,
         leaves_before=_leaves_before(desk, trade, net),
+        checks=checks,
     )
     desk.place(parent, trade)
     if trade.structure.is_single:
@@ -200,6 +234,8 @@ def _send_child(desk: Desk, trade: Trade, parent: OrderIntended) -> None:
             "oca_type": 2,
             "transmit": True,
             "ladder_step": 0,
+            "decision_mid": None,
+            "checks": (),
         }
     )
     desk.place(child, trade)
@@ -239,11 +275,7 @@ def open_what_if(desk: Desk, event: Recorded, wanted: WhatIfWanted) -> None:
 
 
 def staleness(desk: Desk, trade: Trade, net: NetQuote | None) -> str:
-    """Why an entry may not be sent or kept at this moment; empty while it may (4.1, 6.4)."""
-    if trade.withdrawn:
-        return trade.withdrawn
-    if trade.exit is not None:
-        return f"exit {trade.exit.reason.value}"
+    """Why an entry may not be kept at this moment; empty while it may (4.1, 6.4)."""
     if desk.halted:
         return "halt"
     if not desk.entries_open:
@@ -253,13 +285,27 @@ def staleness(desk: Desk, trade: Trade, net: NetQuote | None) -> str:
     if net is None:
         return "quotes stale"
     age = desk.quotes.underlying_age(trade.symbol, desk.now)
-    price = desk.quotes.underlying_price(trade.symbol)
-    if price is None or age is None or age > desk.quote_limits.underlying_age:
+    if age is None or age > desk.quote_limits.underlying_age:
         return "underlying stale"
-    if abs(price - trade.signal_underlying) > trade.underlying_move_max:
-        return "underlying moved"
-    if net.mid - trade.signal_mid > trade.mid_against_max:
+    return _died(desk, trade, net)
+
+
+def _died(desk: Desk, trade: Trade, net: NetQuote | None) -> str:
+    """The condition of its signal that holds no more; empty while all that are known hold."""
+    if trade.withdrawn:
+        return trade.withdrawn
+    if trade.exit is not None:
+        return f"exit {trade.exit.reason.value}"
+    price = desk.quotes.underlying_price(trade.symbol)
+    if price is None or abs(price - trade.signal_underlying) > trade.underlying_move_max:
+        return "underlying moved" if price is not None else "underlying stale"
+    if net is not None and net.mid - trade.signal_mid > trade.mid_against_max:
         return "mid moved against"
+    factor = Decimal(repr(desk.parameters.number(SPREAD_FACTOR)))
+    for con_id, before in trade.signal_spreads.items():
+        spread = desk.quotes.spread(con_id)
+        if spread is not None and spread > before * factor:
+            return "leg spread grew"
     return ""
 
 
@@ -343,6 +389,7 @@ def _climb(desk: Desk, trade: Trade, order: Order, net: NetQuote) -> None:
             ladder_step=step,
             reason=f"step {step}",
             leaves_before=_leaves_before(desk, trade, net),
+            checks=checks,
         )
         desk.modify(order, change)
         return

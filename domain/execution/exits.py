@@ -17,19 +17,33 @@ from domain.events.orders import (
     OrderType,
     Purpose,
 )
+from domain.events.risk import Check
+from domain.events.signals import Result
 from domain.execution import ladder, references
 from domain.execution.desk import Desk, ExitWish, Trade
-from domain.execution.ladder import Profile
+from domain.execution.ladder import LAST_STEP_MAX, Profile
 from domain.execution.order_book import Order
 from domain.execution.protection import group_of, is_accounted, may_resend
 from domain.execution.quotes import NetQuote
 from domain.execution.situation import market_view, proposal, situation
 from domain.instruments import TICK, Side
+from domain.risk.codes import DenialCode
 from domain.risk.max_loss import structure_width
 from domain.risk.order_checks import clip_exit
 from domain.risk.order_views import ClippedExit, order_limits
 
 LEGS_AWAITED = timedelta(seconds=5)
+_WIDENING = frozenset(
+    {
+        DenialCode.DUPLICATE_ORDER.value,
+        DenialCode.QUOTE_AGE.value,
+        DenialCode.RATE_ALL.value,
+        DenialCode.RATE_BUCKET.value,
+        DenialCode.RATE_REPLACE.value,
+        DenialCode.UNDERLYING_AGE.value,
+    }
+)
+"""Checks that clip neither price nor quantity: a failure says that the next price may come late."""
 
 
 def work_exit(desk: Desk, trade: Trade) -> None:
@@ -49,10 +63,25 @@ def work_exit(desk: Desk, trade: Trade) -> None:
         _send(desk, trade, trade.exit, exits)
         return
     newest = live[-1]
-    outside = sum(order.remaining for order in live[:-1] if order.group != newest.group)
-    wanted = max(0, desk.broker_units(trade) - outside)
+    wanted = max(0, desk.broker_units(trade) - _outside(desk, trade, newest.group))
     if desk.is_settled(newest) and newest.state is not OrderState.CANCEL_REQUESTED:
         _reprice(desk, trade, trade.exit, newest, wanted)
+
+
+def _outside(desk: Desk, trade: Trade, group: str) -> int:
+    """Units that other orders may sell beside a group, which keeps only its members apart."""
+    return sum(
+        order.remaining
+        for order in desk.book.of_position(trade.position_id)
+        if order.purpose is not Purpose.ENTRY and order.group != group and _may_sell(desk, order)
+    )
+
+
+def _may_sell(desk: Desk, order: Order) -> bool:
+    """A live exit; for a while also an order that was never found: it may be shown late."""
+    if order.state is not OrderState.ABANDONED or order.lost_at is None:
+        return order.is_live and order.purpose is Purpose.EXIT
+    return desk.now - order.lost_at < desk.seconds("execution.lost_exit_s")
 
 
 def _entry_in_the_way(desk: Desk, trade: Trade, wish: ExitWish) -> bool:
@@ -109,7 +138,7 @@ def _clip(
     replaces: int | None,
 ) -> ClippedExit:
     net = _quote(desk, trade)
-    price = trade.last_mark if trade.last_mark is not None else TICK
+    price = TICK
     if net is not None:
         price = ladder.step_price(Side.SELL, net.bid, net.ask, step)
     wanted = proposal(desk, trade, Purpose.EXIT, ref, quantity, price, wish.profile.value, replaces)
@@ -121,9 +150,15 @@ def _clip(
     )
 
 
+def _is_widened(clipped: ClippedExit) -> bool:
+    """A failed check holds no exit back: it makes the ladder one step wider."""
+    failed = {check.code for check in clipped.checks if check.result is not Result.PASS}
+    return not failed.isdisjoint(_WIDENING)
+
+
 def _send(desk: Desk, trade: Trade, wish: ExitWish, earlier: list[Order]) -> None:
-    wanted = desk.broker_units(trade)
-    if wanted == 0 or not may_resend(desk, earlier):
+    wanted = desk.broker_units(trade) - _outside(desk, trade, group_of(desk, trade))
+    if wanted <= 0 or not may_resend(desk, earlier):
         return
     if _entry_in_the_way(desk, trade, wish) or _uncounted(desk, trade):
         return
@@ -138,17 +173,24 @@ def _send(desk: Desk, trade: Trade, wish: ExitWish, earlier: list[Order]) -> Non
         number, attempt = number - 1, lost.attempt + 1
     ref = references.exit_ref(trade.position_id, number, attempt)
     steps = ladder.ladder(wish.profile, is_exit=True)
-    clipped = _clip(desk, trade, wish, ref, wanted, steps.first, None)
+    step = steps.first
+    clipped = _clip(desk, trade, wish, ref, wanted, step, None)
+    if _is_widened(clipped):
+        step = min(step + 1, LAST_STEP_MAX)
+        clipped = _clip(desk, trade, wish, ref, wanted, step, None)
     price = clipped.price
+    is_blind = trade.last_mark is None and _quote(desk, trade) is None
+    if is_blind and wish.profile.rank >= Profile.CROSSING.rank:
+        price = _worst_price(trade)
     if price is None:
-        if wish.profile.rank < Profile.CROSSING.rank:
+        if wish.profile.rank < Profile.URGENT.rank:
             return
         price = _worst_price(trade)
     if clipped.held_back:
         return
     if _cancel_first(desk, wish, clipped):
         return
-    _intend(desk, trade, ref, attempt, clipped.quantity, price, steps.first)
+    _intend(desk, trade, ref, attempt, clipped, price, step)
 
 
 def _cancel_first(desk: Desk, wish: ExitWish, clipped: ClippedExit) -> bool:
@@ -164,11 +206,17 @@ def _cancel_first(desk: Desk, wish: ExitWish, clipped: ClippedExit) -> bool:
 
 
 def _intend(
-    desk: Desk, trade: Trade, ref: str, attempt: int, quantity: int, price: Decimal, step: int
+    desk: Desk,
+    trade: Trade,
+    ref: str,
+    attempt: int,
+    clipped: ClippedExit,
+    price: Decimal,
+    step: int,
 ) -> None:
     connection = desk.connection
     assert connection is not None
-    if quantity <= 0 or not desk.claim(f"exit:{trade.position_id}"):
+    if clipped.quantity <= 0 or not desk.claim(f"exit:{trade.position_id}"):
         return
     order_id = desk.next_id()
     if order_id is None:
@@ -186,7 +234,7 @@ def _intend(
         position_id=trade.position_id,
         structure=trade.structure,
         action=Side.SELL,
-        quantity=quantity,
+        quantity=clipped.quantity,
         order_type=OrderType.LIMIT,
         limit_price=price,
         stop_price=None,
@@ -196,6 +244,7 @@ def _intend(
         attempt=attempt,
         ladder_step=step,
         decision_mid=net.mid if net else None,
+        checks=clipped.checks,
     )
     desk.place(intent, trade)
 
@@ -216,9 +265,10 @@ def _reprice(desk: Desk, trade: Trade, wish: ExitWish, order: Order, wanted: int
         return
     total = order.quantity if _legs_missing(desk, order) else order.filled + wanted
     step, price = order.ladder_step, order.limit_price
+    checks: tuple[Check, ...] = ()
     due = _next_step(desk, wish, order)
     if due is not None:
-        step, price = _priced(desk, trade, wish, order, due)
+        step, price, checks = _priced(desk, trade, wish, order, due)
     if wanted == 0:
         desk.cancel(order, "the broker holds nothing")
         return
@@ -236,26 +286,30 @@ def _reprice(desk: Desk, trade: Trade, wish: ExitWish, order: Order, wanted: int
         oca_type=2,
         ladder_step=step,
         reason=f"step {step}",
+        checks=checks,
     )
     desk.modify(order, change)
 
 
 def _priced(
     desk: Desk, trade: Trade, wish: ExitWish, order: Order, due: int
-) -> tuple[int, Decimal]:
-    """The first step from `due` on that moves the order, and its price; else where it stands."""
+) -> tuple[int, Decimal, tuple[Check, ...]]:
+    """The first step from `due` on that moves the order, its price and checks; else as it is."""
     last = max(ladder.ladder(wish.profile, is_exit=True).last, due)
+    clipped = _clip(desk, trade, wish, order.ref, order.quantity, due, order.replaces)
     net = _quote(desk, trade)
+    if clipped.price is not None and net is None:
+        return due, min(clipped.price, order.limit_price), clipped.checks
+    if _is_widened(clipped):
+        last = min(last + 1, LAST_STEP_MAX)
+        due = min(due + 1, last)
     for step in range(due, last + 1):
         clipped = _clip(desk, trade, wish, order.ref, order.quantity, step, order.replaces)
-        if clipped.price is None:
+        if clipped.price is None or net is None:
             break
-        if net is None:
-            lower = min(clipped.price, order.limit_price)
-            return step, lower
         moved = ladder.next_price(
             Side.SELL, order.limit_price, order.priced_mid, net.bid, net.ask, clipped.price
         )
         if moved is not None:
-            return step, moved
-    return order.ladder_step, order.limit_price
+            return step, moved, clipped.checks
+    return order.ladder_step, order.limit_price, clipped.checks

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from domain.events.orders import (
-    BrokerCommissionSeen,
     BrokerExecution,
     CommissionRecorded,
     FillRecorded,
@@ -56,10 +55,13 @@ class FillBook:
         self.commissions[body.fill_id] = (body.exec_id, body.commission)
         self.early.pop(body.exec_id, None)
 
-    def keep_early(self, seen: BrokerCommissionSeen) -> None:
-        """A commission may come before its execution."""
-        if len(self.early) < PENDING_COMMISSIONS_MAX:
-            self.early[seen.exec_id] = seen.commission
+    def keep_early(self, exec_id: str, amount: Decimal) -> None:
+        """A commission may come before its execution. Those of strangers never get one: the oldest
+        makes room."""
+        self.early.pop(exec_id, None)
+        if len(self.early) >= PENDING_COMMISSIONS_MAX:
+            del self.early[next(iter(self.early))]
+        self.early[exec_id] = amount
 
 
 def units_filled(order: Order, fills: Iterable[FillRecorded]) -> int:
@@ -110,6 +112,7 @@ def fill_of(
     order_ref: str,
     position_id: str,
     contract: OptionContract | None,
+    slippage: tuple[Decimal | None, Decimal | None] = (None, None),
 ) -> FillRecorded | None:
     """The fill that an execution proves; None when `before`, known of its family, is as new.
 
@@ -132,6 +135,26 @@ def fill_of(
         price=execution.price,
         executed_at=execution.executed_at,
         corrects=before.exec_id if before is not None else "",
+        slippage_decision=slippage[0],
+        slippage_mid=slippage[1],
+    )
+
+
+def slippage_of(
+    order: Order, execution: BrokerExecution, mid: Decimal | None
+) -> tuple[Decimal | None, Decimal | None]:
+    """Price against the mid of the decision and against `mid`, that at the fill; more is worse.
+
+    Only of executions that have the structure's price: those of an option alone, or a
+    combination's own.
+    """
+    if not order.structure.is_single and execution.sec_type != COMBINATION:
+        return None, None
+    decided = order.decision_mid
+    sign = order.action.sign
+    return (
+        None if decided is None else sign * (execution.price - decided),
+        None if mid is None else sign * (execution.price - mid),
     )
 
 

@@ -28,6 +28,8 @@ from domain.events.orders import (
 from domain.execution.order_state import Standing, check_move, standing, state_after_status
 from domain.instruments import Side, Structure
 
+Account = tuple[tuple[str, int], ...]
+"""Executions and holdings of an order's contracts as one snapshot had them: name and quantity."""
 REFUSALS = frozenset({200, 201, 203, 460})
 """Codes that refuse an order, whenever they come."""
 INVALID = frozenset({110, 321, 434})
@@ -72,6 +74,7 @@ class Order:
     priced_at: datetime
     """Market time of the last price."""
     priced_mid: Decimal | None
+    decision_mid: Decimal | None
     state: OrderState = OrderState.INTENDED
     oca_group: str = ""
     attempt: int = 1
@@ -93,9 +96,14 @@ class Order:
     why_held: str = ""
     refusal: int = 0
     """Broker's code of the error that refused it; notices and refused changes are none."""
+    refusal_text: str = ""
     missed_at: datetime | None = None
     """When the first snapshot without it was taken."""
+    missed_seen: Account = ()
+    """What that snapshot showed of its contracts: a later one must agree."""
     was_abandoned: bool = False
+    lost_at: datetime | None = None
+    """Market time at which it was given up as not found; it may be out there for a while after."""
     ended_reason: str = ""
     checked: bool = False
     """A snapshot was consumed since it ended."""
@@ -166,6 +174,7 @@ class OrderBook:
             intended_at=event.market_time,
             priced_at=event.market_time,
             priced_mid=body.decision_mid,
+            decision_mid=body.decision_mid,
             oca_group=body.oca_group,
             attempt=body.attempt,
             ladder_step=body.ladder_step,
@@ -221,13 +230,13 @@ class OrderBook:
         if order and order.request is not None and order.request.intent_id == body.intent_id:
             order.request = None
 
-    def changed(self, body: OrderChanged) -> None:
+    def changed(self, event: Recorded, body: OrderChanged) -> None:
         order = self.orders.get(body.order_ref)
         if order is None:
             return
         check_move(order.ref, order.state, body.state)
         if body.state is OrderState.ABANDONED:
-            order.was_abandoned = True
+            order.was_abandoned, order.lost_at = True, event.market_time
         if body.state.is_final and not order.state.is_final:
             order.checked = False
         if body.state.is_final:
@@ -243,7 +252,7 @@ class OrderBook:
         if order is not None:
             changing = order.request is not None and order.request.kind != "place"
             if body.code in REFUSALS or (body.code in INVALID and not changing):
-                order.refusal = body.code
+                order.refusal, order.refusal_text = body.code, body.text
         return order
 
 
@@ -262,7 +271,7 @@ def notice_listing(order: Order, listed: SnapshotOrder, connection: str) -> None
     An acknowledgement ends the wait for a request that was sent.
     """
     order.seen_on = connection
-    order.missed_at = None
+    order.missed_at, order.missed_seen = None, ()
     order.why_held = listed.why_held
     order.broker_filled = max(order.broker_filled, int(listed.filled))
     if listed.oca_group:
@@ -308,9 +317,9 @@ def changed(
     *,
     filled: int | None = None,
     perm_id: int = 0,
-    code: int | None = None,
 ) -> OrderChanged:
-    """Our state of an order after a fact about it."""
+    """Our state of an order after a fact about it; of a rejected one why, as the broker said it."""
+    refused = state is OrderState.REJECTED and order.refusal
     count = order.filled if filled is None else filled
     return OrderChanged(
         order_ref=order.ref,
@@ -320,7 +329,8 @@ def changed(
         filled=count,
         remaining=0 if state is OrderState.FILLED else max(0, order.quantity - count),
         reason=reason,
-        broker_code=code,
+        broker_code=order.refusal if refused else None,
+        broker_text=order.refusal_text if refused else "",
     )
 
 
@@ -344,9 +354,7 @@ def after_status(order: Order, listed: SnapshotOrder, source: str) -> OrderChang
     new_id = bool(listed.perm_id) and listed.perm_id != order.perm_id
     if state is order.state and not (new_id and order.is_live):
         return None
-    code = order.refusal or None if state is OrderState.REJECTED else None
-    reason = f"{source} {listed.status}"
-    return changed(order, state, reason, perm_id=listed.perm_id, code=code)
+    return changed(order, state, f"{source} {listed.status}", perm_id=listed.perm_id)
 
 
 def state_after_fills(order: Order, filled: int) -> OrderState:

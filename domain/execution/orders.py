@@ -13,7 +13,13 @@ from decimal import Decimal
 from typing import Any
 
 from domain.event import Recorded
-from domain.events.controls import TradeCancelRequested, TradingHalted, TradingReleased
+from domain.events.controls import (
+    TradeCancelRequested,
+    TradingHalted,
+    TradingReleased,
+    TradingState,
+    TradingStateChanged,
+)
 from domain.events.feeds import IbTicksReceived, LineClosed
 from domain.events.orders import (
     EntryRefused,
@@ -28,6 +34,7 @@ from domain.events.orders import (
 )
 from domain.events.positions import (
     ExitDecided,
+    FillInferred,
     PositionAdjusted,
     PositionMarked,
     StopMoved,
@@ -44,9 +51,12 @@ from domain.execution import callbacks, connection, entries
 from domain.execution.desk import (
     Desk,
     ExitWish,
+    Trade,
 )
 from domain.execution.exit_rules import precedence
+from domain.execution.holdings import DELIVERIES, INFERRED, shares_delivered
 from domain.execution.ladder import Profile
+from domain.execution.order_book import Order
 from domain.execution.situation import leg_sides
 from domain.execution.work import emit_change, work, work_all, work_position
 from domain.session import Session
@@ -104,6 +114,7 @@ def _clock_ticked(desk: Desk, event: Recorded, body: ClockTicked) -> None:
         pause = "execution.look_every_s" if desk.clean else "execution.look_again_s"
         if event.recorded_at - seen > desk.seconds(pause):
             desk.want_snapshot("regular" if desk.clean else "differences")
+    connection.reserve_more(desk)
 
 
 def _ticks(desk: Desk, event: Recorded, body: IbTicksReceived) -> None:
@@ -126,6 +137,8 @@ def _forget_ended(desk: Desk) -> None:
         if not over or any(desk.now - order.priced_at < _KEEP_ENDED for order in orders):
             continue
         del desk.trades[trade.position_id]
+        for key in [key for key in desk.inferred if key[0] == trade.position_id]:
+            del desk.inferred[key]
         for order in orders:
             desk.book.forget(order)
             for fill_id in desk.fills.by_order.pop(order.ref, {}):
@@ -177,6 +190,10 @@ def _halted(desk: Desk, event: Recorded, body: TradingHalted) -> None:
 
 def _released(desk: Desk, event: Recorded, body: TradingReleased) -> None:
     desk.halted = False
+
+
+def _trading_state(desk: Desk, event: Recorded, body: TradingStateChanged) -> None:
+    desk.breached = body.codes if body.state is TradingState.REDUCING else ()
 
 
 def _cancel_requested(desk: Desk, event: Recorded, body: TradeCancelRequested) -> None:
@@ -239,13 +256,21 @@ def _lapsed(desk: Desk, event: Recorded, body: IntentLapsed) -> None:
 
 
 def _changed(desk: Desk, event: Recorded, body: OrderChanged) -> None:
-    desk.book.changed(body)
+    desk.book.changed(event, body)
     order = desk.book.orders.get(body.order_ref)
     if order is None:
         return
     if order.state is OrderState.UNKNOWN:
         desk.want_snapshot(f"{order.ref} is unknown")
+    if order.state is OrderState.ABANDONED and order.lost_at == event.market_time:
+        _page_lost(desk, order)
     work_position(desk, order.position_id)
+
+
+def _page_lost(desk: Desk, order: Order) -> None:
+    if order.purpose is Purpose.EXIT:
+        text = f"{order.ref} ({order.remaining} units) is in no list of the broker: tried anew"
+        desk.page("EXIT_LOST", order.ref, text, order.correlation_id)
 
 
 # Positions
@@ -253,10 +278,38 @@ def _changed(desk: Desk, event: Recorded, body: OrderChanged) -> None:
 
 def _adjusted(desk: Desk, event: Recorded, body: PositionAdjusted) -> None:
     trade = desk.trades.get(body.position_id)
+    if trade is None:
+        return
+    if body.kind == INFERRED:
+        # Folded with the fill that took it back: in between a position would look doubled.
+        return
+    if body.kind in DELIVERIES:
+        contract = trade.contract(body.con_id)
+        shares = shares_delivered(contract, body.quantity)
+        desk.delivered[contract.symbol] = desk.delivered.get(contract.symbol, 0) + shares
+        text = f"{body.kind} of {body.quantity} {contract.occ_symbol}: {body.evidence}"
+        desk.page(body.kind.upper(), str(event.event_id), text, trade.correlation_id)
+    _hold(desk, trade, body.con_id, body.quantity)
+
+
+def _inferred(desk: Desk, event: Recorded, body: FillInferred) -> None:
+    trade = desk.trades.get(body.position_id)
+    whose = body.position_id or "no position of ours"
+    text = (
+        f"contract {body.con_id}: the broker holds {body.theirs}, our fills say {body.ours},"
+        f" no execution says why; {whose} takes it over without a price"
+    )
+    desk.page("FILL_INFERRED", str(event.event_id), text, trade.correlation_id if trade else None)
     if trade is not None:
-        trade.held[body.con_id] = trade.held.get(body.con_id, 0) + body.quantity
-        desk.shortages.pop(body.con_id, None)
-        work(desk, trade)
+        change = body.theirs - body.ours
+        desk.infer(body.position_id, body.con_id, change)
+        _hold(desk, trade, body.con_id, change)
+
+
+def _hold(desk: Desk, trade: Trade, con_id: int, change: int) -> None:
+    trade.held[con_id] = trade.held.get(con_id, 0) + change
+    desk.shortages.pop(con_id, None)
+    work(desk, trade)
 
 
 def _exit_decided(desk: Desk, event: Recorded, body: ExitDecided) -> None:
@@ -299,6 +352,7 @@ _FOLDS: dict[str, _Fold] = {
     "WhatIfWanted": _what_if,
     "TradingHalted": _halted,
     "TradingReleased": _released,
+    "TradingStateChanged": _trading_state,
     "TradeCancelRequested": _cancel_requested,
     "BrokerConnected": connection.on_connected,
     "OrderIdBlockReserved": connection.on_reserved,
@@ -320,6 +374,7 @@ _FOLDS: dict[str, _Fold] = {
     "CommissionRecorded": callbacks.on_commission,
     "BrokerErrorSeen": callbacks.on_error_seen,
     "PositionAdjusted": _adjusted,
+    "FillInferred": _inferred,
     "ExitDecided": _exit_decided,
     "StopMoved": _stop_moved,
     "PositionMarked": _marked,

@@ -24,6 +24,7 @@ from domain.events.orders import (
 from domain.events.positions import (
     ExitDecided,
     ExitReason,
+    FillInferred,
     PnlExplained,
     PositionAdjusted,
     PositionChanged,
@@ -34,6 +35,7 @@ from domain.events.risk import RiskDecided
 from domain.events.signals import SignalExpired, SignalInvalidated, SignalValidated
 from domain.events.system import ClockTicked, ParametersChanged, SessionPlanned
 from domain.execution.explain import explain
+from domain.execution.holdings import INFERRED
 from domain.execution.ledger import Account, LegFill, account
 from domain.execution.quotes import Quotes
 from domain.instruments import Side
@@ -97,6 +99,7 @@ class PositionStage:
             "CommissionRecorded",
             "EntryRefused",
             "ExitDecided",
+            "FillInferred",
             "FillRecorded",
             "IbTicksReceived",
             "OrderIntended",
@@ -140,7 +143,7 @@ class PositionStage:
                 position = state.positions.get(body.position_id)
                 if position is not None:
                     position.fees[body.fill_id] = body.commission
-            case PositionAdjusted() as body:
+            case PositionAdjusted() | FillInferred() as body:
                 _adjusted(state, event, body)
             case ExitDecided() as body:
                 if body.position_id in state.positions:
@@ -154,7 +157,7 @@ class PositionStage:
         match event.body:
             case FillRecorded() as body if body.contract is not None:
                 return _after_fill(state, event, body.position_id, body.fill_id)
-            case PositionAdjusted() as body:
+            case PositionAdjusted() | FillInferred() as body:
                 return _after_fill(state, event, body.position_id, "adjustment")
             case CommissionRecorded() as body:
                 return _after_commission(state, event, body)
@@ -211,17 +214,38 @@ def _filled(state: PositionState, event: Recorded, body: FillRecorded) -> None:
     _mark_flat(position, event.market_time)
 
 
-def _adjusted(state: PositionState, event: Recorded, body: PositionAdjusted) -> None:
-    """A change without a fill is booked at no value: what it was worth comes with its evidence."""
+def _adjusted(state: PositionState, event: Recorded, body: PositionAdjusted | FillInferred) -> None:
+    """A change without a fill, booked at what it was worth; at no value where that is not known.
+
+    What was inferred has no price at all: it is booked at that of its entry, no profit or loss.
+    """
     position = state.positions.get(body.position_id)
     if position is None:
         return
     position.adjustments += 1
     fill_id = f"adjustment/{position.adjustments}"
-    side = Side.BUY if body.quantity > 0 else Side.SELL
-    position.fills[fill_id] = LegFill(fill_id, body.con_id, side, abs(body.quantity), Decimal(0))
+    if isinstance(body, FillInferred):
+        quantity, price = body.theirs - body.ours, _entry_price(position, body.con_id)
+    else:
+        inferred = body.kind == INFERRED
+        price = _entry_price(position, body.con_id) if inferred else body.price or Decimal(0)
+        quantity = body.quantity
+    side = Side.BUY if quantity > 0 else Side.SELL
+    position.fills[fill_id] = LegFill(fill_id, body.con_id, side, abs(quantity), price)
     position.opened_at = position.opened_at or event.market_time
     _mark_flat(position, event.market_time)
+
+
+def _entry_price(position: Position, con_id: int) -> Decimal:
+    """Of one leg: what its contracts were opened for, else its mid when the signal was raised."""
+    leg = next(leg for leg in position.intent.structure.legs if leg.contract.con_id == con_id)
+    opening = Side.BUY if leg.ratio > 0 else Side.SELL
+    opened = [f for f in position.fills.values() if f.con_id == con_id and f.side is opening]
+    quantity = sum(fill.quantity for fill in opened)
+    if quantity:
+        return sum((fill.quantity * fill.price for fill in opened), Decimal(0)) / quantity
+    quotes = position.signal.risk_inputs.legs
+    return next(((q.bid + q.ask) / 2 for q in quotes if q.con_id == con_id), Decimal(0))
 
 
 def _mark_flat(position: Position, at: datetime) -> None:

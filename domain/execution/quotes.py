@@ -181,6 +181,13 @@ class Quotes:
         )
         return 0.0 if quiet else raw
 
+    def spread(self, con_id: int) -> Decimal | None:
+        """Of one line; None without both sides."""
+        line = self.lines.get(con_id)
+        if line is None or line.bid is None or line.ask is None:
+            return None
+        return line.ask - line.bid
+
     def ages(
         self, structure: Structure, now: datetime, limits: QuoteLimits
     ) -> tuple[float | None, ...]:

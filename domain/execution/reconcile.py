@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 
 from domain.event import DeskEvent
 from domain.events.orders import (
@@ -20,11 +21,19 @@ from domain.events.orders import (
     SnapshotOrder,
 )
 from domain.events.positions import FillInferred, PositionAdjusted
-from domain.execution.desk import Desk, Shortage, Trade
-from domain.execution.fills import family_of, fill_of, leg_contract, order_of, units_after
-from domain.execution.order_book import Order, changed, says_new
+from domain.execution.desk import Desk, Shortage
+from domain.execution.fills import (
+    family_of,
+    fill_of,
+    leg_contract,
+    order_of,
+    slippage_of,
+    units_after,
+)
+from domain.execution.holdings import compare_holdings, holders
+from domain.execution.order_book import Account, Order, changed, says_new
 from domain.execution.order_state import Standing, standing
-from domain.instruments import SYMBOLS, OptionContract
+from domain.instruments import SYMBOLS
 
 _OPTION = "OPT"
 _S = OrderState
@@ -40,8 +49,8 @@ class Reconciliation:
     differences: list[str] = field(default_factory=list)
     shortages: dict[int, Shortage] = field(default_factory=dict)
     """Differences of holdings by contract, to be folded as they are."""
-    missed: dict[str, datetime] = field(default_factory=dict)
-    """Orders that no list has, and since when."""
+    missed: dict[str, tuple[datetime, Account]] = field(default_factory=dict)
+    """Orders that no list has, since when, and what the lists showed then of their contracts."""
 
     @property
     def events(self) -> list[DeskEvent]:
@@ -62,8 +71,9 @@ def reconcile(desk: Desk, snapshot: BrokerSnapshotReceived) -> Reconciliation:
     for ref, row in listed.items():
         if ref not in desk.book.orders:
             result.differences.append(f"open order {ref} {row.symbol} is not ours")
-    _compare_positions(desk, snapshot, result)
-    result.differences.sort()
+    compared = compare_holdings(desk, snapshot, result.fills)
+    result.adjustments, result.shortages = compared.adjustments, compared.shortages
+    result.differences = sorted([*result.differences, *compared.differences])
     return result
 
 
@@ -71,6 +81,8 @@ def execution_fill(
     desk: Desk, execution: BrokerExecution, pending: list[FillRecorded]
 ) -> FillRecorded | None:
     """The fill of an execution, ours or a stranger's; None when it is counted already."""
+    if not desk.is_ours(execution.account):
+        return None
     family = family_of(execution.exec_id)
     before = next((f for f in reversed(pending) if f.fill_id == family), None)
     before = before or desk.fills.fills.get(family)
@@ -78,30 +90,29 @@ def execution_fill(
     order = order_of(desk.book, execution, client_id)
     if order is not None:
         contract = leg_contract(order, execution)
-        return fill_of(before, execution, order.ref, order.position_id, contract)
+        slippage = slippage_of(order, execution, _mid_at(desk, order, execution))
+        return fill_of(before, execution, order.ref, order.position_id, contract, slippage)
     if execution.symbol not in SYMBOLS or execution.sec_type != _OPTION:
         return None
-    trade, held = _holder(desk, execution.con_id)
-    if trade is None or held is None:
+    for trade, contract in holders(desk, execution.con_id):
+        # Liquidation by the broker or a manual order: it changes what a position holds.
+        return fill_of(before, execution, "", trade.position_id, contract)
+    return None
+
+
+def _mid_at(desk: Desk, order: Order, execution: BrokerExecution) -> Decimal | None:
+    """The mid at which an execution happened, if that is now; one listed later has none."""
+    limits = desk.quote_limits
+    if abs((desk.now - execution.executed_at).total_seconds()) > limits.leg_age:
         return None
-    # Liquidation by the broker or a manual order: it changes what a position holds.
-    return fill_of(before, execution, "", trade.position_id, held)
-
-
-def _holder(desk: Desk, con_id: int) -> tuple[Trade | None, OptionContract | None]:
-    """The earliest position that holds a contract."""
-    for trade in desk.trades.values():
-        if trade.held.get(con_id, 0):
-            for leg in trade.structure.legs:
-                if leg.contract.con_id == con_id:
-                    return trade, leg.contract
-    return None, None
+    net = desk.quotes.usable(order.structure, desk.now, limits, limits.leg_age)
+    return net.mid if net is not None else None
 
 
 def _by_reference(desk: Desk, rows: tuple[SnapshotOrder, ...]) -> dict[str, SnapshotOrder]:
     found: dict[str, SnapshotOrder] = {}
     for row in rows:
-        if row.symbol not in SYMBOLS:
+        if row.symbol not in SYMBOLS or not desk.is_ours(row.account):
             continue
         order = desk.book.find(row.order_ref, row.perm_id)
         found[order.ref if order is not None else row.order_ref or f"perm {row.perm_id}"] = row
@@ -189,11 +200,14 @@ def _absent(
         return
     own_connection = snapshot.connection in (order.sent_on, order.seen_on)
     combination_exit = order.purpose is Purpose.EXIT and not order.structure.is_single
-    since = order.missed_at or snapshot.taken_at
+    seen = _account(order, snapshot)
+    # Only looks that agree on executions and holdings too say that it does not work unseen.
+    same = order.missed_at is not None and order.missed_seen == seen
+    since = order.missed_at if order.missed_at is not None and same else snapshot.taken_at
     apart = desk.seconds("execution.confirm_absence_s")
-    agreed = order.missed_at is not None and snapshot.taken_at - since >= apart
+    agreed = same and snapshot.taken_at - since >= apart
     if (own_connection or combination_exit) and not agreed:
-        result.missed[order.ref] = since
+        result.missed[order.ref] = since, seen
         _change(result, order, _S.UNKNOWN, "in no list of the broker", filled, 0)
         result.differences.append(f"{order.ref} is in no list of the broker")
         return
@@ -203,75 +217,18 @@ def _absent(
     result.changes.append(changed(order, _S.ABANDONED, reason, filled=filled))
 
 
+def _account(order: Order, snapshot: BrokerSnapshotReceived) -> Account:
+    """What a snapshot shows of an order's contracts: every execution, and what is held."""
+    ids = {leg.contract.con_id for leg in order.structure.legs}
+    executed = {(e.exec_id, int(e.quantity)) for e in snapshot.executions if e.con_id in ids}
+    holds = {(f"held {p.con_id}", int(p.quantity)) for p in snapshot.positions if p.con_id in ids}
+    return tuple(sorted(executed | holds))
+
+
 def _change(
     result: Reconciliation, order: Order, state: OrderState, reason: str, filled: int, perm_id: int
 ) -> None:
     """Record a change when there is one."""
     if not says_new(order, state, filled, perm_id):
         return
-    code = order.refusal or None if state is _S.REJECTED else None
-    result.changes.append(changed(order, state, reason, filled=filled, perm_id=perm_id, code=code))
-
-
-def _compare_positions(
-    desk: Desk, snapshot: BrokerSnapshotReceived, result: Reconciliation
-) -> None:
-    ours: dict[int, int] = {}
-    for trade in desk.trades.values():
-        for con_id, quantity in trade.held.items():
-            ours[con_id] = ours.get(con_id, 0) + quantity
-    for fill in result.fills:
-        if fill.contract is not None and fill.position_id:
-            before = desk.fills.fills.get(fill.fill_id)
-            change = fill.side.sign * (fill.quantity - (before.quantity if before else 0))
-            con_id = fill.contract.con_id
-            ours[con_id] = ours.get(con_id, 0) + change
-    theirs: dict[int, int] = {}
-    for row in snapshot.positions:
-        if row.symbol not in SYMBOLS or not row.quantity:
-            continue
-        if row.sec_type == _OPTION:
-            theirs[row.con_id] = theirs.get(row.con_id, 0) + int(row.quantity)
-        else:
-            result.differences.append(f"{row.symbol} {row.sec_type} {row.quantity} is not ours")
-    for con_id in sorted(set(ours) | set(theirs)):
-        have, shown = ours.get(con_id, 0), theirs.get(con_id, 0)
-        if have != shown:
-            _differs(desk, snapshot, result, con_id, have, shown)
-
-
-def _differs(
-    desk: Desk,
-    snapshot: BrokerSnapshotReceived,
-    result: Reconciliation,
-    con_id: int,
-    have: int,
-    shown: int,
-) -> None:
-    trade, contract = _holder(desk, con_id)
-    today = desk.session.session_date if desk.session else None
-    if contract is not None and trade is not None and today is not None:
-        expired = contract.expiry < today
-        if expired and shown == 0:
-            adjusted = PositionAdjusted(
-                position_id=trade.position_id,
-                con_id=con_id,
-                quantity=-trade.held[con_id],
-                kind="expiry",
-                evidence=f"expired {contract.expiry}, the broker holds none at {snapshot.taken_at}",
-            )
-            result.adjustments.append(adjusted)
-            return
-    before = desk.shortages.get(con_id)
-    same = before is not None and before.difference == shown - have
-    since = before.since if before is not None and same else snapshot.taken_at
-    confirmed = same and before is not None and before.confirmed
-    apart = desk.seconds("execution.confirm_absence_s")
-    if same and not confirmed and snapshot.taken_at - since >= apart:
-        confirmed = True
-        position = trade.position_id if trade else ""
-        result.adjustments.append(
-            FillInferred(con_id=con_id, ours=have, theirs=shown, position_id=position)
-        )
-    result.shortages[con_id] = Shortage(shown - have, since, confirmed)
-    result.differences.append(f"contract {con_id}: ours {have}, the broker's {shown}")
+    result.changes.append(changed(order, state, reason, filled=filled, perm_id=perm_id))

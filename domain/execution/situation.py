@@ -68,8 +68,30 @@ def market_view(desk: Desk, trade: Trade, net: NetQuote | None, *, is_entry: boo
         leg_ages_seconds=desk.quotes.ages(trade.structure, desk.now, limits),
         underlying_price=desk.quotes.underlying_price(trade.symbol),
         underlying_age_seconds=desk.quotes.underlying_age(trade.symbol, desk.now),
-        last_good_mark=trade.last_mark,
+        last_good_mark=trade.last_mark if is_entry else last_known_price(desk, trade),
     )
+
+
+def last_known_price(desk: Desk, trade: Trade) -> Decimal | None:
+    """What a structure was last worth, for an exit without a quote: the last sound mark, the mid of
+    the last quote whatever its age, what its units were bought for."""
+    if trade.last_mark is not None:
+        return trade.last_mark
+    net = desk.quotes.net(trade.structure, desk.now, desk.quote_limits)
+    if net is not None and net.ask > net.bid:
+        return net.mid
+    entry = desk.entry_of(trade)
+    fills = desk.fills.by_order.get(entry.ref, {}) if entry is not None else {}
+    price = Decimal(0)
+    for leg in trade.structure.legs:
+        con_id = leg.contract.con_id
+        bought = [f for f in fills.values() if f.contract and f.contract.con_id == con_id]
+        quantity = sum(fill.quantity for fill in bought)
+        if not quantity:
+            return None
+        paid = sum((fill.quantity * fill.price for fill in bought), Decimal(0))
+        price += leg.ratio * paid / quantity
+    return price
 
 
 def working_legs(desk: Desk, trade: Trade, *, is_entry: bool) -> tuple[WorkingLeg, ...]:
@@ -122,5 +144,6 @@ def situation(desk: Desk, trade: Trade, order_ref: str, *, is_entry: bool) -> De
         new_orders_minute=len(recent),
         replaces_minute=sum(1 for at, out in desk.replaces if now - at < _MINUTE and not out),
         exit_replaces_minute=sum(1 for at, out in desk.replaces if now - at < _MINUTE and out),
+        breached_limits=desk.breached,
         working=working_legs(desk, trade, is_entry=is_entry),
     )

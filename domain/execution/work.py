@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from domain.events.orders import OrderState
+from domain.events.orders import FillRecorded, OrderState
 from domain.execution.desk import Desk, Trade
 from domain.execution.entries import work_entry
 from domain.execution.exits import work_exit
@@ -32,6 +32,18 @@ def work_position(desk: Desk, position_id: str) -> None:
 
 def emit_change(desk: Desk, order: Order, state: OrderState, reason: str) -> None:
     desk.emit(f"order/{order.ref}", changed(order, state, reason), order.correlation_id)
+
+
+def emit_fill(desk: Desk, fill: FillRecorded) -> None:
+    """Record a fill. One that no order of ours made is told to a human as well."""
+    about = story(desk, fill.position_id)
+    desk.emit(f"order/{fill.order_ref or 'foreign'}", fill, about)
+    if not fill.order_ref and fill.contract is not None:
+        text = (
+            f"{fill.side.value} {fill.quantity} {fill.contract.occ_symbol} at {fill.price}"
+            f" by no order of ours changes {fill.position_id}"
+        )
+        desk.page("FOREIGN_FILL", fill.exec_id, text, about)
 
 
 def story(desk: Desk, position_id: str) -> UUID | None:

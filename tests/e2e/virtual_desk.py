@@ -203,7 +203,6 @@ class Day:
             settings.ib_trader_client_id,
             trader.run_id,
             lambda: datetime.now(UTC),
-            account=ACCOUNT,
         )
         self.effect = OrderEffect(
             self.broker, trader.recorder, self.store, trader.run_id, self.store.real_now

@@ -46,6 +46,7 @@ from domain.instruments import (
     StructureKind,
 )
 from domain.risk.parameters import PARAMETERS as RISK_PARAMETERS
+from domain.signals.parameters import PARAMETERS as SIGNAL_PARAMETERS
 from domain.stage import Consumer
 
 DAY = date(2026, 10, 6)
@@ -92,8 +93,8 @@ def condor() -> Structure:
 
 
 def parameters() -> ParametersChanged:
-    both = {**PARAMETERS, **RISK_PARAMETERS}
-    values = {name: parameter.default for name, parameter in both.items()}
+    known = {**PARAMETERS, **RISK_PARAMETERS, **SIGNAL_PARAMETERS}
+    values = {name: parameter.default for name, parameter in known.items()}
     return ParametersChanged(values=values, version=1, who="test", why="defaults")
 
 

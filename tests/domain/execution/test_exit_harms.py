@@ -251,6 +251,33 @@ def test_a_combination_exit_is_tried_anew_only_after_two_looks_agree() -> None:
     assert [i.attempt for i in exits(bench)] == [1, 2]
 
 
+def test_a_combination_exit_is_not_tried_anew_while_the_looks_differ_in_what_is_held() -> None:
+    """Holdings that still change say that the exit may work unseen."""
+    bench = Bench()
+    bench.start()
+    long, short = contract(600), contract(605)
+    bench.market(leg_ticks(long, 3.0, 3.04), leg_ticks(short, 1.0, 1.02))
+    (entry,) = only(bench.enter(debit_vertical(), mid="2.01"), OrderIntended)
+    bench.sent(entry)
+    for leg, price in ((0, "3.02"), (1, "1.01")):
+        bench.give_execution(execution_of(entry, 4, price, f"e.0{leg + 2}.01", bench.now, leg=leg))
+    flatten(bench)
+    bench.start_run("run2")
+    shown = [(4, 4), (3, 4), (3, 3), (3, 3)]
+    sent = []
+    for number, (longs, shorts) in enumerate(shown):
+        rows = [held(long, longs), held(short, -shorts)]
+        if number == 0:
+            bench.connect("c2", positions=rows)
+        else:
+            bench.now += timedelta(seconds=11)
+            at = bench.now
+            bench.market(leg_ticks(long, 3.0, 3.04, at), leg_ticks(short, 1.0, 1.02, at))
+            bench.snapshot(positions=rows)
+        sent.append(len(exits(bench)))
+    assert sent == [1, 1, 1, 2]
+
+
 def test_an_exit_is_never_enlarged_before_its_legs_are_counted() -> None:
     """The combination's own execution comes before those of its legs: in between the position
     still looks whole, and what was sold would be added to the order, to be sold a second time."""

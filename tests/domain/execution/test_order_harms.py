@@ -38,7 +38,7 @@ from domain.events.positions import (
     PositionClosed,
 )
 from domain.events.risk import WhatIfWanted
-from domain.events.signals import SignalInvalidated
+from domain.events.signals import Result, SignalInvalidated
 from domain.instruments import Side
 from tests.domain.execution.execution_build import (
     Bench,
@@ -121,7 +121,9 @@ def test_ids_lie_above_next_valid_id_and_every_earlier_block() -> None:
 def test_nothing_is_sent_before_the_first_snapshot_is_consumed() -> None:
     bench = ready()
     bench.give(BrokerDisconnected(connection="c1", reason="lost"))
-    assert [r.codes for r in only(bench.enter(long_call()), EntryRefused)] == [("BROKER_READY",)]
+    assert [r.codes for r in only(bench.enter(long_call()), EntryRefused)] == [
+        ("BROKER_READY", "RECONCILED")
+    ]
 
 
 def test_a_connection_is_ready_although_something_differs_so_that_exits_can_leave() -> None:
@@ -207,7 +209,9 @@ def test_an_entry_without_quotes_is_refused_and_names_them() -> None:
     bench.start()
     bench.give(underlying_ticks(600.0))
     (refused,) = only(bench.enter(long_call()), EntryRefused)
-    assert refused.codes == ("QUOTE_AGE",)
+    assert refused.codes == ("FAIR_VALUE", "PRICE_COLLAR", "QUOTE_AGE")
+    unknown = {check.code for check in refused.checks if check.result is Result.UNEVALUABLE}
+    assert unknown == set(refused.codes)
 
 
 def test_an_entry_is_refused_while_the_desk_is_halted() -> None:
@@ -279,6 +283,7 @@ STALE = {
         0.5, [underlying_ticks(603.5), leg_ticks(LEG, 1.98, 2.02)]
     ),
     "against": lambda bench: bench.wait(0.5, [underlying_ticks(600), leg_ticks(LEG, 2.1, 2.14)]),
+    "spread": lambda bench: bench.wait(0.5, [underlying_ticks(600), leg_ticks(LEG, 1.96, 2.03)]),
     "age": lambda bench: [*(bench.wait(61, quotes(bench)))],
 }
 

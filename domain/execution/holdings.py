@@ -1,0 +1,232 @@
+"""What we hold against what the broker shows: contracts that expired, were exercised or assigned,
+and differences that nothing explains.
+
+A second look that agrees with the first makes such a difference a fact of ours (FillInferred), so
+that exits sell what is held. Called by reconcile.py; nothing is changed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from domain.events.orders import BrokerSnapshotReceived, FillRecorded
+from domain.events.positions import FillInferred, PositionAdjusted
+from domain.execution.desk import Desk, Shortage, Trade
+from domain.instruments import MULTIPLIER, SYMBOLS, OptionContract, Right
+
+OPTION = "OPT"
+SHARES = "STK"
+INFERRED = "inferred"
+DELIVERIES = frozenset({"assignment", "exercise"})
+
+
+@dataclass(slots=True)
+class Holdings:
+    """What a comparison found."""
+
+    adjustments: list[PositionAdjusted | FillInferred] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
+    shortages: dict[int, Shortage] = field(default_factory=dict)
+    undelivered: dict[str, int] = field(default_factory=dict)
+    """Shares that the broker shows and no adjustment explains yet, by symbol."""
+
+
+def holders(desk: Desk, con_id: int) -> Iterator[tuple[Trade, OptionContract]]:
+    """Positions that hold a contract, the earliest first."""
+    for trade in desk.trades.values():
+        if trade.held.get(con_id, 0):
+            for leg in trade.structure.legs:
+                if leg.contract.con_id == con_id:
+                    yield trade, leg.contract
+
+
+def shares_delivered(contract: OptionContract, change: int) -> int:
+    """Shares that come when a holding changes by exercise or assignment."""
+    return -change * MULTIPLIER * (1 if contract.right is Right.CALL else -1)
+
+
+def shares_shown(desk: Desk, snapshot: BrokerSnapshotReceived) -> dict[str, int]:
+    """Shares of our symbols in our account."""
+    shown: dict[str, int] = {}
+    for row in snapshot.positions:
+        if row.symbol in SYMBOLS and row.sec_type == SHARES and desk.is_ours(row.account):
+            shown[row.symbol] = shown.get(row.symbol, 0) + int(row.quantity)
+    return shown
+
+
+def came_after_all(desk: Desk, fills: Sequence[FillRecorded]) -> list[PositionAdjusted]:
+    """Executions of what was inferred: it is taken back, or it would count twice."""
+    left = dict(desk.inferred)
+    taken: list[PositionAdjusted] = []
+    for fill in fills:
+        change = change_by(desk, fill)
+        if fill.contract is None:
+            continue
+        key = (fill.position_id, fill.contract.con_id)
+        inferred = left.get(key, 0)
+        if inferred * change <= 0:
+            continue
+        back = -min(inferred, change) if change > 0 else -max(inferred, change)
+        left[key] = inferred + back
+        adjusted = PositionAdjusted(
+            position_id=fill.position_id,
+            con_id=fill.contract.con_id,
+            quantity=back,
+            kind=INFERRED,
+            evidence=f"execution {fill.exec_id} came after it was inferred",
+        )
+        taken.append(adjusted)
+    return taken
+
+
+def change_by(desk: Desk, fill: FillRecorded) -> int:
+    """Contracts by which a new fill changes a holding."""
+    before = desk.fills.fills.get(fill.fill_id)
+    return fill.side.sign * (fill.quantity - (before.quantity if before else 0))
+
+
+def compare_holdings(
+    desk: Desk, snapshot: BrokerSnapshotReceived, fills: Sequence[FillRecorded]
+) -> Holdings:
+    """Ours, with the fills that the same snapshot brings, against theirs."""
+    result = Holdings()
+    ours: dict[int, int] = {}
+    for trade in desk.trades.values():
+        for con_id, quantity in trade.held.items():
+            ours[con_id] = ours.get(con_id, 0) + quantity
+    for fill in fills:
+        if fill.contract is not None and fill.position_id:
+            con_id = fill.contract.con_id
+            ours[con_id] = ours.get(con_id, 0) + change_by(desk, fill)
+    for adjusted in came_after_all(desk, fills):
+        ours[adjusted.con_id] = ours.get(adjusted.con_id, 0) + adjusted.quantity
+    theirs: dict[int, int] = {}
+    for row in snapshot.positions:
+        if row.symbol not in SYMBOLS or not row.quantity or not desk.is_ours(row.account):
+            continue
+        if row.sec_type == OPTION:
+            theirs[row.con_id] = theirs.get(row.con_id, 0) + int(row.quantity)
+        else:
+            result.differences.append(f"{row.symbol} {row.sec_type} {row.quantity} is not ours")
+    shown = shares_shown(desk, snapshot)
+    for symbol in SYMBOLS:
+        result.undelivered[symbol] = shown.get(symbol, 0) - desk.delivered.get(symbol, 0)
+    for con_id in sorted(set(ours) | set(theirs)):
+        have, they = ours.get(con_id, 0), theirs.get(con_id, 0)
+        if have != they and not _explained(desk, snapshot, result, con_id, they - have):
+            _unexplained(desk, snapshot, result, con_id, have, they)
+    return result
+
+
+def _is_over(desk: Desk, contract: OptionContract) -> bool:
+    """Its last session for options has ended."""
+    session = desk.session
+    if session is None:
+        return False
+    today = contract.expiry == session.session_date
+    return contract.expiry < session.session_date or (
+        today and desk.now >= session.day.options_close_at
+    )
+
+
+def _intrinsic(desk: Desk, contract: OptionContract) -> Decimal | None:
+    price = desk.quotes.underlying_price(contract.symbol)
+    if price is None:
+        return None
+    above = Decimal(f"{price:.2f}") - contract.strike
+    return max(Decimal(0), above if contract.right is Right.CALL else -above)
+
+
+def _explained(
+    desk: Desk,
+    snapshot: BrokerSnapshotReceived,
+    result: Holdings,
+    con_id: int,
+    difference: int,
+) -> bool:
+    """Contracts that are gone by expiry, exercise or assignment; each needs its evidence."""
+    found = list(holders(desk, con_id))
+    held = sum(trade.held[con_id] for trade, _ in found)
+    gone = held * difference < 0 and abs(difference) <= abs(held)
+    if not gone:
+        return False
+    contract = found[0][1]
+    shares = shares_delivered(contract, difference)
+    free = result.undelivered.get(contract.symbol, 0)
+    came = abs(free) >= abs(shares) and free * shares > 0
+    over = _is_over(desk, contract)
+    if not came and not (over and difference == -held):
+        return False
+    kind = "expiry"
+    evidence = f"expired {contract.expiry}, the broker holds none at {snapshot.taken_at}"
+    if came:
+        kind = "assignment" if held < 0 else "exercise"
+        evidence = f"{shares} shares of {contract.symbol} came instead, at {snapshot.taken_at}"
+        result.undelivered[contract.symbol] = free - shares
+    for trade, _ in found:
+        part = _part(difference, trade.held[con_id])
+        difference -= part
+        if part:
+            adjusted = PositionAdjusted(
+                position_id=trade.position_id,
+                con_id=con_id,
+                quantity=part,
+                kind=kind,
+                evidence=evidence,
+                price=_intrinsic(desk, contract),
+            )
+            result.adjustments.append(adjusted)
+    return True
+
+
+def _part(difference: int, held: int) -> int:
+    """What of a difference one position can bear: it never turns to the other side."""
+    return max(difference, -held) if held > 0 else min(difference, -held)
+
+
+def _unexplained(
+    desk: Desk,
+    snapshot: BrokerSnapshotReceived,
+    result: Holdings,
+    con_id: int,
+    have: int,
+    shown: int,
+) -> None:
+    difference = shown - have
+    before = desk.shortages.get(con_id)
+    same = before is not None and before.difference == difference
+    since = before.since if before is not None and same else snapshot.taken_at
+    confirmed = same and before is not None and before.confirmed
+    if same and not confirmed:
+        apart = desk.seconds("execution.confirm_absence_s")
+        confirmed = snapshot.taken_at - since >= apart
+        if confirmed:
+            result.adjustments += _inferred(desk, con_id, have, shown)
+    result.shortages[con_id] = Shortage(difference, since, confirmed)
+    result.differences.append(f"contract {con_id}: ours {have}, the broker's {shown}")
+
+
+def _inferred(desk: Desk, con_id: int, have: int, shown: int) -> list[FillInferred]:
+    """The difference, shared out: what was inferred before is taken back first, then the positions
+    that hold the contract take their part. What none of them can bear belongs to no position."""
+    inferred: list[FillInferred] = []
+
+    def infer(position_id: str, change: int) -> None:
+        nonlocal have
+        inferred.append(
+            FillInferred(con_id=con_id, ours=have, theirs=have + change, position_id=position_id)
+        )
+        have += change
+
+    for (position_id, of), earlier in desk.inferred.items():
+        if of == con_id and earlier * (shown - have) < 0:
+            infer(position_id, _part(shown - have, earlier))
+    for trade, _ in holders(desk, con_id):
+        change = _part(shown - have, trade.held[con_id])
+        if change:
+            infer(trade.position_id, change)
+    if have != shown:
+        infer("", shown - have)
+    return inferred

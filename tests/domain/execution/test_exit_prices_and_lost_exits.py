@@ -1,0 +1,140 @@
+"""Exits that nothing may hold back or double: without any quote, after a lost order, widened."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from domain.events.controls import AlertRaised, FlattenStarted
+from domain.events.feeds import LineClosed
+from domain.events.orders import (
+    BrokerErrorSeen,
+    OrderIntended,
+    OrderModifyIntended,
+    Purpose,
+)
+from domain.events.positions import PositionMarked, PositionOpened
+from domain.instruments import Structure
+from tests.domain.execution.execution_build import (
+    Bench,
+    contract,
+    debit_vertical,
+    execution_of,
+    held,
+    leg_ticks,
+    listed,
+    long_call,
+)
+
+LEG = contract()
+D = Decimal
+
+
+def exits(bench: Bench) -> list[OrderIntended]:
+    return [i for i in bench.all(OrderIntended) if i.purpose is Purpose.EXIT]
+
+
+def flatten(bench: Bench) -> list[Any]:
+    position = bench.all(PositionOpened)[-1].position_id
+    return bench.give(FlattenStarted(who="x", reason="y", positions=(position,)))
+
+
+def ordered(structure: Structure, units: int = 4) -> tuple[Bench, list[OrderIntended]]:
+    """An entry whose bytes left, and which the broker shows; nothing is filled."""
+    bench = Bench()
+    bench.start()
+    second = contract(605)
+    bench.market(leg_ticks(LEG, 1.98, 2.02), leg_ticks(second, 0.98, 1.02))
+    mid = "2.00" if structure.is_single else "1.00"
+    intents = [b for b in bench.enter(structure, units=units, mid=mid) if type(b) is OrderIntended]
+    for intent in intents:
+        bench.sent(intent)
+        bench.seen(listed(intent, "Submitted"))
+    return bench, intents
+
+
+def test_a_kill_without_a_quote_or_a_mark_sells_at_what_was_last_known() -> None:
+    bench, (parent, _) = ordered(long_call())
+    bench.now += timedelta(seconds=60)
+    bench.fill(parent, 4, "2.02")
+    assert bench.all(PositionMarked) == [], "no sound mark was ever seen"
+    flatten(bench)
+    (intent,) = exits(bench)
+    assert (intent.quantity, intent.limit_price) == (4, D("1.97")), "three ticks through 2.00"
+
+
+def test_a_kill_of_a_combination_that_was_never_quoted_again_rests_on_its_entry_price() -> None:
+    bench, (parent,) = ordered(debit_vertical())
+    bench.now += timedelta(seconds=60)
+    for leg in debit_vertical().legs:
+        bench.give(LineClosed(contract=leg.contract, reason="x"))
+    for number, price in enumerate(("2.02", "1.00")):
+        bench.give_execution(
+            execution_of(parent, 4, price, f"0000.{number}.01", bench.now, leg=number)
+        )
+    flatten(bench)
+    (intent,) = exits(bench)
+    assert (intent.quantity, intent.limit_price) == (4, D("0.99")), "three ticks through 1.02"
+
+
+def test_an_exit_lost_in_an_old_group_is_not_sold_again_in_the_next() -> None:
+    """The group keeps its members from selling twice; a lost member may live outside the next."""
+    bench, (parent, stop) = ordered(long_call())
+    bench.fill(parent, 4, "2.00")
+    bench.seen(listed(parent, "Filled", 4))
+    flatten(bench)
+    bench.start_run("run2")
+    bench.connect("c2", open_orders=[listed(stop, "PreSubmitted")], positions=[held(LEG, 4)])
+    lost, joined = exits(bench)
+    assert [alert.code for alert in bench.all(AlertRaised)] == ["EXIT_LOST"]
+    bench.sent(joined)
+    bench.give(
+        BrokerErrorSeen(
+            connection="c2",
+            request_id=joined.order_id,
+            code=201,
+            text="OCA group is closed",
+            order_ref=joined.order_ref,
+        )
+    )
+    bench.seen(listed(joined, "Inactive"))
+    bench.seen(listed(stop, "Cancelled"))
+    bench.wait(60, [leg_ticks(LEG, 1.98, 2.02, bench.now + timedelta(seconds=60))])
+    assert exits(bench) == [lost, joined], "four are held, and the lost one may sell four"
+    bench.wait(61, [leg_ticks(LEG, 1.98, 2.02, bench.now + timedelta(seconds=61))])
+    again = exits(bench)[-1]
+    assert (again.quantity, again.oca_group) == (4, f"{parent.position_id}/2")
+
+
+def test_a_chain_of_replaces_never_leaves_two_live_orders() -> None:
+    """Whatever becomes of its changes, a position is left by one order under one id."""
+    bench, (parent, stop) = ordered(long_call())
+    bench.fill(parent, 4, "2.00")
+    bench.seen(listed(parent, "Filled", 4))
+    flatten(bench)
+    (leaving,) = exits(bench)
+    bench.sent(leaving)
+    bench.seen(listed(leaving))
+    for number in range(8):
+        at = bench.now + timedelta(seconds=2)
+        bench.wait(2, [leg_ticks(LEG, 1.90 - number / 50, 2.02 - number / 50, at)])
+        changes = bench.all(OrderModifyIntended)
+        if not changes or number % 4 == 1:
+            continue  # its bytes never leave
+        change = changes[-1]
+        bench.sent(change)
+        if number % 4 == 2:
+            error = BrokerErrorSeen(
+                connection="c1", request_id=leaving.order_id, code=110, text="", order_ref=""
+            )
+            bench.give(error)
+        shown = listed(leaving, "Submitted", limit_price=change.limit_price)
+        bench.seen(shown, "openOrder")
+        if number % 4 == 3:
+            bench.snapshot(
+                open_orders=[shown, listed(stop, "PreSubmitted")], positions=[held(LEG, 4)]
+            )
+    ids = {c.order_id for c in bench.all(OrderModifyIntended) if c.order_ref != stop.order_ref}
+    assert len(bench.all(OrderModifyIntended)) >= 4
+    assert (exits(bench), ids) == ([leaving], {leaving.order_id})

@@ -1,0 +1,272 @@
+"""What changes a holding without an order of ours: inferred, foreign, expired, assigned."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from domain.events.controls import AlertRaised, FlattenStarted
+from domain.events.orders import (
+    BrokerExecutionSeen,
+    OrderIntended,
+    Purpose,
+    ReconciliationCompleted,
+    SnapshotPosition,
+)
+from domain.events.positions import (
+    FillInferred,
+    PositionAdjusted,
+    PositionChanged,
+    PositionOpened,
+)
+from tests.domain.execution.execution_build import (
+    ACCOUNT,
+    CLOSE,
+    Bench,
+    contract,
+    debit_vertical,
+    execution_of,
+    held,
+    leg_ticks,
+    listed,
+    long_call,
+    underlying_ticks,
+)
+
+LONG, SHORT = contract(600), contract(605)
+
+
+def holding() -> tuple[Bench, OrderIntended, OrderIntended]:
+    """Four calls bought at 2.00; their stop rests at the broker."""
+    bench = Bench()
+    bench.start()
+    bench.market(leg_ticks(LONG, 1.98, 2.02))
+    parent, stop = [b for b in bench.enter(long_call()) if isinstance(b, OrderIntended)]
+    for intent in (parent, stop):
+        bench.sent(intent)
+    bench.seen(listed(parent))
+    bench.fill(parent, 4, "2.00")
+    bench.seen(listed(parent, "Filled", 4))
+    bench.seen(listed(stop, "PreSubmitted", why_held="trigger"))
+    return bench, parent, stop
+
+
+def holding_vertical() -> Bench:
+    """Four verticals bought at 2.01."""
+    bench = Bench()
+    bench.start()
+    bench.market(leg_ticks(LONG, 3.0, 3.04), leg_ticks(SHORT, 1.0, 1.02))
+    bodies = bench.enter(debit_vertical(), mid="2.01")
+    (entry,) = [b for b in bodies if isinstance(b, OrderIntended)]
+    bench.sent(entry)
+    for leg, price in ((0, "3.02"), (1, "1.01")):
+        bench.give_execution(execution_of(entry, 4, price, f"e.0{leg}.01", bench.now, leg=leg))
+    return bench
+
+
+def shares(quantity: int) -> SnapshotPosition:
+    return SnapshotPosition(
+        con_id=756733,
+        symbol="SPY",
+        sec_type="STK",
+        expiry="",
+        strike=Decimal(0),
+        right="",
+        quantity=Decimal(quantity),
+        average_cost=Decimal(0),
+        account=ACCOUNT,
+    )
+
+
+def units(bench: Bench) -> int:
+    return int(bench.all(PositionChanged)[-1].units)
+
+
+def pages(bench: Bench) -> list[str]:
+    return [alert.code for alert in bench.all(AlertRaised)]
+
+
+def look(bench: Bench, stop: OrderIntended, quantity: int, **more: Any) -> list[Any]:
+    """A snapshot eleven seconds later, in which the broker holds so many."""
+    bench.now += timedelta(seconds=11)
+    row = listed(stop, "PreSubmitted", why_held="trigger", quantity=Decimal(max(1, quantity)))
+    rows = [held(LONG, quantity)] if quantity else []
+    return bench.snapshot(open_orders=[row], positions=rows, **more)
+
+
+def is_clean(bench: Bench) -> bool:
+    return bool(bench.all(ReconciliationCompleted)[-1].clean)
+
+
+def exits(bench: Bench) -> list[OrderIntended]:
+    return [i for i in bench.all(OrderIntended) if i.purpose is Purpose.EXIT]
+
+
+# Inferred
+
+
+def test_a_difference_that_no_execution_explains_ends_with_what_the_broker_holds_and_a_page() -> (
+    None
+):
+    bench, _, stop = holding()
+    look(bench, stop, 1)
+    assert units(bench) == 4
+    look(bench, stop, 1)
+    (inferred,) = bench.all(FillInferred)
+    assert (inferred.ours, inferred.theirs, units(bench)) == (4, 1, 1)
+    assert pages(bench) == ["FILL_INFERRED"]
+    look(bench, stop, 1)
+    assert is_clean(bench), "a second pass has nothing to say"
+    assert len(bench.all(FillInferred)) == 1
+    assert bench.all(PositionChanged)[-1].realised_pnl == 0, "nobody knows a price"
+
+
+def test_an_execution_that_comes_after_it_was_inferred_is_not_counted_twice() -> None:
+    bench, parent, stop = holding()
+    for _ in range(2):
+        look(bench, stop, 1)
+    sold = execution_of(parent, 3, "1.90", "liq.01.01", bench.now).model_copy(
+        update={"order_ref": "", "order_id": 0, "perm_id": 9, "side": "SLD"}
+    )
+    bench.give(BrokerExecutionSeen(connection="c1", execution=sold))
+    assert units(bench) == 1
+    (back,) = bench.all(PositionAdjusted)
+    assert (back.kind, back.quantity) == ("inferred", 3)
+    changed = bench.all(PositionChanged)[-1]
+    assert (changed.realised_pnl, changed.average_exit_price is None) == (Decimal("-30.00"), False)
+    look(bench, stop, 1)
+    assert is_clean(bench)
+
+
+def test_an_exit_never_sells_twice_what_was_inferred_and_then_executed() -> None:
+    """The broker shows two more than we counted; their executions come late."""
+    bench, parent, stop = holding()
+    for _ in range(2):
+        look(bench, stop, 6)
+    assert units(bench) == 6
+    more = execution_of(parent, 2, "2.00", "late.01.01", bench.now)
+    bench.market(leg_ticks(LONG, 1.98, 2.02, bench.now))
+    position = bench.all(PositionOpened)[-1].position_id
+    bench.give(FlattenStarted(who="x", reason="y", positions=(position,)))
+    assert [i.quantity for i in exits(bench)] == [6]
+    bench.give_execution(more)
+    assert units(bench) == 6
+    assert [i.quantity for i in exits(bench)] == [6]
+
+
+def test_a_list_of_holdings_that_was_empty_for_a_while_gives_the_position_back() -> None:
+    bench, _, stop = holding()
+    for _ in range(2):
+        look(bench, stop, 0)
+    assert units(bench) == 0
+    for _ in range(3):
+        look(bench, stop, 4)
+    assert units(bench) == 4
+    assert is_clean(bench)
+
+
+# Foreign
+
+
+def test_a_fill_by_no_order_of_ours_is_paged() -> None:
+    bench, parent, _ = holding()
+    foreign = execution_of(parent, 1, "1.90", "liq.01.01", bench.now).model_copy(
+        update={"order_ref": "", "order_id": 0, "perm_id": 9, "side": "SLD", "liquidation": 1}
+    )
+    bench.give(BrokerExecutionSeen(connection="c1", execution=foreign))
+    bench.give(BrokerExecutionSeen(connection="c1", execution=foreign))
+    assert (units(bench), pages(bench)) == (3, ["FOREIGN_FILL"])
+
+
+def test_what_another_account_of_the_login_holds_and_trades_is_not_ours() -> None:
+    bench, parent, stop = holding()
+    other = {"account": "DU7654321"}
+    sold = execution_of(parent, 3, "1.90", "other.01.01", bench.now).model_copy(
+        update=other | {"order_ref": "", "order_id": 0, "perm_id": 9, "side": "SLD"}
+    )
+    row = listed(stop, "PreSubmitted", why_held="trigger")
+    stranger = row.model_copy(update=other | {"order_ref": "", "perm_id": 77, "order_id": 0})
+    bench.snapshot(
+        open_orders=[row, stranger],
+        executions=[sold],
+        positions=[held(LONG, 4), held(LONG, 9).model_copy(update=other)],
+    )
+    assert units(bench) == 4
+    assert is_clean(bench)
+    assert pages(bench) == []
+
+
+# Expiry, exercise, assignment
+
+
+def gone(bench: Bench, *rows: SnapshotPosition) -> list[PositionAdjusted]:
+    bench.snapshot(positions=rows)
+    return bench.all(PositionAdjusted)
+
+
+def test_an_assigned_short_leg_is_adjusted_with_its_delivery_and_paged() -> None:
+    bench = holding_vertical()
+    bench.now += timedelta(minutes=5)
+    bench.give(underlying_ticks(608.0, bench.now))
+    (adjusted,) = gone(bench, held(LONG, 4), held(SHORT, -2), shares(-200))
+    assert (adjusted.kind, adjusted.con_id, adjusted.quantity) == ("assignment", SHORT.con_id, 2)
+    assert adjusted.price == Decimal("3.00"), "what the contract was worth"
+    assert pages(bench) == ["ASSIGNMENT"]
+    assert gone(bench, held(LONG, 4), held(SHORT, -2), shares(-200)) == [adjusted]
+    assert not is_clean(bench), "the shares are for a human to sell: no entry until then"
+
+
+def test_a_second_assignment_needs_shares_of_its_own() -> None:
+    bench = holding_vertical()
+    gone(bench, held(LONG, 4), held(SHORT, -3), shares(-100))
+    assert len(gone(bench, held(LONG, 4), held(SHORT, -2), shares(-100))) == 1
+    assert len(gone(bench, held(LONG, 4), held(SHORT, -2), shares(-200))) == 2
+
+
+def test_shares_that_were_sold_are_no_evidence_of_a_later_assignment() -> None:
+    bench = holding_vertical()
+    gone(bench, held(LONG, 4), held(SHORT, -3), shares(-100))
+    gone(bench, held(LONG, 4), held(SHORT, -3))
+    assert len(gone(bench, held(LONG, 4), held(SHORT, -2), shares(-100))) == 2
+
+
+def test_an_exercised_long_option_is_adjusted_with_its_delivery() -> None:
+    bench, _, _ = holding()
+    bench.give(underlying_ticks(603.5, bench.now))
+    (adjusted,) = gone(bench, shares(400))
+    assert (adjusted.kind, adjusted.quantity, adjusted.price) == (
+        "exercise",
+        -4,
+        Decimal("3.50"),
+    )
+    assert bench.all(PositionChanged)[-1].realised_pnl == Decimal("600.00")
+
+
+def test_what_expires_is_adjusted_the_same_evening_at_what_it_was_worth() -> None:
+    bench, _, _ = holding()
+    bench.now = CLOSE + timedelta(minutes=16)
+    bench.give(underlying_ticks(599.0, bench.now))
+    (adjusted,) = gone(bench)
+    assert (adjusted.kind, adjusted.quantity, adjusted.price) == ("expiry", -4, Decimal(0))
+    assert bench.all(FillInferred) == []
+    assert bench.all(PositionChanged)[-1].realised_pnl == Decimal("-800.00")
+
+
+def test_nothing_expires_before_its_last_session_has_ended() -> None:
+    bench, _, _ = holding()
+    bench.now = CLOSE + timedelta(minutes=14)
+    bench.give(underlying_ticks(599.0, bench.now))
+    assert gone(bench) == []
+
+
+def test_a_contract_that_no_position_holds_is_paged_and_taken_over_by_none() -> None:
+    bench, _, stop = holding()
+    row = listed(stop, "PreSubmitted", why_held="trigger")
+    for _ in range(3):
+        bench.now += timedelta(seconds=11)
+        bench.snapshot(open_orders=[row], positions=[held(LONG, 4), held(SHORT, 1)])
+    (inferred,) = bench.all(FillInferred)
+    assert (inferred.position_id, inferred.theirs, units(bench)) == ("", 1, 4)
+    assert pages(bench) == ["FILL_INFERRED"]
+    assert not is_clean(bench)
