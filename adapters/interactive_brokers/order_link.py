@@ -251,7 +251,7 @@ class OrderLink(IbLink):
             BrokerCommissionSeen(
                 connection=self._connection,
                 exec_id=report.execId,
-                commission=translate.known(report.commission),
+                commission=translate.exact(report.commission),
                 currency=report.currency,
                 realised_pnl=translate.realised(report),
             )

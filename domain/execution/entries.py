@@ -201,7 +201,9 @@ def _send(
         transmit=not trade.structure.is_single,
         ladder_step=steps.first,
         decision_mid=net.mid,
-        leaves_before=_leaves_before(desk, trade, net),
+        leaves_before=min(
+            _leaves_before(desk, trade, net), decision.send_before or trade.valid_until
+        ),
         checks=checks,
     )
     desk.place(parent, trade)

@@ -51,6 +51,7 @@ from tests.domain.execution.execution_build import (
     leg_ticks,
     listed,
     long_call,
+    signal,
     underlying_ticks,
 )
 
@@ -254,6 +255,15 @@ def test_one_request_is_in_flight_at_a_time() -> None:
     for _ in range(3):
         emitted = bench.wait(4.1, quotes(bench, 1.99, 2.03))
         assert only(emitted, OrderModifyIntended) == []
+
+
+def test_an_entry_never_leaves_on_an_old_answer_about_margin() -> None:
+    bench = ready()
+    bench.give(signal(long_call(), at=bench.now))
+    soon = bench.now + timedelta(seconds=2)
+    approved = decision(at=bench.now).model_copy(update={"send_before": soon})
+    parent, stop = only(bench.give(approved), OrderIntended)
+    assert parent.leaves_before == stop.leaves_before == soon
 
 
 def test_a_step_of_an_entry_that_lapsed_by_its_age_is_decided_again_on_fresh_quotes() -> None:
