@@ -36,6 +36,7 @@ from domain.events.orders import (
 )
 from run import metrics
 from run.last_look import leaving_time
+from run.send_queue import Look, SendQueue
 from run.worker import Recorder
 from store.contract import EventStore
 
@@ -44,6 +45,9 @@ BROKER_EVENTS_PER_APPEND_MAX = 200
 RECONNECT_SECONDS = (1.0, 2.0, 5.0, 10.0)
 CLIENT_ID_WAIT_SECONDS = 2.0
 WHAT_IFS_MAX = 8
+LOOKS_MAX = 3
+"""Times that one snapshot is begun anew because an order left during it."""
+REGULAR = "regular"
 
 Intent = OrderIntended | OrderModifyIntended | OrderCancelIntended
 
@@ -92,7 +96,8 @@ class OrderEffect:
         """Entries that were sent and have not ended: reference to order id."""
         self._now = now
         self._halted_outside = halted_outside
-        self._work: asyncio.Queue[Recorded] = asyncio.Queue()
+        self._work = SendQueue()
+        self._placed = 0
         self._intents: dict[str, OrderIntended] = {}
         self._bracket: list[Recorded] = []
         self._what_ifs: set[asyncio.Task[None]] = set()
@@ -116,12 +121,38 @@ class OrderEffect:
                 self.entries_stopped = ""
             elif isinstance(body, OrderChanged) and body.state.is_final:
                 self.live_entries.pop(body.order_ref, None)
-            elif isinstance(body, Intent | OrderIdBlockReserved | BrokerSnapshotWanted):
-                self._work.put_nowait(event)
-        depth = self._work.qsize()
+            else:
+                self._queue(event)
+        depth = len(self._work)
         metrics.QUEUE_DEPTH.labels("orders").set(depth)
         if depth > WORK_MAX:
             raise RuntimeError(f"order work must be at most {WORK_MAX}, was {depth}")
+
+    def _queue(self, event: Recorded) -> None:
+        match event.body:
+            case OrderCancelIntended():
+                self._work.put_cancel(event)
+            case OrderIdBlockReserved():
+                self._work.put_exit(event)
+            case BrokerSnapshotWanted(connection=connection, reason=reason):
+                self._work.put_look(Look(connection, reason != REGULAR))
+            case OrderModifyIntended() as body:
+                # One of an earlier run is not known here: what may be an exit is not held back.
+                original = self._intents.get(body.order_ref)
+                is_entry = original is not None and original.is_entry
+                (self._work.put_entry if is_entry else self._work.put_exit)(event)
+            case OrderIntended(purpose=Purpose.WHAT_IF):
+                self._work.put_entry(event)
+            case OrderIntended() as body:
+                self._intents[body.order_ref] = body
+                self._bracket.append(event)
+                if not body.transmit:
+                    return  # its children follow, and leave with it
+                members, self._bracket = self._bracket, []
+                is_entry = _intended(members[0]).is_entry
+                (self._work.put_entry if is_entry else self._work.put_exit)(*members)
+            case _:
+                pass
 
     def stop_entries(self, reason: str) -> None:
         """From now on no entry leaves, until a release is on the log."""
@@ -129,29 +160,38 @@ class OrderEffect:
 
     @property
     def is_idle(self) -> bool:
-        return self._work.empty() and not self._what_ifs
+        return not len(self._work) and not self._what_ifs
 
     async def run(self) -> None:
-        """Carry out what was committed, in order, until cancelled."""
+        """Send what was committed until cancelled; `run_looks` runs beside it."""
         while True:
-            await self.perform(await self._work.get())
+            await self._perform(await self._work.wait_send())
+
+    async def run_looks(self) -> None:
+        """Take the snapshots that are wanted, one at a time, until cancelled."""
+        while True:
+            await self._look(await self._work.wait_look())
 
     async def drain(self) -> None:
-        """Carry out what waits now."""
-        while not self._work.empty():
-            await self.perform(self._work.get_nowait())
+        """Carry out what waits now, sends and looks in their ranks."""
+        while True:
+            if (members := self._work.next_send()) is not None:
+                await self._perform(members)
+            elif (look := self._work.next_look()) is not None:
+                await self._look(look)
+            else:
+                return
 
-    async def perform(self, event: Recorded) -> None:
+    async def _perform(self, members: Sequence[Recorded]) -> None:
         """Do one committed thing and record what became of it."""
+        event = members[0]
         match event.body:
             case OrderIdBlockReserved() as body:
-                await self._reserve(body)
-            case BrokerSnapshotWanted() as body:
-                if body.connection == self.connection:
-                    await self.take_snapshot()
-            case OrderIntended() as body:
-                self._intents[body.order_ref] = body
-                await self._place(event, body)
+                self._reserve(body)
+            case OrderIntended(purpose=Purpose.WHAT_IF) as body:
+                self._ask_what_if(event, body)
+            case OrderIntended():
+                await self._place(members)
             case OrderModifyIntended() as body:
                 await self._modify(event, body)
             case OrderCancelIntended() as body:
@@ -161,16 +201,7 @@ class OrderEffect:
 
     # Placing.
 
-    async def _place(self, event: Recorded, body: OrderIntended) -> None:
-        if body.purpose is Purpose.WHAT_IF:
-            self._ask_what_if(event, body)
-            return
-        if not body.transmit:
-            assert not self._bracket, "a bracket must be complete before the next begins"
-            self._bracket = [event]
-            return
-        members = [*self._bracket, event]
-        self._bracket = []
+    async def _place(self, members: Sequence[Recorded]) -> None:
         refusal = await self._last_look(members)
         if not refusal:
             try:
@@ -180,6 +211,7 @@ class OrderEffect:
         if refusal:
             await self._append([self._lapse(member, refusal) for member in members])
             return
+        self._placed += 1
         for member in members:
             intent = _intended(member)
             if intent.is_entry:
@@ -234,8 +266,8 @@ class OrderEffect:
             refusal = "its intent is not on the log"
         elif body.connection != self.connection:
             refusal = f"its connection {body.connection} is gone"
-        elif original.is_entry and self.entries_stopped:
-            refusal = f"halt: {self.entries_stopped}"
+        elif original.is_entry and (halted := self.entries_stopped or self._halted_outside()):
+            refusal = f"halt: {halted}"
         refusal = refusal or late
         if not refusal and original is not None:
             try:
@@ -301,19 +333,36 @@ class OrderEffect:
             self.connection = ""
             await self.broker.close()
 
-    async def _reserve(self, body: OrderIdBlockReserved) -> None:
+    def _reserve(self, body: OrderIdBlockReserved) -> None:
         if body.connection != self.connection or not self.broker.is_connected:
             return
         reserved = self.broker.reserve_ids(body.first - 1, body.last - body.first + 1)
         assert (reserved.first, reserved.last) == (body.first, body.last), (
             f"ids must be {body.first} to {body.last}, was {reserved.first} to {reserved.last}"
         )
-        await self.take_snapshot()
+        self._work.put_look(Look(body.connection, in_doubt=True))
+
+    async def _look(self, look: Look) -> None:
+        try:
+            if look.connection == self.connection:
+                await self.take_snapshot()
+        finally:
+            self._work.looked()
 
     async def take_snapshot(self) -> None:
-        """Record what the broker lists; without an answer the connection is given up, and paged."""
+        """Record what the broker lists; without an answer the connection is given up, and paged.
+
+        Lists that were asked before an order left do not have it: they would call it lost.
+        """
         try:
-            snapshot = await self.broker.snapshot()
+            for _ in range(LOOKS_MAX):
+                placed = self._placed
+                snapshot = await self.broker.snapshot()
+                if placed == self._placed:
+                    break
+            else:
+                self._log.warning("no snapshot: orders left during each", looks=LOOKS_MAX)
+                return
         except (NotSent, LinkError, RequestFailed) as error:
             await self.broker.close(f"no snapshot: {error}")
             await self._page("BROKER_SNAPSHOT", f"the broker's lists must be answered, was {error}")

@@ -174,6 +174,7 @@ class Trader:
                 await self.worker.ready.wait()
                 self._take_over()
                 tasks.create_task(self.effect.run(), name="trader.effect")
+                tasks.create_task(self.effect.run_looks(), name="trader.looks")
                 tasks.create_task(self.effect.record_events(), name="trader.broker_events")
                 tasks.create_task(self.effect.hold_connection(), name="trader.connection")
         except* StoreError as group:

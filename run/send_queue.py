@@ -1,0 +1,112 @@
+"""What waits to leave for the broker: cancels first, then exits, then looks at its lists, entries.
+
+Nothing that lowers risk ever waits behind a look or an entry. A look that a doubt asked for holds
+entries back until it is on the log; the regular one of each minute holds nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+
+from domain.event import Recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A snapshot that is wanted. Equal ones that wait are one."""
+
+    connection: str
+    in_doubt: bool
+
+
+class SendQueue:
+    """Sends in three ranks, each in the order of its commits, and the looks beside them."""
+
+    def __init__(self) -> None:
+        self._cancels: deque[tuple[Recorded, ...]] = deque()
+        self._exits: deque[tuple[Recorded, ...]] = deque()
+        self._entries: deque[tuple[Recorded, ...]] = deque()
+        self._looks: dict[Look, None] = {}
+        self._running: Look | None = None
+        self._wakes: set[asyncio.Event] = set()
+
+    def __len__(self) -> int:
+        waiting = len(self._cancels) + len(self._exits) + len(self._entries)
+        return waiting + len(self._looks) + (self._running is not None)
+
+    def put_cancel(self, event: Recorded) -> None:
+        self._cancels.append((event,))
+        self._wake()
+
+    def put_exit(self, *events: Recorded) -> None:
+        """Exits, resting stops, their changes, and a block of ids that they may need."""
+        self._exits.append(events)
+        self._wake()
+
+    def put_entry(self, *events: Recorded) -> None:
+        """Entries with their children, and their changes."""
+        self._entries.append(events)
+        self._wake()
+
+    def put_look(self, look: Look) -> None:
+        self._looks[look] = None
+        self._wake()
+
+    @property
+    def holds_entries(self) -> bool:
+        """A doubt is not settled yet: no entry leaves."""
+        doubts = [*self._looks, *([self._running] if self._running else [])]
+        return any(look.in_doubt for look in doubts)
+
+    def next_send(self) -> tuple[Recorded, ...] | None:
+        """What leaves next; None while nothing may."""
+        for waiting in (self._cancels, self._exits):
+            if waiting:
+                return waiting.popleft()
+        if self._entries and not self.holds_entries:
+            return self._entries.popleft()
+        return None
+
+    def next_look(self) -> Look | None:
+        """The look that begins now, doubts first; a regular one waits until no entry does.
+
+        The caller says `looked` when it is on the log.
+        """
+        if self._running is not None or not self._looks:
+            return None
+        look = max(self._looks, key=lambda each: each.in_doubt)
+        if not look.in_doubt and self._entries:
+            return None
+        del self._looks[look]
+        self._running = look
+        return look
+
+    def looked(self) -> None:
+        self._running = None
+        self._wake()
+
+    async def wait_send(self) -> tuple[Recorded, ...]:
+        while (found := self.next_send()) is None:
+            await self._wait()
+        if not self._entries:
+            self._wake()  # a regular look may have waited for it
+        return found
+
+    async def wait_look(self) -> Look:
+        while (found := self.next_look()) is None:
+            await self._wait()
+        return found
+
+    async def _wait(self) -> None:
+        woken = asyncio.Event()
+        self._wakes.add(woken)
+        try:
+            await woken.wait()
+        finally:
+            self._wakes.discard(woken)
+
+    def _wake(self) -> None:
+        for woken in self._wakes:
+            woken.set()

@@ -1,0 +1,175 @@
+"""What leaves first: nothing that lowers risk waits for a snapshot or an entry."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from domain.event import Body
+from domain.events.orders import (
+    BrokerSnapshotReceived,
+    BrokerSnapshotWanted,
+    IntentLapsed,
+    OrderCancelIntended,
+    OrderIntended,
+    OrderModifyIntended,
+    Purpose,
+)
+from domain.instruments import Side
+from tests.run.test_order_effect_sends import Bench, order, sent_ids
+
+
+class Waiting(Bench):
+    """A bench whose broker answers a snapshot when it is told to; commits are queued alone."""
+
+    def __init__(self, store: Any) -> None:
+        super().__init__(store)
+        self.asked = asyncio.Queue[None]()
+        self.answer = asyncio.Semaphore(1)
+        whole = self.broker.snapshot
+
+        async def snapshot() -> BrokerSnapshotReceived:
+            found = await whole()
+            self.asked.put_nowait(None)
+            await self.answer.acquire()
+            return found
+
+        self.broker.snapshot = snapshot  # type: ignore[method-assign]
+
+    async def queue(self, *bodies: Body) -> None:
+        drain, self.effect.drain = self.effect.drain, _nothing  # type: ignore[method-assign]
+        await self.commit(*bodies)
+        self.effect.drain = drain  # type: ignore[method-assign]
+
+
+async def _nothing() -> None: ...
+
+
+@pytest.fixture
+async def bench(store: Any) -> Waiting:
+    made = Waiting(store)
+    await made.connect()
+    made.asked.get_nowait()
+    return made
+
+
+def exit_order(order_id: int, connection: str) -> OrderIntended:
+    return order(
+        order_id,
+        connection,
+        order_ref=f"P0123456789abcdef-X1.{order_id}",
+        purpose=Purpose.EXIT,
+        action=Side.SELL,
+        limit_price=Decimal("9.00"),
+        leaves_before=None,
+    )
+
+
+def wanted(bench: Bench, reason: str) -> BrokerSnapshotWanted:
+    return BrokerSnapshotWanted(connection=bench.effect.connection, reason=reason)
+
+
+def is_sent(bench: Bench, order_id: int) -> bool:
+    return order_id in sent_ids(bench)
+
+
+async def until_sent(bench: Bench, order_id: int) -> None:
+    async with asyncio.timeout(5):
+        while not is_sent(bench, order_id):
+            await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize("reason", ["regular", "order 7 is unknown"])
+async def test_an_exit_leaves_while_a_snapshot_waits(bench: Waiting, reason: str) -> None:
+    """The broker may take 25 s for its five lists; a stop has 40 ms."""
+    connection = bench.effect.connection
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(w) for w in (bench.effect.run(), bench.effect.run_looks())]
+        await bench.queue(wanted(bench, reason))
+        await asyncio.wait_for(bench.asked.get(), 5)
+        await bench.queue(exit_order(100, connection))
+        await until_sent(bench, 100)
+        assert len(await bench.written(BrokerSnapshotReceived)) == 1  # that of the connection
+        bench.answer.release()
+        bench.answer.release()
+        # Its lists were asked before the exit left and do not have it: they are asked again.
+        await asyncio.wait_for(bench.asked.get(), 5)
+        async with asyncio.timeout(5):
+            while len(await bench.written(BrokerSnapshotReceived)) < 2:
+                await asyncio.sleep(0.005)
+        for task in running:
+            task.cancel()
+    told = (await bench.written(BrokerSnapshotReceived))[-1]
+    assert [row.order_id for row in told.open_orders] == [100]
+
+
+async def test_an_entry_waits_for_a_doubt_and_not_for_the_regular_look(bench: Waiting) -> None:
+    connection = bench.effect.connection
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(w) for w in (bench.effect.run(), bench.effect.run_looks())]
+        await bench.queue(wanted(bench, "regular"))
+        await asyncio.wait_for(bench.asked.get(), 5)
+        await bench.queue(order(100, connection))
+        await until_sent(bench, 100)
+        await bench.queue(wanted(bench, "100 is unknown"), order(101, connection))
+        await bench.queue(exit_order(102, connection))
+        await until_sent(bench, 102)
+        assert not is_sent(bench, 101)
+        for task in running:
+            task.cancel()
+
+
+async def test_a_cancel_leaves_first_then_exits_and_entries_last(bench: Waiting) -> None:
+    connection = bench.effect.connection
+    await bench.commit(order(100, connection))
+    bench.ledger.arrive()
+    bench.broker.deliver()
+    left: list[str] = []
+    for name in ("cancel", "place_bracket", "modify"):
+        _note(bench, name, left)
+    await bench.queue(
+        order(103, connection),
+        exit_order(102, connection),
+        OrderCancelIntended(
+            order_ref="P0123456789abcdef-E100", order_id=100, connection=connection, reason="test"
+        ),
+    )
+    await bench.effect.drain()
+    assert left == ["cancel 100", "place_bracket 102", "place_bracket 103"]
+
+
+def _note(bench: Bench, name: str, left: list[str]) -> None:
+    send = getattr(bench.broker, name)
+
+    def noted(first: Any, *rest: Any) -> None:
+        left.append(f"{name} {first if isinstance(first, int) else first[0].order_id}")
+        send(first, *rest)
+
+    setattr(bench.broker, name, noted)
+
+
+async def test_no_step_of_an_entry_leaves_between_a_release_and_the_halt_file(
+    bench: Waiting,
+) -> None:
+    """A step nearer the market makes a fill likelier: it is risk, as the order itself is."""
+    connection = bench.effect.connection
+    await bench.commit(order(100, connection))
+    bench.ledger.arrive()
+    bench.broker.deliver()
+    bench.outside = "halt file"
+    step = OrderModifyIntended(
+        order_ref="P0123456789abcdef-E100",
+        order_id=100,
+        connection=connection,
+        revision=1,
+        quantity=2,
+        limit_price=Decimal("1.60"),
+        stop_price=None,
+        leaves_before=None,
+    )
+    await bench.commit(step)
+    (told,) = await bench.written(IntentLapsed)
+    assert (told.request, told.reason) == ("modify", "halt: halt file")
