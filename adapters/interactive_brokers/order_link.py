@@ -116,9 +116,9 @@ class OrderLink(IbLink):
         return tuple(found)
 
     async def executions(self, seconds: float) -> tuple[BrokerExecution, ...]:
-        request = self.client.getReqId()
+        request, ours = self.client.getReqId(), ExecutionFilter(acctCode=self.account)
         found = await self.ask_alone(
-            request, lambda: self.client.reqExecutions(request, ExecutionFilter()), seconds
+            request, lambda: self.client.reqExecutions(request, ours), seconds
         )
         return tuple(found)
 
@@ -260,7 +260,9 @@ class OrderLink(IbLink):
     # Positions and account.
 
     def position(self, account: str, contract: Contract, quantity: float, cost: float) -> None:
-        if quantity:  # one closed today may still be listed, with nothing
+        if (
+            quantity and account == self.account
+        ):  # one closed today may still be listed, with nothing
             self.part("positions", translate.position(account, contract, quantity, cost))
 
     def positionEnd(self) -> None:

@@ -36,8 +36,12 @@ QUIET_SECONDS = 8.0
 """Without a further word of being cut off, TWS counts as back; it repeats itself more often."""
 WHAT_IF_SECONDS = 4.0
 ID_BLOCK_SIZE = 10_000
-SENDS_A_SECOND_MAX = 30
-"""With requests and heartbeats below the 45 at which ib_async starts to queue."""
+SENDS_A_SECOND_MAX = 20
+"""Orders, cancels and requests; far below the 45 at which ib_async starts to queue."""
+KEPT_FOR_EXITS = 8
+"""Of these, what entries, what-ifs and requests leave to exits and cancels."""
+MESSAGES_OF_A_LISTING = 2
+"""The most that one of the snapshot's five requests sends."""
 BRACKET_MEMBERS_MAX = 3
 
 
@@ -66,6 +70,7 @@ class IbOrders:
         answer_seconds: float = HEARTBEAT_ANSWER_SECONDS,
         request_seconds: float = SNAPSHOT_REQUEST_SECONDS,
         quiet_seconds: float = QUIET_SECONDS,
+        sends_a_second_max: int = SENDS_A_SECOND_MAX,
     ) -> None:
         self._host, self._port = host, port
         self._client_id = client_id
@@ -77,6 +82,7 @@ class IbOrders:
         self._answer_seconds = answer_seconds
         self._request_seconds = request_seconds
         self._quiet_seconds = quiet_seconds
+        self._sends_max = sends_a_second_max
         self._was_cut_off = False
         self.events: asyncio.Queue[BrokerEvent] = asyncio.Queue()
         self._link: OrderLink | None = None
@@ -160,6 +166,7 @@ class IbOrders:
     async def _beat(self, link: OrderLink) -> None:
         """Ask for TWS's time for as long as the link lives; silence closes it."""
         while link.is_open:
+            await self._request_room(1)
             asked = time.perf_counter()
             try:
                 broker_time = await link.current_time(self._answer_seconds)
@@ -202,10 +209,14 @@ class IbOrders:
         """
         link = self._open_link()
         seconds = self._request_seconds
+        await self._request_room(MESSAGES_OF_A_LISTING)
         open_orders = await link.open_orders(seconds)
         completed_orders = await link.completed_orders(seconds)
+        await self._request_room(MESSAGES_OF_A_LISTING)
         executions = await link.executions(seconds)
+        await self._request_room(MESSAGES_OF_A_LISTING)
         positions = await link.positions(seconds)
+        await self._request_room(MESSAGES_OF_A_LISTING)
         account_values = await link.all_account_values(seconds)
         return BrokerSnapshotReceived(
             connection=self._connection,
@@ -256,7 +267,7 @@ class IbOrders:
         """
         link = self._sending_link()
         self._check_members(intents)
-        self._check_room(link, len(intents))
+        self._check_room(link, len(intents), is_exit=not any(i.is_entry for i in intents))
         ids = {intent.order_ref: intent.order_id for intent in intents}
         orders = []
         for intent in intents:
@@ -268,7 +279,7 @@ class IbOrders:
         for contract, order, intent in orders:
             link.references[intent.order_id] = intent.order_ref
             self._last_sent_id = intent.order_id
-            self._sent_at.append(time.monotonic())
+            self._count(1)
             link.client.placeOrder(intent.order_id, contract, order)
 
     def _check_members(self, intents: Sequence[OrderIntended]) -> None:
@@ -295,17 +306,37 @@ class IbOrders:
         if intent.account != self._link.account:
             raise NotSent(f"account must be {self._link.account}, was {intent.account!r}")
 
-    def _check_room(self, link: OrderLink, count: int) -> None:
+    def _check_room(self, link: OrderLink, count: int, *, is_exit: bool) -> None:
         """Nothing may wait in the library or in the socket once we say it was sent."""
-        now = time.monotonic()
-        while self._sent_at and now - self._sent_at[0] > 1.0:
-            self._sent_at.popleft()
-        if len(self._sent_at) + count > SENDS_A_SECOND_MAX:
-            raise NotSent(f"sends must be at most {SENDS_A_SECOND_MAX} a second, was one more")
+        most = self._sends_max - (0 if is_exit else KEPT_FOR_EXITS)
+        if self._sent_within_a_second() + count > most:
+            raise NotSent(
+                f"sends must be at most {most} a second, was one more:"
+                f" wait a second, or send fewer {'orders' if is_exit else 'entries'}"
+            )
         if link.is_throttled:
             raise NotSent("the library must send at once, was holding messages back")
         if link.unsent_bytes():
             raise NotSent(f"the socket must be empty, was {link.unsent_bytes()} bytes behind")
+
+    def _sent_within_a_second(self) -> int:
+        now = time.monotonic()
+        while self._sent_at and now - self._sent_at[0] > 1.0:
+            self._sent_at.popleft()
+        return len(self._sent_at)
+
+    def _count(self, messages: int) -> None:
+        self._sent_at.extend([time.monotonic()] * messages)
+
+    async def _request_room(self, messages: int) -> None:
+        """Wait, about a second at most, until a request takes nothing of what exits may need.
+
+        Entries are refused meanwhile, so that room comes. It is counted before it is asked.
+        """
+        most = self._sends_max - KEPT_FOR_EXITS
+        while self._sent_within_a_second() + messages > most:
+            await asyncio.sleep(max(0.001, self._sent_at[0] + 1.0 - time.monotonic()))
+        self._count(messages)
 
     def modify(self, original: OrderIntended, change: OrderModifyIntended) -> None:
         """Send a working order anew under its id: a clean order, never the echoed one.
@@ -314,12 +345,12 @@ class IbOrders:
             NotSent: its openOrder was not seen on this connection, or nothing can be sent.
         """
         link = self._sending_link()
-        self._check_change(link, change.order_id, change.connection)
+        self._check_change(link, change, is_exit=not original.is_entry)
         seen = link.orders[(self._client_id, change.order_id)]
         order = translate.modified_order(original, change, seen)
         order.orderId = change.order_id
         contract = translate.structure_contract(original.structure)
-        self._sent_at.append(time.monotonic())
+        self._count(1)
         link.client.placeOrder(change.order_id, contract, order)
 
     def cancel(self, order_id: int) -> None:
@@ -329,16 +360,18 @@ class IbOrders:
             NotSent: nothing can be sent.
         """
         link = self._sending_link()
-        self._check_room(link, 1)
-        self._sent_at.append(time.monotonic())
+        self._check_room(link, 1, is_exit=True)
+        self._count(1)
         link.client.cancelOrder(order_id)
 
-    def _check_change(self, link: OrderLink, order_id: int, connection: str) -> None:
-        if connection != self._connection:
-            raise NotSent(f"change must be of connection {self._connection}, was {connection}")
-        if order_id not in link.acknowledged:
-            raise NotSent(f"openOrder of {order_id} must have been seen on this connection")
-        self._check_room(link, 1)
+    def _check_change(self, link: OrderLink, change: OrderModifyIntended, *, is_exit: bool) -> None:
+        if change.connection != self._connection:
+            raise NotSent(
+                f"change must be of connection {self._connection}, was {change.connection}"
+            )
+        if change.order_id not in link.acknowledged:
+            raise NotSent(f"openOrder of {change.order_id} must have been seen on this connection")
+        self._check_room(link, 1, is_exit=is_exit)
 
     async def what_if(
         self, intent: OrderIntended, seconds: float = WHAT_IF_SECONDS
@@ -350,9 +383,9 @@ class IbOrders:
         """
         link = self._sending_link()
         self._check_id(intent, self._last_sent_id)
-        self._check_room(link, 1)
+        self._check_room(link, 1, is_exit=False)
         self._last_sent_id = intent.order_id
-        self._sent_at.append(time.monotonic())
+        self._count(1)
         link.references[intent.order_id] = intent.order_ref
         order = translate.order_of(intent.model_copy(update={"transmit": True}), 0)
         order.whatIf = True

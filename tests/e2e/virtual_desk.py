@@ -203,6 +203,7 @@ class Day:
             settings.ib_trader_client_id,
             trader.run_id,
             lambda: datetime.now(UTC),
+            sends_a_second_max=1_000,  # a day of the market passes in minutes here
         )
         self.effect = OrderEffect(
             self.broker, trader.recorder, self.store, trader.run_id, self.store.real_now

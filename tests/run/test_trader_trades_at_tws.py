@@ -102,7 +102,12 @@ class Desk:
             "trader", stages, store, "test", on_committed=lambda e: self.effect.on_committed(e)
         )
         self.broker = IbOrders(
-            "127.0.0.1", port, CLIENT_ID, self.worker.run_id, lambda: datetime.now(UTC)
+            "127.0.0.1",
+            port,
+            CLIENT_ID,
+            self.worker.run_id,
+            lambda: datetime.now(UTC),
+            sends_a_second_max=1_000,  # minutes of the market pass in a second here
         )
         self.effect = OrderEffect(self.broker, self.worker.recorder, store, self.worker.run_id)
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
 
 from adapters.interactive_brokers.link import LinkError, RequestTimedOut
-from adapters.interactive_brokers.orders import SENDS_A_SECOND_MAX, IbOrders, NotSent
+from adapters.interactive_brokers.orders import (
+    KEPT_FOR_EXITS,
+    SENDS_A_SECOND_MAX,
+    IbOrders,
+    NotSent,
+)
 from adapters.interactive_brokers.sandbox import TwsSandbox
 from adapters.interactive_brokers.sandbox.wire import frame
 from domain.events.orders import (
@@ -167,14 +173,60 @@ async def test_an_id_outside_the_block_or_used_before_is_never_sent(
     assert [o.order_ref for o in tws.ledger().orders] == ["entry-1"]
 
 
-async def test_an_order_never_waits_inside_the_library(tws: TwsSandbox, orders: IbOrders) -> None:
+def until_refused(send: Callable[[int], None]) -> str:
+    """Send until there is no room; what the refusal says."""
+    for number in range(SENDS_A_SECOND_MAX + 1):
+        try:
+            send(number)
+        except NotSent as refused:
+            return str(refused)
+    raise AssertionError("a send must be refused, was none")
+
+
+async def test_a_burst_of_entries_never_starves_an_exit(tws: TwsSandbox, orders: IbOrders) -> None:
+    """Entries, cancels and requests count; beyond the limit ib_async would hold messages back."""
     first = await connected(orders)
-    for number in range(SENDS_A_SECOND_MAX):
+
+    def enter(number: int) -> None:
         orders.place(intent(first + number, f"entry-{number}", quantity=1, limit="1.10"))
-    with pytest.raises(NotSent, match="sends must be at most"):
-        orders.place(intent(first + 99, "one-too-many"))
+
+    refusal = until_refused(enter)
+    assert f"at most {SENDS_A_SECOND_MAX - KEPT_FOR_EXITS} a second" in refusal
+    assert "send fewer entries" in refusal
+    for number in range(KEPT_FOR_EXITS):
+        orders.cancel(first + number)
+    refusal = until_refused(lambda number: orders.cancel(first + number))
+    assert f"at most {SENDS_A_SECOND_MAX} a second" in refusal
+
+
+async def test_the_lists_of_a_snapshot_leave_room_for_exits(
+    tws: TwsSandbox, orders: IbOrders
+) -> None:
+    first = await connected(orders)
+
+    def enter(number: int) -> None:
+        orders.place(intent(first + number, f"entry-{number}", quantity=1, limit="1.10"))
+
+    until_refused(enter)
+    taking = asyncio.create_task(orders.snapshot())
+    await asyncio.sleep(0)
+    for number in range(KEPT_FOR_EXITS):
+        orders.cancel(first + number)
+    snapshot = await asyncio.wait_for(taking, 5)
+    assert snapshot.positions == ()
+
+
+async def test_an_unset_commission_is_no_commission_of_nothing(
+    tws: TwsSandbox, orders: IbOrders
+) -> None:
+    """TWS says 1.797e308 for what it does not know yet; taken as 0 the trade had no fee."""
+    await orders.connect("c1")
+    for commission in ("1.7976931348623157E308", "0.65"):
+        report = frame(59, 1, "0001.01", commission, "USD", "1.7976931348623157E308", "", "")
+        tws._sessions[7].send_frames([report])
     await orders.snapshot()
-    assert len(tws.ledger().orders) == SENDS_A_SECOND_MAX
+    seen = Heard(orders).all(BrokerCommissionSeen)
+    assert [report.commission for report in seen] == [None, Decimal("0.65")]
 
 
 async def test_bytes_lost_on_the_way_leave_no_trace_but_silence(
