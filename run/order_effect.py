@@ -354,6 +354,7 @@ class OrderEffect:
 
         Lists that were asked before an order left do not have it: they would call it lost.
         """
+        asked = self.connection
         try:
             for _ in range(LOOKS_MAX):
                 placed = self._placed
@@ -364,6 +365,8 @@ class OrderEffect:
                 self._log.warning("no snapshot: orders left during each", looks=LOOKS_MAX)
                 return
         except (NotSent, LinkError, RequestFailed) as error:
+            if asked != self.connection:
+                return  # that connection is gone already, and this one is not to blame
             await self.broker.close(f"no snapshot: {error}")
             await self._page("BROKER_SNAPSHOT", f"the broker's lists must be answered, was {error}")
             return

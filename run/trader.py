@@ -15,7 +15,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from adapters.interactive_brokers.orders import IbOrders, NotSent
+from adapters.interactive_brokers.orders import SENDS_A_SECOND_MAX, IbOrders, NotSent
 from adapters.interactive_brokers.session import SessionRule
 from domain.event import Recorded
 from domain.events.controls import CONTROL_STREAM, HaltRequested
@@ -31,6 +31,7 @@ from run.worker import Worker
 from run.workers import WORKERS
 from store.errors import StoreError
 
+SANDBOX_SENDS_A_SECOND_MAX = 40
 READS = ("ib_host", "ib_port", "ib_trader_client_id", "ib_account", "var_dir")
 HALT_FILE = "halt"
 HALT_POLL_SECONDS = 0.1
@@ -131,6 +132,10 @@ class Trader:
             self.worker.run_id,
             lambda: datetime.now(UTC),
             session=SessionRule(settings.mode, settings.ib_account),
+            # Ladders follow market time: a simulated day at speed walks them many times faster.
+            sends_a_second_max=SANDBOX_SENDS_A_SECOND_MAX
+            if settings.mode == "sandbox"
+            else SENDS_A_SECOND_MAX,
         )
         self.halt_file = HaltFile(settings.var_dir)
         self._stands = ""
