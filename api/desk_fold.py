@@ -57,6 +57,7 @@ HANDLERS: Mapping[type[Any], Callable[[DeskFold, Recorded, Any], None]] = {
     orders.BrokerAccountSeen: plant.account,
     positions.PositionOpened: trades.opened,
     positions.PositionChanged: trades.changed,
+    positions.PositionReopened: trades.reopened,
     positions.StopMoved: trades.stop_moved,
     positions.ExitDecided: trades.exit_decided,
     positions.PositionClosed: trades.closed,

@@ -168,6 +168,12 @@ def changed(fold: DeskFold, event: Recorded, body: positions.PositionChanged) ->
     )
 
 
+def reopened(fold: DeskFold, event: Recorded, body: positions.PositionReopened) -> None:
+    """A late fill: it is among the open ones again."""
+    values = {"units": body.units, "state": "open", "closed_at": None, "is_over": False}
+    fold.change(fold.positions, body.position_id, event, **values)
+
+
 def stop_moved(fold: DeskFold, event: Recorded, body: positions.StopMoved) -> None:
     fold.change(fold.positions, body.position_id, event, stop_price=str(body.stop_price))
 

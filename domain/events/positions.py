@@ -66,13 +66,19 @@ class PositionChanged(DeskEvent):
 
 
 class PositionReopened(DeskEvent):
-    """A fill came after the position was closed: it is held again, and must be left again."""
+    """A fill came after the position was closed: it is held again, and must be left again.
+
+    It will close again, with the result of its whole life: `closed_pnl`, which the earlier close
+    stated, is to be taken out of every sum of closes. Its PositionChanged follows.
+    """
 
     position_id: str
+    strategy: Strategy
     fill_id: str
     legs: tuple[LegPosition, ...]
     units: int
     reopened_at: datetime
+    closed_pnl: Decimal
 
 
 class PositionMarked(MarketEvent, frozen=True):

@@ -30,6 +30,7 @@ from domain.events.positions import (
     PositionChanged,
     PositionClosed,
     PositionOpened,
+    PositionReopened,
 )
 from domain.events.risk import RiskDecided
 from domain.events.signals import SignalExpired, SignalInvalidated, SignalValidated
@@ -44,7 +45,8 @@ from domain.stage import Emission
 
 COMMISSION_WAIT = timedelta(seconds=5)
 """Market time that a flat position waits for the commissions of its last fills."""
-_KEEP_CLOSED = timedelta(hours=18)
+KEEP_CLOSED = timedelta(hours=18)
+"""Market time in which a closed position is still known to late fills and corrections."""
 _QUARTER = Decimal("0.25")
 
 
@@ -64,6 +66,10 @@ class Position:
     entry_underlying: float | None = None
     flat_since: datetime | None = None
     is_closed: bool = False
+    is_reopened: bool = False
+    """The newest fill opened it again after its close."""
+    closed_pnl: Decimal = Decimal(0)
+    """Result that its newest close stated."""
     exit_reason: ExitReason = ExitReason.OPERATOR
     last_order_ref: str = ""
     last_fill_id: str = ""
@@ -151,6 +157,7 @@ class PositionStage:
             case PositionClosed() as body:
                 if body.position_id in state.positions:
                     state.positions[body.position_id].is_closed = True
+                    state.positions[body.position_id].closed_pnl = body.realised_pnl
         return state
 
     def react(self, state: PositionState, event: Recorded) -> Sequence[Emission]:
@@ -170,7 +177,7 @@ class PositionStage:
 def _forget(state: PositionState, now: datetime) -> None:
     for position in list(state.positions.values()):
         since = position.flat_since
-        if position.is_closed and since is not None and now - since > _KEEP_CLOSED:
+        if position.is_closed and since is not None and now - since > KEEP_CLOSED:
             del state.positions[position.position_id]
             for ref in [r for r in state.purposes if r.startswith(position.position_id)]:
                 del state.purposes[ref]
@@ -249,9 +256,11 @@ def _entry_price(position: Position, con_id: int) -> Decimal:
 
 
 def _mark_flat(position: Position, at: datetime) -> None:
+    position.is_reopened = False
     if position.account.is_flat:
         position.flat_since = position.flat_since or at
     else:
+        position.is_reopened = position.is_closed
         position.flat_since, position.is_closed = None, False
 
 
@@ -270,8 +279,23 @@ def _changed(position: Position, fill_id: str) -> Emission:
     return _of(position, body)
 
 
+def _reopened(position: Position, fill_id: str, at: datetime) -> Emission:
+    now = position.account
+    body = PositionReopened(
+        position_id=position.position_id,
+        strategy=position.signal.strategy,
+        fill_id=fill_id,
+        legs=now.legs,
+        units=now.units,
+        reopened_at=at,
+        closed_pnl=position.closed_pnl,
+    )
+    return _of(position, body)
+
+
 def _of(
-    position: Position, body: PositionOpened | PositionChanged | PositionClosed | PnlExplained
+    position: Position,
+    body: PositionOpened | PositionChanged | PositionReopened | PositionClosed | PnlExplained,
 ) -> Emission:
     return Emission(f"position/{position.position_id}", body, position.correlation_id)
 
@@ -286,6 +310,8 @@ def _after_fill(
     correction = isinstance(event.body, FillRecorded) and bool(event.body.corrects)
     if len(position.fills) == 1 and not correction:
         emitted.append(_opened(state, position, event.market_time))
+    if position.is_reopened:
+        emitted.append(_reopened(position, fill_id, event.market_time))
     emitted.append(_changed(position, fill_id))
     if position.flat_since is not None and position.has_all_fees and not position.is_closed:
         emitted += _close(state, position)

@@ -27,6 +27,7 @@ from domain.events.positions import (
     PositionChanged,
     PositionClosed,
     PositionOpened,
+    PositionReopened,
     StopMoved,
 )
 from domain.events.risk import MarginChecked, RiskDecided
@@ -233,6 +234,12 @@ def changed(event: Recorded, body: PositionChanged) -> list[Change]:
     return [Update("positions", "position_id", values)]
 
 
+def reopened(event: Recorded, body: PositionReopened) -> list[Change]:
+    values = taken(body, ("position_id", "units")) | {"state": "open", "closed_at": None}
+    values |= {"legs": json_text(body.legs)}
+    return [Update("positions", "position_id", where(event) | values)]
+
+
 def stop_moved(event: Recorded, body: StopMoved) -> list[Change]:
     values = where(event) | taken(body, ("position_id", "stop_price"))
     return [Update("positions", "position_id", values)]
@@ -285,6 +292,7 @@ TABLES: Mapping[type[Any], Callable[[Recorded, Any], list[Change]]] = {
     CommissionRecorded: commission,
     PositionOpened: opened,
     PositionChanged: changed,
+    PositionReopened: reopened,
     StopMoved: stop_moved,
     ExitDecided: exit_decided,
     PositionClosed: closed,

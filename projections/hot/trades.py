@@ -25,6 +25,7 @@ from domain.events.positions import (
     PositionClosed,
     PositionMarked,
     PositionOpened,
+    PositionReopened,
     StopMoved,
 )
 from domain.events.risk import RiskDecided
@@ -240,6 +241,21 @@ def closed(event: Recorded, body: PositionClosed) -> list[Command]:
     ]
 
 
+def reopened(event: Recorded, body: PositionReopened) -> list[Command]:
+    """Held again: it lives again, and its close no longer counts until it closes again."""
+    held, key = f"position:{body.position_id}", _pnl_key(event)
+    return [
+        change(held, state="open", units=body.units, position=event.position),
+        ("SADD", "positions:live", body.position_id),
+        ("ZREM", "positions:ended", body.position_id),
+        ("HINCRBY", key, "realised_cents", _cents(-body.closed_pnl)),
+        ("HINCRBY", key, f"realised_cents:{body.strategy.value}", _cents(-body.closed_pnl)),
+        ("HINCRBY", key, "trades", "-1"),
+        ("HINCRBY", key, "winners", "-1" if body.closed_pnl > 0 else "0"),
+        *_pnl_days(event),
+    ]
+
+
 def explained(_: Recorded, body: PnlExplained) -> list[Command]:
     return [change(f"position:{body.position_id}", explained=body)]
 
@@ -263,5 +279,6 @@ VIEWS: Mapping[type[Any], Callable[[Recorded, Any], list[Command]]] = {
     StopMoved: stop_moved,
     ExitDecided: exit_decided,
     PositionClosed: closed,
+    PositionReopened: reopened,
     PnlExplained: explained,
 }
