@@ -9,7 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from domain.event import Recorded
-from domain.events.controls import TradeCancelRequested
+from domain.events.controls import (
+    FlattenStarted,
+    TradeCancelRequested,
+    TradingHalted,
+    TradingReleased,
+)
 from domain.events.feeds import (
     HistoryImported,
     IbBarReceived,
@@ -26,6 +31,7 @@ from domain.events.orders import (
 )
 from domain.events.positions import (
     ExitDecided,
+    ExitReason,
     PositionChanged,
     PositionMarked,
     PositionOpened,
@@ -41,6 +47,7 @@ from domain.execution.exit_rules import (
     precedence,
 )
 from domain.execution.ladder import Profile
+from domain.execution.positions import KEEP_CLOSED
 from domain.execution.quotes import Quotes
 from domain.execution.underlying import Minute, UnderlyingWatch
 from domain.execution.watched import ExitState, Watched, watch_minute, watch_quote
@@ -68,6 +75,9 @@ class StopState:
     account: dict[str, str] = field(default_factory=dict)
     quoted: tuple[str, ...] = ()
     """Positions whose mark the present event changed."""
+    halted: bool = False
+    flattening: str = ""
+    """Who closed everything and why, until trading is released: what fills meanwhile goes too."""
 
 
 def fold(state: StopState, event: Recorded) -> None:
@@ -89,7 +99,11 @@ def fold(state: StopState, event: Recorded) -> None:
             state.parameters.apply(body)
         case SessionPlanned() as body:
             state.session = Session(body)
-            state.positions = {k: w for k, w in state.positions.items() if w.is_held}
+            state.positions = {
+                position_id: watched
+                for position_id, watched in state.positions.items()
+                if watched.ended_at is None or now - watched.ended_at <= KEEP_CLOSED
+            }
             for watch in state.underlyings.values():
                 watch.start_session(state.session.session_date)
         case HistoryImported() as body:
@@ -119,8 +133,27 @@ def fold(state: StopState, event: Recorded) -> None:
         case OrderChanged() as body:
             if body.state.is_final:
                 state.ended.add(body.order_ref)
+        case TradingHalted() | TradingReleased() | FlattenStarted():
+            _control(state, event.body)
         case _:
             _evolve_position(state, event)
+
+
+def _control(state: StopState, body: TradingHalted | TradingReleased | FlattenStarted) -> None:
+    match body:
+        case TradingHalted():
+            state.halted = True
+        case TradingReleased():
+            state.halted, state.flattening = False, ""
+            for watched in state.positions.values():
+                watched.killed = ""
+        case FlattenStarted():
+            reason = f"{body.who}: {body.reason}"
+            for position_id in body.positions:
+                if position_id in state.positions:
+                    state.positions[position_id].killed = reason
+            if state.halted:
+                state.flattening = reason
 
 
 def _evolve_position(state: StopState, event: Recorded) -> None:
@@ -132,6 +165,7 @@ def _evolve_position(state: StopState, event: Recorded) -> None:
             if inputs is not None:
                 watched.rv_hat_day = inputs.rv_hat_day
                 watched.variance_remaining = inputs.variance_remaining
+            watched.killed = state.flattening
             state.positions[body.position_id] = watched
         case PositionChanged() as body:
             changed = state.positions.get(body.position_id)
@@ -139,8 +173,7 @@ def _evolve_position(state: StopState, event: Recorded) -> None:
                 changed.units = body.units
                 changed.legs = {leg.con_id: leg.quantity for leg in body.legs}
                 changed.entry_price = body.average_entry_price
-                if not changed.is_held:
-                    _ended(changed)
+                _held_or_ended(state, changed, now)
         case StopMoved() as body:
             moved = state.positions.get(body.position_id)
             if moved is not None:
@@ -166,10 +199,17 @@ def _evolve_position(state: StopState, event: Recorded) -> None:
             pass
 
 
-def _ended(watched: Watched) -> None:
-    """Nothing is held: what was decided is done. A late fill starts from a clean slate."""
-    watched.exit = None
-    watched.breached_at, watched.is_breached_again = None, False
+def _held_or_ended(state: StopState, watched: Watched, now: datetime) -> None:
+    """Nothing held: what was decided is done, and its reason kept for what may still fill."""
+    if watched.is_held:
+        if watched.ended_at is not None:
+            watched.ended_at = None
+            watched.killed = watched.killed or state.flattening
+    elif watched.ended_at is None:
+        watched.ended_at = now
+        watched.left = watched.exit.reason if watched.exit else ExitReason.PROTECTIVE_STOP
+        watched.exit = None
+        watched.breached_at, watched.is_breached_again = None, False
 
 
 def _watch_line(state: StopState, con_id: int, now: datetime) -> tuple[str, ...]:

@@ -45,6 +45,7 @@ from domain.execution.exit_rules import (
     profile_of,
     replaces,
 )
+from domain.execution.ladder import Profile
 from domain.execution.stop_state import REQUESTER, StopState, fold
 from domain.execution.watched import Watched
 from domain.instruments import MULTIPLIER, OptionContract
@@ -85,6 +86,8 @@ class StopStage:
             "SignalValidated",
             "StopMoved",
             "TradeCancelRequested",
+            "TradingHalted",
+            "TradingReleased",
         }
     )
 
@@ -125,13 +128,17 @@ def _react(state: StopState, event: Recorded) -> list[Emission]:
             ]
         case BrokerAccountSeen() | BrokerSnapshotReceived():
             return _margin(state)
-        case FlattenStarted() as body:
-            return _flatten(state, body)
+        case FlattenStarted():
+            return [e for watched in state.positions.values() for e in _kept_out(watched)]
         case TradeCancelRequested() as body:
             return _operator(state, body)
         case PositionOpened() as body:
             return [_initial_stop(state.positions[body.position_id])]
-        case OrderIntended() | PositionChanged():
+        case PositionChanged() as body:
+            changed = state.positions.get(body.position_id)
+            emitted = [] if changed is None else _kept_out(changed)
+            return emitted + _lines(state, only_more=True)
+        case OrderIntended():
             return _lines(state, only_more=True)
         case _:
             return []
@@ -200,13 +207,14 @@ def _simple(watched: Watched, reason: ExitReason, threshold: str, evidence: str)
     return _exit(watched, ExitCase(reason, profile, threshold, (evidence,), watched.mark))
 
 
-def _flatten(state: StopState, body: FlattenStarted) -> list[Emission]:
-    return [
-        emission
-        for watched in state.positions.values()
-        if watched.position_id in body.positions
-        for emission in _simple(watched, ExitReason.KILL, "flatten", f"{body.who}: {body.reason}")
-    ]
+def _kept_out(watched: Watched) -> list[Emission]:
+    """What is held though it was to be closed: a flatten, or a fill after its end."""
+    if watched.killed:
+        return _simple(watched, ExitReason.KILL, "flatten", watched.killed)
+    if watched.left is None or watched.exit is not None:
+        return []
+    evidence = ("filled after its end",)
+    return _exit(watched, ExitCase(watched.left, Profile.URGENT, "left", evidence, watched.mark))
 
 
 def _operator(state: StopState, body: TradeCancelRequested) -> list[Emission]:

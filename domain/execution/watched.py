@@ -54,6 +54,11 @@ class Watched:
     stop_moved_at: datetime | None = None
     marked_at: datetime | None = None
     exit: ExitState | None = None
+    left: ExitReason | None = None
+    """Why it was left before: what fills after its end is left at once for the same reason."""
+    ended_at: datetime | None = None
+    killed: str = ""
+    """Who closes it and why, while a flatten is in force."""
     operator: str = ""
     closes_back: int = 0
     best_extreme: float | None = None
