@@ -111,7 +111,7 @@ class PositionWatermark(DeskEvent):
     """What trailing stops rest on, so that a restart needs no quotes from before it.
 
     Prices of the structure a share, as bought; of the underlying where named. Null before the
-    first value.
+    first value. Stream `watermark/<position_id>`.
     """
 
     position_id: str

@@ -35,6 +35,7 @@ from domain.events.positions import (
     PositionChanged,
     PositionMarked,
     PositionOpened,
+    PositionWatermark,
     StopMoved,
 )
 from domain.events.risk import RiskDecided
@@ -51,6 +52,7 @@ from domain.execution.positions import KEEP_CLOSED
 from domain.execution.quotes import Quotes
 from domain.execution.underlying import Minute, UnderlyingWatch
 from domain.execution.watched import ExitState, Watched, watch_minute, watch_quote
+from domain.execution.watermarks import restored
 from domain.instruments import SYMBOLS, Structure
 from domain.parameter import ParameterState
 from domain.session import Session
@@ -179,6 +181,10 @@ def _evolve_position(state: StopState, event: Recorded) -> None:
             if moved is not None:
                 moved.stop, moved.stop_moved_at = body.stop_price, now
                 moved.stop_kind = body.kind
+        case PositionWatermark() as body:
+            risen = state.positions.get(body.position_id)
+            if risen is not None:
+                restored(risen, body, now)
         case ExitDecided() as body:
             left = state.positions.get(body.position_id)
             if left is not None:

@@ -48,6 +48,7 @@ from domain.execution.exit_rules import (
 from domain.execution.ladder import Profile
 from domain.execution.stop_state import REQUESTER, StopState, fold
 from domain.execution.watched import Watched
+from domain.execution.watermarks import due
 from domain.instruments import MULTIPLIER, OptionContract
 from domain.numbers import cents
 from domain.risk.margin import account_number
@@ -79,6 +80,7 @@ class StopStage:
             "PositionChanged",
             "PositionMarked",
             "PositionOpened",
+            "PositionWatermark",
             "RiskDecided",
             "SessionPlanned",
             "SignalExpired",
@@ -110,21 +112,24 @@ def _react(state: StopState, event: Recorded) -> list[Emission]:
             for position_id in state.quoted:
                 watched = state.positions[position_id]
                 emitted += _judge(state, watched, now, timed=False)
-                emitted += _marked(state, watched, now)
+                emitted += _marked(state, watched, now) + _watermark(watched, now)
             return emitted
         case ClockTicked():
             emitted = []
             for watched in state.positions.values():
                 if watched.is_held:
                     emitted += _judge(state, watched, now, timed=True)
-                    emitted += _marked(state, watched, now)
+                    emitted += _marked(state, watched, now) + _watermark(watched, now)
             return emitted + _lines(state, only_more=False)
         case IbBarReceived() as body:
             return [
                 emission
                 for watched in state.positions.values()
                 if watched.is_held and watched.opened.symbol == body.symbol
-                for emission in _judge(state, watched, now, timed=False)
+                for emission in (
+                    *_judge(state, watched, now, timed=False),
+                    *_watermark(watched, now),
+                )
             ]
         case BrokerAccountSeen() | BrokerSnapshotReceived():
             return _margin(state)
@@ -266,6 +271,13 @@ def _marked(state: StopState, watched: Watched, now: datetime) -> list[Emission]
         quality="OK" if net.sound else "DEGRADED",
     )
     return [Emission(f"marks/{watched.position_id}", body, watched.correlation_id)]
+
+
+def _watermark(watched: Watched, now: datetime) -> list[Emission]:
+    body = due(watched, now) if watched.is_held else None
+    if body is None:
+        return []
+    return [Emission(f"watermark/{watched.position_id}", body, watched.correlation_id)]
 
 
 def _lines(state: StopState, *, only_more: bool) -> list[Emission]:

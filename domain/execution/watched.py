@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from domain.events.positions import ExitReason, PositionOpened
+from domain.events.positions import ExitReason, PositionOpened, PositionWatermark
 from domain.execution.ladder import Profile
 from domain.execution.marks import is_credit, mark, smoothed
 from domain.execution.quotes import NetQuote, QuoteLimits, Quotes
@@ -66,6 +66,9 @@ class Watched:
     closes_beyond: int = 0
     invalidated: tuple[str, ...] = ()
     chandelier_hit: tuple[str, ...] = ()
+    watermark: PositionWatermark | None = None
+    """Newest one on the log."""
+    watermark_at: datetime | None = None
 
     @property
     def position_id(self) -> str:
