@@ -42,6 +42,8 @@ _LIST = (
     Parameter("stop.trail_activation_credit", 0.30, "share", "trailing, 6.5", 0.10, 0.60),
     Parameter("stop.atr_multiple", 3.0, "ATR", "chandelier, 6.5", 1.0, 10.0),
     Parameter("stop.near_strike_sd", 0.1, "sd", "condor stop, 4.4", 0.0, 1.0),
+    Parameter("stop.flat_before_close_min", 15.0, "min", "forced flat, 4.4", 5.0, 120.0),
+    Parameter("stop.closing_flat_min", 10.0, "min", "closing trade, 4.7", 3.0, 12.0),
     Parameter("stop.flat_crossing_min", 5.0, "min", "forced flat, 4.4", 0.0, 60.0),
     Parameter("stop.flat_market_min", 10.0, "min", "forced flat, 4.4", 0.0, 60.0),
     Parameter("stop.assignment_before_close_min", 30.0, "min", "assignment, 1.6", 0.0, 390.0),

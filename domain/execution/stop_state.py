@@ -10,6 +10,7 @@ from datetime import datetime
 
 from domain.event import Recorded
 from domain.events.controls import (
+    AlertRaised,
     FlattenStarted,
     TradeCancelRequested,
     TradingHalted,
@@ -135,10 +136,17 @@ def fold(state: StopState, event: Recorded) -> None:
         case OrderChanged() as body:
             if body.state.is_final:
                 state.ended.add(body.order_ref)
+        case AlertRaised() as body:
+            for watched in state.positions.values():
+                watched.is_paged = watched.is_paged or body.alert_id == held_alert_id(watched)
         case TradingHalted() | TradingReleased() | FlattenStarted():
             _control(state, event.body)
         case _:
             _evolve_position(state, event)
+
+
+def held_alert_id(watched: Watched) -> str:
+    return f"held-{watched.position_id}"
 
 
 def _control(state: StopState, body: TradingHalted | TradingReleased | FlattenStarted) -> None:

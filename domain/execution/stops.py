@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from domain.event import Recorded
-from domain.events.controls import FlattenStarted, TradeCancelRequested
+from domain.events.controls import AlertRaised, FlattenStarted, TradeCancelRequested
 from domain.events.feeds import (
     IbBarReceived,
     IbTicksReceived,
@@ -34,6 +34,7 @@ from domain.events.positions import (
 from domain.events.system import ClockTicked
 from domain.execution.exit_cases import (
     assignment_cases,
+    held_too_long,
     mark_cases,
     time_cases,
     underlying_cases,
@@ -46,7 +47,7 @@ from domain.execution.exit_rules import (
     replaces,
 )
 from domain.execution.ladder import Profile
-from domain.execution.stop_state import REQUESTER, StopState, fold
+from domain.execution.stop_state import REQUESTER, StopState, fold, held_alert_id
 from domain.execution.watched import Watched
 from domain.execution.watermarks import due
 from domain.instruments import MULTIPLIER, OptionContract
@@ -56,6 +57,8 @@ from domain.stage import Emission
 
 MARK_EVERY = timedelta(seconds=1)
 STOP_MOVE_EVERY = timedelta(seconds=1)
+ALERT_STREAM = "alert/stops"
+HELD_TOO_LONG = "HELD_TOO_LONG"
 
 
 class StopStage:
@@ -64,6 +67,7 @@ class StopStage:
     name = "stops"
     types = frozenset(
         {
+            "AlertRaised",
             "BrokerAccountSeen",
             "BrokerSnapshotReceived",
             "ClockTicked",
@@ -120,6 +124,7 @@ def _react(state: StopState, event: Recorded) -> list[Emission]:
                 if watched.is_held:
                     emitted += _judge(state, watched, now, timed=True)
                     emitted += _marked(state, watched, now) + _watermark(watched, now)
+                    emitted += _page(state, watched, now)
             return emitted + _lines(state, only_more=False)
         case IbBarReceived() as body:
             return [
@@ -172,7 +177,7 @@ def _judge(state: StopState, watched: Watched, now: datetime, *, timed: bool) ->
     cases = mark_cases(watched, state.parameters, session, now)
     cases += underlying_cases(watched, state.parameters, session, state.quotes, now)
     if timed:
-        cases += time_cases(watched, state.parameters, now)
+        cases += time_cases(watched, state.parameters, session, now)
         underlying = state.underlyings.get(watched.opened.symbol)
         cases += assignment_cases(watched, state.parameters, session, state.quotes, underlying, now)
     emitted = _exit(watched, first_case(cases))
@@ -271,6 +276,22 @@ def _marked(state: StopState, watched: Watched, now: datetime) -> list[Emission]
         quality="OK" if net.sound else "DEGRADED",
     )
     return [Emission(f"marks/{watched.position_id}", body, watched.correlation_id)]
+
+
+def _page(state: StopState, watched: Watched, now: datetime) -> list[Emission]:
+    """Once: its exit goes on, but a human must know."""
+    if state.session is None or watched.is_paged:
+        return []
+    reason = held_too_long(watched, state.session, now)
+    if not reason:
+        return []
+    body = AlertRaised(
+        alert_id=held_alert_id(watched),
+        severity="critical",
+        code=HELD_TOO_LONG,
+        text=f"{watched.position_id}: {reason}, {watched.units} units",
+    )
+    return [Emission(ALERT_STREAM, body, watched.correlation_id)]
 
 
 def _watermark(watched: Watched, now: datetime) -> list[Emission]:

@@ -57,6 +57,8 @@ class Watched:
     left: ExitReason | None = None
     """Why it was left before: what fills after its end is left at once for the same reason."""
     ended_at: datetime | None = None
+    is_paged: bool = False
+    """A human was told that it is held longer than its rules allow."""
     killed: str = ""
     """Who closes it and why, while a flatten is in force."""
     operator: str = ""
