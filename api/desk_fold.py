@@ -61,6 +61,7 @@ HANDLERS: Mapping[type[Any], Callable[[DeskFold, Recorded, Any], None]] = {
     positions.StopMoved: trades.stop_moved,
     positions.ExitDecided: trades.exit_decided,
     positions.PositionClosed: trades.closed,
+    positions.PnlExplained: trades.explained,
     approvals.ApprovalRequested: messages.approval_requested,
     approvals.ApprovalPrompted: messages.prompted,
     approvals.ApprovalDecided: messages.approval_decided,
