@@ -49,6 +49,8 @@ _LIST = (
     Parameter("stop.assignment_before_close_min", 30.0, "min", "assignment, 1.6", 0.0, 390.0),
     Parameter("stop.pin_band", 0.0025, "share", "assignment, 1.6", 0.0005, 0.01),
     Parameter("stop.margin_excess_share", 0.10, "share of equity", "exits, 4.9", 0.0, 0.5),
+    Parameter("stop.margin_readings", 2.0, "readings", "prior; one may be wrong", 2.0, 10.0),
+    Parameter("stop.margin_next_s", 60.0, "s", "prior; until the next position", 5.0, 600.0),
 )
 
 PARAMETERS: dict[str, Parameter] = {parameter.name: parameter for parameter in _LIST}

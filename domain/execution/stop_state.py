@@ -5,6 +5,7 @@ Called by stops.py, which decides on this state.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -49,6 +50,7 @@ from domain.execution.exit_rules import (
     precedence,
 )
 from domain.execution.ladder import Profile
+from domain.execution.margin_watch import MarginWatch
 from domain.execution.positions import KEEP_CLOSED
 from domain.execution.quotes import Quotes
 from domain.execution.underlying import Minute, UnderlyingWatch
@@ -75,7 +77,7 @@ class StopState:
     """Structures of entry orders by reference, until the tick after their end."""
     ended: set[str] = field(default_factory=set)
     wanted: frozenset[int] = frozenset()
-    account: dict[str, str] = field(default_factory=dict)
+    margin: MarginWatch = field(default_factory=MarginWatch)
     quoted: tuple[str, ...] = ()
     """Positions whose mark the present event changed."""
     halted: bool = False
@@ -118,9 +120,9 @@ def fold(state: StopState, event: Recorded) -> None:
             if body.requester == REQUESTER:
                 state.wanted = frozenset(line.contract.con_id for line in body.lines)
         case BrokerAccountSeen() as body:
-            state.account.update(body.values)
+            _account(state, body.values, now)
         case BrokerSnapshotReceived() as body:
-            state.account.update(body.account_values)
+            _account(state, body.account_values, now)
         case SignalValidated() as body:
             state.inputs[body.signal_id] = body.risk_inputs
         case RiskDecided() as body:
@@ -143,6 +145,11 @@ def fold(state: StopState, event: Recorded) -> None:
             _control(state, event.body)
         case _:
             _evolve_position(state, event)
+
+
+def _account(state: StopState, values: Mapping[str, str], now: datetime) -> None:
+    if state.parameters.values:
+        state.margin.read(values, state.parameters.number("stop.margin_excess_share"), now)
 
 
 def held_alert_id(watched: Watched) -> str:
@@ -196,6 +203,8 @@ def _evolve_position(state: StopState, event: Recorded) -> None:
         case ExitDecided() as body:
             left = state.positions.get(body.position_id)
             if left is not None:
+                if body.reason is ExitReason.BROKER_MARGIN:
+                    state.margin.decided(now)
                 known = left.exit
                 if known is None or precedence(body.reason) <= precedence(known.reason):
                     left.exit = ExitState(body.reason, Profile(body.profile))

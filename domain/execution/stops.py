@@ -47,12 +47,12 @@ from domain.execution.exit_rules import (
     replaces,
 )
 from domain.execution.ladder import Profile
+from domain.execution.margin_watch import margin_case
 from domain.execution.stop_state import REQUESTER, StopState, fold, held_alert_id
 from domain.execution.watched import Watched
 from domain.execution.watermarks import due
 from domain.instruments import MULTIPLIER, OptionContract
 from domain.numbers import cents
-from domain.risk.margin import account_number
 from domain.stage import Emission
 
 MARK_EVERY = timedelta(seconds=1)
@@ -137,7 +137,7 @@ def _react(state: StopState, event: Recorded) -> list[Emission]:
                 )
             ]
         case BrokerAccountSeen() | BrokerSnapshotReceived():
-            return _margin(state)
+            return _margin(state, now)
         case FlattenStarted():
             return [e for watched in state.positions.values() for e in _kept_out(watched)]
         case TradeCancelRequested() as body:
@@ -238,21 +238,9 @@ def _operator(state: StopState, body: TradeCancelRequested) -> list[Emission]:
     ]
 
 
-def _margin(state: StopState) -> list[Emission]:
-    """Excess liquidity under a share of equity: the position with the largest risk first."""
-    excess = account_number(state.account, "ExcessLiquidity")
-    equity = account_number(state.account, "NetLiquidation")
-    held = [watched for watched in state.positions.values() if watched.is_held]
-    if excess is None or equity is None or not held:
-        return []
-    share = Decimal(repr(state.parameters.number("stop.margin_excess_share")))
-    if excess >= share * equity:
-        return []
-    if any(w.exit and w.exit.reason is ExitReason.BROKER_MARGIN for w in held):
-        return []
-    largest = max(held, key=lambda w: (w.units * w.opened.max_loss_per_unit_usd, w.position_id))
-    evidence = f"excess {excess} of equity {equity}"
-    return _simple(largest, ExitReason.BROKER_MARGIN, f"{share} of equity", evidence)
+def _margin(state: StopState, now: datetime) -> list[Emission]:
+    found = margin_case(state.margin, state.positions.values(), state.parameters, now)
+    return [] if found is None else _exit(*found)
 
 
 def _marked(state: StopState, watched: Watched, now: datetime) -> list[Emission]:
