@@ -104,7 +104,7 @@ class StopMoved(DeskEvent):
     previous_stop_price: Decimal | None
     high_water_mark: Decimal
     kind: str
-    """initial, trail."""
+    """initial, trail, tighten, operator."""
 
 
 class PositionWatermark(DeskEvent):

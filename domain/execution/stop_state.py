@@ -33,6 +33,7 @@ from domain.events.orders import (
 )
 from domain.events.positions import (
     ExitDecided,
+    ExitPlanChanged,
     ExitReason,
     PositionChanged,
     PositionMarked,
@@ -196,6 +197,11 @@ def _evolve_position(state: StopState, event: Recorded) -> None:
             if moved is not None:
                 moved.stop, moved.stop_moved_at = body.stop_price, now
                 moved.stop_kind = body.kind
+        case ExitPlanChanged() as body:
+            planned = state.positions.get(body.position_id)
+            if planned is not None:
+                plan = {"exit_plan": body.exit_plan}
+                planned.opened = planned.opened.model_copy(update=plan)
         case PositionWatermark() as body:
             risen = state.positions.get(body.position_id)
             if risen is not None:

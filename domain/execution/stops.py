@@ -11,7 +11,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from domain.event import Recorded
-from domain.events.controls import AlertRaised, FlattenStarted, TradeCancelRequested
+from domain.events.controls import (
+    CONTROL_STREAM,
+    AlertRaised,
+    ControlRefused,
+    FlattenStarted,
+    TradeCancelRequested,
+)
 from domain.events.feeds import (
     IbBarReceived,
     IbTicksReceived,
@@ -25,6 +31,8 @@ from domain.events.orders import (
 )
 from domain.events.positions import (
     ExitDecided,
+    ExitPlanChanged,
+    ExitPlanChangeRequested,
     ExitReason,
     PositionChanged,
     PositionMarked,
@@ -34,6 +42,7 @@ from domain.events.positions import (
 from domain.events.system import ClockTicked
 from domain.execution.exit_cases import (
     assignment_cases,
+    forced_flat_at,
     held_too_long,
     mark_cases,
     time_cases,
@@ -48,6 +57,7 @@ from domain.execution.exit_rules import (
 )
 from domain.execution.ladder import Profile
 from domain.execution.margin_watch import margin_case
+from domain.execution.plan_changes import changed_plan, refusal_of
 from domain.execution.stop_state import REQUESTER, StopState, fold, held_alert_id
 from domain.execution.watched import Watched
 from domain.execution.watermarks import due
@@ -72,6 +82,8 @@ class StopStage:
             "BrokerSnapshotReceived",
             "ClockTicked",
             "ExitDecided",
+            "ExitPlanChangeRequested",
+            "ExitPlanChanged",
             "FlattenStarted",
             "HistoryImported",
             "IbBarReceived",
@@ -142,8 +154,11 @@ def _react(state: StopState, event: Recorded) -> list[Emission]:
             return [e for watched in state.positions.values() for e in _kept_out(watched)]
         case TradeCancelRequested() as body:
             return _operator(state, body)
+        case ExitPlanChangeRequested() as body:
+            return _change_plan(state, event, body)
         case PositionOpened() as body:
-            return [_initial_stop(state.positions[body.position_id])]
+            opened = state.positions[body.position_id]
+            return [_stop_moved(opened, opened.stop, "initial")]
         case PositionChanged() as body:
             changed = state.positions.get(body.position_id)
             emitted = [] if changed is None else _kept_out(changed)
@@ -158,13 +173,13 @@ def _stream(watched: Watched) -> str:
     return f"position/{watched.position_id}"
 
 
-def _initial_stop(watched: Watched) -> Emission:
+def _stop_moved(watched: Watched, price: Decimal, kind: str) -> Emission:
     body = StopMoved(
         position_id=watched.position_id,
-        stop_price=watched.opened.exit_plan.stop_price,
-        previous_stop_price=None,
+        stop_price=price,
+        previous_stop_price=None if kind == "initial" else watched.stop,
         high_water_mark=watched.best if watched.best is not None else Decimal(0),
-        kind="initial",
+        kind=kind,
     )
     return Emission(f"stop/{watched.position_id}", body, watched.correlation_id)
 
@@ -184,14 +199,7 @@ def _judge(state: StopState, watched: Watched, now: datetime, *, timed: bool) ->
     wanted = wanted_stop(watched, state.parameters, session, now)
     since = watched.stop_moved_at
     if wanted is not None and (since is None or now - since >= STOP_MOVE_EVERY):
-        body = StopMoved(
-            position_id=watched.position_id,
-            stop_price=wanted[0],
-            previous_stop_price=watched.stop,
-            high_water_mark=watched.best if watched.best is not None else Decimal(0),
-            kind=wanted[1],
-        )
-        emitted.append(Emission(f"stop/{watched.position_id}", body, watched.correlation_id))
+        emitted.append(_stop_moved(watched, *wanted))
     return emitted
 
 
@@ -236,6 +244,27 @@ def _operator(state: StopState, body: TradeCancelRequested) -> list[Emission]:
             watched, ExitReason.OPERATOR, "asked", f"{watched.operator}: {body.reason}"
         )
     ]
+
+
+def _change_plan(
+    state: StopState, event: Recorded, body: ExitPlanChangeRequested
+) -> list[Emission]:
+    watched, session = state.positions.get(body.position_id), state.session
+    flat_at = None
+    if watched is not None and session is not None:
+        flat_at = forced_flat_at(watched, state.parameters, session)
+    refusal = refusal_of(watched, body, flat_at)
+    if refusal or watched is None:
+        refused = ControlRefused(request_id=str(event.event_id), who=body.who, reason=refusal)
+        return [Emission(CONTROL_STREAM, refused)]
+    plan = changed_plan(watched, body)
+    changed = ExitPlanChanged(
+        position_id=watched.position_id, exit_plan=plan, who=body.who, reason=body.reason
+    )
+    emitted = [Emission(_stream(watched), changed, watched.correlation_id)]
+    if body.stop_price is not None:
+        emitted.append(_stop_moved(watched, body.stop_price, "operator"))
+    return emitted
 
 
 def _margin(state: StopState, now: datetime) -> list[Emission]:
