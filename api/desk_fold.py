@@ -59,6 +59,7 @@ HANDLERS: Mapping[type[Any], Callable[[DeskFold, Recorded, Any], None]] = {
     positions.PositionChanged: trades.changed,
     positions.PositionReopened: trades.reopened,
     positions.StopMoved: trades.stop_moved,
+    positions.ExitPlanChanged: trades.plan_changed,
     positions.ExitDecided: trades.exit_decided,
     positions.PositionClosed: trades.closed,
     positions.PnlExplained: trades.explained,

@@ -21,6 +21,7 @@ from domain.events.orders import (
 )
 from domain.events.positions import (
     ExitDecided,
+    ExitPlanChanged,
     FillInferred,
     PnlExplained,
     PositionAdjusted,
@@ -245,6 +246,11 @@ def stop_moved(event: Recorded, body: StopMoved) -> list[Change]:
     return [Update("positions", "position_id", values)]
 
 
+def plan_changed(event: Recorded, body: ExitPlanChanged) -> list[Change]:
+    values = {"position_id": body.position_id, "exit_plan": json_text(body.exit_plan)}
+    return [Update("positions", "position_id", where(event) | values)]
+
+
 def exit_decided(event: Recorded, body: ExitDecided) -> list[Change]:
     values = {"position_id": body.position_id, "state": "exiting", "exit_reason": body.reason}
     return [Update("positions", "position_id", where(event) | values)]
@@ -294,6 +300,7 @@ TABLES: Mapping[type[Any], Callable[[Recorded, Any], list[Change]]] = {
     PositionChanged: changed,
     PositionReopened: reopened,
     StopMoved: stop_moved,
+    ExitPlanChanged: plan_changed,
     ExitDecided: exit_decided,
     PositionClosed: closed,
     PnlExplained: explained,

@@ -20,6 +20,7 @@ from domain.events.orders import (
 )
 from domain.events.positions import (
     ExitDecided,
+    ExitPlanChanged,
     PnlExplained,
     PositionChanged,
     PositionClosed,
@@ -215,6 +216,11 @@ def stop_moved(event: Recorded, body: StopMoved) -> list[Command]:
     ]
 
 
+def plan_changed(event: Recorded, body: ExitPlanChanged) -> list[Command]:
+    held = f"position:{body.position_id}"
+    return [change(held, exit_plan=body.exit_plan, position=event.position)]
+
+
 def exit_decided(event: Recorded, body: ExitDecided) -> list[Command]:
     return [
         change(
@@ -277,6 +283,7 @@ VIEWS: Mapping[type[Any], Callable[[Recorded, Any], list[Command]]] = {
     PositionChanged: changed,
     PositionMarked: marked,
     StopMoved: stop_moved,
+    ExitPlanChanged: plan_changed,
     ExitDecided: exit_decided,
     PositionClosed: closed,
     PositionReopened: reopened,
