@@ -16,6 +16,7 @@ import msgspec
 
 from api.desk_fold import TYPES, apply
 from api.fold_state import DeskFold, Row, at
+from api.fold_trades import EXPLAINED
 from api.log_pages import LogPages, LogRow
 from domain.events.controls import CONTROL_STREAM
 from store.contract import EventStore, Selection
@@ -86,19 +87,19 @@ class DeskTables:
         return {row["stream"].removeprefix("marks/"): row for row in tails}
 
     async def pnl(self) -> Row:
-        """Profit and loss after fees, in dollars: what is open and what closed this session."""
+        """Profit and loss after fees, in dollars: what is open and what closed this session.
+
+        In all, by strategy and by signal, each with its parts by greek as far as they are known.
+        """
         rows = await self.positions()
         fold = await self.fold()
         session_date = fold.clock.get("session_date")
         counted = [row for row in rows if not row["is_over"] or _day(row) == session_date]
-        strategies = sorted({row["strategy"] for row in counted})
         return {
             "session_date": session_date,
             "total": _sum(counted),
-            "strategies": [
-                {"strategy": name, **_sum([row for row in counted if row["strategy"] == name])}
-                for name in strategies
-            ],
+            "strategies": _by("strategy", counted),
+            "signals": _by("signal_id", counted),
             "account": fold.account,
             "as_of": max((row["as_of"] for row in counted), default=None),
         }
@@ -133,6 +134,19 @@ def _day(row: Row) -> str | None:
     return None if closed_at is None else closed_at[:10]
 
 
+def _by(name: str, rows: list[Row]) -> list[Row]:
+    values = sorted({row[name] for row in rows})
+    return [{name: value, **_sum([row for row in rows if row[name] == value])} for value in values]
+
+
+def _explained(rows: list[Row]) -> Row:
+    known = [row["explained"] for row in rows if row["explained"] is not None]
+    parts: Row = {
+        name: str(sum((Decimal(part[name]) for part in known), Decimal(0))) for name in EXPLAINED
+    }
+    return parts | {"positions": len(known)}
+
+
 def _sum(rows: list[Row]) -> Row:
     realised = sum((Decimal(row["realised_pnl"]) for row in rows), Decimal(0))
     unrealised = sum((Decimal(row["unrealised_pnl"] or 0) for row in rows), Decimal(0))
@@ -141,6 +155,7 @@ def _sum(rows: list[Row]) -> Row:
         "unrealised": str(unrealised),
         "total": str(realised + unrealised),
         "fees": str(sum((Decimal(row["fees"]) for row in rows), Decimal(0))),
+        "explained": _explained(rows),
         "open": sum(1 for row in rows if not row["is_over"]),
         "without_mark": sum(1 for row in rows if not row["is_over"] and row["mark"] is None),
     }

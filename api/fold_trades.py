@@ -9,6 +9,7 @@ from api.fold_state import DeskFold, Row, at, legs_of, text
 from domain.event import Recorded
 from domain.events import orders, positions, risk
 from domain.events import signals as signal_events
+from domain.numbers import cents
 
 
 def signal_raised(fold: DeskFold, event: Recorded, body: signal_events.SignalRaised) -> None:
@@ -148,6 +149,7 @@ def opened(fold: DeskFold, event: Recorded, body: positions.PositionOpened) -> N
         "fees": "0",
         "state": "open",
         "exit_reason": None,
+        "explained": None,
         "opened_at": at(body.opened_at),
         "closed_at": None,
         "is_over": False,
@@ -168,13 +170,33 @@ def changed(fold: DeskFold, event: Recorded, body: positions.PositionChanged) ->
     )
 
 
+def reopened(fold: DeskFold, event: Recorded, body: positions.PositionReopened) -> None:
+    """A late fill: it is among the open ones again."""
+    values = {"units": body.units, "state": "open", "closed_at": None, "is_over": False}
+    fold.change(fold.positions, body.position_id, event, **values)
+
+
 def stop_moved(fold: DeskFold, event: Recorded, body: positions.StopMoved) -> None:
     fold.change(fold.positions, body.position_id, event, stop_price=str(body.stop_price))
+
+
+def plan_changed(fold: DeskFold, event: Recorded, body: positions.ExitPlanChanged) -> None:
+    target = str(body.exit_plan.target_price)
+    fold.change(fold.positions, body.position_id, event, target_price=target)
 
 
 def exit_decided(fold: DeskFold, event: Recorded, body: positions.ExitDecided) -> None:
     values = {"state": "leaving", "exit_reason": body.reason.value}
     fold.change(fold.positions, body.position_id, event, **values)
+
+
+EXPLAINED = ("delta_pnl", "gamma_pnl", "vega_pnl", "theta_pnl", "slippage", "residual")
+"""Parts of a profit before fees; they add up with the fees to its total."""
+
+
+def explained(fold: DeskFold, event: Recorded, body: positions.PnlExplained) -> None:
+    parts = {name: str(cents(getattr(body, name))) for name in EXPLAINED}
+    fold.change(fold.positions, body.position_id, event, explained=parts)
 
 
 def closed(fold: DeskFold, event: Recorded, body: positions.PositionClosed) -> None:

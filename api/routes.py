@@ -6,11 +6,22 @@ come from it.
 
 from __future__ import annotations
 
-from api import access, controls, limits, operations, plain_pages, reads, stream, timeline
+from api import (
+    access,
+    controls,
+    exit_plans,
+    limits,
+    operations,
+    plain_pages,
+    reads,
+    stream,
+    timeline,
+)
 from api.control_models import (
     AcknowledgeBody,
     CacheBody,
     EventQuery,
+    ExitPlanBody,
     FlattenBody,
     LimitsBody,
     LoginBody,
@@ -100,6 +111,10 @@ ROUTES: tuple[ApiRoute, ...] = (
     _control(
         "/trades/{position_id}/cancel", "Withdraw an entry or close a position.",
         controls.cancel_trade,
+    ),
+    _control(
+        "/trades/{position_id}/exit-plan", "Change the stop, target or time stop of a position.",
+        exit_plans.change_exit_plan, ExitPlanBody,
     ),
     _control("/cache/flush", "Drop a cache; it fills again.", controls.flush_cache, CacheBody),
     _control(

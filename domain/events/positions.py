@@ -66,13 +66,19 @@ class PositionChanged(DeskEvent):
 
 
 class PositionReopened(DeskEvent):
-    """A fill came after the position was closed: it is held again, and must be left again."""
+    """A fill came after the position was closed: it is held again, and must be left again.
+
+    It will close again, with the result of its whole life: `closed_pnl`, which the earlier close
+    stated, is to be taken out of every sum of closes. Its PositionChanged follows.
+    """
 
     position_id: str
+    strategy: Strategy
     fill_id: str
     legs: tuple[LegPosition, ...]
     units: int
     reopened_at: datetime
+    closed_pnl: Decimal
 
 
 class PositionMarked(MarketEvent, frozen=True):
@@ -98,14 +104,14 @@ class StopMoved(DeskEvent):
     previous_stop_price: Decimal | None
     high_water_mark: Decimal
     kind: str
-    """initial, trail."""
+    """initial, trail, tighten, operator."""
 
 
 class PositionWatermark(DeskEvent):
     """What trailing stops rest on, so that a restart needs no quotes from before it.
 
     Prices of the structure a share, as bought; of the underlying where named. Null before the
-    first value.
+    first value. Stream `watermark/<position_id>`.
     """
 
     position_id: str
@@ -174,8 +180,30 @@ class PositionClosed(DeskEvent):
     closed_at: datetime
 
 
+class LegPnl(Value):
+    """What a leg brought, dollars before fees, and its market when it was last looked at."""
+
+    con_id: int
+    delta_pnl: float
+    gamma_pnl: float
+    vega_pnl: float
+    theta_pnl: float
+    slippage: float
+    residual: float
+    total: float
+    volatility: float | None
+    mid: Decimal | None
+
+
 class PnlExplained(DeskEvent):
-    """dV = delta dS + gamma dS^2 / 2 + vega d(iv) + theta dt + residual, dollars."""
+    """dV = delta dS + gamma dS^2 / 2 + vega d(iv) + theta dt + slippage + residual, dollars.
+
+    With the greeks of the entry, summed over legs and minutes; `total` is after fees. Each minute
+    while the position is open (stream `explained/<position_id>`) and, final, when it is closed.
+    Slippage is that of fills against the mid of their leg, negative when it cost.
+    """
+
+    schema_version = 2
 
     position_id: str
     delta_pnl: float
@@ -185,6 +213,19 @@ class PnlExplained(DeskEvent):
     fees: float
     residual: float
     total: float
+    signal_id: str = ""
+    strategy: Strategy | None = None
+    slippage: float = 0.0
+    is_final: bool = True
+    legs: tuple[LegPnl, ...] = ()
+    first_underlying_price: float | None = None
+    """At the first fill."""
+    underlying_price: float | None = None
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> dict[str, Any]:
+        """The first version was made once, at the close, for all legs and the whole life."""
+        return state
 
 
 class PositionAdjusted(DeskEvent):

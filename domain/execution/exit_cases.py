@@ -104,19 +104,48 @@ def _near_strike(
     return []
 
 
-def time_cases(watched: Watched, parameters: ParameterState, now: datetime) -> list[ExitCase]:
+def forced_flat_at(watched: Watched, parameters: ParameterState, session: Session) -> datetime:
+    """When forced flat begins: as planned, but never later than the session's own close allows.
+
+    A plan may be weeks old, or of a day that became a half day: what expires today leaves before
+    today's close, and the closing trade while its options still trade after the bell.
+    """
+    planned = watched.opened.exit_plan.forced_flat_at
+    if watched.opened.strategy is Strategy.CLOSING:
+        last = session.before_close(minutes=-parameters.number("stop.closing_flat_min"))
+    elif watched.structure.expiry == session.session_date:
+        last = session.before_close(minutes=parameters.number("stop.flat_before_close_min"))
+    else:
+        return planned
+    return min(planned, last)
+
+
+def held_too_long(watched: Watched, session: Session, now: datetime) -> str:
+    """What a human must be told: held when its options ended, or overnight against its rule."""
+    expiry, today = watched.structure.expiry, session.session_date
+    if expiry < today or (expiry == today and now >= session.close_at):
+        return f"still held after the close of its last day, {expiry}"
+    if watched.opened.strategy is Strategy.CLOSING and now >= session.day.options_close_at:
+        return "the closing trade is still held when options stop trading"
+    return ""
+
+
+def time_cases(
+    watched: Watched, parameters: ParameterState, session: Session, now: datetime
+) -> list[ExitCase]:
     """Forced flat in its stages, and the time stop."""
     plan = watched.opened.exit_plan
     number = parameters.number
     found: list[ExitCase] = []
-    if now >= plan.forced_flat_at:
+    flat_at = forced_flat_at(watched, parameters, session)
+    if now >= flat_at:
         crossing = timedelta(minutes=number("stop.flat_crossing_min"))
         market = timedelta(minutes=number("stop.flat_market_min"))
         if watched.opened.strategy is Strategy.CLOSING:
             # The hard flat of the closing trade leaves five minutes of option trading.
             crossing, market = _CLOSING_STAGE, 2 * _CLOSING_STAGE
-        profile = flat_profile(now, plan.forced_flat_at, crossing, market)
-        limit = f"from {plan.forced_flat_at}"
+        profile = flat_profile(now, flat_at, crossing, market)
+        limit = f"from {flat_at}"
         found.append(ExitCase(ExitReason.FORCED_FLAT, profile, limit, (f"at {now}",), watched.mark))
     if now >= plan.time_stop_at:
         found.append(_case(watched, ExitReason.TIME, f"from {plan.time_stop_at}", f"at {now}"))

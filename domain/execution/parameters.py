@@ -42,11 +42,15 @@ _LIST = (
     Parameter("stop.trail_activation_credit", 0.30, "share", "trailing, 6.5", 0.10, 0.60),
     Parameter("stop.atr_multiple", 3.0, "ATR", "chandelier, 6.5", 1.0, 10.0),
     Parameter("stop.near_strike_sd", 0.1, "sd", "condor stop, 4.4", 0.0, 1.0),
+    Parameter("stop.flat_before_close_min", 15.0, "min", "forced flat, 4.4", 5.0, 120.0),
+    Parameter("stop.closing_flat_min", 10.0, "min", "closing trade, 4.7", 3.0, 12.0),
     Parameter("stop.flat_crossing_min", 5.0, "min", "forced flat, 4.4", 0.0, 60.0),
     Parameter("stop.flat_market_min", 10.0, "min", "forced flat, 4.4", 0.0, 60.0),
     Parameter("stop.assignment_before_close_min", 30.0, "min", "assignment, 1.6", 0.0, 390.0),
     Parameter("stop.pin_band", 0.0025, "share", "assignment, 1.6", 0.0005, 0.01),
     Parameter("stop.margin_excess_share", 0.10, "share of equity", "exits, 4.9", 0.0, 0.5),
+    Parameter("stop.margin_readings", 2.0, "readings", "prior; one may be wrong", 2.0, 10.0),
+    Parameter("stop.margin_next_s", 60.0, "s", "prior; until the next position", 5.0, 600.0),
 )
 
 PARAMETERS: dict[str, Parameter] = {parameter.name: parameter for parameter in _LIST}

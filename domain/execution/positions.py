@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from uuid import UUID
 
 from domain.event import Recorded
 from domain.events.feeds import IbTicksReceived
@@ -27,16 +26,23 @@ from domain.events.positions import (
     FillInferred,
     PnlExplained,
     PositionAdjusted,
-    PositionChanged,
     PositionClosed,
-    PositionOpened,
 )
 from domain.events.risk import RiskDecided
 from domain.events.signals import SignalExpired, SignalInvalidated, SignalValidated
 from domain.events.system import ClockTicked, ParametersChanged, SessionPlanned
-from domain.execution.explain import explain
+from domain.execution.explain import EVERY, Explanation, advanced, restored, started, with_fill
 from domain.execution.holdings import INFERRED
-from domain.execution.ledger import Account, LegFill, account
+from domain.execution.ledger import LegFill
+from domain.execution.position import (
+    ADJUSTMENT,
+    Position,
+    changed,
+    closed,
+    explained,
+    opened,
+    reopened,
+)
 from domain.execution.quotes import Quotes
 from domain.instruments import Side
 from domain.parameter import MissingParameter, ParameterState
@@ -44,39 +50,9 @@ from domain.stage import Emission
 
 COMMISSION_WAIT = timedelta(seconds=5)
 """Market time that a flat position waits for the commissions of its last fills."""
-_KEEP_CLOSED = timedelta(hours=18)
+KEEP_CLOSED = timedelta(hours=18)
+"""Market time in which a closed position is still known to late fills and corrections."""
 _QUARTER = Decimal("0.25")
-
-
-@dataclass(slots=True)
-class Position:
-    """A decision's position; it exists from its intent and is open from its first fill."""
-
-    position_id: str
-    intent: OrderIntended
-    signal: SignalValidated
-    decision: RiskDecided
-    correlation_id: UUID
-    fills: dict[str, LegFill] = field(default_factory=dict)
-    fees: dict[str, Decimal] = field(default_factory=dict)
-    adjustments: int = 0
-    opened_at: datetime | None = None
-    entry_underlying: float | None = None
-    flat_since: datetime | None = None
-    is_closed: bool = False
-    exit_reason: ExitReason = ExitReason.OPERATOR
-    last_order_ref: str = ""
-    last_fill_id: str = ""
-
-    @property
-    def account(self) -> Account:
-        total = sum(self.fees.values(), Decimal(0))
-        return account(self.intent.structure, list(self.fills.values()), total)
-
-    @property
-    def has_all_fees(self) -> bool:
-        fills = [fill_id for fill_id in self.fills if not fill_id.startswith("adjustment/")]
-        return all(fill_id in self.fees for fill_id in fills)
 
 
 @dataclass(slots=True)
@@ -104,6 +80,7 @@ class PositionStage:
             "IbTicksReceived",
             "OrderIntended",
             "ParametersChanged",
+            "PnlExplained",
             "PositionAdjusted",
             "PositionClosed",
             "RiskDecided",
@@ -148,9 +125,12 @@ class PositionStage:
             case ExitDecided() as body:
                 if body.position_id in state.positions:
                     state.positions[body.position_id].exit_reason = body.reason
+            case PnlExplained() as body:
+                _explained(state, event, body)
             case PositionClosed() as body:
                 if body.position_id in state.positions:
                     state.positions[body.position_id].is_closed = True
+                    state.positions[body.position_id].closed_pnl = body.realised_pnl
         return state
 
     def react(self, state: PositionState, event: Recorded) -> Sequence[Emission]:
@@ -162,7 +142,8 @@ class PositionStage:
             case CommissionRecorded() as body:
                 return _after_commission(state, event, body)
             case ClockTicked():
-                return _close_waiting(state, event.market_time)
+                now = event.market_time
+                return _close_waiting(state, now) + _explain_open(state, now)
             case _:
                 return ()
 
@@ -170,7 +151,7 @@ class PositionStage:
 def _forget(state: PositionState, now: datetime) -> None:
     for position in list(state.positions.values()):
         since = position.flat_since
-        if position.is_closed and since is not None and now - since > _KEEP_CLOSED:
+        if position.is_closed and since is not None and now - since > KEEP_CLOSED:
             del state.positions[position.position_id]
             for ref in [r for r in state.purposes if r.startswith(position.position_id)]:
                 del state.purposes[ref]
@@ -201,17 +182,32 @@ def _filled(state: PositionState, event: Recorded, body: FillRecorded) -> None:
     position = state.positions.get(body.position_id)
     if position is None or body.contract is None:
         return
-    if position.opened_at is None or (position.is_closed and not body.corrects):
-        position.opened_at = position.opened_at or event.market_time
-        price = state.quotes.underlying_price(position.intent.structure.symbol)
-        position.entry_underlying = price
+    position.opened_at = position.opened_at or event.market_time
     if body.corrects:
         position.fees.pop(body.fill_id, None)
-    position.fills[body.fill_id] = LegFill(
-        body.fill_id, body.contract.con_id, body.side, body.quantity, body.price
-    )
+    fill = LegFill(body.fill_id, body.contract.con_id, body.side, body.quantity, body.price)
+    before = position.fills.get(fill.fill_id)
+    position.explanation = with_fill(_explained_until(state, position, event), fill, before)
+    position.fills[body.fill_id] = fill
     position.last_order_ref, position.last_fill_id = body.order_ref, body.fill_id
     _mark_flat(position, event.market_time)
+
+
+def _explained_until(state: PositionState, position: Position, event: Recorded) -> Explanation:
+    """With the quantities held before this event, up to it."""
+    now = event.market_time
+    if position.explanation is None:
+        position.explanation = started(position.signal.risk_inputs.legs, now)
+        position.explained_at = now
+    return advanced(position.explanation, position.symbol, position.held, state.quotes, now)
+
+
+def _explained(state: PositionState, event: Recorded, body: PnlExplained) -> None:
+    """As written: a restart goes on from here without the quotes behind it."""
+    position = state.positions.get(body.position_id)
+    if position is not None and position.explanation is not None:
+        position.explanation = restored(position.explanation, body, event.market_time)
+        position.explained_at = event.market_time
 
 
 def _adjusted(state: PositionState, event: Recorded, body: PositionAdjusted | FillInferred) -> None:
@@ -223,7 +219,8 @@ def _adjusted(state: PositionState, event: Recorded, body: PositionAdjusted | Fi
     if position is None:
         return
     position.adjustments += 1
-    fill_id = f"adjustment/{position.adjustments}"
+    fill_id = f"{ADJUSTMENT}{position.adjustments}"
+    position.explanation = _explained_until(state, position, event)
     if isinstance(body, FillInferred):
         quantity, price = body.theirs - body.ours, _entry_price(position, body.con_id)
     else:
@@ -249,31 +246,12 @@ def _entry_price(position: Position, con_id: int) -> Decimal:
 
 
 def _mark_flat(position: Position, at: datetime) -> None:
+    position.is_reopened = False
     if position.account.is_flat:
         position.flat_since = position.flat_since or at
     else:
+        position.is_reopened = position.is_closed
         position.flat_since, position.is_closed = None, False
-
-
-def _changed(position: Position, fill_id: str) -> Emission:
-    now = position.account
-    body = PositionChanged(
-        position_id=position.position_id,
-        fill_id=fill_id,
-        legs=now.legs,
-        units=now.units,
-        average_entry_price=now.entry_price,
-        average_exit_price=now.exit_price,
-        realised_pnl=now.realised_pnl,
-        fees=now.fees,
-    )
-    return _of(position, body)
-
-
-def _of(
-    position: Position, body: PositionOpened | PositionChanged | PositionClosed | PnlExplained
-) -> Emission:
-    return Emission(f"position/{position.position_id}", body, position.correlation_id)
 
 
 def _after_fill(
@@ -285,8 +263,11 @@ def _after_fill(
     emitted: list[Emission] = []
     correction = isinstance(event.body, FillRecorded) and bool(event.body.corrects)
     if len(position.fills) == 1 and not correction:
-        emitted.append(_opened(state, position, event.market_time))
-    emitted.append(_changed(position, fill_id))
+        units = risk_units(state.parameters, position.decision)
+        emitted.append(opened(position, units, event.market_time))
+    if position.is_reopened:
+        emitted.append(reopened(position, fill_id, event.market_time))
+    emitted += [changed(position, fill_id), *_told_again(position)]
     if position.flat_since is not None and position.has_all_fees and not position.is_closed:
         emitted += _close(state, position)
     return emitted
@@ -307,30 +288,10 @@ def _after_commission(
     position = state.positions.get(body.position_id)
     if position is None or position.opened_at is None:
         return []
-    emitted = [_changed(position, body.fill_id)]
+    emitted = [changed(position, body.fill_id), *_told_again(position)]
     if position.flat_since is not None and position.has_all_fees and not position.is_closed:
         emitted += _close(state, position)
     return emitted
-
-
-def _opened(state: PositionState, position: Position, at: datetime) -> Emission:
-    signal, decision = position.signal, position.decision
-    units = max(1, decision.units)
-    body = PositionOpened(
-        position_id=position.position_id,
-        signal_id=signal.signal_id,
-        decision_id=decision.decision_id,
-        strategy=signal.strategy,
-        symbol=signal.symbol,
-        direction=signal.direction,
-        structure=position.intent.structure,
-        planned_units=decision.units,
-        exit_plan=signal.exit_plan,
-        max_loss_per_unit_usd=decision.max_loss_usd / units,
-        risk_units=risk_units(state.parameters, decision),
-        opened_at=at,
-    )
-    return _of(position, body)
 
 
 def risk_units(parameters: ParameterState, decision: RiskDecided) -> Decimal:
@@ -346,51 +307,29 @@ def risk_units(parameters: ParameterState, decision: RiskDecided) -> Decimal:
 
 
 def _close(state: PositionState, position: Position) -> list[Emission]:
-    now, opened_at, closed_at = position.account, position.opened_at, position.flat_since
-    assert opened_at is not None and closed_at is not None and now.is_flat
     reason = position.exit_reason
     if state.purposes.get(position.last_order_ref) is Purpose.PROTECTIVE_STOP:
         reason = ExitReason.PROTECTIVE_STOP
-    units = max(1, now.entered_units)
-    risked = position.decision.max_loss_usd / max(1, position.decision.units) * units
-    over = now.realised_pnl / risked if risked else Decimal(0)
-    body = PositionClosed(
-        position_id=position.position_id,
-        signal_id=position.signal.signal_id,
-        strategy=position.signal.strategy,
-        symbol=position.signal.symbol,
-        reason=reason,
-        units=now.entered_units,
-        entry_price=now.entry_price,
-        exit_price=now.exit_price if now.exit_price is not None else Decimal(0),
-        realised_pnl=now.realised_pnl,
-        fees=now.fees,
-        pnl_over_max_loss=over.quantize(Decimal("0.0001")),
-        opened_at=opened_at,
-        closed_at=closed_at,
-    )
-    return [_of(position, body), _of(position, _explained(state, position, now))]
+    emitted = [closed(position, reason)]
+    if position.explanation is not None:
+        emitted.append(explained(position, position.explanation, is_final=True))
+    return emitted
 
 
-def _explained(state: PositionState, position: Position, now: Account) -> PnlExplained:
-    inputs = position.signal.risk_inputs
-    symbol = position.intent.structure.symbol
-    start = position.entry_underlying or inputs.underlying_price
-    end = state.quotes.underlying_price(symbol) or start
-    assert position.opened_at is not None and position.flat_since is not None
-    volatilities = {
-        con_id: line.implied_volatility
-        for con_id, line in state.quotes.lines.items()
-        if line.implied_volatility is not None
-    }
-    return explain(
-        position.position_id,
-        position.intent.structure,
-        now.entered_units,
-        inputs.legs,
-        end - start,
-        volatilities,
-        (position.flat_since - position.opened_at).total_seconds() / 86_400,
-        now.realised_pnl,
-        now.fees,
-    )
+def _told_again(position: Position) -> list[Emission]:
+    """A closed position's result changed: so does where it came from."""
+    if not position.is_closed or position.explanation is None:
+        return []
+    return [explained(position, position.explanation, is_final=True)]
+
+
+def _explain_open(state: PositionState, now: datetime) -> list[Emission]:
+    emitted: list[Emission] = []
+    for position in state.positions.values():
+        so_far, written = position.explanation, position.explained_at
+        if so_far is None or position.flat_since is not None:
+            continue
+        if written is not None and now - written >= EVERY:
+            later = advanced(so_far, position.symbol, position.held, state.quotes, now)
+            emitted.append(explained(position, later, is_final=False))
+    return emitted

@@ -5,11 +5,18 @@ Called by stops.py, which decides on this state.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from domain.event import Recorded
-from domain.events.controls import TradeCancelRequested
+from domain.events.controls import (
+    AlertRaised,
+    FlattenStarted,
+    TradeCancelRequested,
+    TradingHalted,
+    TradingReleased,
+)
 from domain.events.feeds import (
     HistoryImported,
     IbBarReceived,
@@ -26,9 +33,12 @@ from domain.events.orders import (
 )
 from domain.events.positions import (
     ExitDecided,
+    ExitPlanChanged,
+    ExitReason,
     PositionChanged,
     PositionMarked,
     PositionOpened,
+    PositionWatermark,
     StopMoved,
 )
 from domain.events.risk import RiskDecided
@@ -41,9 +51,12 @@ from domain.execution.exit_rules import (
     precedence,
 )
 from domain.execution.ladder import Profile
+from domain.execution.margin_watch import MarginWatch
+from domain.execution.positions import KEEP_CLOSED
 from domain.execution.quotes import Quotes
 from domain.execution.underlying import Minute, UnderlyingWatch
 from domain.execution.watched import ExitState, Watched, watch_minute, watch_quote
+from domain.execution.watermarks import restored
 from domain.instruments import SYMBOLS, Structure
 from domain.parameter import ParameterState
 from domain.session import Session
@@ -65,9 +78,12 @@ class StopState:
     """Structures of entry orders by reference, until the tick after their end."""
     ended: set[str] = field(default_factory=set)
     wanted: frozenset[int] = frozenset()
-    account: dict[str, str] = field(default_factory=dict)
+    margin: MarginWatch = field(default_factory=MarginWatch)
     quoted: tuple[str, ...] = ()
     """Positions whose mark the present event changed."""
+    halted: bool = False
+    flattening: str = ""
+    """Who closed everything and why, until trading is released: what fills meanwhile goes too."""
 
 
 def fold(state: StopState, event: Recorded) -> None:
@@ -89,7 +105,11 @@ def fold(state: StopState, event: Recorded) -> None:
             state.parameters.apply(body)
         case SessionPlanned() as body:
             state.session = Session(body)
-            state.positions = {k: w for k, w in state.positions.items() if w.is_held}
+            state.positions = {
+                position_id: watched
+                for position_id, watched in state.positions.items()
+                if watched.ended_at is None or now - watched.ended_at <= KEEP_CLOSED
+            }
             for watch in state.underlyings.values():
                 watch.start_session(state.session.session_date)
         case HistoryImported() as body:
@@ -101,9 +121,9 @@ def fold(state: StopState, event: Recorded) -> None:
             if body.requester == REQUESTER:
                 state.wanted = frozenset(line.contract.con_id for line in body.lines)
         case BrokerAccountSeen() as body:
-            state.account.update(body.values)
+            _account(state, body.values, now)
         case BrokerSnapshotReceived() as body:
-            state.account.update(body.account_values)
+            _account(state, body.account_values, now)
         case SignalValidated() as body:
             state.inputs[body.signal_id] = body.risk_inputs
         case RiskDecided() as body:
@@ -119,8 +139,39 @@ def fold(state: StopState, event: Recorded) -> None:
         case OrderChanged() as body:
             if body.state.is_final:
                 state.ended.add(body.order_ref)
+        case AlertRaised() as body:
+            for watched in state.positions.values():
+                watched.is_paged = watched.is_paged or body.alert_id == held_alert_id(watched)
+        case TradingHalted() | TradingReleased() | FlattenStarted():
+            _control(state, event.body)
         case _:
             _evolve_position(state, event)
+
+
+def _account(state: StopState, values: Mapping[str, str], now: datetime) -> None:
+    if state.parameters.values:
+        state.margin.read(values, state.parameters.number("stop.margin_excess_share"), now)
+
+
+def held_alert_id(watched: Watched) -> str:
+    return f"held-{watched.position_id}"
+
+
+def _control(state: StopState, body: TradingHalted | TradingReleased | FlattenStarted) -> None:
+    match body:
+        case TradingHalted():
+            state.halted = True
+        case TradingReleased():
+            state.halted, state.flattening = False, ""
+            for watched in state.positions.values():
+                watched.killed = ""
+        case FlattenStarted():
+            reason = f"{body.who}: {body.reason}"
+            for position_id in body.positions:
+                if position_id in state.positions:
+                    state.positions[position_id].killed = reason
+            if state.halted:
+                state.flattening = reason
 
 
 def _evolve_position(state: StopState, event: Recorded) -> None:
@@ -132,6 +183,7 @@ def _evolve_position(state: StopState, event: Recorded) -> None:
             if inputs is not None:
                 watched.rv_hat_day = inputs.rv_hat_day
                 watched.variance_remaining = inputs.variance_remaining
+            watched.killed = state.flattening
             state.positions[body.position_id] = watched
         case PositionChanged() as body:
             changed = state.positions.get(body.position_id)
@@ -139,16 +191,26 @@ def _evolve_position(state: StopState, event: Recorded) -> None:
                 changed.units = body.units
                 changed.legs = {leg.con_id: leg.quantity for leg in body.legs}
                 changed.entry_price = body.average_entry_price
-                if not changed.is_held:
-                    _ended(changed)
+                _held_or_ended(state, changed, now)
         case StopMoved() as body:
             moved = state.positions.get(body.position_id)
             if moved is not None:
                 moved.stop, moved.stop_moved_at = body.stop_price, now
                 moved.stop_kind = body.kind
+        case ExitPlanChanged() as body:
+            planned = state.positions.get(body.position_id)
+            if planned is not None:
+                plan = {"exit_plan": body.exit_plan}
+                planned.opened = planned.opened.model_copy(update=plan)
+        case PositionWatermark() as body:
+            risen = state.positions.get(body.position_id)
+            if risen is not None:
+                restored(risen, body, now)
         case ExitDecided() as body:
             left = state.positions.get(body.position_id)
             if left is not None:
+                if body.reason is ExitReason.BROKER_MARGIN:
+                    state.margin.decided(now)
                 known = left.exit
                 if known is None or precedence(body.reason) <= precedence(known.reason):
                     left.exit = ExitState(body.reason, Profile(body.profile))
@@ -166,10 +228,17 @@ def _evolve_position(state: StopState, event: Recorded) -> None:
             pass
 
 
-def _ended(watched: Watched) -> None:
-    """Nothing is held: what was decided is done. A late fill starts from a clean slate."""
-    watched.exit = None
-    watched.breached_at, watched.is_breached_again = None, False
+def _held_or_ended(state: StopState, watched: Watched, now: datetime) -> None:
+    """Nothing held: what was decided is done, and its reason kept for what may still fill."""
+    if watched.is_held:
+        if watched.ended_at is not None:
+            watched.ended_at = None
+            watched.killed = watched.killed or state.flattening
+    elif watched.ended_at is None:
+        watched.ended_at = now
+        watched.left = watched.exit.reason if watched.exit else ExitReason.PROTECTIVE_STOP
+        watched.exit = None
+        watched.breached_at, watched.is_breached_again = None, False
 
 
 def _watch_line(state: StopState, con_id: int, now: datetime) -> tuple[str, ...]:

@@ -11,7 +11,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from domain.event import Recorded
-from domain.events.controls import FlattenStarted, TradeCancelRequested
+from domain.events.controls import (
+    CONTROL_STREAM,
+    AlertRaised,
+    ControlRefused,
+    FlattenStarted,
+    TradeCancelRequested,
+)
 from domain.events.feeds import (
     IbBarReceived,
     IbTicksReceived,
@@ -25,6 +31,8 @@ from domain.events.orders import (
 )
 from domain.events.positions import (
     ExitDecided,
+    ExitPlanChanged,
+    ExitPlanChangeRequested,
     ExitReason,
     PositionChanged,
     PositionMarked,
@@ -34,6 +42,8 @@ from domain.events.positions import (
 from domain.events.system import ClockTicked
 from domain.execution.exit_cases import (
     assignment_cases,
+    forced_flat_at,
+    held_too_long,
     mark_cases,
     time_cases,
     underlying_cases,
@@ -45,15 +55,20 @@ from domain.execution.exit_rules import (
     profile_of,
     replaces,
 )
-from domain.execution.stop_state import REQUESTER, StopState, fold
+from domain.execution.ladder import Profile
+from domain.execution.margin_watch import margin_case
+from domain.execution.plan_changes import changed_plan, refusal_of
+from domain.execution.stop_state import REQUESTER, StopState, fold, held_alert_id
 from domain.execution.watched import Watched
+from domain.execution.watermarks import due
 from domain.instruments import MULTIPLIER, OptionContract
 from domain.numbers import cents
-from domain.risk.margin import account_number
 from domain.stage import Emission
 
 MARK_EVERY = timedelta(seconds=1)
 STOP_MOVE_EVERY = timedelta(seconds=1)
+ALERT_STREAM = "alert/stops"
+HELD_TOO_LONG = "HELD_TOO_LONG"
 
 
 class StopStage:
@@ -62,10 +77,13 @@ class StopStage:
     name = "stops"
     types = frozenset(
         {
+            "AlertRaised",
             "BrokerAccountSeen",
             "BrokerSnapshotReceived",
             "ClockTicked",
             "ExitDecided",
+            "ExitPlanChangeRequested",
+            "ExitPlanChanged",
             "FlattenStarted",
             "HistoryImported",
             "IbBarReceived",
@@ -78,6 +96,7 @@ class StopStage:
             "PositionChanged",
             "PositionMarked",
             "PositionOpened",
+            "PositionWatermark",
             "RiskDecided",
             "SessionPlanned",
             "SignalExpired",
@@ -85,6 +104,8 @@ class StopStage:
             "SignalValidated",
             "StopMoved",
             "TradeCancelRequested",
+            "TradingHalted",
+            "TradingReleased",
         }
     )
 
@@ -107,31 +128,42 @@ def _react(state: StopState, event: Recorded) -> list[Emission]:
             for position_id in state.quoted:
                 watched = state.positions[position_id]
                 emitted += _judge(state, watched, now, timed=False)
-                emitted += _marked(state, watched, now)
+                emitted += _marked(state, watched, now) + _watermark(watched, now)
             return emitted
         case ClockTicked():
             emitted = []
             for watched in state.positions.values():
                 if watched.is_held:
                     emitted += _judge(state, watched, now, timed=True)
-                    emitted += _marked(state, watched, now)
+                    emitted += _marked(state, watched, now) + _watermark(watched, now)
+                    emitted += _page(state, watched, now)
             return emitted + _lines(state, only_more=False)
         case IbBarReceived() as body:
             return [
                 emission
                 for watched in state.positions.values()
                 if watched.is_held and watched.opened.symbol == body.symbol
-                for emission in _judge(state, watched, now, timed=False)
+                for emission in (
+                    *_judge(state, watched, now, timed=False),
+                    *_watermark(watched, now),
+                )
             ]
         case BrokerAccountSeen() | BrokerSnapshotReceived():
-            return _margin(state)
-        case FlattenStarted() as body:
-            return _flatten(state, body)
+            return _margin(state, now)
+        case FlattenStarted():
+            return [e for watched in state.positions.values() for e in _kept_out(watched)]
         case TradeCancelRequested() as body:
             return _operator(state, body)
+        case ExitPlanChangeRequested() as body:
+            return _change_plan(state, event, body)
         case PositionOpened() as body:
-            return [_initial_stop(state.positions[body.position_id])]
-        case OrderIntended() | PositionChanged():
+            opened = state.positions[body.position_id]
+            return [_stop_moved(opened, opened.stop, "initial")]
+        case PositionChanged() as body:
+            changed = state.positions.get(body.position_id)
+            emitted = [] if changed is None else _kept_out(changed)
+            return emitted + _lines(state, only_more=True)
+        case OrderIntended():
             return _lines(state, only_more=True)
         case _:
             return []
@@ -141,13 +173,13 @@ def _stream(watched: Watched) -> str:
     return f"position/{watched.position_id}"
 
 
-def _initial_stop(watched: Watched) -> Emission:
+def _stop_moved(watched: Watched, price: Decimal, kind: str) -> Emission:
     body = StopMoved(
         position_id=watched.position_id,
-        stop_price=watched.opened.exit_plan.stop_price,
-        previous_stop_price=None,
+        stop_price=price,
+        previous_stop_price=None if kind == "initial" else watched.stop,
         high_water_mark=watched.best if watched.best is not None else Decimal(0),
-        kind="initial",
+        kind=kind,
     )
     return Emission(f"stop/{watched.position_id}", body, watched.correlation_id)
 
@@ -160,21 +192,14 @@ def _judge(state: StopState, watched: Watched, now: datetime, *, timed: bool) ->
     cases = mark_cases(watched, state.parameters, session, now)
     cases += underlying_cases(watched, state.parameters, session, state.quotes, now)
     if timed:
-        cases += time_cases(watched, state.parameters, now)
+        cases += time_cases(watched, state.parameters, session, now)
         underlying = state.underlyings.get(watched.opened.symbol)
         cases += assignment_cases(watched, state.parameters, session, state.quotes, underlying, now)
     emitted = _exit(watched, first_case(cases))
     wanted = wanted_stop(watched, state.parameters, session, now)
     since = watched.stop_moved_at
     if wanted is not None and (since is None or now - since >= STOP_MOVE_EVERY):
-        body = StopMoved(
-            position_id=watched.position_id,
-            stop_price=wanted[0],
-            previous_stop_price=watched.stop,
-            high_water_mark=watched.best if watched.best is not None else Decimal(0),
-            kind=wanted[1],
-        )
-        emitted.append(Emission(f"stop/{watched.position_id}", body, watched.correlation_id))
+        emitted.append(_stop_moved(watched, *wanted))
     return emitted
 
 
@@ -200,13 +225,14 @@ def _simple(watched: Watched, reason: ExitReason, threshold: str, evidence: str)
     return _exit(watched, ExitCase(reason, profile, threshold, (evidence,), watched.mark))
 
 
-def _flatten(state: StopState, body: FlattenStarted) -> list[Emission]:
-    return [
-        emission
-        for watched in state.positions.values()
-        if watched.position_id in body.positions
-        for emission in _simple(watched, ExitReason.KILL, "flatten", f"{body.who}: {body.reason}")
-    ]
+def _kept_out(watched: Watched) -> list[Emission]:
+    """What is held though it was to be closed: a flatten, or a fill after its end."""
+    if watched.killed:
+        return _simple(watched, ExitReason.KILL, "flatten", watched.killed)
+    if watched.left is None or watched.exit is not None:
+        return []
+    evidence = ("filled after its end",)
+    return _exit(watched, ExitCase(watched.left, Profile.URGENT, "left", evidence, watched.mark))
 
 
 def _operator(state: StopState, body: TradeCancelRequested) -> list[Emission]:
@@ -220,21 +246,30 @@ def _operator(state: StopState, body: TradeCancelRequested) -> list[Emission]:
     ]
 
 
-def _margin(state: StopState) -> list[Emission]:
-    """Excess liquidity under a share of equity: the position with the largest risk first."""
-    excess = account_number(state.account, "ExcessLiquidity")
-    equity = account_number(state.account, "NetLiquidation")
-    held = [watched for watched in state.positions.values() if watched.is_held]
-    if excess is None or equity is None or not held:
-        return []
-    share = Decimal(repr(state.parameters.number("stop.margin_excess_share")))
-    if excess >= share * equity:
-        return []
-    if any(w.exit and w.exit.reason is ExitReason.BROKER_MARGIN for w in held):
-        return []
-    largest = max(held, key=lambda w: (w.units * w.opened.max_loss_per_unit_usd, w.position_id))
-    evidence = f"excess {excess} of equity {equity}"
-    return _simple(largest, ExitReason.BROKER_MARGIN, f"{share} of equity", evidence)
+def _change_plan(
+    state: StopState, event: Recorded, body: ExitPlanChangeRequested
+) -> list[Emission]:
+    watched, session = state.positions.get(body.position_id), state.session
+    flat_at = None
+    if watched is not None and session is not None:
+        flat_at = forced_flat_at(watched, state.parameters, session)
+    refusal = refusal_of(watched, body, flat_at)
+    if refusal or watched is None:
+        refused = ControlRefused(request_id=str(event.event_id), who=body.who, reason=refusal)
+        return [Emission(CONTROL_STREAM, refused)]
+    plan = changed_plan(watched, body)
+    changed = ExitPlanChanged(
+        position_id=watched.position_id, exit_plan=plan, who=body.who, reason=body.reason
+    )
+    emitted = [Emission(_stream(watched), changed, watched.correlation_id)]
+    if body.stop_price is not None:
+        emitted.append(_stop_moved(watched, body.stop_price, "operator"))
+    return emitted
+
+
+def _margin(state: StopState, now: datetime) -> list[Emission]:
+    found = margin_case(state.margin, state.positions.values(), state.parameters, now)
+    return [] if found is None else _exit(*found)
 
 
 def _marked(state: StopState, watched: Watched, now: datetime) -> list[Emission]:
@@ -258,6 +293,29 @@ def _marked(state: StopState, watched: Watched, now: datetime) -> list[Emission]
         quality="OK" if net.sound else "DEGRADED",
     )
     return [Emission(f"marks/{watched.position_id}", body, watched.correlation_id)]
+
+
+def _page(state: StopState, watched: Watched, now: datetime) -> list[Emission]:
+    """Once: its exit goes on, but a human must know."""
+    if state.session is None or watched.is_paged:
+        return []
+    reason = held_too_long(watched, state.session, now)
+    if not reason:
+        return []
+    body = AlertRaised(
+        alert_id=held_alert_id(watched),
+        severity="critical",
+        code=HELD_TOO_LONG,
+        text=f"{watched.position_id}: {reason}, {watched.units} units",
+    )
+    return [Emission(ALERT_STREAM, body, watched.correlation_id)]
+
+
+def _watermark(watched: Watched, now: datetime) -> list[Emission]:
+    body = due(watched, now) if watched.is_held else None
+    if body is None:
+        return []
+    return [Emission(f"watermark/{watched.position_id}", body, watched.correlation_id)]
 
 
 def _lines(state: StopState, *, only_more: bool) -> list[Emission]:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from domain.events.positions import ExitReason, PositionOpened
+from domain.events.positions import ExitReason, PositionOpened, PositionWatermark
 from domain.execution.ladder import Profile
 from domain.execution.marks import is_credit, mark, smoothed
 from domain.execution.quotes import NetQuote, QuoteLimits, Quotes
@@ -54,6 +54,13 @@ class Watched:
     stop_moved_at: datetime | None = None
     marked_at: datetime | None = None
     exit: ExitState | None = None
+    left: ExitReason | None = None
+    """Why it was left before: what fills after its end is left at once for the same reason."""
+    ended_at: datetime | None = None
+    is_paged: bool = False
+    """A human was told that it is held longer than its rules allow."""
+    killed: str = ""
+    """Who closes it and why, while a flatten is in force."""
     operator: str = ""
     closes_back: int = 0
     best_extreme: float | None = None
@@ -61,6 +68,9 @@ class Watched:
     closes_beyond: int = 0
     invalidated: tuple[str, ...] = ()
     chandelier_hit: tuple[str, ...] = ()
+    watermark: PositionWatermark | None = None
+    """Newest one on the log."""
+    watermark_at: datetime | None = None
 
     @property
     def position_id(self) -> str:

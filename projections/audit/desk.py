@@ -21,12 +21,14 @@ from domain.events.orders import (
 )
 from domain.events.positions import (
     ExitDecided,
+    ExitPlanChanged,
     FillInferred,
     PnlExplained,
     PositionAdjusted,
     PositionChanged,
     PositionClosed,
     PositionOpened,
+    PositionReopened,
     StopMoved,
 )
 from domain.events.risk import MarginChecked, RiskDecided
@@ -233,9 +235,20 @@ def changed(event: Recorded, body: PositionChanged) -> list[Change]:
     return [Update("positions", "position_id", values)]
 
 
+def reopened(event: Recorded, body: PositionReopened) -> list[Change]:
+    values = taken(body, ("position_id", "units")) | {"state": "open", "closed_at": None}
+    values |= {"legs": json_text(body.legs)}
+    return [Update("positions", "position_id", where(event) | values)]
+
+
 def stop_moved(event: Recorded, body: StopMoved) -> list[Change]:
     values = where(event) | taken(body, ("position_id", "stop_price"))
     return [Update("positions", "position_id", values)]
+
+
+def plan_changed(event: Recorded, body: ExitPlanChanged) -> list[Change]:
+    values = {"position_id": body.position_id, "exit_plan": json_text(body.exit_plan)}
+    return [Update("positions", "position_id", where(event) | values)]
 
 
 def exit_decided(event: Recorded, body: ExitDecided) -> list[Change]:
@@ -285,7 +298,9 @@ TABLES: Mapping[type[Any], Callable[[Recorded, Any], list[Change]]] = {
     CommissionRecorded: commission,
     PositionOpened: opened,
     PositionChanged: changed,
+    PositionReopened: reopened,
     StopMoved: stop_moved,
+    ExitPlanChanged: plan_changed,
     ExitDecided: exit_decided,
     PositionClosed: closed,
     PnlExplained: explained,

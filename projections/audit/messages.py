@@ -30,6 +30,7 @@ from domain.events.controls import (
     TradingReleased,
     TradingStateChanged,
 )
+from domain.events.positions import ExitPlanChangeRequested
 from domain.events.publication import (
     DeliveryAttempted,
     DeliveryConfirmed,
@@ -250,6 +251,7 @@ _CONTROLS: tuple[type[Any], ...] = (
     LimitsChangeRequested,
     FlattenRequested,
     FlattenStarted,
+    ExitPlanChangeRequested,
     ControlRefused,
     FeedPauseRequested,
     FeedResumeRequested,

@@ -20,11 +20,13 @@ from domain.events.orders import (
 )
 from domain.events.positions import (
     ExitDecided,
+    ExitPlanChanged,
     PnlExplained,
     PositionChanged,
     PositionClosed,
     PositionMarked,
     PositionOpened,
+    PositionReopened,
     StopMoved,
 )
 from domain.events.risk import RiskDecided
@@ -214,6 +216,11 @@ def stop_moved(event: Recorded, body: StopMoved) -> list[Command]:
     ]
 
 
+def plan_changed(event: Recorded, body: ExitPlanChanged) -> list[Command]:
+    held = f"position:{body.position_id}"
+    return [change(held, exit_plan=body.exit_plan, position=event.position)]
+
+
 def exit_decided(event: Recorded, body: ExitDecided) -> list[Command]:
     return [
         change(
@@ -240,6 +247,21 @@ def closed(event: Recorded, body: PositionClosed) -> list[Command]:
     ]
 
 
+def reopened(event: Recorded, body: PositionReopened) -> list[Command]:
+    """Held again: it lives again, and its close no longer counts until it closes again."""
+    held, key = f"position:{body.position_id}", _pnl_key(event)
+    return [
+        change(held, state="open", units=body.units, position=event.position),
+        ("SADD", "positions:live", body.position_id),
+        ("ZREM", "positions:ended", body.position_id),
+        ("HINCRBY", key, "realised_cents", _cents(-body.closed_pnl)),
+        ("HINCRBY", key, f"realised_cents:{body.strategy.value}", _cents(-body.closed_pnl)),
+        ("HINCRBY", key, "trades", "-1"),
+        ("HINCRBY", key, "winners", "-1" if body.closed_pnl > 0 else "0"),
+        *_pnl_days(event),
+    ]
+
+
 def explained(_: Recorded, body: PnlExplained) -> list[Command]:
     return [change(f"position:{body.position_id}", explained=body)]
 
@@ -261,7 +283,9 @@ VIEWS: Mapping[type[Any], Callable[[Recorded, Any], list[Command]]] = {
     PositionChanged: changed,
     PositionMarked: marked,
     StopMoved: stop_moved,
+    ExitPlanChanged: plan_changed,
     ExitDecided: exit_decided,
     PositionClosed: closed,
+    PositionReopened: reopened,
     PnlExplained: explained,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from domain.events.controls import (
     TradingHalted,
 )
 from domain.events.feeds import FeedStateChanged
+from domain.events.positions import ExitPlanChangeRequested
 from store.contract import Selection
 
 REQUESTS = Selection(streams=("control/api",))
@@ -136,6 +138,28 @@ async def test_a_position_can_be_cancelled_by_its_id(api: Any, trade: Any) -> No
     (request,) = await _requests(api)
     assert isinstance(request.body, TradeCancelRequested)
     assert request.body.signal_id == opened.signal_id
+
+
+async def test_a_positions_exit_plan_is_asked_to_change(api: Any, trade: Any) -> None:
+    await api.login()
+    opened = await trade(api)
+    path = f"/trades/{opened.position_id}/exit-plan"
+    wanted = {"reason": "the day turned", "stop_price": "1.60", "target_price": "2.90"}
+    assert (await api.control(path, wanted)).status_code == 202
+    (request,) = await _requests(api)
+    assert request.body == ExitPlanChangeRequested(
+        position_id=opened.position_id,
+        stop_price=Decimal("1.60"),
+        target_price=Decimal("2.90"),
+        time_stop_at=None,
+        who="operator",
+        route="api",
+        reason="the day turned",
+    )
+    for bad in ({"stop_price": "NaN"}, {"stop_price": "1.605"}, {"time_stop_at": "2026-10-06"}):
+        answer = await api.control(path, {"reason": "the day turned", **bad})
+        assert (answer.status_code, len(await _requests(api))) == (400, 1)
+    assert (await api.control("/trades/nothing/exit-plan", wanted)).status_code == 404
 
 
 async def test_an_alert_is_acknowledged_with_a_comment(api: Any) -> None:

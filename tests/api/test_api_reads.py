@@ -11,7 +11,13 @@ import pytest
 from domain.events.approvals import ApprovalDecided, ApprovalRequested
 from domain.events.controls import TradingHalted, TradingState, TradingStateChanged
 from domain.events.feeds import FeedGapOpened, FeedStateChanged
-from domain.events.positions import ExitReason, PositionClosed
+from domain.events.positions import (
+    ExitReason,
+    LegPosition,
+    PnlExplained,
+    PositionClosed,
+    PositionReopened,
+)
 from domain.events.publication import DeliveryConfirmed, DeliveryScheduled, Tier, Vendor
 from domain.events.system import ClockStarted, ProcessHeartbeat
 from domain.instruments import Strategy
@@ -25,6 +31,24 @@ async def _rows(api: Any, path: str, **params: Any) -> list[dict[str, Any]]:
     assert answer.status_code == 200, answer.text
     rows: list[dict[str, Any]] = answer.json()["rows"]
     return rows
+
+
+def closed_position(position_id: str) -> PositionClosed:
+    return PositionClosed(
+        position_id=position_id,
+        signal_id=f"signal-{position_id}",
+        strategy=Strategy.ZERO_DTE,
+        symbol="SPY",
+        reason=ExitReason.TARGET,
+        units=3,
+        entry_price=Decimal("2.10"),
+        exit_price=Decimal("3.10"),
+        realised_pnl=Decimal("296.10"),
+        fees=Decimal("3.90"),
+        pnl_over_max_loss=Decimal("0.47"),
+        opened_at=AT,
+        closed_at=AT,
+    )
 
 
 async def test_a_position_shows_fills_mark_and_result_as_text(api: Any, trade: Any) -> None:
@@ -47,22 +71,7 @@ async def test_a_closed_position_goes_below_the_open_ones_and_counts_for_its_day
     await api.append(clock, "clock")
     await trade(api, "p-1")
     await trade(api, "p-2")
-    closed = PositionClosed(
-        position_id="p-2",
-        signal_id="signal-p-2",
-        strategy=Strategy.ZERO_DTE,
-        symbol="SPY",
-        reason=ExitReason.TARGET,
-        units=3,
-        entry_price=Decimal("2.10"),
-        exit_price=Decimal("3.10"),
-        realised_pnl=Decimal("296.10"),
-        fees=Decimal("3.90"),
-        pnl_over_max_loss=Decimal("0.47"),
-        opened_at=AT,
-        closed_at=AT,
-    )
-    await api.append(closed, "position/p-2", "closed")
+    await api.append(closed_position("p-2"), "position/p-2", "closed")
     rows = await _rows(api, "/positions")
     assert [(row["position_id"], row["state"]) for row in rows] == [
         ("p-1", "open"),
@@ -70,6 +79,62 @@ async def test_a_closed_position_goes_below_the_open_ones_and_counts_for_its_day
     ]
     assert [row["position_id"] for row in await _rows(api, "/positions", open="true")] == ["p-1"]
     assert (await api.get("/pnl")).json()["total"]["total"] == "369.15"
+
+
+async def test_a_result_is_shown_by_strategy_signal_and_greek(api: Any, trade: Any) -> None:
+    await api.login()
+    for number, position_id in enumerate(("p-1", "p-2"), 1):
+        await trade(api, position_id)
+        told = PnlExplained(
+            position_id=position_id,
+            delta_pnl=60.0 * number,
+            gamma_pnl=12.5,
+            vega_pnl=-3.25,
+            theta_pnl=-8.0,
+            slippage=-1.5,
+            residual=0.004,
+            fees=1.95,
+            total=73.05,
+            is_final=False,
+        )
+        await api.append(told, f"explained/{position_id}")
+    answer = (await api.get("/pnl")).json()
+    (strategy,) = answer["strategies"]
+    assert strategy["explained"] == answer["total"]["explained"]
+    assert answer["total"]["explained"] == {
+        "delta_pnl": "180.00",
+        "gamma_pnl": "25.00",
+        "vega_pnl": "-6.50",
+        "theta_pnl": "-16.00",
+        "slippage": "-3.00",
+        "residual": "0.00",
+        "positions": 2,
+    }
+    assert [(s["signal_id"], s["explained"]["delta_pnl"]) for s in answer["signals"]] == [
+        ("signal-p-1", "60.00"),
+        ("signal-p-2", "120.00"),
+    ]
+
+
+async def test_a_late_fill_brings_a_closed_position_back_among_the_open(
+    api: Any, trade: Any
+) -> None:
+    await api.login()
+    await trade(api, "p-1")
+    await api.append(closed_position("p-1"), "position/p-1", "closed")
+    assert await _rows(api, "/positions", open="true") == []
+    reopened = PositionReopened(
+        position_id="p-1",
+        strategy=Strategy.ZERO_DTE,
+        fill_id="late",
+        legs=(LegPosition(con_id=11, quantity=1),),
+        units=1,
+        reopened_at=AT,
+        closed_pnl=Decimal("296.10"),
+    )
+    await api.append(reopened, "position/p-1", "reopened")
+    (row,) = await _rows(api, "/positions", open="true")
+    assert (row["state"], row["units"], row["closed_at"]) == ("open", 1, None)
 
 
 async def test_approvals_and_deliveries_show_what_became_of_them(api: Any) -> None:

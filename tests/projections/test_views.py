@@ -17,7 +17,13 @@ from domain.event import Body, event_type
 from domain.events.analytics import Metric, MetricComputed, Quality
 from domain.events.feeds import IbTicksReceived, UwPriceReceived
 from domain.events.orders import OrderChanged, OrderIntended, OrderState
-from domain.events.positions import PositionClosed, PositionMarked, PositionOpened
+from domain.events.positions import (
+    ExitPlanChanged,
+    PositionClosed,
+    PositionMarked,
+    PositionOpened,
+    PositionReopened,
+)
 from domain.events.publication import DeliveryAttempted, DeliveryConfirmed, DeliveryScheduled
 from domain.events.signals import SignalRaised, SignalValidated
 from domain.instruments import Strategy
@@ -124,6 +130,58 @@ async def test_a_signal_is_explained_and_a_trade_is_followed(
     assert (pnl["trades"], pnl["winners"]) == ("1", "0")
     assert await redis.smembers("striketape:hot:positions:live") == set()
     assert await redis.zrange("striketape:hot:positions:ended", 0, -1) == ["p"]
+
+
+async def test_a_position_that_closes_twice_counts_once_in_the_days_result(
+    store: PostgresStore, redis: Redis
+) -> None:
+    position = {"position_id": "p", "strategy": Strategy.ZERO_DTE}
+    opened = with_fields(PositionOpened, **position)
+    closed = with_fields(PositionClosed, **position, realised_pnl=Decimal("12.50"))
+    reopened = with_fields(PositionReopened, **position, units=1, closed_pnl=Decimal("12.50"))
+    read = await _hot(store, redis, opened, closed, reopened)
+    assert (await read("position:p"))["state"] == "open"
+    assert await redis.smembers("striketape:hot:positions:live") == {"p"}
+    assert await redis.zrange("striketape:hot:positions:ended", 0, -1) == []
+    pnl = await read("pnl:2026-10-06")
+    assert (pnl["realised_cents"], pnl["trades"], pnl["winners"]) == ("0", "0", "0")
+
+
+async def test_a_changed_exit_plan_is_on_its_position(store: PostgresStore, redis: Redis) -> None:
+    opened = with_fields(PositionOpened, position_id="p")
+    plan = opened.exit_plan.model_copy(update={"target_price": Decimal("9.87")})
+    changed = with_fields(ExitPlanChanged, position_id="p", exit_plan=plan)
+    read = await _hot(store, redis, opened, changed)
+    assert orjson.loads((await read("position:p"))["exit_plan"])["target_price"] == "9.87"
+
+
+async def test_the_audit_row_of_a_position_has_its_changed_plan(
+    store: PostgresStore, database_url: str
+) -> None:
+    opened = with_fields(PositionOpened, position_id="p")
+    plan = opened.exit_plan.model_copy(update={"target_price": Decimal("9.87")})
+    [row] = await _audit(
+        store,
+        database_url,
+        "SELECT * FROM audit.positions",
+        opened,
+        with_fields(ExitPlanChanged, position_id="p", exit_plan=plan),
+    )
+    assert orjson.loads(row["exit_plan"])["target_price"] == "9.87"
+
+
+async def test_a_reopened_position_is_an_open_row_again(
+    store: PostgresStore, database_url: str
+) -> None:
+    [row] = await _audit(
+        store,
+        database_url,
+        "SELECT * FROM audit.positions",
+        with_fields(PositionOpened, position_id="p"),
+        with_fields(PositionClosed, position_id="p"),
+        with_fields(PositionReopened, position_id="p", units=3),
+    )
+    assert (row["state"], row["units"], row["closed_at"]) == ("open", 3, None)
 
 
 async def test_outside_readers_resume_the_streams_by_position(

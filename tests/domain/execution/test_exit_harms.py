@@ -11,7 +11,6 @@ import pytest
 from domain.events.controls import FlattenStarted, TradeCancelRequested, TradingHalted
 from domain.events.feeds import IbBarReceived, LinesWanted
 from domain.events.orders import (
-    BrokerAccountSeen,
     BrokerDisconnected,
     BrokerErrorSeen,
     IntentLapsed,
@@ -503,17 +502,6 @@ def test_the_operator_may_close_a_position() -> None:
         TradeCancelRequested(position_id=position, signal_id="", who="o", route="api", reason="r")
     )
     assert [d.reason for d in only(emitted, ExitDecided)] == [ExitReason.OPERATOR]
-
-
-def test_short_margin_closes_the_largest_position() -> None:
-    bench, _, _ = holding()
-    account = BrokerAccountSeen(
-        connection="c1",
-        account="DU1234567",
-        values={"NetLiquidation": "1000000", "ExcessLiquidity": "99999"},
-    )
-    assert [d.reason for d in only(bench.give(account), ExitDecided)] == [ExitReason.BROKER_MARGIN]
-    assert only(bench.give(account), ExitDecided) == []
 
 
 @pytest.mark.parametrize(("price", "leaves"), [(604.0, False), (609.95, True), (611.0, True)])

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from domain.events.positions import ExitReason
 from domain.events.risk import RiskDecided
 from domain.execution.exit_rules import ExitCase, first_case, flat_profile, precedence, replaces
-from domain.execution.explain import explain
 from domain.execution.ladder import Profile
 from domain.execution.ledger import LegFill, account
 from domain.execution.marks import TrailRule, mark, smoothed, tightened, trailing_stop
@@ -32,7 +31,6 @@ from tests.domain.execution.execution_build import (
     long_call,
     parameters,
     session,
-    signal,
 )
 from tests.domain.execution.test_exit_harms import bar
 
@@ -168,19 +166,6 @@ def test_the_profit_of_a_closed_position_is_exactly_its_cash(
     fills.append(LegFill("s", 6001, Side.SELL, total, D(exit_price) / 100))
     cash = sum(-price * quantity for price, quantity in prices) + exit_price * total
     assert account(long_call(), fills, D(0)).realised_pnl == D(cash)
-
-
-def test_the_parts_of_a_profit_add_up_with_the_residual() -> None:
-    inputs = signal(long_call()).risk_inputs
-    told = explain(
-        "p", long_call(), 2, inputs.legs, 1.5, {6001: 0.16}, 0.25, D("100.00"), D("5.20")
-    )
-    assert told.delta_pnl == pytest.approx(150.0)
-    assert told.gamma_pnl == pytest.approx(2 * 100 * 0.5 * 0.03 * 2.25)
-    assert told.vega_pnl == pytest.approx(10.0)
-    assert told.theta_pnl == pytest.approx(-20.0)
-    parts = told.delta_pnl + told.gamma_pnl + told.vega_pnl + told.theta_pnl + told.residual
-    assert parts - told.fees == pytest.approx(told.total)
 
 
 def test_risk_units_are_quarters_of_the_buckets_share() -> None:
