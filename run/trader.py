@@ -13,17 +13,17 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 
 from adapters.interactive_brokers.orders import IbOrders, NotSent
 from adapters.interactive_brokers.session import SessionRule
 from domain.event import Recorded
-from domain.events.controls import CONTROL_STREAM, HaltRequested
+from domain.events.controls import TradingReleased
 from domain.events.orders import EmergencyCancelSent, Purpose
 from domain.execution.desk import Desk
 from run import metrics
 from run.cancel_journal import CancelJournal
 from run.command_line import command_line
+from run.control_file import POLL_SECONDS, REASON_LENGTH_MAX, ControlFiles
 from run.order_effect import OrderEffect
 from run.service import Process, serve
 from run.stopped import PoisonInput
@@ -32,39 +32,7 @@ from run.workers import WORKERS
 from store.errors import StoreError
 
 READS = ("ib_host", "ib_port", "ib_trader_client_id", "ib_account", "var_dir")
-HALT_FILE = "halt"
-HALT_POLL_SECONDS = 0.1
 REPORT_SECONDS = 0.5
-REASON_LENGTH_MAX = 200
-
-
-class HaltFile:
-    """var/halt: while it exists no entry leaves. Its first line is the reason."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / HALT_FILE
-        self._reported: int | None = None
-
-    def reason(self) -> str:
-        """Why trading is halted by the file; empty when there is none."""
-        try:
-            text = self.path.read_text(errors="replace")
-        except FileNotFoundError:
-            self._reported = None
-            return ""
-        first = text.strip().splitlines()[0] if text.strip() else "halt file"
-        return first[:REASON_LENGTH_MAX]
-
-    def is_new(self) -> bool:
-        """True once for each time that the file is written."""
-        try:
-            written = self.path.stat().st_mtime_ns
-        except FileNotFoundError:
-            return False
-        if written == self._reported:
-            return False
-        self._reported = written
-        return True
 
 
 class WatchdogLine:
@@ -132,7 +100,7 @@ class Trader:
             lambda: datetime.now(UTC),
             session=SessionRule(settings.mode, settings.ib_account),
         )
-        self.halt_file = HaltFile(settings.var_dir)
+        self.files = ControlFiles(settings.var_dir)
         self._stands = ""
         """Why the worker decides no more; empty while it does."""
         self.effect = OrderEffect(
@@ -140,13 +108,23 @@ class Trader:
             self.worker.recorder,
             process.store,
             self.worker.run_id,
-            halted_outside=lambda: self.halt_file.reason() or self._stands,
+            halted_outside=lambda: self.files.standing() or self._stands,
         )
         self.journal = CancelJournal(settings.var_dir)
 
     def _on_committed(self, emitted: Sequence[Recorded]) -> None:
         self.effect.on_committed(emitted)
+        for event in emitted:
+            if isinstance(event.body, TradingReleased):
+                self._released(event)
         metrics.count_outcomes(emitted)
+
+    def _released(self, event: Recorded) -> None:
+        """A file outlives a release: before anything can leave, it halts again."""
+        reason = self.files.standing()
+        if reason:
+            self.effect.stop_entries(reason)
+            self.files.ask_again(str(event.event_id))
 
     def _on_stopped(self, poison: PoisonInput) -> None:
         """Nobody decides while the worker stands: entries end, protective stops rest at the broker.
@@ -170,7 +148,7 @@ class Trader:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.worker.run(), name="trader.worker")
-                tasks.create_task(self._watch_halt_file(), name="trader.halt_file")
+                tasks.create_task(self._watch_files(), name="trader.control_files")
                 await self.worker.ready.wait()
                 self._take_over()
                 tasks.create_task(self.effect.run(), name="trader.effect")
@@ -192,19 +170,26 @@ class Trader:
                 continue
             if state.halted:
                 self.effect.stop_entries("halted on the log")
+            else:
+                self.files.ask_again(self.worker.run_id)
             for order in state.book.live():
                 if order.purpose is Purpose.ENTRY:
                     self.effect.live_entries[order.ref] = order.order_id
 
-    async def _watch_halt_file(self) -> None:
+    async def _watch_files(self) -> None:
         while True:
-            reason = self.halt_file.reason()
+            reason = self.files.standing()
             if reason:
                 self.effect.stop_entries(reason)
-                if self.halt_file.is_new():
-                    halt = HaltRequested(who="file", route="file", reason=reason)
-                    await self.worker.recorder.record(CONTROL_STREAM, halt)
-            await asyncio.sleep(HALT_POLL_SECONDS)
+            if self.worker.ready.is_set():
+                for request in self.files.new():
+                    await self.worker.recorder.record(
+                        request.stream,
+                        request.body,
+                        event_id=request.event_id,
+                        occurred_at=request.written_at,
+                    )
+            await asyncio.sleep(POLL_SECONDS)
 
     def cancel_entries(self, reason: str) -> None:
         """Entries may be cancelled without a decision: journalled first, each singly."""

@@ -27,8 +27,9 @@ from domain.events.orders import EmergencyCancelSent
 from domain.execution.references import is_entry
 from run.cancel_journal import CancelJournal
 from run.config import Settings
+from run.control_file import POLL_SECONDS, ControlFiles
 from run.service import Process, command
-from run.trader import HALT_POLL_SECONDS, READS, HaltFile
+from run.trader import READS
 from store.contract import EventStore, Selection
 from store.errors import StoreError
 
@@ -148,7 +149,7 @@ class Watchdog:
     def __init__(
         self,
         command: Sequence[str],
-        halt_file: HaltFile,
+        files: ControlFiles,
         cancel: Callable[[str], Awaitable[int]],
         pauses: Sequence[float] = PAUSE_SECONDS,
         beat_seconds: float = BEAT_SECONDS_MAX,
@@ -157,7 +158,7 @@ class Watchdog:
         self.starts = 0
         self.kills: list[str] = []
         self._command = list(command)
-        self._halt_file = halt_file
+        self._files = files
         self._cancel = cancel
         self._pauses = tuple(pauses)
         self._beat_seconds = beat_seconds
@@ -202,7 +203,7 @@ class Watchdog:
 
     async def _kill_when_silent(self, child: Child) -> None:
         while not child.is_silent(self._beat_seconds):
-            await asyncio.sleep(HALT_POLL_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
         self._kill(child, "no beat")
 
     def _kill(self, child: Child, why: str) -> None:
@@ -241,13 +242,12 @@ class Watchdog:
             self._log.warning("entries cancelled", count=count)
             return
 
-    async def watch_halt_file(self) -> None:
-        """The file halts without the log."""
+    async def watch_files(self) -> None:
+        """The files halt without the log. A flatten is a halt here: exits are the trader's."""
         while True:
-            reason = self._halt_file.reason()
-            if reason and self._halt_file.is_new():
-                await self.halt(reason)
-            await asyncio.sleep(HALT_POLL_SECONDS)
+            for request in self._files.new():
+                await self.halt(f"{request.kind}: {request.reason}")
+            await asyncio.sleep(POLL_SECONDS)
 
     async def watch_log(self, store: EventStore) -> None:
         """A halt on the log must be obeyed by the trader at once."""
@@ -301,10 +301,10 @@ async def main(process: Process) -> None:
     """Watch until asked to stop."""
     settings = process.settings
     command = (sys.executable, "-m", "run.trader")
-    watchdog = Watchdog(command, HaltFile(settings.var_dir), canceller(settings))
+    watchdog = Watchdog(command, ControlFiles(settings.var_dir), canceller(settings))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(watchdog.run(), name="watchdog.child")
-        tasks.create_task(watchdog.watch_halt_file(), name="watchdog.halt_file")
+        tasks.create_task(watchdog.watch_files(), name="watchdog.control_files")
         tasks.create_task(watchdog.watch_log(process.store), name="watchdog.log")
 
 

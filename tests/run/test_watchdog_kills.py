@@ -10,13 +10,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from adapters.interactive_brokers.link import LinkError
 from domain.events.controls import CONTROL_STREAM, HaltRequested
 from domain.events.orders import EmergencyCancelSent
 from run.cancel_journal import CancelJournal
-from run.trader import HaltFile
+from run.control_file import ControlFiles
 from run.watchdog import Watchdog
 from run.worker import Recorder
 from store.contract import Selection
@@ -56,7 +54,7 @@ async def watching(
     cancels = cancel or Cancels()
     action: Callable[[str], Awaitable[int]] = cancels
     command = (sys.executable, CHILD, mode)
-    watchdog = Watchdog(command, HaltFile(folder), action, pauses=(0.01,), **given)
+    watchdog = Watchdog(command, ControlFiles(folder), action, pauses=(0.01,), **given)
     cancels.watchdog = watchdog
     task = asyncio.create_task(watchdog.run())
     try:
@@ -110,7 +108,7 @@ async def test_a_trader_that_crashes_is_started_again(tmp_path: Path) -> None:
 async def test_the_halt_file_halts_without_the_log(tmp_path: Path) -> None:
     async with watching(tmp_path, "deaf") as watchdog:
         await until(lambda: heard(watchdog))
-        task = asyncio.create_task(watchdog.watch_halt_file())
+        task = asyncio.create_task(watchdog.watch_files())
         (tmp_path / "halt").write_text("by hand\nmore")
         await until(lambda: watchdog.kills == ["halt not confirmed"])
         task.cancel()
@@ -156,20 +154,3 @@ async def test_journalled_cancels_reach_the_log_once(tmp_path: Path, store: Any)
     assert await journal.append_to_log(recorder) == 0
     found = await store.read(0, Selection(types=frozenset({"EmergencyCancelSent"})))
     assert [event.body for event in found] == [cancel_of("P1-E1"), cancel_of("P2-E1")]
-
-
-def test_a_halt_file_is_told_once_for_each_time_it_is_written(tmp_path: Path) -> None:
-    file = HaltFile(tmp_path)
-    assert (file.reason(), file.is_new()) == ("", False)
-    (tmp_path / "halt").write_text("")
-    assert (file.reason(), file.is_new(), file.is_new()) == ("halt file", True, False)
-    (tmp_path / "halt").unlink()
-    assert file.reason() == ""
-    (tmp_path / "halt").write_text("again")
-    assert (file.reason(), file.is_new()) == ("again", True)
-
-
-@pytest.mark.parametrize("text", ["x" * 5_000])
-def test_a_long_reason_is_cut(tmp_path: Path, text: str) -> None:
-    (tmp_path / "halt").write_text(text)
-    assert len(HaltFile(tmp_path).reason()) == 200
