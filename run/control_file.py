@@ -118,9 +118,13 @@ class ControlFiles:
     def __init__(self, folder: Path) -> None:
         self.halt, self.flatten = (ControlFile(folder, kind) for kind in KINDS)
 
+    def requests(self) -> list[FileRequest]:
+        """What both ask for, told or not."""
+        return [request for file in (self.halt, self.flatten) if (request := file.read())]
+
     def standing(self) -> str:
         """Why no entry may leave; empty when there is no file."""
-        found = [request for file in (self.halt, self.flatten) if (request := file.read())]
+        found = self.requests()
         return found[0].reason if found else ""
 
     def new(self) -> list[FileRequest]:

@@ -151,6 +151,7 @@ class Trader:
                 tasks.create_task(self._watch_files(), name="trader.control_files")
                 await self.worker.ready.wait()
                 self._take_over()
+                await self._look_at_old_files()
                 tasks.create_task(self.effect.run(), name="trader.effect")
                 tasks.create_task(self.effect.record_events(), name="trader.broker_events")
                 tasks.create_task(self.effect.hold_connection(), name="trader.connection")
@@ -170,11 +171,21 @@ class Trader:
                 continue
             if state.halted:
                 self.effect.stop_entries("halted on the log")
-            else:
-                self.files.ask_again(self.worker.run_id)
             for order in state.book.live():
                 if order.purpose is Purpose.ENTRY:
                     self.effect.live_entries[order.ref] = order.order_id
+
+    async def _look_at_old_files(self) -> None:
+        """A file that was told, folded and released since halts again, with this run's request."""
+        for request in self.files.requests():
+            told = await self.process.store.event(request.event_id)
+            folded = told is not None and told.position <= self.worker.position
+            if folded and not self._is_halted():
+                self.files.ask_again(self.worker.run_id)
+
+    def _is_halted(self) -> bool:
+        states = self.worker.consumer.states
+        return any(state.halted for state in states if isinstance(state, Desk))
 
     async def _watch_files(self) -> None:
         while True:
