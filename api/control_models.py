@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -49,6 +50,17 @@ class LimitsBody(ReleaseBody):
 
     values: Annotated[dict[LimitName, bool | float | str], Field(min_length=1, max_length=50)]
     until: AwareDatetime | None = None
+
+
+Price = Annotated[Decimal | None, Field(max_digits=9, decimal_places=2)]
+
+
+class PlanBody(ReasonBody):
+    """What is left out stays as it is."""
+
+    stop_price: Price = None
+    target_price: Price = None
+    time_stop_at: AwareDatetime | None = None
 
 
 class CacheBody(ReasonBody):

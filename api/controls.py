@@ -17,6 +17,7 @@ from api.control_models import (
     AcknowledgeBody,
     CacheBody,
     FlattenBody,
+    PlanBody,
     ReasonBody,
     ReleaseBody,
 )
@@ -37,12 +38,14 @@ from domain.events.controls import (
     TradeCancelRequested,
 )
 from domain.events.feeds import FeedStateChanged
+from domain.events.positions import ExitPlanChangeRequested
 
 REQUEST_STREAM = "control/api"
 ROUTE = "api"
 
 # Types whose event, caused by the request, means that it was accepted.
 CANCEL = frozenset({"OrderCancelIntended", "ExitDecided", "SignalInvalidated"})
+PLAN = frozenset({"ExitPlanChanged"})
 FEED = frozenset({FeedStateChanged.__name__})
 FLUSH: frozenset[str] = frozenset()
 """Nobody answers for a cache: it is dropped and fills again."""
@@ -97,6 +100,24 @@ async def cancel_trade(call: Call) -> Response:
         reason=call.sent(ReasonBody).reason,
     )
     return await _request(call, request, CANCEL)
+
+
+async def change_plan(call: Call) -> Response:
+    position_id = call.request.path_params["position_id"]
+    fold = await call.desk.tables.fold()
+    if position_id not in fold.positions:
+        raise not_found("position id", f"position {position_id[:80]} must be on the log, was not")
+    body = call.sent(PlanBody)
+    request = ExitPlanChangeRequested(
+        position_id=position_id,
+        stop_price=body.stop_price,
+        target_price=body.target_price,
+        time_stop_at=body.time_stop_at,
+        who=call.who,
+        route=ROUTE,
+        reason=body.reason,
+    )
+    return await _request(call, request, PLAN)
 
 
 async def flush_cache(call: Call) -> Response:

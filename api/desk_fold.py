@@ -59,6 +59,7 @@ HANDLERS: Mapping[type[Any], Callable[[DeskFold, Recorded, Any], None]] = {
     positions.PositionChanged: trades.changed,
     positions.StopMoved: trades.stop_moved,
     positions.ExitDecided: trades.exit_decided,
+    positions.ExitPlanChanged: trades.plan_changed,
     positions.PositionClosed: trades.closed,
     approvals.ApprovalRequested: messages.approval_requested,
     approvals.ApprovalPrompted: messages.prompted,

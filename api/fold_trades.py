@@ -172,6 +172,11 @@ def stop_moved(fold: DeskFold, event: Recorded, body: positions.StopMoved) -> No
     fold.change(fold.positions, body.position_id, event, stop_price=str(body.stop_price))
 
 
+def plan_changed(fold: DeskFold, event: Recorded, body: positions.ExitPlanChanged) -> None:
+    target = str(body.exit_plan.target_price)
+    fold.change(fold.positions, body.position_id, event, target_price=target)
+
+
 def exit_decided(fold: DeskFold, event: Recorded, body: positions.ExitDecided) -> None:
     values = {"state": "leaving", "exit_reason": body.reason.value}
     fold.change(fold.positions, body.position_id, event, **values)

@@ -14,6 +14,7 @@ from api.control_models import (
     FlattenBody,
     LimitsBody,
     LoginBody,
+    PlanBody,
     ReasonBody,
     ReleaseBody,
     RowsQuery,
@@ -101,6 +102,10 @@ ROUTES: tuple[ApiRoute, ...] = (
     _control(
         "/trades/{position_id}/cancel", "Withdraw an entry or close a position.",
         controls.cancel_trade,
+    ),
+    _control(
+        "/trades/{position_id}/plan", "Change stop, target or time stop of a position.",
+        controls.change_plan, PlanBody,
     ),
     _control("/cache/flush", "Drop a cache; it fills again.", controls.flush_cache, CacheBody),
     _control(

@@ -26,6 +26,7 @@ from domain.events.orders import (
 )
 from domain.events.positions import (
     ExitDecided,
+    ExitPlanChanged,
     PositionChanged,
     PositionMarked,
     PositionOpened,
@@ -34,6 +35,7 @@ from domain.events.positions import (
 from domain.events.risk import RiskDecided
 from domain.events.signals import RiskInputs, SignalExpired, SignalInvalidated, SignalValidated
 from domain.events.system import ClockTicked, ParametersChanged, SessionPlanned
+from domain.execution import plan_change
 from domain.execution.exit_cases import (
     DAILY_CLOSE_RULE,
 )
@@ -146,6 +148,10 @@ def _evolve_position(state: StopState, event: Recorded) -> None:
             if moved is not None:
                 moved.stop, moved.stop_moved_at = body.stop_price, now
                 moved.stop_kind = body.kind
+        case ExitPlanChanged() as body:
+            replanned = state.positions.get(body.position_id)
+            if replanned is not None:
+                plan_change.fold(replanned, body)
         case ExitDecided() as body:
             left = state.positions.get(body.position_id)
             if left is not None:

@@ -25,6 +25,7 @@ from domain.events.orders import (
 )
 from domain.events.positions import (
     ExitDecided,
+    ExitPlanChangeRequested,
     ExitReason,
     PositionChanged,
     PositionMarked,
@@ -32,6 +33,7 @@ from domain.events.positions import (
     StopMoved,
 )
 from domain.events.system import ClockTicked
+from domain.execution import plan_change
 from domain.execution.exit_cases import (
     assignment_cases,
     mark_cases,
@@ -66,6 +68,8 @@ class StopStage:
             "BrokerSnapshotReceived",
             "ClockTicked",
             "ExitDecided",
+            "ExitPlanChangeRequested",
+            "ExitPlanChanged",
             "FlattenStarted",
             "HistoryImported",
             "IbBarReceived",
@@ -129,6 +133,9 @@ def _react(state: StopState, event: Recorded) -> list[Emission]:
             return _flatten(state, body)
         case TradeCancelRequested() as body:
             return _operator(state, body)
+        case ExitPlanChangeRequested() as body:
+            watched_now = state.positions.get(body.position_id)
+            return list(plan_change.answer(watched_now, event, body))
         case PositionOpened() as body:
             return [_initial_stop(state.positions[body.position_id])]
         case OrderIntended() | PositionChanged():

@@ -30,6 +30,7 @@ from domain.events.controls import (
     TradingReleased,
     TradingStateChanged,
 )
+from domain.events.positions import ExitPlanChanged, ExitPlanChangeRequested
 from domain.events.publication import (
     DeliveryAttempted,
     DeliveryConfirmed,
@@ -255,6 +256,8 @@ _CONTROLS: tuple[type[Any], ...] = (
     FeedResumeRequested,
     CacheFlushRequested,
     TradeCancelRequested,
+    ExitPlanChangeRequested,
+    ExitPlanChanged,
     LoginSucceeded,
     LoginFailed,
     ParametersChanged,

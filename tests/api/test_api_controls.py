@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from domain.events.controls import (
     TradingHalted,
 )
 from domain.events.feeds import FeedStateChanged
+from domain.events.positions import ExitPlanChangeRequested
 from store.contract import Selection
 
 REQUESTS = Selection(streams=("control/api",))
@@ -212,4 +214,24 @@ async def test_the_plain_page_flattens_only_when_the_word_is_typed(api: Any) -> 
     (request,) = await _requests(api)
     assert request.body == FlattenRequested(
         who="operator", route="api", reason="flattened by the operator"
+    )
+
+
+async def test_where_a_position_is_left_is_changed_with_who_and_why(api: Any, trade: Any) -> None:
+    await api.login()
+    opened = await trade(api)
+    path = f"/trades/{opened.position_id}/plan"
+    body = {"reason": "news in an hour", "stop_price": "1.90"}
+    assert (await api.control("/trades/nothing/plan", body)).status_code == 404
+    assert (await api.control(path, body | {"stop_price": "1.905"})).status_code == 400
+    assert (await api.control(path, body, key="click-0009")).status_code == 202
+    (request,) = await _requests(api)
+    assert request.body == ExitPlanChangeRequested(
+        position_id=opened.position_id,
+        stop_price=Decimal("1.90"),
+        target_price=None,
+        time_stop_at=None,
+        who="operator",
+        route="api",
+        reason="news in an hour",
     )
