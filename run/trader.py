@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -33,6 +34,8 @@ from store.errors import StoreError
 
 READS = ("ib_host", "ib_port", "ib_trader_client_id", "ib_account", "var_dir")
 REPORT_SECONDS = 0.5
+CANCEL_SECONDS = 4.0
+"""Entries that a halt has not ended by then are cancelled without a decision."""
 
 
 class WatchdogLine:
@@ -155,6 +158,7 @@ class Trader:
                 tasks.create_task(self.effect.run(), name="trader.effect")
                 tasks.create_task(self.effect.record_events(), name="trader.broker_events")
                 tasks.create_task(self.effect.hold_connection(), name="trader.connection")
+                tasks.create_task(self.cancel_what_stays(), name="trader.late_cancels")
         except* StoreError as group:
             self.cancel_entries(f"the log cannot be written: {group.exceptions[0]}")
             # The cancels are in the socket's hands; a moment lets them leave.
@@ -201,6 +205,23 @@ class Trader:
                         occurred_at=request.written_at,
                     )
             await asyncio.sleep(POLL_SECONDS)
+
+    async def cancel_what_stays(self, seconds: float = CANCEL_SECONDS) -> None:
+        """A halt whose cancels nobody decides, as while the log hangs: they leave all the same.
+
+        Once a halt; a later one counts anew.
+        """
+        since: float | None = None
+        is_done = False
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            if not (self.effect.entries_stopped and self.effect.live_entries):
+                since, is_done = None, False
+                continue
+            since = time.monotonic() if since is None else since
+            if not is_done and time.monotonic() - since >= seconds:
+                is_done = True
+                self.cancel_entries(self.effect.entries_stopped)
 
     def cancel_entries(self, reason: str) -> None:
         """Entries may be cancelled without a decision: journalled first, each singly."""

@@ -57,3 +57,27 @@ async def test_entries_are_cancelled_and_an_alert_raised_when_the_trader_stands(
     assert [e.body.order_ref for e in found if isinstance(e.body, EmergencyCancelSent)] == [
         "entry-1"
     ]
+
+
+async def test_a_halt_while_the_log_hangs_cancels_entries(
+    store: PostgresStore, database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    """The watchdog or the file halts; no decision to cancel can be committed."""
+    settings = Settings(
+        _env_file=None, database_url=database_url, redis_url=redis_url, var_dir=tmp_path
+    )
+    recorder = Recorder(store, "trader", "test", "run-1")
+    log = structlog.get_logger()
+    trader = Trader(Process("trader", "test", "run-1", settings, store, recorder, log))
+    trader.effect.live_entries["entry-1"] = 41
+    task = asyncio.create_task(trader.cancel_what_stays(0.3))
+    try:
+        trader.effect.stop_entries("by hand")
+        async with asyncio.timeout(5):
+            while not trader.journal.read():
+                await asyncio.sleep(0.01)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    (cancel,) = trader.journal.read()
+    assert (cancel.order_ref, cancel.order_id, cancel.reason) == ("entry-1", 41, "by hand")
