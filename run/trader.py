@@ -44,14 +44,17 @@ class WatchdogLine:
     def __init__(self, control: int, report: int, on_halt: Callable[[str], None]) -> None:
         self._control, self._report = control, report
         self._on_halt = on_halt
+        os.set_blocking(report, False)
 
     def say(self, line: str) -> None:
-        """A report is short and the pipe empty: it never blocks. Without a watchdog: the end.
+        """It never blocks: a watchdog that hangs, so that the pipe fills, does not hang its trader.
+        Without a watchdog: the end.
 
         Raises:
             BrokenPipeError: the watchdog is gone; a trader alone cannot be halted by it.
         """
-        os.write(self._report, line.encode() + b"\n")
+        with suppress(BlockingIOError):
+            os.write(self._report, line.encode() + b"\n")
 
     async def listen(self) -> None:
         """Obey halts at once and confirm them; end with the watchdog."""

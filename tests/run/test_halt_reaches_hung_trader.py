@@ -29,6 +29,7 @@ ENTRY = "P00000000000000aa-E1"
 READY_SECONDS = 40.0
 DEAD_SECONDS = 1.0
 CANCELLED_SECONDS = 10.0
+HALTED_SECONDS = 1.0
 
 
 async def bodies(store: PostgresStore, kind: str) -> list[Any]:
@@ -84,19 +85,49 @@ async def is_cancelled(tws: TwsSandbox) -> bool:
     return bool(found) and found[-1].status in ("Cancelled", "ApiCancelled")
 
 
+def environment_of(tws: TwsSandbox, database_url: str, folder: Path) -> dict[str, str]:
+    """A desk at this broker, without Redis."""
+    return {
+        "DATABASE_URL": database_url,
+        "REDIS_URL": "redis://127.0.0.1:1/0",
+        "STRIKETAPE_VAR_DIR": str(folder / "var"),
+        "STRIKETAPE_IB_PORT": str(tws.port),
+        "STRIKETAPE_IB_TRADER_CLIENT_ID": str(CLIENT_ID),
+    }
+
+
+async def test_a_flatten_file_reaches_the_trader_of_a_hung_watchdog(
+    store: PostgresStore, database_url: str, tws: TwsSandbox, tmp_path: Path
+) -> None:
+    """SIGSTOP hangs the watchdog: the trader reads the file by itself, and within a second the
+    halt and the flatten are on the log."""
+    watchdog = begin(
+        tmp_path, "watchdog", ["run.watchdog"], environment_of(tws, database_url, tmp_path)
+    )
+    try:
+        await until(lambda: bodies(store, "BrokerReady"), READY_SECONDS)
+        watchdog.process.send_signal(signal.SIGSTOP)
+        written = time.time()
+        (tmp_path / "var").mkdir(exist_ok=True)
+        (tmp_path / "var" / "flatten").write_text("leaving the desk")
+        await until(lambda: bodies(store, "FlattenStarted"), CANCELLED_SECONDS)
+        selection = Selection(types=frozenset({"TradingHalted", "FlattenStarted"}))
+        found = await store.read(0, selection)
+    finally:
+        watchdog.process.send_signal(signal.SIGCONT)
+        watchdog.process.terminate()
+        await asyncio.to_thread(watchdog.process.wait, 30)
+    assert [event.type for event in found] == ["TradingHalted", "FlattenStarted"]
+    assert all(event.recorded_at.timestamp() - written <= HALTED_SECONDS for event in found)
+
+
 async def test_a_halt_by_command_cancels_the_entries_of_a_hung_trader(
     store: PostgresStore, database_url: str, tws: TwsSandbox, tmp_path: Path
 ) -> None:
     """SIGSTOP hangs the trader: the watchdog kills it within a second of the command and cancels
     its entry within ten; the next trader starts halted."""
     await rest_an_entry(tws)
-    environment = {
-        "DATABASE_URL": database_url,
-        "REDIS_URL": "redis://127.0.0.1:1/0",
-        "STRIKETAPE_VAR_DIR": str(tmp_path / "var"),
-        "STRIKETAPE_IB_PORT": str(tws.port),
-        "STRIKETAPE_IB_TRADER_CLIENT_ID": str(CLIENT_ID),
-    }
+    environment = environment_of(tws, database_url, tmp_path)
     watchdog = begin(tmp_path, "watchdog", ["run.watchdog"], environment)
     pid = watchdog.process.pid
     stopped = 0

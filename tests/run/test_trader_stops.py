@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
+import pytest
 import structlog
 
 from domain.events.controls import HaltRequested
@@ -12,7 +14,7 @@ from domain.events.orders import EmergencyCancelSent
 from domain.events.system import ProcessHeartbeat
 from run.config import Settings
 from run.service import Process
-from run.trader import Trader
+from run.trader import Trader, WatchdogLine
 from run.worker import Recorder
 from store.contract import Selection
 from store.postgres import PostgresStore
@@ -81,3 +83,15 @@ async def test_a_halt_while_the_log_hangs_cancels_entries(
         await asyncio.gather(task, return_exceptions=True)
     (cancel,) = trader.journal.read()
     assert (cancel.order_ref, cancel.order_id, cancel.reason) == ("entry-1", 41, "by hand")
+
+
+def test_a_watchdog_that_hangs_does_not_hang_its_trader() -> None:
+    """Nobody reads the reports: the pipe is full after an hour or two, and beats are dropped."""
+    control, _ = os.pipe()
+    read, report = os.pipe()
+    line = WatchdogLine(control, report, lambda _: None)
+    for _ in range(100_000):
+        line.say("beat")
+    os.close(read)
+    with pytest.raises(BrokenPipeError):
+        line.say("beat")
