@@ -7,7 +7,6 @@ clicks are one request. After the append a control waits a moment for the event 
 
 from __future__ import annotations
 
-import asyncio
 from uuid import UUID
 
 from starlette.responses import RedirectResponse, Response
@@ -21,6 +20,8 @@ from api.control_models import (
     ReasonBody,
     ReleaseBody,
 )
+from api.decision import FLATTEN, HALT, RELEASE
+from api.decision import decision as decided_by
 from api.dispatch import Call, json_answer
 from api.errors import not_found
 from domain.event import DeskEvent, Recorded, derived_id
@@ -36,17 +37,11 @@ from domain.events.controls import (
     TradeCancelRequested,
 )
 from domain.events.feeds import FeedStateChanged
-from store.contract import EventStore, Selection
 
 REQUEST_STREAM = "control/api"
 ROUTE = "api"
-REFUSED = ControlRefused.__name__
-
 
 # Types whose event, caused by the request, means that it was accepted.
-HALT = frozenset({"TradingHalted"})
-RELEASE = frozenset({"TradingReleased"})
-FLATTEN = frozenset({"FlattenStarted"})
 CANCEL = frozenset({"OrderCancelIntended", "ExitDecided", "SignalInvalidated"})
 FEED = frozenset({FeedStateChanged.__name__})
 FLUSH: frozenset[str] = frozenset()
@@ -56,34 +51,34 @@ FLUSH: frozenset[str] = frozenset()
 async def halt(call: Call) -> Response:
     body = call.sent(ReasonBody)
     request = HaltRequested(who=call.who, route=ROUTE, reason=body.reason)
-    return await _request(call, request, HALT)
+    return await ask_desk(call, request, HALT)
 
 
 async def release(call: Call) -> Response:
     body = call.sent(ReleaseBody)
     await check_password(call, call.who, body.password)
     request = ReleaseRequested(who=call.who, route=ROUTE, reason=body.reason, reauthenticated=True)
-    return await _request(call, request, RELEASE)
+    return await ask_desk(call, request, RELEASE)
 
 
 async def flatten(call: Call) -> Response:
     body = call.sent(FlattenBody)
     request = FlattenRequested(who=call.who, route=ROUTE, reason=body.reason)
-    return await _request(call, request, FLATTEN)
+    return await ask_desk(call, request, FLATTEN)
 
 
 async def pause_feed(call: Call) -> Response:
     feed = await _known_feed(call)
     reason = call.sent(ReasonBody).reason
     request = FeedPauseRequested(feed=feed, who=call.who, route=ROUTE, reason=reason)
-    return await _request(call, request, FEED)
+    return await ask_desk(call, request, FEED)
 
 
 async def resume_feed(call: Call) -> Response:
     feed = await _known_feed(call)
     reason = call.sent(ReasonBody).reason
     request = FeedResumeRequested(feed=feed, who=call.who, route=ROUTE, reason=reason)
-    return await _request(call, request, FEED)
+    return await ask_desk(call, request, FEED)
 
 
 async def cancel_trade(call: Call) -> Response:
@@ -101,13 +96,13 @@ async def cancel_trade(call: Call) -> Response:
         route=ROUTE,
         reason=call.sent(ReasonBody).reason,
     )
-    return await _request(call, request, CANCEL)
+    return await ask_desk(call, request, CANCEL)
 
 
 async def flush_cache(call: Call) -> Response:
     body = call.sent(CacheBody)
     request = CacheFlushRequested(cache=body.cache, who=call.who, route=ROUTE, reason=body.reason)
-    return await _request(call, request, FLUSH)
+    return await ask_desk(call, request, FLUSH)
 
 
 async def acknowledge(call: Call) -> Response:
@@ -137,12 +132,12 @@ def _event_id(call: Call) -> UUID:
     return derived_id("control", call.who, call.request.url.path, call.idempotency_key)
 
 
-async def _request(call: Call, request: DeskEvent, deciders: frozenset[str]) -> Response:
+async def ask_desk(call: Call, request: DeskEvent, deciders: frozenset[str]) -> Response:
     event_id = _event_id(call)
     appended = await append_fact(call, REQUEST_STREAM, request, event_id)
     position = appended.positions[0]
     wait = call.desk.settings.control_wait_seconds_max
-    decision = await _decision(call.desk.store, event_id, position, deciders, wait)
+    decision = await decided_by(call.desk.store, event_id, position, deciders, wait)
     if call.is_form:
         return RedirectResponse("/halt?requested=1", status_code=303)
     if decision is None:
@@ -151,28 +146,6 @@ async def _request(call: Call, request: DeskEvent, deciders: frozenset[str]) -> 
         result = _result("refused", event_id, position, decision, decision.body.reason)
         return json_answer(result, 409)
     return json_answer(_result("accepted", event_id, position, decision))
-
-
-async def _decision(
-    store: EventStore, event_id: UUID, position: int, deciders: frozenset[str], wait_seconds: float
-) -> Recorded | None:
-    """The event that decides a request; None when there was none in time."""
-    wanted = Selection(types=deciders | {REFUSED})
-    try:
-        async with asyncio.timeout(wait_seconds):
-            async for events, _ in store.subscribe(position, wanted):
-                for event in events:
-                    if _answers(event, event_id):
-                        return event
-    except TimeoutError:
-        pass
-    return None
-
-
-def _answers(event: Recorded, event_id: UUID) -> bool:
-    if isinstance(event.body, ControlRefused):
-        return event.causation_id == event_id or event.body.request_id == str(event_id)
-    return event.causation_id == event_id
 
 
 def _result(

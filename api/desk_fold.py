@@ -61,6 +61,7 @@ HANDLERS: Mapping[type[Any], Callable[[DeskFold, Recorded, Any], None]] = {
     positions.StopMoved: trades.stop_moved,
     positions.ExitPlanChanged: trades.plan_changed,
     positions.ExitDecided: trades.exit_decided,
+    positions.ExitPlanChanged: trades.plan_changed,
     positions.PositionClosed: trades.closed,
     positions.PnlExplained: trades.explained,
     approvals.ApprovalRequested: messages.approval_requested,

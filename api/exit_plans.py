@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from api.control_models import ExitPlanBody
-from api.controls import ROUTE, _request
+from api.controls import ROUTE, ask_desk
 from api.dispatch import Call
 from api.errors import not_found
 from domain.events.positions import ExitPlanChanged, ExitPlanChangeRequested
@@ -28,4 +28,4 @@ async def change_exit_plan(call: Call) -> Response:
         route=ROUTE,
         reason=body.reason,
     )
-    return await _request(call, request, CHANGED)
+    return await ask_desk(call, request, CHANGED)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from api.access import check_password
 from api.control_models import LimitsBody
-from api.controls import ROUTE, _request
+from api.controls import ROUTE, ask_desk
 from api.dispatch import Call, json_answer
 from api.fold_state import Row, at
 from domain.events.risk import LimitsChangeRequested
@@ -38,7 +38,7 @@ async def change_limits(call: Call) -> Response:
         reauthenticated=True,
         until=body.until,
     )
-    return await _request(call, request, CHANGED)
+    return await ask_desk(call, request, CHANGED)
 
 
 async def _in_force(store: EventStore) -> list[Row]:

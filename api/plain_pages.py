@@ -72,6 +72,14 @@ async def halt_page(call: Call) -> Response:
         f'<input type="hidden" name="key" value="{key}">'
         '<label for="reason">Reason (8 characters or more)</label>'
         '<input id="reason" name="reason" value="halted by the operator">'
-        '<button>Halt trading</button></form><p><a href="/">To the page</a></p>'
+        "<button>Halt trading</button></form>"
+        "<h2>Flatten</h2><p>Halts, and closes every position.</p>"
+        '<form method="post" action="/api/v1/flatten">'
+        f'<input type="hidden" name="csrf" value="{escape(call.session.csrf)}">'
+        f'<input type="hidden" name="key" value="{key}">'
+        '<label for="why">Reason (8 characters or more)</label>'
+        '<input id="why" name="reason" value="flattened by the operator">'
+        '<label for="confirm">Type FLATTEN</label><input id="confirm" name="confirm" required>'
+        '<button>Close everything</button></form><p><a href="/">To the page</a></p>'
     )
     return HTMLResponse(_FRAME.format(title="Striketape: halt", body=body))

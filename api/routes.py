@@ -101,7 +101,8 @@ ROUTES: tuple[ApiRoute, ...] = (
     ),
     _control("/halt", "Stop entries; exits go on.", controls.halt, takes_form=True),
     _control("/release", "Let entries go on; the password again.", controls.release, ReleaseBody),
-    _control("/flatten", "Close every position.", controls.flatten, FlattenBody),
+    _control("/flatten", "Close every position.", controls.flatten, FlattenBody,
+        takes_form=True),
     _control(
         "/limits/change", "Change limits, for good or until a time; the password again.",
         limits.change_limits, LimitsBody,

@@ -25,6 +25,7 @@ from domain.events.approvals import (
     ApprovalDecided,
     ApprovalExpired,
     ApprovalPrompted,
+    ApprovalPromptWanted,
     ApprovalRequested,
 )
 from domain.events.publication import (
@@ -123,7 +124,9 @@ class Outbox:
             case DeliveryAttempted() | DeliveryReconciling():
                 scheduled = self._delivery(event.body.delivery_id).scheduled
                 return f"{scheduled.vendor.value}.{scheduled.channel}"
-            case ApprovalRequested() | ApprovalDecided() | ApprovalExpired():
+            case ApprovalRequested() | ApprovalPromptWanted():
+                return "telegram.approvals"
+            case ApprovalDecided() | ApprovalExpired():
                 return "telegram.approvals"
             case ApprovalAnswered():
                 return "telegram.answers"
@@ -158,6 +161,10 @@ class Outbox:
                 await self._read_back(event)
             case ApprovalRequested() as body:
                 await self._prompt(body, event)
+            case ApprovalPromptWanted() as body:
+                pending = self._state(2, ApprovalState).pending.get(body.approval_id)
+                if pending is not None:
+                    await self._prompt(pending.request, event)
             case ApprovalAnswered() as body:
                 await self._desks.answer(body.callback_id, body.text)
             case ApprovalDecided() as body:

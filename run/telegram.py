@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
+from decimal import Decimal
 from typing import Any
 
 from adapters.outcome import VendorUnavailable
@@ -22,7 +24,8 @@ from domain.events.approvals import (
     TelegramRefused,
     TelegramUpdateReceived,
 )
-from domain.events.controls import FlattenRequested, HaltRequested
+from domain.events.controls import FlattenRequested, HaltRequested, TradeCancelRequested
+from domain.events.positions import ExitPlanChangeRequested
 from domain.events.system import ProcessHeartbeat
 from run.service import Process, command
 from run.worker import HEARTBEAT_SECONDS
@@ -34,7 +37,42 @@ RETRY_SECONDS = 1.0
 RETRY_SECONDS_MAX = 30.0
 UPDATES_STREAM = "telegram/updates"
 CONTROL_STREAM = "control/telegram"
-HELP = "/halt REASON stops entries; /flatten REASON closes everything; a release needs the page."
+HELP = (
+    "/halt REASON stops entries; /flatten REASON closes everything; a release needs the page. "
+    "/close POSITION REASON closes one; /stop POSITION PRICE REASON and /target POSITION PRICE "
+    "REASON change where it is left."
+)
+_POSITION = re.compile(r"P[0-9a-f]{16}")
+_PRICE = re.compile(r"-?\d{1,5}(\.\d{1,2})?")
+
+
+def trade_request(
+    command: str, argument: str, who: str
+) -> TradeCancelRequested | ExitPlanChangeRequested | None:
+    """A command about one position; None when it is none, or not said in full."""
+    position, _, rest = argument.strip().partition(" ")
+    if _POSITION.fullmatch(position) is None:
+        return None
+    if command == "/close":
+        return TradeCancelRequested(
+            position_id=position,
+            signal_id="",
+            who=who,
+            route="telegram",
+            reason=rest.strip() or "no reason given",
+        )
+    price, _, reason = rest.strip().partition(" ")
+    if command not in ("/stop", "/target") or _PRICE.fullmatch(price) is None:
+        return None
+    return ExitPlanChangeRequested(
+        position_id=position,
+        stop_price=Decimal(price) if command == "/stop" else None,
+        target_price=Decimal(price) if command == "/target" else None,
+        time_stop_at=None,
+        who=who,
+        route="telegram",
+        reason=reason.strip() or "no reason given",
+    )
 
 
 class Intake:
@@ -146,6 +184,10 @@ class Intake:
         elif command == "/flatten":
             flatten = FlattenRequested(who=name, route="telegram", reason=reason)
             events.append((CONTROL_STREAM, flatten))
+        else:
+            trade = trade_request(command, argument, name)
+            if trade is not None:
+                events.append((CONTROL_STREAM, trade))
         return events
 
     async def beat(self) -> None:

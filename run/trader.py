@@ -10,20 +10,21 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 
 from adapters.interactive_brokers.orders import SENDS_A_SECOND_MAX, IbOrders, NotSent
 from adapters.interactive_brokers.session import SessionRule
 from domain.event import Recorded
-from domain.events.controls import CONTROL_STREAM, HaltRequested
+from domain.events.controls import TradingReleased
 from domain.events.orders import EmergencyCancelSent, Purpose
 from domain.execution.desk import Desk
 from run import metrics
 from run.cancel_journal import CancelJournal
 from run.command_line import command_line
+from run.control_file import POLL_SECONDS, REASON_LENGTH_MAX, ControlFiles
 from run.order_effect import OrderEffect
 from run.service import Process, serve
 from run.stopped import PoisonInput
@@ -33,39 +34,9 @@ from store.errors import StoreError
 
 SANDBOX_SENDS_A_SECOND_MAX = 40
 READS = ("ib_host", "ib_port", "ib_trader_client_id", "ib_account", "var_dir")
-HALT_FILE = "halt"
-HALT_POLL_SECONDS = 0.1
 REPORT_SECONDS = 0.5
-REASON_LENGTH_MAX = 200
-
-
-class HaltFile:
-    """var/halt: while it exists no entry leaves. Its first line is the reason."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / HALT_FILE
-        self._reported: int | None = None
-
-    def reason(self) -> str:
-        """Why trading is halted by the file; empty when there is none."""
-        try:
-            text = self.path.read_text(errors="replace")
-        except FileNotFoundError:
-            self._reported = None
-            return ""
-        first = text.strip().splitlines()[0] if text.strip() else "halt file"
-        return first[:REASON_LENGTH_MAX]
-
-    def is_new(self) -> bool:
-        """True once for each time that the file is written."""
-        try:
-            written = self.path.stat().st_mtime_ns
-        except FileNotFoundError:
-            return False
-        if written == self._reported:
-            return False
-        self._reported = written
-        return True
+CANCEL_SECONDS = 4.0
+"""Entries that a halt has not ended by then are cancelled without a decision."""
 
 
 class WatchdogLine:
@@ -74,14 +45,17 @@ class WatchdogLine:
     def __init__(self, control: int, report: int, on_halt: Callable[[str], None]) -> None:
         self._control, self._report = control, report
         self._on_halt = on_halt
+        os.set_blocking(report, False)
 
     def say(self, line: str) -> None:
-        """A report is short and the pipe empty: it never blocks. Without a watchdog: the end.
+        """It never blocks: a watchdog that hangs, so that the pipe fills, does not hang its trader.
+        Without a watchdog: the end.
 
         Raises:
             BrokenPipeError: the watchdog is gone; a trader alone cannot be halted by it.
         """
-        os.write(self._report, line.encode() + b"\n")
+        with suppress(BlockingIOError):
+            os.write(self._report, line.encode() + b"\n")
 
     async def listen(self) -> None:
         """Obey halts at once and confirm them; end with the watchdog."""
@@ -137,7 +111,7 @@ class Trader:
             if settings.mode == "sandbox"
             else SENDS_A_SECOND_MAX,
         )
-        self.halt_file = HaltFile(settings.var_dir)
+        self.files = ControlFiles(settings.var_dir)
         self._stands = ""
         """Why the worker decides no more; empty while it does."""
         self.effect = OrderEffect(
@@ -145,13 +119,23 @@ class Trader:
             self.worker.recorder,
             process.store,
             self.worker.run_id,
-            halted_outside=lambda: self.halt_file.reason() or self._stands,
+            halted_outside=lambda: self.files.standing() or self._stands,
         )
         self.journal = CancelJournal(settings.var_dir)
 
     def _on_committed(self, emitted: Sequence[Recorded]) -> None:
         self.effect.on_committed(emitted)
+        for event in emitted:
+            if isinstance(event.body, TradingReleased):
+                self._released(event)
         metrics.count_outcomes(emitted)
+
+    def _released(self, event: Recorded) -> None:
+        """A file outlives a release: before anything can leave, it halts again."""
+        reason = self.files.standing()
+        if reason:
+            self.effect.stop_entries(reason)
+            self.files.ask_again(str(event.event_id))
 
     def _on_stopped(self, poison: PoisonInput) -> None:
         """Nobody decides while the worker stands: entries end, protective stops rest at the broker.
@@ -175,13 +159,15 @@ class Trader:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.worker.run(), name="trader.worker")
-                tasks.create_task(self._watch_halt_file(), name="trader.halt_file")
+                tasks.create_task(self._watch_files(), name="trader.control_files")
                 await self.worker.ready.wait()
                 self._take_over()
+                await self._look_at_old_files()
                 tasks.create_task(self.effect.run(), name="trader.effect")
                 tasks.create_task(self.effect.run_looks(), name="trader.looks")
                 tasks.create_task(self.effect.record_events(), name="trader.broker_events")
                 tasks.create_task(self.effect.hold_connection(), name="trader.connection")
+                tasks.create_task(self.cancel_what_stays(), name="trader.late_cancels")
         except* StoreError as group:
             self.cancel_entries(f"the log cannot be written: {group.exceptions[0]}")
             # The cancels are in the socket's hands; a moment lets them leave.
@@ -202,15 +188,49 @@ class Trader:
                 if order.purpose is Purpose.ENTRY:
                     self.effect.live_entries[order.ref] = order.order_id
 
-    async def _watch_halt_file(self) -> None:
+    async def _look_at_old_files(self) -> None:
+        """A file that was told, folded and released since halts again, with this run's request."""
+        for request in self.files.requests():
+            told = await self.process.store.event(request.event_id)
+            folded = told is not None and told.position <= self.worker.position
+            if folded and not self._is_halted():
+                self.files.ask_again(self.worker.run_id)
+
+    def _is_halted(self) -> bool:
+        states = self.worker.consumer.states
+        return any(state.halted for state in states if isinstance(state, Desk))
+
+    async def _watch_files(self) -> None:
         while True:
-            reason = self.halt_file.reason()
+            reason = self.files.standing()
             if reason:
                 self.effect.stop_entries(reason)
-                if self.halt_file.is_new():
-                    halt = HaltRequested(who="file", route="file", reason=reason)
-                    await self.worker.recorder.record(CONTROL_STREAM, halt)
-            await asyncio.sleep(HALT_POLL_SECONDS)
+            if self.worker.ready.is_set():
+                for request in self.files.new():
+                    await self.worker.recorder.record(
+                        request.stream,
+                        request.body,
+                        event_id=request.event_id,
+                        occurred_at=request.written_at,
+                    )
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def cancel_what_stays(self, seconds: float = CANCEL_SECONDS) -> None:
+        """A halt whose cancels nobody decides, as while the log hangs: they leave all the same.
+
+        Once a halt; a later one counts anew.
+        """
+        since: float | None = None
+        is_done = False
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            if not (self.effect.entries_stopped and self.effect.live_entries):
+                since, is_done = None, False
+                continue
+            since = time.monotonic() if since is None else since
+            if not is_done and time.monotonic() - since >= seconds:
+                is_done = True
+                self.cancel_entries(self.effect.entries_stopped)
 
     def cancel_entries(self, reason: str) -> None:
         """Entries may be cancelled without a decision: journalled first, each singly."""

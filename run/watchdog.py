@@ -1,5 +1,6 @@
 """The watchdog: starts the trader as its child, listens to its beats, and sees that a halt acts.
 
+It hears halts and flattens by the log, by the files, and those that a rule of the trader decided.
 It sends no order itself. A trader that does not confirm a halt within half a real second is
 killed, and not started again before its entries are cancelled singly under the trader's own
 client id, journalled to a file, and that connection is closed.
@@ -22,13 +23,20 @@ import structlog
 from adapters.interactive_brokers.link import ClientIdInUse, LinkError, RequestFailed
 from adapters.interactive_brokers.orders import IbOrders, NotSent
 from adapters.interactive_brokers.session import SessionRule
-from domain.events.controls import HaltRequested
+from domain.event import Recorded
+from domain.events.controls import (
+    FlattenRequested,
+    HaltRequested,
+    TradingHalted,
+    TradingReleased,
+)
 from domain.events.orders import EmergencyCancelSent
 from domain.execution.references import is_entry
 from run.cancel_journal import CancelJournal
 from run.config import Settings
+from run.control_file import POLL_SECONDS, ControlFiles
 from run.service import Process, command
-from run.trader import HALT_POLL_SECONDS, READS, HaltFile
+from run.trader import READS
 from store.contract import EventStore, Selection
 from store.errors import StoreError
 
@@ -39,6 +47,22 @@ STOP_SECONDS = 6.0
 PAUSE_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 15.0)
 QUICK_END_SECONDS = 30.0
 CANCELS_MAX = 100
+HEARD = Selection(
+    types=frozenset({"FlattenRequested", "HaltRequested", "TradingHalted", "TradingReleased"})
+)
+
+
+def standing(events: Sequence[Recorded], reason: str) -> str:
+    """Why trading is halted after these events; empty when it is not, or was released."""
+    for event in events:
+        match event.body:
+            case HaltRequested() | FlattenRequested() as body:
+                reason = body.reason or body.route
+            case TradingHalted() as body:
+                reason = body.reason
+            case TradingReleased():
+                reason = ""
+    return reason
 
 
 @dataclass
@@ -148,7 +172,7 @@ class Watchdog:
     def __init__(
         self,
         command: Sequence[str],
-        halt_file: HaltFile,
+        files: ControlFiles,
         cancel: Callable[[str], Awaitable[int]],
         pauses: Sequence[float] = PAUSE_SECONDS,
         beat_seconds: float = BEAT_SECONDS_MAX,
@@ -157,13 +181,16 @@ class Watchdog:
         self.starts = 0
         self.kills: list[str] = []
         self._command = list(command)
-        self._halt_file = halt_file
+        self._files = files
         self._cancel = cancel
         self._pauses = tuple(pauses)
         self._beat_seconds = beat_seconds
         self._quick_ends = 0
         self._halting = asyncio.Lock()
         self._cancel_first = ""
+        self._halted_between = asyncio.Event()
+        self._position: int | None = None
+        """Up to where the log was heard."""
         self._log: structlog.stdlib.BoundLogger = structlog.get_logger("watchdog")
 
     async def run(self) -> None:
@@ -171,12 +198,25 @@ class Watchdog:
         try:
             while True:
                 await self._one_life()
-                if self._cancel_first:
-                    await self._cancel_entries(self._cancel_first)
-                    self._cancel_first = ""
-                await asyncio.sleep(self._pauses[min(self._quick_ends, len(self._pauses) - 1)])
+                await self._pause(self._pauses[min(self._quick_ends, len(self._pauses) - 1)])
         finally:
             await self._stop()
+
+    async def _pause(self, seconds: float) -> None:
+        """Between two lives. What a halt, also one that comes now, leaves open is cancelled here:
+        no trader is there to do it."""
+        ends = time.monotonic() + seconds
+        while True:
+            self._halted_between.clear()
+            if self._cancel_first:
+                why, self._cancel_first = self._cancel_first, ""
+                await self._cancel_entries(why)
+                continue
+            try:
+                async with asyncio.timeout(max(0.0, ends - time.monotonic())):
+                    await self._halted_between.wait()
+            except TimeoutError:
+                return
 
     async def _one_life(self) -> None:
         starting = asyncio.ensure_future(start_child(self._command))
@@ -185,6 +225,8 @@ class Watchdog:
         finally:
             # A child that was begun is waited for and known, so that `_stop` can end it.
             self.child = child = await starting
+            # It starts with what the log and the files say.
+            self._cancel_first = ""
         self.starts += 1
         reading = asyncio.create_task(child.read_reports(), name="watchdog.reports")
         silence = asyncio.create_task(self._kill_when_silent(child), name="watchdog.silence")
@@ -202,7 +244,7 @@ class Watchdog:
 
     async def _kill_when_silent(self, child: Child) -> None:
         while not child.is_silent(self._beat_seconds):
-            await asyncio.sleep(HALT_POLL_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
         self._kill(child, "no beat")
 
     def _kill(self, child: Child, why: str) -> None:
@@ -212,21 +254,28 @@ class Watchdog:
             child.process.kill()
 
     async def halt(self, reason: str) -> bool:
-        """Order a halt; True when the trader confirmed it in time, else it is killed."""
+        """Order a halt; True when the trader confirmed it in time.
+
+        A trader that did not is killed. Its entries, or those of one that has died already, are
+        cancelled before the next one starts.
+        """
         async with self._halting:
             child = self.child
-            if child is None:
-                return False
-            child.order_halt(reason)
-            try:
-                async with asyncio.timeout(CONFIRM_SECONDS):
-                    await child.confirmed.wait()
-            except TimeoutError:
-                if self.child is child:
-                    self._cancel_first = f"halt not confirmed: {reason}"
-                    self._kill(child, "halt not confirmed")
-                return False
-            return True
+            if child is not None:
+                child.order_halt(reason)
+                try:
+                    async with asyncio.timeout(CONFIRM_SECONDS):
+                        await child.confirmed.wait()
+                    return True
+                except TimeoutError:
+                    if self.child not in (child, None):
+                        # The next one has started meanwhile: it reads the log and the files.
+                        return False
+            self._cancel_first = f"halt not confirmed: {reason}"
+            self._halted_between.set()
+            if child is not None and self.child is child:
+                self._kill(child, "halt not confirmed")
+            return False
 
     async def _cancel_entries(self, why: str) -> None:
         attempt = 0
@@ -241,28 +290,43 @@ class Watchdog:
             self._log.warning("entries cancelled", count=count)
             return
 
-    async def watch_halt_file(self) -> None:
-        """The file halts without the log."""
+    async def watch_files(self) -> None:
+        """The files halt without the log. A flatten is a halt here: exits are the trader's."""
         while True:
-            reason = self._halt_file.reason()
-            if reason and self._halt_file.is_new():
-                await self.halt(reason)
-            await asyncio.sleep(HALT_POLL_SECONDS)
+            for request in self._files.new():
+                await self.halt(f"{request.kind}: {request.reason}")
+            await asyncio.sleep(POLL_SECONDS)
 
     async def watch_log(self, store: EventStore) -> None:
-        """A halt on the log must be obeyed by the trader at once."""
-        selection = Selection(types=frozenset({"HaltRequested"}))
+        """A halt or flatten on the log must be obeyed by the trader at once, whoever decided it.
+
+        After a lost log it goes on where it was: what was asked meanwhile holds, unless it was
+        released since.
+        """
         while True:
             try:
-                head = await store.head()
-                async for events, _ in store.subscribe(head, selection):
-                    for event in events:
-                        if isinstance(event.body, HaltRequested):
-                            await self.halt(event.body.reason or event.body.route)
+                if self._position is None:
+                    # What was asked before is the trader's: it starts with it.
+                    self._position = await store.head()
+                await self._catch_up(store)
+                async for events, scanned in store.subscribe(self._position, HEARD):
+                    reason = standing(events, "")
+                    self._position = scanned
+                    if reason:
+                        await self.halt(reason)
             except StoreError as error:
-                # The pipe and the file still work; the log is tried again.
+                # The pipe and the files still work; the log is tried again.
                 self._log.error("log not readable", error=str(error))
                 await asyncio.sleep(1.0)
+
+    async def _catch_up(self, store: EventStore) -> None:
+        assert self._position is not None
+        reason = ""
+        while events := await store.read(self._position, HEARD):
+            reason = standing(events, reason)
+            self._position = events[-1].position
+        if reason:
+            await self.halt(reason)
 
     async def _stop(self) -> None:
         child = self.child
@@ -301,10 +365,10 @@ async def main(process: Process) -> None:
     """Watch until asked to stop."""
     settings = process.settings
     command = (sys.executable, "-m", "run.trader")
-    watchdog = Watchdog(command, HaltFile(settings.var_dir), canceller(settings))
+    watchdog = Watchdog(command, ControlFiles(settings.var_dir), canceller(settings))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(watchdog.run(), name="watchdog.child")
-        tasks.create_task(watchdog.watch_halt_file(), name="watchdog.halt_file")
+        tasks.create_task(watchdog.watch_files(), name="watchdog.control_files")
         tasks.create_task(watchdog.watch_log(process.store), name="watchdog.log")
 
 

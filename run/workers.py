@@ -21,13 +21,15 @@ def signal_stages(settings: Settings) -> Sequence[Stage[Any]]:
 
 
 def trader_stages(settings: Settings) -> Sequence[Stage[Any]]:
-    """Risk decides, orders carry out, positions follow fills, stops watch positions."""
+    """A person is asked where one is to be, risk decides, orders carry out, positions follow fills,
+    stops watch positions."""
     from domain.execution.orders import OrderStage
     from domain.execution.positions import PositionStage
     from domain.execution.stops import StopStage
     from domain.risk.stage import RiskStage
+    from domain.risk.trade_approval import TradeApprovalStage
 
-    return (RiskStage(), OrderStage(), PositionStage(), StopStage())
+    return (TradeApprovalStage(), RiskStage(), OrderStage(), PositionStage(), StopStage())
 
 
 def outbox_stages(settings: Settings) -> Sequence[Stage[Any]]:

@@ -16,10 +16,13 @@ from domain.events.approvals import (
     ApprovalDecided,
     ApprovalExpired,
     ApprovalPressed,
+    ApprovalPromptWanted,
     ApprovalRequested,
 )
 from domain.stage import Emission
 
+OF_THE_TRADER = "trade"
+"""The kind of approvals that the trader asks for; the others are asked for in this worker."""
 APPROVE = "approve"
 REJECT = "reject"
 
@@ -55,11 +58,17 @@ class ApprovalStage:
         match event.body:
             case ApprovalRequested() as body:
                 state.pending[body.approval_id] = _Pending(body, event.correlation_id)
+                if body.kind == OF_THE_TRADER:
+                    self._prompt(state, event, body)
             case ApprovalPressed() as body:
                 self._pressed(state, event, body)
             case _:
                 self._expire(state, event)
         return state
+
+    def _prompt(self, state: ApprovalState, event: Recorded, body: ApprovalRequested) -> None:
+        wanted = ApprovalPromptWanted(approval_id=body.approval_id, revision=body.revision)
+        state.due.append(Emission("approval-prompts", wanted, event.correlation_id))
 
     def _pressed(self, state: ApprovalState, event: Recorded, press: ApprovalPressed) -> None:
         pending = state.pending.get(press.approval_id)

@@ -22,6 +22,13 @@ class ApprovalRequested(DeskEvent):
     expires_at: datetime
 
 
+class ApprovalPromptWanted(DeskEvent):
+    """Another worker asked for an approval: the outbox shows it. Stream `approval-prompts`."""
+
+    approval_id: str
+    revision: int
+
+
 class ApprovalPrompted(DeskEvent):
     approval_id: str
     revision: int

@@ -114,6 +114,14 @@ class TradeCancelRequested(DeskEvent):
     reason: str
 
 
+class TradeApproved(DeskEvent):
+    """A person lets risk decide this signal's entry. Stream `trade-approval/<approval_id>`."""
+
+    signal_id: str
+    approval_id: str
+    who: str
+
+
 class AlertRaised(DeskEvent):
     alert_id: str
     severity: str

@@ -198,7 +198,8 @@ def _trading_state(desk: Desk, event: Recorded, body: TradingStateChanged) -> No
 
 def _cancel_requested(desk: Desk, event: Recorded, body: TradeCancelRequested) -> None:
     for trade in desk.trades.values():
-        if trade.position_id == body.position_id or trade.signal_id == body.signal_id:
+        is_its_signal = body.signal_id and trade.signal_id == body.signal_id
+        if trade.position_id == body.position_id or is_its_signal:
             trade.withdrawn = trade.withdrawn or f"operator {body.who}"
             work(desk, trade)
 

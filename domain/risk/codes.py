@@ -16,6 +16,7 @@ class Part(StrEnum):
     SIGNAL = "Signal gates"
     DECISION = "Risk decision"
     ORDER = "Order checks"
+    APPROVAL = "Trade approval"
 
 
 class Denial(NamedTuple):
@@ -102,6 +103,8 @@ class DenialCode(StrEnum):
     OPTION_HOURS = "OPTION_HOURS"
     ORDER_TYPE = "ORDER_TYPE"
     ACCOUNT = "ACCOUNT"
+
+    TRADE_APPROVED = "TRADE_APPROVED"
 
 
 def _rows(part: Part, rows: dict[DenialCode, str]) -> dict[DenialCode, Denial]:
@@ -201,6 +204,10 @@ DENIALS: dict[DenialCode, Denial] = {
             _C.ORDER_TYPE: "Limit orders for the day only; a resting stop is stop-limit.",
             _C.ACCOUNT: "Order, session and account must agree on account and paper or live.",
         },
+    ),
+    **_rows(
+        Part.APPROVAL,
+        {_C.TRADE_APPROVED: "A person must approve the entry in time where the strategy asks."},
     ),
 }
 

@@ -162,5 +162,33 @@ ORDERS = (
     _number("order.exit_replaces_minute", 30, "replacements a minute", 1, 200),
 )
 
-_ALL = (*SIZE, *LIMITS, *GREEKS, *LOSSES, *HALTS, *CONFIRMATION, *ACCOUNT, *BLACKOUTS, *ORDERS)
+AUTO, ASK = "auto", "ask"
+APPROVAL_EXPIRY = "risk.approval.expiry_s"
+
+
+def approval_mode(strategy: Strategy) -> str:
+    """The parameter that says whether a strategy's entries are asked for."""
+    return f"risk.approval.{strategy.value}"
+
+
+APPROVAL = (
+    *(
+        Parameter(approval_mode(bucket), AUTO, "mode", PRIOR, choices=(AUTO, ASK))
+        for bucket in BUCKETS
+    ),
+    Parameter(APPROVAL_EXPIRY, 120, "seconds", PRIOR, 10, 3600),
+)
+
+_ALL = (
+    *SIZE,
+    *LIMITS,
+    *GREEKS,
+    *LOSSES,
+    *HALTS,
+    *CONFIRMATION,
+    *ACCOUNT,
+    *BLACKOUTS,
+    *ORDERS,
+    *APPROVAL,
+)
 PARAMETERS: dict[str, Parameter] = {parameter.name: parameter for parameter in _ALL}

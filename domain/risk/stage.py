@@ -18,6 +18,7 @@ from domain.events.controls import (
     FlattenStarted,
     HaltRequested,
     ReleaseRequested,
+    TradeApproved,
     TradingHalted,
     TradingReleased,
     TradingState,
@@ -41,6 +42,7 @@ from domain.risk.halts import due_halts, expiring_to_close
 from domain.risk.limit_changes import refusal_of
 from domain.risk.margin import Answer, is_mismatch, local_estimate
 from domain.risk.state import WHO, Pending, RiskState, fold
+from domain.risk.trade_approval import asks
 from domain.stage import Emission
 
 ALERT_STREAM = "alert/risk"
@@ -80,6 +82,7 @@ TYPES = frozenset(
         "SignalExpired",
         "SignalInvalidated",
         "SignalValidated",
+        "TradeApproved",
         "TradingHalted",
         "TradingReleased",
         "WhatIfAnswered",
@@ -111,7 +114,10 @@ def _decisions(state: RiskState, event: Recorded) -> Sequence[Emission]:
     body = event.body
     match body:
         case SignalValidated():
-            return _on_signal(state, body)
+            return [] if asks(state.parameters, body) else _on_signal(state, body)
+        case TradeApproved():
+            signal = state.signals.get(body.signal_id)
+            return [] if signal is None else _on_signal(state, signal)
         case WhatIfAnswered():
             return _on_answer(state, body)
         case HaltRequested():

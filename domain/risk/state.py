@@ -342,6 +342,7 @@ def _fold_book(state: RiskState, event: Recorded) -> None:
             state.losses.filled = True
             state.account.age.moved_since_value = True
         case EntryRefused():
+            state.signals.pop(body.signal_id, None)
             book.refused(body.decision_id)
             state.connection.entry_refused(body, state.time.seconds)
         case PositionOpened():

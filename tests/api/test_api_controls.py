@@ -199,7 +199,7 @@ async def test_a_body_that_is_no_small_json_object_is_refused(api: Any) -> None:
         (b"reason=long+enough", "application/x-www-form-urlencoded", 415, "Content-Type"),
     ):
         headers = {"X-CSRF": api.csrf, "Idempotency-Key": "click-0001", "Content-Type": kind}
-        answer = await api.client.post("/api/v1/flatten", content=content, headers=headers)
+        answer = await api.client.post("/api/v1/release", content=content, headers=headers)
         assert (answer.status_code, answer.json().get("field")) == (status, field)
 
 
@@ -221,3 +221,39 @@ async def test_the_plain_page_logs_in_and_halts_without_script(api: Any) -> None
     (request,) = await _requests(api)
     assert isinstance(request.body, HaltRequested)
     assert "Halt requested" in (await api.client.get(answer.headers["location"])).text
+
+
+async def test_the_plain_page_flattens_only_when_the_word_is_typed(api: Any) -> None:
+    await api.login()
+    page = (await api.client.get("/halt")).text
+    hidden = {
+        name: page.split(f'name="{name}" value="')[1].split('"')[0] for name in ("csrf", "key")
+    }
+    form = {**hidden, "reason": "flattened by the operator", "confirm": "flat"}
+    assert (await api.client.post("/api/v1/flatten", data=form)).status_code == 400
+    answer = await api.client.post("/api/v1/flatten", data=form | {"confirm": "FLATTEN"})
+    assert answer.status_code == 303
+    (request,) = await _requests(api)
+    assert request.body == FlattenRequested(
+        who="operator", route="api", reason="flattened by the operator"
+    )
+
+
+async def test_where_a_position_is_left_is_changed_with_who_and_why(api: Any, trade: Any) -> None:
+    await api.login()
+    opened = await trade(api)
+    path = f"/trades/{opened.position_id}/exit-plan"
+    body = {"reason": "news in an hour", "stop_price": "1.90"}
+    assert (await api.control("/trades/nothing/exit-plan", body)).status_code == 404
+    assert (await api.control(path, body | {"stop_price": "1.905"})).status_code == 400
+    assert (await api.control(path, body, key="click-0009")).status_code == 202
+    (request,) = await _requests(api)
+    assert request.body == ExitPlanChangeRequested(
+        position_id=opened.position_id,
+        stop_price=Decimal("1.90"),
+        target_price=None,
+        time_stop_at=None,
+        who="operator",
+        route="api",
+        reason="news in an hour",
+    )

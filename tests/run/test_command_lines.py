@@ -16,6 +16,7 @@ from run.services import SERVICES
 
 DAEMONS = ("run.trader", *(module for _, module in SERVICES))
 OTHERS = ("run.all", "run.migrate", "run.sandbox_market", "run.sandbox_people")
+COMMANDS = ("run.halt", "run.release")
 SOURCES = {
     "run.feeds": ("run/feeds/__main__.py", "run/feeds/interactive_brokers.py"),
     "run.outbox": ("run/outbox.py", "run/people.py"),
@@ -45,7 +46,7 @@ def run(module: str, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object
     return ended.value.code
 
 
-@pytest.mark.parametrize("module", [*DAEMONS, *OTHERS])
+@pytest.mark.parametrize("module", [*DAEMONS, *OTHERS, *COMMANDS])
 def test_help_tells_settings_exit_codes_and_an_example(
     module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
+import pytest
 import structlog
 
 from domain.events.controls import HaltRequested
@@ -12,7 +14,7 @@ from domain.events.orders import EmergencyCancelSent
 from domain.events.system import ProcessHeartbeat
 from run.config import Settings
 from run.service import Process
-from run.trader import Trader
+from run.trader import Trader, WatchdogLine
 from run.worker import Recorder
 from store.contract import Selection
 from store.postgres import PostgresStore
@@ -57,3 +59,39 @@ async def test_entries_are_cancelled_and_an_alert_raised_when_the_trader_stands(
     assert [e.body.order_ref for e in found if isinstance(e.body, EmergencyCancelSent)] == [
         "entry-1"
     ]
+
+
+async def test_a_halt_while_the_log_hangs_cancels_entries(
+    store: PostgresStore, database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    """The watchdog or the file halts; no decision to cancel can be committed."""
+    settings = Settings(
+        _env_file=None, database_url=database_url, redis_url=redis_url, var_dir=tmp_path
+    )
+    recorder = Recorder(store, "trader", "test", "run-1")
+    log = structlog.get_logger()
+    trader = Trader(Process("trader", "test", "run-1", settings, store, recorder, log))
+    trader.effect.live_entries["entry-1"] = 41
+    task = asyncio.create_task(trader.cancel_what_stays(0.3))
+    try:
+        trader.effect.stop_entries("by hand")
+        async with asyncio.timeout(5):
+            while not trader.journal.read():
+                await asyncio.sleep(0.01)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    (cancel,) = trader.journal.read()
+    assert (cancel.order_ref, cancel.order_id, cancel.reason) == ("entry-1", 41, "by hand")
+
+
+def test_a_watchdog_that_hangs_does_not_hang_its_trader() -> None:
+    """Nobody reads the reports: the pipe is full after an hour or two, and beats are dropped."""
+    control, _ = os.pipe()
+    read, report = os.pipe()
+    line = WatchdogLine(control, report, lambda _: None)
+    for _ in range(100_000):
+        line.say("beat")
+    os.close(read)
+    with pytest.raises(BrokenPipeError):
+        line.say("beat")

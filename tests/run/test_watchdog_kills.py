@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,20 @@ from typing import Any
 import pytest
 
 from adapters.interactive_brokers.link import LinkError
-from domain.events.controls import CONTROL_STREAM, HaltRequested
+from domain.events.controls import (
+    CONTROL_STREAM,
+    FlattenRequested,
+    HaltRequested,
+    TradingHalted,
+    TradingReleased,
+)
 from domain.events.orders import EmergencyCancelSent
 from run.cancel_journal import CancelJournal
-from run.trader import HaltFile
+from run.control_file import ControlFiles
 from run.watchdog import Watchdog
 from run.worker import Recorder
 from store.contract import Selection
+from store.errors import StoreUnavailable
 from tests.domain.execution.execution_build import START
 
 CHILD = str(Path(__file__).with_name("watchdog_child.py"))
@@ -56,7 +63,7 @@ async def watching(
     cancels = cancel or Cancels()
     action: Callable[[str], Awaitable[int]] = cancels
     command = (sys.executable, CHILD, mode)
-    watchdog = Watchdog(command, HaltFile(folder), action, pauses=(0.01,), **given)
+    watchdog = Watchdog(command, ControlFiles(folder), action, **{"pauses": (0.01,), **given})
     cancels.watchdog = watchdog
     task = asyncio.create_task(watchdog.run())
     try:
@@ -110,7 +117,7 @@ async def test_a_trader_that_crashes_is_started_again(tmp_path: Path) -> None:
 async def test_the_halt_file_halts_without_the_log(tmp_path: Path) -> None:
     async with watching(tmp_path, "deaf") as watchdog:
         await until(lambda: heard(watchdog))
-        task = asyncio.create_task(watchdog.watch_halt_file())
+        task = asyncio.create_task(watchdog.watch_files())
         (tmp_path / "halt").write_text("by hand\nmore")
         await until(lambda: watchdog.kills == ["halt not confirmed"])
         task.cancel()
@@ -129,6 +136,95 @@ async def test_a_halt_on_the_log_reaches_the_trader(tmp_path: Path, store: Any) 
             await asyncio.sleep(0.05)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def hearing(watchdog: Watchdog, store: Any) -> AsyncIterator[None]:
+    """The watchdog reads a log from where it is."""
+    await until(lambda: heard(watchdog))
+    watchdog._position = await store.head()
+    task = asyncio.create_task(watchdog.watch_log(store))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        FlattenRequested(who="o", route="telegram", reason="drill"),
+        TradingHalted(who="risk", reason="HARD_LOSS: too much"),
+    ],
+)
+async def test_a_trader_that_hangs_at_a_flatten_or_at_its_own_rule_is_killed(
+    tmp_path: Path, store: Any, asked: Any
+) -> None:
+    async with watching(tmp_path, "deaf") as watchdog, hearing(watchdog, store):
+        await Recorder(store, "x", "test", "run").record(CONTROL_STREAM, asked)
+        await until(lambda: watchdog.kills == ["halt not confirmed"])
+
+
+class LostLog:
+    """A store that cannot be read once, while something is asked."""
+
+    def __init__(self, store: Any, asked: Sequence[Any]) -> None:
+        self._store = store
+        self._asked: Sequence[Any] = asked
+        self.reads = 0
+
+    async def read(self, *given: Any) -> Any:
+        self.reads += 1
+        if self._asked:
+            recorder = Recorder(self._store, "api", "test", "run")
+            await recorder.append([recorder.propose(CONTROL_STREAM, a) for a in self._asked])
+            self._asked = ()
+            raise StoreUnavailable("the log must be readable, was not")
+        return await self._store.read(*given)
+
+    def subscribe(self, *given: Any) -> Any:
+        return self._store.subscribe(*given)
+
+
+HALT = HaltRequested(who="o", route="api", reason="drill")
+RELEASED = TradingReleased(who="o", reason="over")
+
+
+async def test_a_halt_asked_while_the_log_was_lost_is_caught_up(tmp_path: Path, store: Any) -> None:
+    lost = LostLog(store, [HALT])
+    async with watching(tmp_path, "deaf") as watchdog:
+        await until(lambda: heard(watchdog))
+        watchdog._position = await store.head()
+        task = asyncio.create_task(watchdog.watch_log(lost))  # type: ignore[arg-type]
+        await until(lambda: watchdog.kills == ["halt not confirmed"])
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_halt_that_was_released_while_the_log_was_lost_does_not_stop_the_trader(
+    tmp_path: Path, store: Any
+) -> None:
+    """A trader told to stop after its release would stay stopped with nothing on the log."""
+    lost = LostLog(store, [HALT, RELEASED])
+    async with watching(tmp_path, "deaf") as watchdog:
+        await until(lambda: heard(watchdog))
+        watchdog._position = await store.head()
+        task = asyncio.create_task(watchdog.watch_log(lost))  # type: ignore[arg-type]
+        await until(lambda: lost.reads >= 3)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert watchdog.kills == []
+
+
+async def test_a_halt_between_two_lives_cancels_entries_before_the_next(tmp_path: Path) -> None:
+    """A trader that keeps dying is away for up to 15 s: its entries do not wait for it."""
+    cancels = Cancels()
+    async with watching(tmp_path, "crashing", cancels, pauses=(30.0,)) as watchdog:
+        await until(lambda: watchdog.starts == 1 and watchdog.child is None)
+        assert not await watchdog.halt("drill")
+        await until(lambda: bool(cancels.reasons))
+        assert (cancels.starts_then, watchdog.kills) == ([1], [])
 
 
 async def test_ending_the_watchdog_ends_its_trader(tmp_path: Path) -> None:
@@ -156,20 +252,3 @@ async def test_journalled_cancels_reach_the_log_once(tmp_path: Path, store: Any)
     assert await journal.append_to_log(recorder) == 0
     found = await store.read(0, Selection(types=frozenset({"EmergencyCancelSent"})))
     assert [event.body for event in found] == [cancel_of("P1-E1"), cancel_of("P2-E1")]
-
-
-def test_a_halt_file_is_told_once_for_each_time_it_is_written(tmp_path: Path) -> None:
-    file = HaltFile(tmp_path)
-    assert (file.reason(), file.is_new()) == ("", False)
-    (tmp_path / "halt").write_text("")
-    assert (file.reason(), file.is_new(), file.is_new()) == ("halt file", True, False)
-    (tmp_path / "halt").unlink()
-    assert file.reason() == ""
-    (tmp_path / "halt").write_text("again")
-    assert (file.reason(), file.is_new()) == ("again", True)
-
-
-@pytest.mark.parametrize("text", ["x" * 5_000])
-def test_a_long_reason_is_cut(tmp_path: Path, text: str) -> None:
-    (tmp_path / "halt").write_text(text)
-    assert len(HaltFile(tmp_path).reason()) == 200

@@ -18,6 +18,8 @@ export interface ControlSpec {
   defaultReason?: string;
   reasonName?: "reason" | "comment";
   extra?: Record<string, string>;
+  /** Figures to fill in by name of the request's field; one left empty is not sent. */
+  fields?: { name: string; label: string }[];
   /** The operator types this word to confirm. */
   typedWord?: string;
   needsPassword?: boolean;
@@ -36,6 +38,11 @@ export function ControlDialog({ spec, onClose }: { spec: ControlSpec; onClose: (
     const body = {
       ...spec.extra,
       [spec.reasonName ?? "reason"]: String(given.get("reason")),
+      ...Object.fromEntries(
+        (spec.fields ?? [])
+          .map(({ name }) => [name, String(given.get(name)).trim()])
+          .filter(([, value]) => value !== ""),
+      ),
       ...(spec.needsPassword ? { password: String(given.get("password")) } : {}),
     };
     setIsBusy(true);
@@ -58,6 +65,18 @@ export function ControlDialog({ spec, onClose }: { spec: ControlSpec; onClose: (
       ) : (
         <form onSubmit={(event) => void submit(event)}>
           <p>{spec.consequence}</p>
+          {(spec.fields ?? []).map(({ name, label }) => (
+            <div key={name}>
+              <label htmlFor={name}>{label}</label>
+              <input
+                id={name}
+                name={name}
+                inputMode="decimal"
+                pattern="-?[0-9]{1,5}([.][0-9]{1,2})?"
+                autoComplete="off"
+              />
+            </div>
+          ))}
           <label htmlFor="reason">Reason</label>
           <input
             id="reason"

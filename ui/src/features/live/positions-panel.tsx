@@ -48,20 +48,28 @@ const FIGURES: Column<PositionRow>[] = [
   },
 ];
 
-function closeColumn(isLocked: boolean, onClose: (row: PositionRow) => void): Column<PositionRow> {
+function verbColumn(
+  isLocked: boolean,
+  verbs: Record<string, (row: PositionRow) => void>,
+): Column<PositionRow> {
   return {
     title: "",
     cell: (row) =>
       !row.is_over && (
-        <button
-          type="button"
-          className="quiet"
-          disabled={isLocked}
-          onClick={() => onClose(row)}
-          aria-label={`Close ${row.symbol} ${row.strategy}`}
-        >
-          Close…
-        </button>
+        <span className="buttons">
+          {Object.entries(verbs).map(([verb, onPress]) => (
+            <button
+              key={verb}
+              type="button"
+              className="quiet"
+              disabled={isLocked}
+              onClick={() => onPress(row)}
+              aria-label={`${verb} ${row.symbol} ${row.strategy}`}
+            >
+              {verb}…
+            </button>
+          ))}
+        </span>
       ),
   };
 }
@@ -69,17 +77,35 @@ function closeColumn(isLocked: boolean, onClose: (row: PositionRow) => void): Co
 export function PositionsPanel() {
   const { data, error, dataUpdatedAt } = usePositions();
   const [closing, setClosing] = useState<PositionRow | null>(null);
+  const [changing, setChanging] = useState<PositionRow | null>(null);
   const isLocked = useLock();
+  const verbs = verbColumn(isLocked, { Change: setChanging, Close: setClosing });
   return (
     <Panel title="Positions" readAt={dataUpdatedAt} staleAfterSeconds={6} error={error}>
       <Table
         caption="Positions"
-        columns={[...FIGURES, closeColumn(isLocked, setClosing)]}
+        columns={[...FIGURES, verbs]}
         rows={(data?.rows ?? []).slice(0, SHOWN_MAX)}
         id={(row) => row.position_id}
         empty="Nothing is held."
         faded={(row) => row.is_over}
       />
+      {changing && (
+        <ControlDialog
+          onClose={() => setChanging(null)}
+          spec={{
+            title: `Change ${changing.symbol} ${changing.strategy}`,
+            consequence: `The stop, ${changing.stop_price}, may only rise; the target is ${changing.target_price}. What is left empty stays.`,
+            path: `/trades/${encodeURIComponent(changing.position_id)}/exit-plan`,
+            button: "Change where it is left",
+            fields: [
+              { name: "stop_price", label: "Stop" },
+              { name: "target_price", label: "Target" },
+            ],
+            isDanger: true,
+          }}
+        />
+      )}
       {closing && (
         <ControlDialog
           onClose={() => setClosing(null)}
