@@ -108,7 +108,7 @@ def test_why_tells_the_chain_from_tick_to_message(day: dict[str, Any], replay: R
     assert done.returncode == 0, done.stderr
     events = json.loads(done.stdout)["events"]
     # The question about margin is an order too, and comes before the decision.
-    types = [e["type"] for e in events if e["body"].get("purpose") != "what_if"]
+    types = [e["type"] for e in events if e["data"].get("purpose") != "what_if"]
     assert types[0] in ("IbBarReceived", "IbTicksReceived", "ClockTicked")
     chain = (
         "MetricComputed", "SignalValidated", "RiskDecided", "OrderIntended", "IntentSent",
