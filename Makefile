@@ -68,6 +68,10 @@ crash: venv ## faults by the thousand, in slices: LOG_LIVES=10000 SEEDS=20 SLICE
 disk-full: venv ## the log on small disks that run full; needs root and the right to mount
 	@$(PY) -m pytest tests/crash/disk_full.py -rs
 
+.PHONY: sim
+sim: venv ## lives of the trader in virtual time: SEEDS=10000, goes on where it stopped; SEED=7 repeats one
+	@SEED=$(SEED) SEEDS=$(SEEDS) $(PY) -m tests.sim.many_seeds
+
 .PHONY: docs
 verify: venv ## is the log what was sealed? exit 1 names the first touched event
 	@$(PY) -m run.verify

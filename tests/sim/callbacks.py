@@ -1,0 +1,283 @@
+"""Seeded sequences of callbacks about one trade: doubled, turned round, dropped, corrected, late.
+
+Whatever is told on the way, once the broker's lists are read position and cash are the ledger's.
+The ledger here is the list of executions with their corrections; only its teller is unreliable.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+from domain.event import Body
+from domain.events.orders import (
+    BrokerCommissionSeen,
+    BrokerExecution,
+    BrokerExecutionSeen,
+    CommissionRecorded,
+    FillRecorded,
+    OrderIntended,
+    Purpose,
+)
+from domain.events.positions import PositionChanged
+from domain.instruments import Structure
+from tests.domain.execution.execution_build import (
+    Bench,
+    debit_vertical,
+    execution_of,
+    held,
+    leg_ticks,
+    listed,
+    long_call,
+)
+
+UNITS = 6
+MULTIPLIER = 100
+FEE = Decimal("0.65")
+STATUSES = ("PreSubmitted", "Submitted", "PendingCancel", "Filled", "PendingSubmit")
+
+
+@dataclass
+class Ledger:
+    """What the broker did: executions with their corrections, in order."""
+
+    executions: list[BrokerExecution] = field(default_factory=list)
+
+    def counted(self) -> list[BrokerExecution]:
+        """The newest of each family, legs only: a combination's own moves nothing."""
+        newest = {e.exec_id.rpartition(".")[0]: e for e in self.executions}
+        return [e for e in newest.values() if e.sec_type != "BAG"]
+
+    def positions(self) -> Counter[int]:
+        found: Counter[int] = Counter()
+        for execution in self.counted():
+            found[execution.con_id] += _sign(execution) * int(execution.quantity)
+        return found
+
+    def cash(self) -> Decimal:
+        paid = [_sign(e) * e.quantity * e.price * MULTIPLIER for e in self.counted()]
+        fees = [fee_of(e) for e in self.counted()]
+        return -sum(paid, Decimal(0)) - sum(fees, Decimal(0))
+
+
+def _sign(execution: BrokerExecution) -> int:
+    return 1 if execution.side == "BOT" else -1
+
+
+def fee_of(execution: BrokerExecution) -> Decimal:
+    return FEE * execution.quantity
+
+
+class Sequence:
+    """One trade of one seed, told badly."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(f"callbacks {seed}")
+        self.structure: Structure = self.random.choice((long_call(), debit_vertical()))
+        self.bench = Bench()
+        self.ledger = Ledger()
+        self.orders: dict[str, dict[str, Any]] = {}
+        self.fills = 0
+        self.left = False
+        """True when the trade got as far as its exit."""
+
+    def play(self) -> list[str]:
+        """The whole trade; what differs in the end."""
+        bench = self.bench
+        bench.start()
+        bench.market(*self.quotes("2.00"))
+        emitted = bench.enter(self.structure, units=UNITS)
+        entry, *stops = [body for body in emitted if isinstance(body, OrderIntended)]
+        for intent in (entry, *stops):
+            bench.sent(intent)
+        self.tell(entry, self.fill(entry, UNITS, may_be_less=True))
+        entered = self.filled(entry)
+        self.orders[entry.order_ref] = {"status": "Filled" if entered == UNITS else "Cancelled"}
+        for stop in stops:
+            working = {"status": "PreSubmitted", "why_held": "trigger", "quantity": entered}
+            self.orders[stop.order_ref] = working if entered else {"status": "Cancelled"}
+        self.look()
+        if entered:
+            self.leave(entered)
+            self.look()
+        before = len(bench.log)
+        self.look()
+        return self.wrongs(before)
+
+    def leave(self, units: int) -> None:
+        """The stop is breached twice; the exit fills, and is told as badly."""
+        bench = self.bench
+        exits: list[OrderIntended] = []
+        for _ in range(8):
+            bench.wait(1.2, self.quotes("0.60"))
+            exits = [b for b in bench.all(OrderIntended) if b.purpose is Purpose.EXIT]
+            if exits:
+                break
+        if not exits:
+            return
+        self.left = True
+        (leaving,) = exits
+        bench.sent(leaving)
+        bench.seen(listed(leaving), "openOrder")
+        self.tell(leaving, self.fill(leaving, min(units, leaving.quantity), may_be_less=False))
+        self.orders[leaving.order_ref] = {"status": "Filled"}
+        for ref, state in self.orders.items():
+            if "-S" in ref:
+                state["status"] = "Cancelled"
+
+    def fill(
+        self, intent: OrderIntended, units: int, *, may_be_less: bool
+    ) -> list[BrokerExecution]:
+        """Partial fills, some corrected; all of them are on the ledger."""
+        made: list[BrokerExecution] = []
+        left = units
+        while left:
+            quantity = self.random.randint(1, left)
+            left -= quantity
+            made += self.one_fill(intent, quantity)
+            if may_be_less and self.random.random() < 0.15:
+                break
+        self.ledger.executions += made
+        return made
+
+    def one_fill(self, intent: OrderIntended, quantity: int) -> list[BrokerExecution]:
+        self.fills += 1
+        stem, now = f"0000e{self.fills:04d}", self.bench.now
+        price = Decimal(self.random.randint(150, 210)) / 100
+        made = []
+        if not self.structure.is_single:
+            own = execution_of(intent, quantity, str(price), f"{stem}.01.01", now, sec_type="BAG")
+            made.append(own)
+        for number, _ in enumerate(self.structure.legs):
+            worth = str(price + number) if number == 0 else "0.40"
+            name = f"{stem}.{number + 2:02d}.01"
+            execution = execution_of(intent, quantity, worth, name, now, leg=number)
+            made.append(execution)
+            if self.random.random() < 0.2:
+                made.append(
+                    execution.model_copy(
+                        update={
+                            "exec_id": f"{stem}.{number + 2:02d}.02",
+                            "price": execution.price + Decimal("0.01"),
+                        }
+                    )
+                )
+        return made
+
+    def filled(self, intent: OrderIntended) -> int:
+        first = self.structure.legs[0].contract.con_id
+        return sum(
+            int(e.quantity)
+            for e in self.ledger.counted()
+            if e.order_ref == intent.order_ref and e.con_id == first
+        )
+
+    # What is told.
+
+    def tell(self, intent: OrderIntended, executions: list[BrokerExecution]) -> None:
+        """Executions, commissions and states: some lost, some twice, in any order."""
+        told: list[Any] = []
+        for execution in executions:
+            told += [execution] * self.random.choice((0, 1, 1, 1, 2))
+            told += [self.commission(execution)] * self.random.choice((0, 1, 1, 2))
+        for status in self.random.choices(STATUSES, k=self.random.randint(0, 3)):
+            told.append(status)
+        if self.random.random() < 0.7:
+            self.random.shuffle(told)
+        for one in told:
+            if isinstance(one, str):
+                source = self.random.choice(("openOrder", "orderStatus"))
+                self.bench.seen(listed(intent, one), source)
+            elif isinstance(one, BrokerExecution):
+                self.bench.give(BrokerExecutionSeen(connection="c1", execution=one))
+            else:
+                self.bench.give(one)
+
+    def commission(self, execution: BrokerExecution) -> BrokerCommissionSeen:
+        return BrokerCommissionSeen(
+            connection="c1",
+            exec_id=execution.exec_id,
+            commission=Decimal(0) if execution.sec_type == "BAG" else fee_of(execution),
+            currency="USD",
+            realised_pnl=None,
+        )
+
+    def look(self) -> None:
+        """The lists of the broker; commissions come with the executions, before the list's end
+        or after it."""
+        told: list[Body] = [self.commission(e) for e in self.ledger.executions]
+        if self.random.random() < 0.5:
+            self.random.shuffle(told)
+        before = self.random.randint(0, len(told))
+        for body in told[:before]:
+            self.bench.give(body)
+        self.bench.snapshot(**self.lists())
+        for body in told[before:]:
+            self.bench.give(body)
+
+    def lists(self) -> dict[str, Any]:
+        opened, completed = [], []
+        for intent in self.bench.all(OrderIntended):
+            state = self.orders.get(intent.order_ref)
+            if state is None:
+                continue
+            filled = self.filled(intent)
+            if state["status"] == "PreSubmitted":
+                quantity = Decimal(state["quantity"])
+                row = listed(intent, "PreSubmitted", why_held=state["why_held"])
+                opened.append(row.model_copy(update={"quantity": quantity, "remaining": quantity}))
+            else:
+                completed.append(listed(intent, state["status"], filled, order_id=0))
+        contracts = {leg.contract.con_id: leg.contract for leg in self.structure.legs}
+        return {
+            "open_orders": opened,
+            "completed_orders": completed,
+            "executions": list(self.ledger.executions),
+            "positions": [held(contracts[c], n) for c, n in self.ledger.positions().items() if n],
+        }
+
+    def quotes(self, net: str) -> list[Any]:
+        value = float(net)
+        if self.structure.is_single:
+            return [leg_ticks(self.structure.legs[0].contract, value - 0.02, value + 0.02,
+                              self.bench.now)]  # fmt: skip
+        long, short = (leg.contract for leg in self.structure.legs)
+        return [
+            leg_ticks(long, value + 0.39, value + 0.41, self.bench.now),
+            leg_ticks(short, 0.39, 0.41, self.bench.now),
+        ]
+
+    # What differs.
+
+    def wrongs(self, before_last_look: int) -> list[str]:
+        bench, ledger = self.bench, self.ledger
+        again = [
+            event.type
+            for event in bench.log[before_last_look:]
+            if isinstance(event.body, FillRecorded | CommissionRecorded | PositionChanged)
+        ]
+        newest = {body.position_id: body for body in bench.all(PositionChanged)}
+        ours: Counter[int] = Counter()
+        for body in newest.values():
+            for leg in body.legs:
+                ours[leg.con_id] += leg.quantity
+        theirs = ledger.positions()
+        found = [f"positions ours {+ours}, theirs {+theirs}"] * (
+            {k: v for k, v in ours.items() if v} != {k: v for k, v in theirs.items() if v}
+        )
+        fills = {body.fill_id: body for body in bench.all(FillRecorded) if body.contract}
+        fees = {body.fill_id: body.commission for body in bench.all(CommissionRecorded)}
+        cash = -sum(fees.values(), Decimal(0))
+        for fill in fills.values():
+            cash -= fill.side.sign * fill.quantity * fill.price * MULTIPLIER
+        if cash != ledger.cash():
+            found.append(f"cash ours {cash}, theirs {ledger.cash()}")
+        booked = sum((b.realised_pnl for b in newest.values()), Decimal(0))
+        if not any(theirs.values()) and booked != ledger.cash():
+            found.append(f"profit ours {booked}, theirs {ledger.cash()}")
+        if again:
+            found.append(f"a second look must change nothing, was {again}")
+        return found

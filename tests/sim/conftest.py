@@ -1,0 +1,32 @@
+"""One log for all lives of a test process, on a loop of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import pytest
+
+from store.postgres import PostgresStore
+
+
+@dataclass(frozen=True, slots=True)
+class SimLog:
+    """The store, and the loop on which it works."""
+
+    store: PostgresStore
+    loop: asyncio.AbstractEventLoop
+
+
+@pytest.fixture
+def sim_log(owner_connection: psycopg.Connection[Any]) -> Iterator[SimLog]:
+    about = owner_connection.info
+    url = f"postgresql://{about.user}@{about.host}:{about.port}/{about.dbname}"
+    loop = asyncio.new_event_loop()
+    store = loop.run_until_complete(PostgresStore.open(url, application_name="sim"))
+    yield SimLog(store, loop)
+    loop.run_until_complete(store.close())
+    loop.close()

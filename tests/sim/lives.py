@@ -1,0 +1,90 @@
+"""Which seeds are lived in which test file, and what is asked of each."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.sim.conftest import SimLog
+from tests.sim.oracle import verdict
+from tests.sim.world import run_life
+
+SEEDS = 500
+SEQUENCES = 2_000
+FILES = 4
+FAILING = Path(__file__).with_name("failing_seeds.txt")
+EXPECTED = "expected:"
+
+
+@dataclass
+class Tally:
+    """What the lives of a file were worth."""
+
+    lives: int = 0
+    traded: int = 0
+    kills: int = 0
+    steps: int = 0
+    virtual_seconds: float = 0.0
+    faults: Counter[str] = field(default_factory=Counter)
+    wrongs: dict[int, list[str]] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.lives} lives, {self.traded} with fills, {self.kills} deaths, {self.steps} "
+            f"crash points, {self.virtual_seconds / 3600:.1f} simulated hours, {dict(self.faults)}"
+        )
+
+
+def share(file_number: int) -> list[int]:
+    """The seeds of one of the FILES test files; SIM_SEEDS=first-last names others."""
+    return _given() or list(range(file_number, SEEDS + 1, FILES))
+
+
+def sequences() -> list[int]:
+    """The seeds of the callback sequences; SIM_SEEDS=first-last names others."""
+    return _given() or list(range(1, SEQUENCES + 1))
+
+
+def _given() -> list[int]:
+    first, _, last = os.environ.get("SIM_SEEDS", "").partition("-")
+    return list(range(int(first), int(last or first) + 1)) if first else []
+
+
+def failing() -> dict[int, str]:
+    """Seeds that once failed: seed to what went wrong, or `expected:` and why it still does."""
+    found: dict[int, str] = {}
+    for line in FAILING.read_text().splitlines():
+        text = line.partition("#")[0].strip()
+        if text:
+            seed, _, reason = text.partition(" ")
+            found[int(seed)] = reason.strip()
+    return found
+
+
+def live(log: SimLog, folder: Path, seeds: Iterable[int]) -> Tally:
+    """Live the seeds, one after the other."""
+    tally = Tally()
+    for seed in seeds:
+        history, life = run_life(seed, log.store, log.loop, folder / str(seed))
+        tally.lives += 1
+        tally.traded += bool(history.ledger.executions)
+        tally.kills += len(life.kills)
+        tally.steps += life.steps
+        tally.virtual_seconds += life.virtual_seconds
+        tally.faults.update(life.faults)
+        wrongs = verdict(history)
+        if wrongs:
+            tally.wrongs[seed] = [*wrongs, f"died: {life.kills}", f"faults: {dict(life.faults)}"]
+    return tally
+
+
+def no_harm(log: SimLog, folder: Path, seeds: Sequence[int]) -> Tally:
+    """Live the seeds; fails with the command that repeats the first that did harm."""
+    excused = {seed for seed, reason in failing().items() if reason.startswith(EXPECTED)}
+    tally = live(log, folder, [seed for seed in seeds if seed not in excused])
+    told = "\n".join(f"make sim SEED={seed}: {wrongs}" for seed, wrongs in tally.wrongs.items())
+    assert not tally.wrongs, f"{len(tally.wrongs)} of {tally.lives} seeds did harm:\n{told}"
+    return tally

@@ -1,0 +1,84 @@
+"""`make sim`: many lives of the trader in virtual time; stops at the first that did harm.
+
+    SEEDS=10000 python -m tests.sim.many_seeds    seeds 1 to 10,000 and as many callback sequences
+                                                  times ten; what passed is not run again
+    SEED=7 python -m tests.sim.many_seeds         this one again
+
+What passed is kept in var/sim by build, so that a run that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from run.build import ROOT, build_id
+
+FOLDER = Path("var/sim")
+SEEDS_A_RUN = 100
+SEQUENCES_A_SEED = 10
+LIVES = "tests/sim/test_lives_one.py"
+CALLBACKS = "tests/sim/test_callbacks_one.py"
+FAILING = "tests/sim/test_failing_seeds.py"
+
+
+def run(test: str, environment: dict[str, str], output: Path) -> bool:
+    """One test file in a process of its own; True when it passed."""
+    with output.open("w") as file:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-p", "no:xdist", "-s", test],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdout=file,
+            stderr=file,
+            check=False,
+        )
+    return done.returncode == 0
+
+
+def lived(first: int, last: int) -> bool:
+    """Lives of these seeds, and their callback sequences."""
+    sequences = f"{SEQUENCES_A_SEED * (first - 1) + 1}-{SEQUENCES_A_SEED * last}"
+    parts = ((LIVES, f"{first}-{last}"), (CALLBACKS, sequences))
+    for test, seeds in parts:
+        output = FOLDER / f"{Path(test).stem}-{seeds}.txt"
+        if not run(test, {"SIM_SEEDS": seeds}, output):
+            print(f"harm among seeds {seeds} of {test}, see {output}", flush=True)
+            return False
+    return True
+
+
+def main() -> int:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    if os.environ.get("SEED"):
+        seed = os.environ["SEED"]
+        output = FOLDER / f"seed-{seed}.txt"
+        passed = run(LIVES, {"SIM_SEEDS": seed}, output)
+        print(output.read_text()[-4_000:])
+        return 0 if passed else 1
+    if not run(FAILING, {}, FOLDER / "failing-seeds.txt"):
+        print(f"a kept seed fails, see {FOLDER / 'failing-seeds.txt'}")
+        return 1
+    kept = FOLDER / f"passed-{build_id()}.txt"
+    known = set(kept.read_text().split()) if kept.exists() else set()
+    count = int(os.environ.get("SEEDS") or "10000")
+    began, new = time.monotonic(), 0
+    for first in range(1, count + 1, SEEDS_A_RUN):
+        last = min(first + SEEDS_A_RUN - 1, count)
+        if f"{first}-{last}" in known:
+            continue
+        if not lived(first, last):
+            return 1
+        with kept.open("a") as file:
+            file.write(f"{first}-{last}\n")
+        new += last - first + 1
+        each_ms = 1_000 * (time.monotonic() - began) / new
+        print(f"{last} of {count} seeds without harm, {each_ms:.0f} ms a seed", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

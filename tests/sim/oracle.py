@@ -1,0 +1,230 @@
+"""What must hold after every life: pure functions over what it left behind.
+
+Each gives its wrongs, empty when all is well. The broker's ledger and the bytes on the wire are
+the truth; our log is compared with them, never with itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from adapters.interactive_brokers.sandbox.state import OPENING_CASH, LedgerView
+from domain.event import Recorded
+from domain.events.controls import TradingHalted
+from domain.events.orders import (
+    CommissionRecorded,
+    FillRecorded,
+    IntentLapsed,
+    OrderChanged,
+    OrderIntended,
+    Purpose,
+    ReconciliationCompleted,
+)
+from domain.events.positions import PositionChanged
+from domain.execution.references import is_entry
+from tests.sim.clock import START
+from tests.sim.wire import PLACE, Frame
+
+HALT_SECONDS = 1.0
+MULTIPLIER = 100
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What a life left behind: the log, the broker's ledger, and the bytes between them."""
+
+    log: tuple[Recorded, ...]
+    ledger: LedgerView
+    wire: tuple[Frame, ...]
+
+
+def no_order_twice(history: History) -> list[str]:
+    """An id names one reference and a reference one id, on the wire and at the broker."""
+    ids: defaultdict[int, set[str]] = defaultdict(set)
+    references: defaultdict[str, set[int]] = defaultdict(set)
+    for frame in history.wire:
+        if frame.kind == PLACE and frame.order_ref:
+            ids[frame.order_id].add(frame.order_ref)
+            references[frame.order_ref].add(frame.order_id)
+    booked = Counter(order.order_ref for order in history.ledger.orders if order.order_ref)
+    wrongs = [f"id {key} was {sorted(refs)}" for key, refs in ids.items() if len(refs) > 1]
+    wrongs += [f"{ref} was ids {sorted(n)}" for ref, n in references.items() if len(n) > 1]
+    return wrongs + [f"{ref} is {n} orders" for ref, n in booked.items() if n > 1]
+
+
+def one_entry_a_decision(history: History) -> list[str]:
+    """A decision leads to one entry, and what is bought with it is at most what it allowed."""
+    entries: Counter[str] = Counter()
+    allowed: dict[str, int] = {}
+    for body in _bodies(history, OrderIntended):
+        if body.purpose is Purpose.ENTRY:
+            entries[body.decision_id] += 1
+            allowed[body.order_ref] = body.quantity
+    wrongs = [f"{key} has {n} entries" for key, n in entries.items() if n > 1]
+    for order in history.ledger.orders:
+        if is_entry(order.order_ref) and order.filled > allowed.get(order.order_ref, 0):
+            wrongs.append(f"{order.order_ref} filled {order.filled} of {allowed}")
+    return wrongs
+
+
+def nothing_without_intent(history: History) -> list[str]:
+    """Bytes of an order leave after its intent is on the log, and never after it lapsed."""
+    intended: dict[str, float] = {}
+    for event in history.log:
+        if isinstance(event.body, OrderIntended):
+            intended[event.body.order_ref] = _second(event)
+    sent = {f.order_ref: f.at for f in reversed(history.wire) if f.kind == PLACE and f.order_ref}
+    wrongs = [
+        f"{ref} left at {at:.3f}, intended at {intended.get(ref)}"
+        for ref, at in sent.items()
+        if ref not in intended or at < intended[ref]
+    ]
+    for body in _bodies(history, IntentLapsed):
+        if body.request == "place" and body.order_ref in sent:
+            wrongs.append(f"{body.order_ref} lapsed, and was sent at {sent[body.order_ref]:.3f}")
+    return wrongs
+
+
+def no_fill_lost(history: History) -> list[str]:
+    """Every execution of the ledger is recorded once, and nothing else is."""
+    ours = Counter(body.exec_id for body in _bodies(history, FillRecorded))
+    theirs = Counter(execution.exec_id for execution in history.ledger.executions)
+    lost = _newest(theirs - ours, set(theirs))
+    invented = ours - theirs
+    return [f"lost {sorted(lost)}"] * bool(lost) + [f"invented {sorted(invented)}"] * bool(invented)
+
+
+def _newest(missing: Counter[str], all_ids: set[str]) -> list[str]:
+    """What is missing, but for executions whose correction is there to stand for them."""
+    newest: dict[str, str] = {}
+    for exec_id in sorted(all_ids):
+        newest[exec_id.rpartition(".")[0]] = exec_id
+    return [exec_id for exec_id in missing if newest[exec_id.rpartition(".")[0]] == exec_id]
+
+
+def same_positions(history: History) -> list[str]:
+    """Ours are the broker's, contract by contract."""
+    newest = {body.position_id: body for body in _bodies(history, PositionChanged)}
+    ours: Counter[int] = Counter()
+    for body in newest.values():
+        for leg in body.legs:
+            ours[leg.con_id] += leg.quantity
+    theirs = {con_id: p.quantity for con_id, p in history.ledger.positions.items()}
+    return [
+        f"contract {con_id}: ours {ours[con_id]}, the broker's {theirs.get(con_id, 0)}"
+        for con_id in sorted(set(ours) | set(theirs))
+        if ours[con_id] != theirs.get(con_id, 0)
+    ]
+
+
+def same_cash(history: History) -> list[str]:
+    """Fills and commissions add up to the broker's cash, to the cent."""
+    fills = {body.fill_id: body for body in _bodies(history, FillRecorded)}
+    fees = {body.fill_id: body.commission for body in _bodies(history, CommissionRecorded)}
+    cash = OPENING_CASH - sum(fees.values(), Decimal(0))
+    for fill in fills.values():
+        if fill.contract is not None:
+            cash -= fill.side.sign * fill.quantity * fill.price * MULTIPLIER
+    theirs = history.ledger.cash
+    return [] if cash == theirs else [f"cash ours {cash}, the broker's {theirs}"]
+
+
+def never_reversed(history: History) -> list[str]:
+    """At no execution is more sold than was bought, or bought back than was sold."""
+    legs: dict[str, dict[int, int]] = {}
+    for body in _bodies(history, OrderIntended):
+        legs.setdefault(
+            _position(body.order_ref),
+            {leg.contract.con_id: leg.ratio for leg in body.structure.legs},
+        )
+    held: Counter[tuple[str, int]] = Counter()
+    wrongs = []
+    for execution in history.ledger.counted_executions():
+        if not execution.moves_position or not execution.order_ref:
+            continue
+        position = _position(execution.order_ref)
+        key = (position, execution.con_id)
+        held[key] += execution.signed_quantity
+        if held[key] * legs.get(position, {}).get(execution.con_id, 0) < 0:
+            wrongs.append(f"{position} held {held[key]} after {execution.exec_id}")
+    return wrongs
+
+
+def nothing_in_doubt(history: History) -> list[str]:
+    """No order of ours is left unknown or working: on the log, nor at the broker."""
+    newest: dict[str, str] = {}
+    for event in history.log:
+        body = event.body
+        if isinstance(body, OrderIntended) and body.purpose is not Purpose.WHAT_IF:
+            newest[body.order_ref] = "intended"
+        elif isinstance(body, OrderChanged):
+            newest[body.order_ref] = "" if body.state.is_final else body.state.value
+        elif isinstance(body, IntentLapsed) and body.request == "place":
+            newest[body.order_ref] = ""
+    wrongs = [f"{ref} is left {state}" for ref, state in newest.items() if state]
+    working = [order.order_ref for order in history.ledger.orders if not order.is_final]
+    return wrongs + [f"{ref} works at the broker" for ref in working]
+
+
+def nothing_held(history: History) -> list[str]:
+    """Every exit was let through: after the forced flat nothing is held."""
+    return [
+        f"contract {con_id}: {position.quantity} held at the end"
+        for con_id, position in history.ledger.positions.items()
+        if position.quantity
+    ]
+
+
+def no_entry_after_a_halt(history: History) -> list[str]:
+    """From a second after the halt's commit no byte leaves that raises risk."""
+    halts = [_second(event) for event in history.log if isinstance(event.body, TradingHalted)]
+    if not halts:
+        return []
+    return [
+        f"{frame.order_ref} left at {frame.at:.3f}, halted at {halts[0]:.3f}"
+        for frame in history.wire
+        if frame.kind == PLACE and is_entry(frame.order_ref) and frame.at > halts[0] + HALT_SECONDS
+    ]
+
+
+def reconciled(history: History) -> list[str]:
+    """The last look at the broker's lists found no difference."""
+    looks = list(_bodies(history, ReconciliationCompleted))
+    if looks and looks[-1].clean and not looks[-1].differences:
+        return []
+    return [f"the last reconciliation must be clean, was {looks[-1:]}"]
+
+
+CHECKS: tuple[Callable[[History], list[str]], ...] = (
+    no_order_twice,
+    one_entry_a_decision,
+    nothing_without_intent,
+    no_fill_lost,
+    same_positions,
+    same_cash,
+    never_reversed,
+    nothing_in_doubt,
+    nothing_held,
+    no_entry_after_a_halt,
+    reconciled,
+)
+
+
+def verdict(history: History) -> list[str]:
+    """Every wrong, with the check that found it."""
+    return [f"{check.__name__}: {wrong}" for check in CHECKS for wrong in check(history)]
+
+
+def _bodies(history: History, kind: type) -> Iterator:  # type: ignore[type-arg]
+    return (event.body for event in history.log if isinstance(event.body, kind))
+
+
+def _position(order_ref: str) -> str:
+    return order_ref.partition("-")[0]
+
+
+def _second(event: Recorded) -> float:
+    return (event.recorded_at - START).total_seconds()

@@ -1,0 +1,219 @@
+"""The checks themselves: each is fed a history with one corruption, and fires."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from domain.event import Recorded
+from domain.events.controls import TradingHalted
+from domain.events.orders import (
+    CommissionRecorded,
+    FillRecorded,
+    IntentLapsed,
+    OrderChanged,
+    OrderIntended,
+    OrderState,
+    Purpose,
+    ReconciliationCompleted,
+)
+from domain.events.positions import PositionChanged
+from tests.sim import oracle
+from tests.sim.conftest import SimLog
+from tests.sim.oracle import CHECKS, History, verdict
+from tests.sim.wire import PLACE
+from tests.sim.world import run_life
+
+SEEDS_MAX = 40
+_SOUND: list[History] = []
+
+
+@pytest.fixture
+def sound(sim_log: SimLog, tmp_path: Path) -> History:
+    """A life with an entry, an exit and no wrong, lived once for all tests here."""
+    for seed in range(1, SEEDS_MAX):
+        if _SOUND:
+            break
+        history, _ = run_life(seed, sim_log.store, sim_log.loop, tmp_path / str(seed))
+        sold = {execution.side for execution in history.ledger.executions}
+        if sold == {"BOT", "SLD"} and not verdict(history):
+            _SOUND.append(history)
+    return deepcopy(_SOUND[0])
+
+
+def _changed(history: History, kind: type, **update: Any) -> History:
+    """The newest event of a type says something else."""
+    log = list(history.log)
+    place = max(n for n, event in enumerate(log) if isinstance(event.body, kind))
+    log[place] = _with_body(log[place], log[place].body.model_copy(update=update))
+    return replace(history, log=tuple(log))
+
+
+def _with_body(event: Recorded, body: Any) -> Recorded:
+    return msgspec.structs.replace(event, body=body)
+
+
+def _without_last(history: History, kind: type) -> History:
+    log = list(history.log)
+    place = max(n for n, event in enumerate(log) if isinstance(event.body, kind))
+    del log[place]
+    return replace(history, log=tuple(log))
+
+
+def _entry(history: History) -> Any:
+    return next(
+        e.body
+        for e in history.log
+        if isinstance(e.body, OrderIntended) and e.body.purpose is Purpose.ENTRY
+    )
+
+
+def _sent_under_another_id(history: History) -> History:
+    frame = next(f for f in history.wire if f.kind == PLACE and f.order_ref)
+    again = replace(frame, order_id=frame.order_id + 50, at=frame.at + 9)
+    return replace(history, wire=(*history.wire, again))
+
+
+def _booked_twice(history: History) -> History:
+    history.ledger.orders.append(replace(history.ledger.orders[0]))
+    return history
+
+
+def _decided_once_entered_twice(history: History) -> History:
+    event = next(e for e in history.log if isinstance(e.body, OrderIntended))
+    other = event.body.model_copy(update={"order_ref": event.body.order_ref[:-1] + "2"})
+    return replace(history, log=(*history.log, _with_body(event, other)))
+
+
+def _bought_more_than_allowed(history: History) -> History:
+    order = next(o for o in history.ledger.orders if o.order_ref == _entry(history).order_ref)
+    order.filled = _entry(history).quantity + 1
+    return history
+
+
+def _sent_before_intended(history: History) -> History:
+    wire = [replace(f, at=0.0) if f.kind == PLACE and f.order_ref else f for f in history.wire]
+    return replace(history, wire=tuple(wire))
+
+
+def _lapsed_and_sent(history: History) -> History:
+    event = history.log[0]
+    entry = _entry(history)
+    lapsed = IntentLapsed(
+        order_ref=entry.order_ref,
+        order_id=entry.order_id,
+        intent_id="",
+        request="place",
+        reason="corrupt",
+    )
+    return replace(history, log=(*history.log, _with_body(event, lapsed)))
+
+
+def _execution_missing(history: History) -> History:
+    return _without_last(history, FillRecorded)
+
+
+def _execution_invented(history: History) -> History:
+    return _changed(history, FillRecorded, exec_id="0000ffff.01.01")
+
+
+def _position_differs(history: History) -> History:
+    body = next(e.body for e in reversed(history.log) if isinstance(e.body, PositionChanged))
+    legs = tuple(leg.model_copy(update={"quantity": leg.quantity + 1}) for leg in body.legs)
+    return _changed(history, PositionChanged, legs=legs)
+
+
+def _commission_missing(history: History) -> History:
+    return _without_last(history, CommissionRecorded)
+
+
+def _a_cent_off(history: History) -> History:
+    body = next(e.body for e in reversed(history.log) if isinstance(e.body, FillRecorded))
+    return _changed(history, FillRecorded, price=body.price + Decimal("0.01"))
+
+
+def _sold_too_much(history: History) -> History:
+    executions = history.ledger.executions
+    place = max(n for n, e in enumerate(executions) if e.side == "SLD" and e.moves_position)
+    more = replace(executions[place], quantity=executions[place].quantity + 1)
+    executions[place] = more
+    return history
+
+
+def _left_unknown(history: History) -> History:
+    return _changed(history, OrderChanged, state=OrderState.UNKNOWN)
+
+
+def _left_working(history: History) -> History:
+    history.ledger.orders[-1].status = "Submitted"
+    return history
+
+
+def _held_at_the_end(history: History) -> History:
+    con_id, position = next(iter(history.ledger.positions.items()), (700001, None))
+    from adapters.interactive_brokers.sandbox.state import SimPosition
+
+    held = SimPosition(con_id, 1, Decimal(0)) if position is None else replace(position, quantity=1)
+    history.ledger.positions[con_id] = held
+    return history
+
+
+def _entry_after_a_halt(history: History) -> History:
+    halt = _with_body(history.log[0], TradingHalted(who="test", reason="corrupt"))
+    early = msgspec.structs.replace(halt, recorded_at=oracle.START + timedelta(seconds=0.001))
+    return replace(history, log=(early, *history.log))
+
+
+def _differs_at_last(history: History) -> History:
+    return _changed(history, ReconciliationCompleted, clean=False, differences=("one",))
+
+
+def _never_looked(history: History) -> History:
+    log = [e for e in history.log if not isinstance(e.body, ReconciliationCompleted)]
+    return replace(history, log=tuple(log))
+
+
+CORRUPTIONS: tuple[tuple[Callable[[History], list[str]], Callable[[History], History]], ...] = (
+    (oracle.no_order_twice, _sent_under_another_id),
+    (oracle.no_order_twice, _booked_twice),
+    (oracle.one_entry_a_decision, _decided_once_entered_twice),
+    (oracle.one_entry_a_decision, _bought_more_than_allowed),
+    (oracle.nothing_without_intent, _sent_before_intended),
+    (oracle.nothing_without_intent, _lapsed_and_sent),
+    (oracle.no_fill_lost, _execution_missing),
+    (oracle.no_fill_lost, _execution_invented),
+    (oracle.same_positions, _position_differs),
+    (oracle.same_cash, _commission_missing),
+    (oracle.same_cash, _a_cent_off),
+    (oracle.never_reversed, _sold_too_much),
+    (oracle.nothing_in_doubt, _left_unknown),
+    (oracle.nothing_in_doubt, _left_working),
+    (oracle.nothing_held, _held_at_the_end),
+    (oracle.no_entry_after_a_halt, _entry_after_a_halt),
+    (oracle.reconciled, _differs_at_last),
+    (oracle.reconciled, _never_looked),
+)
+
+
+@pytest.mark.parametrize(
+    ("check", "corrupt"), CORRUPTIONS, ids=[f"{c.__name__}-{x.__name__}" for c, x in CORRUPTIONS]
+)
+def test_a_check_fires_on_a_corrupt_history(
+    sound: History,
+    check: Callable[[History], list[str]],
+    corrupt: Callable[[History], History],
+) -> None:
+    assert check(sound) == []
+    assert check(corrupt(sound)) != []
+
+
+def test_every_check_is_fed_a_corrupt_history() -> None:
+    assert {check for check, _ in CORRUPTIONS} == set(CHECKS)
