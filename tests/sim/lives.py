@@ -78,6 +78,7 @@ def live(log: SimLog, folder: Path, seeds: Iterable[int]) -> Tally:
         wrongs = verdict(history)
         if wrongs:
             tally.wrongs[seed] = [*wrongs, f"died: {life.kills}", f"faults: {dict(life.faults)}"]
+            print(f"seed {seed} did harm: {tally.wrongs[seed]}", flush=True)
     return tally
 
 

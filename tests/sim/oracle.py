@@ -29,6 +29,19 @@ from tests.sim.clock import START
 from tests.sim.wire import PLACE, Frame
 
 HALT_SECONDS = 1.0
+WEIGHED = frozenset(
+    (
+        "OrderIntended",
+        "IntentLapsed",
+        "OrderChanged",
+        "FillRecorded",
+        "CommissionRecorded",
+        "PositionChanged",
+        "ReconciliationCompleted",
+        "TradingHalted",
+    )
+)
+"""Types of events that the checks read."""
 MULTIPLIER = 100
 
 
@@ -165,8 +178,12 @@ def nothing_in_doubt(history: History) -> list[str]:
         elif isinstance(body, IntentLapsed) and body.request == "place":
             newest[body.order_ref] = ""
     wrongs = [f"{ref} is left {state}" for ref, state in newest.items() if state]
-    working = [order.order_ref for order in history.ledger.orders if not order.is_final]
-    return wrongs + [f"{ref} works at the broker" for ref in working]
+    return wrongs + [f"{ref} works at the broker" for ref in working(history.ledger)]
+
+
+def working(ledger: LedgerView) -> list[str]:
+    """Orders that can still fill: not those whose last bytes, with the transmit flag, were lost."""
+    return [order.order_ref for order in ledger.orders if order.transmit and not order.is_final]
 
 
 def nothing_held(history: History) -> list[str]:

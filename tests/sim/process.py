@@ -17,12 +17,12 @@ class SimProcess:
     wrote to the network or asked of the database before stays under way.
     """
 
-    def __init__(self, dies_at_step: int, on_death: Callable[[], None]) -> None:
-        self.dies_at_step = dies_at_step
+    def __init__(self, on_death: Callable[[], None]) -> None:
         self.steps = 0
         self.is_dead = False
         self.where = ""
         """The task in which it died."""
+        self._dies_at_step = 0
         self._on_death = on_death
         self._coroutines: set[Stepped] = set()
 
@@ -32,11 +32,19 @@ class SimProcess:
         context.run(_PROCESS.set, self)
         return asyncio.get_running_loop().create_task(coroutine, name=name, context=context)
 
+    def die_after(self, steps: int) -> None:
+        """It dies at that step from now."""
+        self._dies_at_step = self.steps + steps
+
+    def live_on(self) -> None:
+        """No death is planned any more."""
+        self._dies_at_step = 0
+
     def due(self) -> bool:
         """True when the process is dead before the next step of one of its tasks."""
         if not self.is_dead:
             self.steps += 1
-            if self.steps == self.dies_at_step:
+            if self.steps == self._dies_at_step:
                 self.die()
         return self.is_dead
 
@@ -47,6 +55,10 @@ class SimProcess:
         task = asyncio.current_task()
         self.where = task.get_name() if task is not None else "from outside"
         self._on_death()
+
+    def abandon(self) -> None:
+        """The run is over: dead, and nobody need know."""
+        self.is_dead = True
 
     def bury(self) -> None:
         """Free what its tasks hold, once the run is over and nothing can come of it."""

@@ -23,39 +23,33 @@ import structlog
 
 import run.trader
 from adapters.interactive_brokers.orders import IbOrders
-from adapters.market_model.contract import SimQuote
 from domain.event import Body, Proposed, event_type
-from domain.events.controls import CONTROL_STREAM, FlattenRequested, HaltRequested
-from domain.events.system import ClockStarted, ClockTicked, PlannedDay, SessionPlanned
+from domain.events.controls import CONTROL_STREAM
+from domain.events.system import ClockStarted, ClockTicked
 from run.config import Settings
 from run.service import Process
 from run.worker import Recorder, Worker
 from store.contract import Selection
 from store.postgres import PostgresStore
-from tests.adapters.interactive_brokers.still_market import CLOSE_AT, OPEN_AT, SESSION, StillMarket
-from tests.domain.execution.execution_build import leg_ticks, plan, underlying_ticks
+from tests.adapters.interactive_brokers.still_market import SESSION
+from tests.domain.execution.execution_build import plan
 from tests.domain.risk.build import changed
 from tests.domain.risk.build import signal as risk_signal
-from tests.sim.broker import (
-    ACCOUNT,
-    HOST,
-    NO_TROUBLE,
-    PORT,
-    SimClock,
-    SimTws,
-    chances,
-    standing_faults,
-)
+from tests.sim.broker import ACCOUNT, HOST, PORT, SimClock, SimTws
 from tests.sim.clock import START, virtual_clocks, virtual_now
 from tests.sim.loop import VirtualLoop
-from tests.sim.oracle import History
+from tests.sim.market import Walk, planned
+from tests.sim.oracle import WEIGHED, History, working
 from tests.sim.process import SimProcess, task_factory
-from tests.sim.shapes import SHAPES, first_quotes
+from tests.sim.shapes import SHAPES
 from tests.sim.store import SimStore
+from tests.sim.troubles import Troubles
 from tests.sim.wire import frames_of
 
 CLIENT_ID = 1
 KILLS_MAX = 4
+DOWN_SECONDS = (0.2, 2.5)
+"""How long after a death the next process starts."""
 STEP_SECONDS = (1.0, 2.8)
 TRADING_SECONDS = 40.0
 LAST_SECONDS = 160.0
@@ -65,7 +59,7 @@ QUIET_SECONDS = 66.0
 QUIET_STEP_SECONDS = 11.0
 HEARTBEAT_SECONDS = 10.0
 AIM_SECONDS_MAX = 20.0
-MEETS_ORDER_CHANCE = 0.35
+AIMED_SHARE = 0.7
 AIMS = (
     "OrderIdBlockReserved",
     "BrokerReady",
@@ -81,23 +75,7 @@ AIMS = (
     "BrokerSnapshotReceived",
 )
 """Events after which it is worst to die."""
-
-
-WEIGHED = frozenset(
-    (
-        "OrderIntended",
-        "IntentSent",
-        "IntentLapsed",
-        "OrderChanged",
-        "FillRecorded",
-        "CommissionRecorded",
-        "PositionChanged",
-        "PositionClosed",
-        "ReconciliationCompleted",
-        "TradingHalted",
-    )
-)
-"""Events that the oracle reads."""
+STEPS_AFTER_AIM_MAX = 14
 
 
 @dataclass
@@ -124,153 +102,104 @@ class SimWorker(Worker):
 class World:
     """Market, broker, feeds and operator, and the trader's process while it lives."""
 
-    def __init__(
-        self,
-        seed: int,
-        store: PostgresStore,
-        store_loop: asyncio.AbstractEventLoop,
-        base: int,
-        folder: Path,
-    ) -> None:
+    def __init__(self, seed: int, store: SimStore, folder: Path) -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
         self.life = Life(seed)
-        self.name = f"trader-{seed}"
-        self.random = Random(f"world {seed}")
-        self.market_random = Random(f"market {seed}")
-        self.folder = folder
-        self.loop = asyncio.get_running_loop()
-        assert isinstance(self.loop, VirtualLoop)
-        self.store = SimStore(store, store_loop, virtual_now, Random(f"store {seed}"), base)
-        self.store.on_appended = self._notice
-        self.feeds = Recorder(self.store, "feeds", "sim", f"feeds-{self.name}")
-        self.market = StillMarket()
-        self.structure = self.random.choice(SHAPES)
-        self.market.quotes.update(first_quotes())
-        self.tws = SimTws(self.market, SimClock(virtual_now), folder / "tws", seed)
-        self.process: SimProcess | None = None
-        self.dead: list[SimProcess] = []
-        self.runs = 0
-        self.kills_left = self.random.randint(1, KILLS_MAX)
-        self.aim = ""
-        self.occurrence = 0
-        self.signals = 0
-        self._after = ""
+        self.loop = loop
+        self._name = f"trader-{seed}"
+        self._random = Random(f"world {seed}")
+        self._folder = folder
+        self._store = store
+        store.on_appended = self._notice
+        self._feeds = Recorder(store, "feeds", "sim", f"feeds-{self._name}")
+        self._ticks = Recorder(store, self._name, "sim", f"ticks-{self._name}")
+        self._structure = self._random.choice(SHAPES)
+        self._walk = Walk(seed, self._structure)
+        self.tws = SimTws(self._walk.market, SimClock(virtual_now), folder / "tws", seed)
+        self._troubles = Troubles(seed, loop, self.tws, self._control, self.life.faults)
+        self._signals = 0
         self._broker_is_ready = False
+        self._process: SimProcess | None = None
+        self._dead: list[SimProcess] = []
+        self._runs = 0
+        self._kills_left = self._random.randint(1, KILLS_MAX)
+        self._aim, self._occurrence, self._after = "", 0, ""
 
     # The story.
 
     async def live(self) -> History:
         """Decisions, a wandering market, deaths and faults; then a flat book and silence."""
         await self.tws.start(HOST, PORT, poll=False)
-        self._begin()
+        clock = ClockStarted(base_market_time=virtual_now(), speed=1.0, session_date=SESSION)
+        self._feed("market", clock, changed(), planned())
+        self._quote()
         self._start_trader()
-        due = [3.0, self.random.uniform(15.0, 30.0)]
-        self._plan_faults()
+        self._troubles.plan(TRADING_SECONDS)
+        due = [3.0, self._random.uniform(15.0, 30.0)]
         while self.loop.time() < TRADING_SECONDS:
-            await asyncio.sleep(self.random.uniform(*STEP_SECONDS))
-            self._move_market()
-            if due and self.loop.time() >= due[0] and self._is_ready():
+            await self._step()
+            if due and self.loop.time() >= due[0] and self._may_signal():
                 due.pop(0)
                 self._signal()
             else:
                 self._quote()
-        self._end_faults()
+        self._end_deaths()
+        self._troubles.end()
         while self.loop.time() < LAST_SECONDS and not self._is_flat():
-            await asyncio.sleep(self.random.uniform(*STEP_SECONDS))
-            self._move_market()
+            await self._step()
             self._quote()
         quiet_until = self.loop.time() + QUIET_SECONDS
         while self.loop.time() < quiet_until:
             await asyncio.sleep(QUIET_STEP_SECONDS)
+            self._walk.market.time = virtual_now()
             self.tws.poll_once()
-            self._tick()
-        history = History(
-            tuple(self.store.log(Selection(types=WEIGHED))),
-            self.tws.ledger(),
-            frames_of(self.loop.network),
-        )
+            self._append([])
+        log = tuple(self._store.log(Selection(types=WEIGHED)))
+        history = History(log, self.tws.ledger(), frames_of(self.loop.network))
         await self._end()
         return history
 
-    def _begin(self) -> None:
-        now = virtual_now()
-        quick = changed().model_copy(update={"version": 1})
-        self._feed(
-            ClockStarted(base_market_time=now, speed=1.0, session_date=SESSION), quick, planned()
-        )
-        self._quote()
+    async def _step(self) -> None:
+        await asyncio.sleep(self._random.uniform(*STEP_SECONDS))
+        self._walk.move(virtual_now(), self.tws)
 
-    def _feed(self, *bodies: Body, stream: str = "market") -> None:
-        self.store.append_now([self.feeds.propose(stream, body) for body in bodies])
+    def _is_flat(self) -> bool:
+        ledger = self.tws.ledger()
+        held = any(position.quantity for position in ledger.positions.values())
+        return not held and not working(ledger)
 
-    def _tick_event(self) -> Proposed:
-        run_id = f"ticks-{self.name}"
-        if not hasattr(self, "_ticks"):
-            self._ticks = Recorder(self.store, self.name, "sim", run_id)
-        return self._ticks.propose(f"clock/{self.name}", ClockTicked(worker=self.name))
+    def _feed(self, stream: str, *bodies: Body) -> None:
+        self._store.append_now([self._feeds.propose(stream, body) for body in bodies])
 
-    def _tick(self) -> None:
-        if self.process is not None:
-            self.store.append_now([self._tick_event()])
+    def _control(self, body: Body) -> None:
+        self._feed(CONTROL_STREAM, body)
 
     def _quote(self, *more: Body) -> None:
-        """Quotes of all legs, what else there is, and the tick of a living trader, at once."""
-        now = virtual_now()
-        bodies: list[Body] = [underlying_ticks(600.0, now)]
-        for leg in self.structure.legs:
-            quote = self.market.quotes[leg.contract.con_id]
-            bodies.append(leg_ticks(leg.contract, quote.bid, quote.ask, now))
-        proposed = [self.feeds.propose("market", body) for body in (*bodies, *more)]
-        if self.process is not None:
-            proposed.append(self._tick_event())
-        self.store.append_now(proposed)
+        self._append([*self._walk.ticks(virtual_now()), *more])
 
-    def _move_market(self) -> None:
-        self.market.time = virtual_now()
-        for leg in self.structure.legs:
-            con_id = leg.contract.con_id
-            quote = self.market.quotes[con_id]
-            move = self.market_random.choice((-0.06, -0.03, -0.01, 0.0, 0.0, 0.01, 0.03, 0.06))
-            bid = max(0.05, round(quote.bid + move, 2))
-            spread = self.market_random.choice((0.02, 0.03, 0.04))
-            size = self.market_random.choice((1, 3, 20))
-            self.market.quotes[con_id] = SimQuote(bid, round(bid + spread, 2), size, size)
-        if self.market_random.random() < MEETS_ORDER_CHANCE:
-            self._meet_an_order()
-        self.tws.poll_once()
+    def _append(self, bodies: Sequence[Body]) -> None:
+        """What the feeds saw, and the tick of a living trader's clock, in one append."""
+        proposed = [self._feeds.propose("market", body) for body in bodies]
+        if self._process is not None:
+            tick = ClockTicked(worker=self._name)
+            proposed.append(self._ticks.propose(f"clock/{self._name}", tick))
+        self._store.append_now(proposed)
 
-    def _meet_an_order(self) -> None:
-        """The market comes to the limit of a working order: lives without fills prove little."""
-        working = [o for o in self.tws._book.working() if not o.is_stop and o.remaining]
-        if not working:
-            return
-        order = self.market_random.choice(working)
-        bid, ask = self._net()
-        gap = float(order.limit_price - (ask if order.sign > 0 else bid))
-        first = self.structure.legs[0].contract.con_id
-        quote = self.market.quotes[first]
-        low = max(0.05, round(quote.bid + gap, 2))
-        spread = quote.ask - quote.bid
-        self.market.quotes[first] = SimQuote(
-            low, round(low + spread, 2), quote.bid_size, quote.ask_size
-        )
-
-    def _net(self) -> tuple[Decimal, Decimal]:
-        bid = ask = 0.0
-        for leg in self.structure.legs:
-            quote = self.market.quotes[leg.contract.con_id]
-            bid += leg.ratio * (quote.bid if leg.ratio > 0 else quote.ask)
-            ask += leg.ratio * (quote.ask if leg.ratio > 0 else quote.bid)
-        return Decimal(str(round(bid, 2))), Decimal(str(round(ask, 2)))
+    def _may_signal(self) -> bool:
+        """A signal at a closed desk is only refused; one in ten comes all the same."""
+        ready = self._broker_is_ready or self._random.random() < 0.1
+        return self._process is not None and ready
 
     def _signal(self) -> None:
         """A valid signal with an exit plan that soon comes true."""
-        self.signals += 1
+        self._signals += 1
         now = virtual_now()
-        bid, ask = self._net()
+        bid, ask = self._walk.net()
         mid = (bid + ask) / 2
         body = risk_signal(
-            self.structure,
-            signal_id=f"{self.signals}-{self.name}",
+            self._structure,
+            signal_id=f"{self._signals}-{self._name}",
             at=now,
             mid=str(mid),
             net_bid=bid,
@@ -290,43 +219,38 @@ class World:
         }
         self._quote(body.model_copy(update=update))
 
-    def _is_ready(self) -> bool:
-        """A signal at a closed desk is only refused; one in ten comes all the same."""
-        return self.process is not None and (self._broker_is_ready or self.random.random() < 0.1)
-
-    def _is_flat(self) -> bool:
-        held = any(p.quantity for p in self._account_positions().values())
-        return not held and not self.tws._book.working()
-
-    def _account_positions(self) -> Any:
-        return self.tws._account.positions
-
     # The trader's process.
 
     def _start_trader(self) -> None:
-        self.runs += 1
-        self.process = process = SimProcess(0, self._died)
+        self._runs += 1
+        self._process = SimProcess(self._died)
         self._take_aim()
-        process.start(self._trade(f"run{self.runs}-{self.name}"), f"trader run {self.runs}")
+        self._process.start(self._trade(f"run{self._runs}-{self._name}"), f"trader {self._runs}")
 
     async def _trade(self, run_id: str) -> None:
-        process = self.process
+        process = self._process
         assert process is not None
         settings = Settings.model_construct(
-            var_dir=self.folder, ib_host=HOST, ib_port=PORT, ib_trader_client_id=CLIENT_ID,
-            ib_account=ACCOUNT, mode="sandbox", database_url="", redis_url="",
-        )  # fmt: skip
-        recorder = Recorder(self.store, "trader", "sim", run_id)
+            var_dir=self._folder, ib_account=ACCOUNT, database_url="", redis_url=""
+        )
+        recorder = Recorder(self._store, "trader", "sim", run_id)
         log: Any = structlog.get_logger("sim")
-        parts = Process("trader", "sim", run_id, settings, self.store, recorder, log)  # type: ignore[arg-type]
+        store: Any = self._store
+        parts = Process("trader", "sim", run_id, settings, store, recorder, log)
         broker = IbOrders(
-            HOST, PORT, CLIENT_ID, run_id, virtual_now, account=ACCOUNT, heartbeat_seconds=10.0
+            HOST,
+            PORT,
+            CLIENT_ID,
+            run_id,
+            virtual_now,
+            account=ACCOUNT,
+            heartbeat_seconds=HEARTBEAT_SECONDS,
         )
 
         def make_worker(_name: str, *given: Any, **named: Any) -> SimWorker:
-            worker = SimWorker(self.name, *given, **named)
+            worker = SimWorker(self._name, *given, **named)
             worker.run_id = run_id
-            worker.recorder = Recorder(self.store, self.name, "sim", run_id)
+            worker.recorder = Recorder(self._store, self._name, "sim", run_id)
             return worker
 
         with patch.object(run.trader, "Worker", make_worker):
@@ -341,162 +265,75 @@ class World:
 
     def _died(self) -> None:
         """Its memory and its end of every connection are gone; later it is started again."""
-        process, self.process = self.process, None
+        process, self._process = self._process, None
         assert process is not None
-        self.dead.append(process)
+        self._dead.append(process)
         self.life.kills.append(f"{process.where} at step {process.steps}{self._after}")
-        self.kills_left -= 1
-        self._after = ""
         self.life.steps += process.steps
+        self._kills_left -= 1
+        self._after = ""
         self._broker_is_ready = False
         for client, _ in self.loop.network.connections:
             if client.is_open:
-                client.die(self.random.choice((0, client.bytes_under_way, self._some(client))))
-        self.loop.call_later(self.random.uniform(0.2, 2.5), self._start_trader)
+                under_way = client.bytes_under_way
+                some = self._random.randint(0, under_way)
+                client.die(self._random.choice((0, under_way, some)))
+        self.loop.call_later(self._random.uniform(*DOWN_SECONDS), self._start_trader)
 
-    def _some(self, client: Any) -> int:
-        return self.random.randint(0, max(0, client.bytes_under_way))
+    async def _end(self) -> None:
+        self.life.virtual_seconds = self.loop.time()
+        if self._process is not None:
+            self._process.abandon()
+            self._dead.append(self._process)
+            self.life.steps += self._process.steps
+        for client, server in self.loop.network.connections:
+            client.is_dead = True
+            server.abort()
+        await self.tws.stop()
+        for process in self._dead:
+            process.bury()
 
     # Deaths.
 
     def _take_aim(self) -> None:
         """Where the next death comes: right after an event, or anywhere."""
-        self.aim, self.occurrence = "", 0
-        if self.process is None or self.kills_left <= 0:
+        self._aim = ""
+        process = self._process
+        if process is None or self._kills_left <= 0:
             return
-        if self.random.random() < 0.7:
-            self.loop.call_later(AIM_SECONDS_MAX, self._give_up_aim, self.process)
-            self.aim, self.occurrence = self.random.choice(AIMS), self.random.choice((1, 1, 2))
+        if self._random.random() < AIMED_SHARE:
+            self._aim, self._occurrence = self._random.choice(AIMS), self._random.choice((1, 1, 2))
+            self.loop.call_later(AIM_SECONDS_MAX, self._give_up_aim, process)
         else:
-            self.process.dies_at_step = (
-                self.process.steps
-                + int(self.random.choice((60, 400, 2_000)) * self.random.random())
-                + 1
-            )
+            process.die_after(self._random.randint(1, self._random.choice((60, 400, 2_000))))
 
     def _give_up_aim(self, process: SimProcess) -> None:
         """The event does not come: it dies anywhere, soon."""
-        if process is self.process and self.aim and self.kills_left > 0:
-            self.aim = ""
-            process.dies_at_step = process.steps + self.random.randint(1, 60)
+        if process is self._process and self._aim and self._kills_left > 0:
+            self._aim = ""
+            process.die_after(self._random.randint(1, 60))
 
     def _notice(self, events: Sequence[Proposed]) -> None:
-        for event in events:
-            kind = event_type(event.body)
-            if kind == "BrokerReady":
-                self._broker_is_ready = True
-            elif kind == "BrokerDisconnected":
-                self._broker_is_ready = False
-            if kind == self.aim and self.process is not None:
-                self.occurrence -= 1
-                if self.occurrence == 0:
-                    self.aim, self._after = "", f" after {kind}"
-                    steps = self.process.steps + self.random.randint(1, 14)
-                    self.process.dies_at_step = steps
+        for kind in map(event_type, (event.body for event in events)):
+            if kind in ("BrokerReady", "BrokerDisconnected"):
+                self._broker_is_ready = kind == "BrokerReady"
+            if kind != self._aim or self._process is None:
+                continue
+            self._occurrence -= 1
+            if self._occurrence == 0:
+                self._aim, self._after = "", f" after {kind}"
+                self._process.die_after(self._random.randint(1, STEPS_AFTER_AIM_MAX))
 
-    # Faults.
-
-    def _plan_faults(self) -> None:
-        random = self.random
-        for name, value in standing_faults(random).items():
-            self.tws.faults.set(name, value)
-        self.tws.callbacks = chances(random)
-        for _ in range(random.choice((0, 0, 1, 2))):
-            self.loop.call_later(random.uniform(1, TRADING_SECONDS - 6), self._do_a_fault)
-        if random.random() < 0.15:
-            route = HaltRequested if random.random() < 0.5 else FlattenRequested
-            body = route(who="operator", route="api", reason="drill")
-            self.loop.call_later(
-                random.uniform(6, TRADING_SECONDS),
-                lambda: self._feed(body, stream=CONTROL_STREAM),
-            )
-
-    def _do_a_fault(self) -> None:
-        name = self.random.choice(
-            ("cut", "cut", "stall", "down", "restart", "fin", "hold", "swallow", "mute", "clock")
-        )
-        self.life.faults[name] += 1
-        after = self.loop.call_later
-        faults = self.tws.faults
-        client = next((c for c, _ in self.loop.network.connections if c.is_open), None)
-        if name == "cut" and client is not None:
-            client.cut(self._some(client))
-            client.peer.cut(self._some(client.peer))
-        elif name == "stall" and client is not None:
-            client.is_stalled = client.peer.is_stalled = True
-        elif name == "down":
-            self.loop.network.is_down = True
-            faults.set("disconnect", "reset")
-            after(5.0, lambda: setattr(self.loop.network, "is_down", False))
-        elif name == "restart":
-            faults.set("restart", self.random.choice((0, 5, 40)))
-        elif name == "fin":
-            faults.set("disconnect", "fin")
-        elif name in ("hold", "swallow", "mute", "clock"):
-            switch = {
-                "hold": "hold_fills",
-                "swallow": self.random.choice(
-                    ("swallow_open_order_end", "swallow_executions_end", "swallow_position_end")
-                ),
-                "mute": "mute",
-                "clock": "swallow_current_time",
-            }[name]
-            faults.set(switch, True)
-            after(self.random.uniform(1, 9), lambda: faults.set(switch, False))
-
-    def _end_faults(self) -> None:
-        """From here on only what happened before is left to be settled."""
-        self.kills_left = 0
-        self.aim = ""
-        if self.process is not None:
-            self.process.dies_at_step = 0
-        for name in ("reject_next_orders", "drop_next_orders", "inactive_then_live"):
-            self.tws.faults.set(name, 0)
-        self.loop.call_later(10.0, self._silence)
-
-    def _silence(self) -> None:
-        self.tws.callbacks = NO_TROUBLE
-
-    async def _end(self) -> None:
-        process, self.process = self.process, None
-        if process is not None:
-            self.life.steps += process.steps
-            process._on_death = lambda: None
-            process.die()
-            self.dead.append(process)
-        for client, server in self.loop.network.connections:
-            client.is_dead = True
-            if server.is_open:
-                server.abort()
-        await self.tws.stop()
-        for one in self.dead:
-            one.bury()
-        self.life.virtual_seconds = self.loop.time()
+    def _end_deaths(self) -> None:
+        self._kills_left, self._aim = 0, ""
+        if self._process is not None:
+            self._process.live_on()
 
 
 def _told(error: BaseException) -> str:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return repr(error)[:200]
-
-
-def planned() -> SessionPlanned:
-    def day(offset: int) -> PlannedDay:
-        moved = timedelta(days=offset)
-        return PlannedDay(
-            session_date=SESSION + moved,
-            open_at=OPEN_AT + moved,
-            close_at=CLOSE_AT + moved,
-            options_close_at=CLOSE_AT + moved + timedelta(minutes=15),
-            is_half_day=False,
-        )
-
-    return SessionPlanned(
-        day=day(0),
-        earlier=tuple(day(n) for n in range(-6, 0)),
-        later=tuple(day(n) for n in range(1, 60)),
-        library="test",
-    )
 
 
 @contextmanager
@@ -515,25 +352,20 @@ def quiet() -> Iterator[None]:
 
 
 def run_life(
-    seed: int,
-    store: PostgresStore,
-    store_loop: asyncio.AbstractEventLoop,
-    folder: Path,
+    seed: int, store: PostgresStore, store_loop: asyncio.AbstractEventLoop, folder: Path
 ) -> tuple[History, Life]:
     """Live one seed on a log that may hold other lives; returns what it left."""
     base = store_loop.run_until_complete(store.head())
     loop = VirtualLoop(seed)
     loop.set_task_factory(task_factory)
-    life: list[Life] = []
+    seen = SimStore(store, store_loop, virtual_now, Random(f"store {seed}"), base)
 
-    async def live() -> History:
-        world = World(seed, store, store_loop, base, folder)
-        life.append(world.life)
-        return await world.live()
+    async def live() -> tuple[History, Life]:
+        world = World(seed, seen, folder)
+        return await world.live(), world.life
 
     with quiet(), virtual_clocks():
         try:
-            history = loop.run_until_complete(live())
+            return loop.run_until_complete(live())
         finally:
             loop.close()
-    return history, life[0]

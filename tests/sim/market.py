@@ -1,0 +1,96 @@
+"""A wandering market that sometimes comes to an order's limit, so that lives have fills."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from random import Random
+
+from adapters.interactive_brokers.sandbox import TwsSandbox
+from adapters.market_model.contract import SimQuote
+from domain.event import Body
+from domain.events.system import PlannedDay, SessionPlanned
+from domain.instruments import Structure
+from tests.adapters.interactive_brokers.still_market import CLOSE_AT, OPEN_AT, SESSION, StillMarket
+from tests.domain.execution.execution_build import leg_ticks, underlying_ticks
+from tests.sim.shapes import first_quotes
+
+MEETS_ORDER_CHANCE = 0.35
+MOVES = (-0.06, -0.03, -0.01, 0.0, 0.0, 0.01, 0.03, 0.06)
+SPREADS = (0.02, 0.03, 0.04)
+SIZES = (1, 3, 20)
+LEAST = 0.05
+
+
+class Walk:
+    """Quotes of one structure's legs, moved by a seed."""
+
+    def __init__(self, seed: int, structure: Structure) -> None:
+        self.market = StillMarket()
+        self.market.quotes.update(first_quotes())
+        self._structure = structure
+        self._random = Random(f"market {seed}")
+
+    def move(self, now: datetime, tws: TwsSandbox) -> None:
+        """Every leg moves; the broker's orders meet the new quotes."""
+        self.market.time = now
+        for leg in self._structure.legs:
+            con_id = leg.contract.con_id
+            bid = max(LEAST, round(self.market.quotes[con_id].bid + self._random.choice(MOVES), 2))
+            spread, size = self._random.choice(SPREADS), self._random.choice(SIZES)
+            self.market.quotes[con_id] = SimQuote(bid, round(bid + spread, 2), size, size)
+        if self._random.random() < MEETS_ORDER_CHANCE:
+            self._meet_an_order(tws)
+        tws.poll_once()
+
+    def _meet_an_order(self, tws: TwsSandbox) -> None:
+        working = [o for o in tws.ledger().orders if o.is_working and not o.is_stop and o.remaining]
+        if not working:
+            return
+        order = self._random.choice(working)
+        bid, ask = self.net()
+        gap = float(order.limit_price - (ask if order.sign > 0 else bid))
+        first = self._structure.legs[0].contract.con_id
+        quote = self.market.quotes[first]
+        low = max(LEAST, round(quote.bid + gap, 2))
+        high = round(low + quote.ask - quote.bid, 2)
+        self.market.quotes[first] = SimQuote(low, high, quote.bid_size, quote.ask_size)
+
+    def net(self) -> tuple[Decimal, Decimal]:
+        """Bid and ask of the structure."""
+        bid = ask = 0.0
+        for leg in self._structure.legs:
+            quote = self.market.quotes[leg.contract.con_id]
+            bid += leg.ratio * (quote.bid if leg.ratio > 0 else quote.ask)
+            ask += leg.ratio * (quote.ask if leg.ratio > 0 else quote.bid)
+        return Decimal(str(round(bid, 2))), Decimal(str(round(ask, 2)))
+
+    def ticks(self, now: datetime) -> list[Body]:
+        """What the feeds write of it."""
+        legs = [leg.contract for leg in self._structure.legs]
+        quotes = [(contract, self.market.quotes[contract.con_id]) for contract in legs]
+        return [
+            underlying_ticks(600.0, now),
+            *(leg_ticks(contract, quote.bid, quote.ask, now) for contract, quote in quotes),
+        ]
+
+
+def planned() -> SessionPlanned:
+    """The still market's session and those around it."""
+
+    def day(offset: int) -> PlannedDay:
+        moved = timedelta(days=offset)
+        return PlannedDay(
+            session_date=SESSION + moved,
+            open_at=OPEN_AT + moved,
+            close_at=CLOSE_AT + moved,
+            options_close_at=CLOSE_AT + moved + timedelta(minutes=15),
+            is_half_day=False,
+        )
+
+    return SessionPlanned(
+        day=day(0),
+        earlier=tuple(day(n) for n in range(-6, 0)),
+        later=tuple(day(n) for n in range(1, 60)),
+        library="test",
+    )
