@@ -6,6 +6,7 @@ broker hold, its trigger only rises, and it is sent anew when it is gone while w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 
@@ -107,7 +108,8 @@ def work_stop(desk: Desk, trade: Trade) -> None:
                     desk.cancel(stop, "nothing is held")
         return
     if not live:
-        if not entry_live and may_resend(desk, stops) and not _exit_goes_first(desk, trade):
+        waits = _exit_goes_first(desk, trade) or _exit_may_have_filled(desk, trade, stops)
+        if not entry_live and may_resend(desk, stops) and not waits:
             _send_alone(desk, trade, held, len(stops) + 1)
         return
     stop = live[-1]
@@ -124,6 +126,20 @@ def _exit_goes_first(desk: Desk, trade: Trade) -> bool:
     exits = desk.orders_of(trade, Purpose.EXIT)
     refused = bool(exits) and exits[-1].state is OrderState.REJECTED
     return trade.exit is not None and refused
+
+
+def _exit_may_have_filled(desk: Desk, trade: Trade, stops: Sequence[Order]) -> bool:
+    """The stop ended while an exit of its group works: most likely by the exit's fill, whose
+    execution may come after. A stop sent now would cover what is sold: the lists are read first.
+    """
+    ended = stops[-1] if stops else None
+    if ended is None or ended.checked:
+        return False
+    exits = desk.orders_of(trade, Purpose.EXIT)
+    if not any(order.is_live and order.oca_group == ended.oca_group for order in exits):
+        return False
+    desk.want_snapshot(f"{ended.ref} ended while an exit works")
+    return True
 
 
 def _is_refused_join(desk: Desk, trade: Trade, stop: Order) -> bool:

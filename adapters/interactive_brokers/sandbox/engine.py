@@ -216,7 +216,8 @@ class OrderEngine:
             text = f"OrderId {order_id} that needs to be cancelled is not found."
             self._send_error(client_id, order_id, 10147, text)
             return
-        if not order.is_final and self._faults.is_on("fill_overtakes_cancel"):
+        can_fill = order.is_working and not order.why_held
+        if can_fill and self._faults.is_on("fill_overtakes_cancel"):
             quote = net_quote(self._market, order)
             if quote is not None and order.remaining:
                 self._fill(order, order.remaining, order.limit_price, quote)

@@ -13,6 +13,7 @@ from domain.events.feeds import IbBarReceived, LinesWanted
 from domain.events.orders import (
     BrokerDisconnected,
     BrokerErrorSeen,
+    BrokerExecutionSeen,
     IntentLapsed,
     OrderCancelIntended,
     OrderChanged,
@@ -382,6 +383,28 @@ def test_a_stop_that_is_gone_while_we_hold_is_sent_anew_at_once_in_the_next_grou
     assert (again.purpose, again.quantity) == (Purpose.PROTECTIVE_STOP, 4)
     assert again.oca_group == f"{stop.position_id}/2"
     assert again.parent_ref == ""
+
+
+def test_a_stop_that_the_exit_ended_is_not_sent_anew_before_the_exits_fill_is_counted() -> None:
+    bench, stop, leaving_order = leaving()
+    assert only(bench.seen(listed(stop, "Cancelled")), OrderIntended) == []
+    bench.fill(leaving_order, 4, "1.98")
+    for _ in range(3):
+        assert only(bench.wait(2, quotes(bench, 1.98, 2.02)), OrderIntended) == []
+
+
+def test_a_stop_that_ended_beside_a_working_exit_is_sent_anew_once_the_lists_are_read() -> None:
+    bench, stop, leaving_order = leaving()
+    bench.seen(listed(stop, "Cancelled"))
+    emitted = bench.snapshot(
+        open_orders=[listed(leaving_order)],
+        completed_orders=[listed(stop, "Cancelled", order_id=0)],
+        executions=[e.execution for e in bench.all(BrokerExecutionSeen)],
+        positions=[held(LEG, 4)],
+    )
+    emitted += bench.wait(1, quotes(bench, 1.98, 2.02))
+    (again,) = only(emitted, OrderIntended)
+    assert (again.purpose, again.quantity) == (Purpose.PROTECTIVE_STOP, 4)
 
 
 def test_a_stop_for_more_than_is_held_is_modified_down_when_its_parent_ends() -> None:
