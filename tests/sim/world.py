@@ -54,8 +54,8 @@ STEP_SECONDS = (1.0, 2.8)
 TRADING_SECONDS = 40.0
 LAST_SECONDS = 160.0
 """After TRADING_SECONDS no fault is added; by then all must be flat, however it went."""
-QUIET_SECONDS = 66.0
-"""Nothing happens any more: Unknown must have ended, and the lists must agree."""
+QUIET_SECONDS = 77.0
+"""Nothing happens any more: a minute for the next look at the lists, and a coarse tick more."""
 QUIET_STEP_SECONDS = 11.0
 HEARTBEAT_SECONDS = 10.0
 AIM_SECONDS_MAX = 20.0
