@@ -72,6 +72,10 @@ disk-full: venv ## the log on small disks that run full; needs root and the righ
 sim: venv ## lives of the trader in virtual time: SEEDS=10000, goes on where it stopped; SEED=7 repeats one
 	@SEED=$(SEED) SEEDS=$(SEEDS) $(PY) -m tests.sim.many_seeds
 
+.PHONY: seeded-bugs
+seeded-bugs: venv ## forty bugs put in one by one: the tests must catch them; BUG=7 tries one again
+	@BUG=$(BUG) $(PY) -m tests.seeded_bugs.run
+
 .PHONY: docs
 verify: venv ## is the log what was sealed? exit 1 names the first touched event
 	@$(PY) -m run.verify

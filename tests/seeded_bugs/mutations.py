@@ -9,6 +9,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from typing import TypeGuard
 
 from run.build import ROOT
 from tests.seeded_bugs.patches import Bug
@@ -101,9 +102,12 @@ def _edits(tree: ast.Module, source: bytes, starts: list[int]) -> Iterator[tuple
                 yield *found, other
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
             yield *span(node), "pass"
-        elif isinstance(node, ast.Return) and isinstance(node.value, ast.Constant):
-            if isinstance(node.value.value, bool):
-                yield *span(node.value), str(not node.value.value)
+        elif isinstance(node, ast.Return) and _is_truth(node.value):
+            yield *span(node.value), str(not ast.literal_eval(node.value))
+
+
+def _is_truth(node: ast.expr | None) -> TypeGuard[ast.Constant]:
+    return isinstance(node, ast.Constant) and isinstance(node.value, bool)
 
 
 if __name__ == "__main__":

@@ -60,7 +60,8 @@ FIXED = (
     Bug(
         "second client id",
         "run/order_effect.py",
-        '                self._log.warning("client id in use: another trader or its watchdog lives")\n',
+        '                self._log.warning("client id in use: another trader or its watchdog '
+        'lives")\n',
         "                self.broker._client_id += 1\n",
     ),
     Bug(

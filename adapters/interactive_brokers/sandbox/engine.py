@@ -77,11 +77,13 @@ class OrderEngine:
     def place(self, client_id: int, request: PlaceRequest) -> None:
         """placeOrder: a new order, a modification of a live one, or a what-if."""
         existing = self.book.find(client_id, request.order_id)
+        # After ids rolled back an ended order's id is free again; a live one's never is.
+        is_known = request.order_id <= self.book.highest_id(client_id)
         if request.what_if:
             self._answer_what_if(client_id, request)
-        elif existing is not None and request.order_id <= self.book.highest_id(client_id):
+        elif existing is not None and (not existing.is_final or is_known):
             self._modify(existing, request)
-        elif request.order_id <= self.book.highest_id(client_id):
+        elif is_known:
             self._send_error(client_id, request.order_id, 103, "Duplicate order id")
         else:
             self._place_new(client_id, request)

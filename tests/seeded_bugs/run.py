@@ -1,0 +1,112 @@
+"""`make seeded-bugs`: each bug alone in a copy of the code; the tests of `make test` must catch it.
+
+    python -m tests.seeded_bugs.run              all forty; what was tried for this code stays tried
+    BUG=7 python -m tests.seeded_bugs.run        this one again
+
+A bug is given the tests of the module it is in and 60 seeds of the simulation, 90 seconds at most,
+and the first failure ends it. Results are kept in var/seeded-bugs by build.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+from run.build import ROOT, build_id
+from tests.seeded_bugs.mutations import drawn
+from tests.seeded_bugs.patches import FIXED, Bug
+
+FOLDER = ROOT / "var/seeded-bugs"
+TREE = FOLDER / "tree"
+SECONDS_MAX = 90.0
+SEEDS = "1-60"
+CAUGHT_SHARE_MIN = 0.95
+EQUIVALENT: frozenset[str] = frozenset()
+"""Names of drawn bugs that change no behaviour; docs/testing.md has the proof of each."""
+LIVES = "tests/sim/test_lives_one.py"
+TESTS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("domain/execution/", ("tests/domain/execution", LIVES)),
+    ("domain/risk/", ("tests/domain/risk", LIVES)),
+    ("domain/stage.py", ("tests/run/test_worker_shell.py", LIVES)),
+    ("run/worker", ("tests/run/test_worker_shell.py", LIVES)),
+    ("run/order_effect.py", ("tests/run/test_order_effect_sends.py", LIVES)),
+)
+
+
+def tests_of(bug: Bug) -> tuple[str, ...]:
+    """The tests of the touched module, then the simulation."""
+    return next(tests for prefix, tests in TESTS if bug.path.startswith(prefix))
+
+
+def copy_tree() -> None:
+    """The working tree without what git ignores; its environment is shared."""
+    shutil.rmtree(TREE, ignore_errors=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.splitlines()
+    for name in listed:
+        source, target = ROOT / name, TREE / name
+        if source.is_file() and not source.is_symlink() and not name.startswith("ui/"):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+
+
+def attempt(bug: Bug) -> tuple[str, float, str]:
+    """caught, survived, timed out or stale; the seconds it took; the first failure."""
+    path = TREE / bug.path
+    sound = path.read_text()
+    if sound.count(bug.old) != 1:
+        return "stale", 0.0, f"its text stands {sound.count(bug.old)} times in {bug.path}"
+    path.write_text(sound.replace(bug.old, bug.new))
+    began = time.monotonic()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:xdist", *tests_of(bug)],
+            cwd=TREE,
+            env={**os.environ, "SIM_SEEDS": SEEDS},
+            capture_output=True,
+            text=True,
+            timeout=SECONDS_MAX,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return "timed out", time.monotonic() - began, ""
+    finally:
+        path.write_text(sound)
+    seconds = time.monotonic() - began
+    if done.returncode == 0:
+        return "survived", seconds, ""
+    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return "caught", seconds, (failed or [done.stdout[-300:]])[0][:300]
+
+
+def main() -> int:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    kept = FOLDER / f"results-{build_id()}.json"
+    results: dict[str, list[object]] = json.loads(kept.read_text()) if kept.exists() else {}
+    bugs = [*FIXED, *drawn(EQUIVALENT)]
+    only = int(os.environ.get("BUG") or "0")
+    copy_tree()
+    for number, bug in enumerate(bugs, start=1):
+        if (only and number != only) or (not only and bug.name in results):
+            continue
+        outcome, seconds, where = attempt(bug)
+        results[bug.name] = [outcome, round(seconds, 1), where]
+        kept.write_text(json.dumps(results, indent=1))
+        print(f"{number:2} {outcome} in {seconds:.0f} s: {bug.name}  {where}", flush=True)
+    found = [results[bug.name][0] for bug in bugs if bug.name in results]
+    caught = found.count("caught")
+    print(f"{caught} of {len(found)} caught: {', '.join(sorted(set(map(str, found))))}")
+    return 0 if caught >= CAUGHT_SHARE_MIN * len(bugs) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
