@@ -26,14 +26,12 @@ from tests.crash.log_life import LIVES_PER_ROW
 
 FOLDER = Path("var/crash")
 DEATHS = "8"
-LIVES_PER_SEED = 20
 AREAS = ("append", "seal", "archive", "migrate")
 LIVES_PER_BLOCK = 10 * LIVES_PER_ROW
 BLOCK_MINUTES_MAX = 10
 SEED_MINUTES_MAX = 20
 LOG = "tests/crash/test_log_survives_faults.py"
 PROCESSES = "tests/crash/test_processes_survive_kills.py"
-LIVES = "tests/crash/test_trader_survives_kills.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +50,9 @@ def log_block(area: str, first: int, count: int) -> Step:
 
 
 def desk_seed(seed: int) -> Step:
-    """Lives of the trader in one process, and a day of all processes."""
-    first = LIVES_PER_SEED * (seed - 1) + 1
-    lives = {"CRASH_SEEDS": str(LIVES_PER_SEED), "CRASH_FIRST_SEED": str(first)}
+    """A day of all processes."""
     day = {"DESK_SEED": str(seed), "DESK_DEATHS": DEATHS}
-    return Step(str(seed), ((LIVES, lives), (PROCESSES, day)), SEED_MINUTES_MAX)
+    return Step(str(seed), ((PROCESSES, day),), SEED_MINUTES_MAX)
 
 
 def passes(step: Step) -> bool:
