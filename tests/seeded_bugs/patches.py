@@ -25,10 +25,10 @@ FIXED = (
     Bug(
         "confirm before commit",
         "run/worker_commits.py",
-        "        try:\n            appended = await self._store.append(\n",
+        "        proposed = [await self._proposal(event, versions) for event in emitted]\n",
         "        if emitted and self._on_committed is not None:\n"
         "            self._on_committed(list(emitted))\n"
-        "        try:\n            appended = await self._store.append(\n",
+        "        proposed = [await self._proposal(event, versions) for event in emitted]\n",
     ),
     Bug(
         "blind retry of a send",

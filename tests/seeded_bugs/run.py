@@ -3,7 +3,7 @@
     python -m tests.seeded_bugs.run              all forty; what was tried for this code stays tried
     BUG=7 python -m tests.seeded_bugs.run        this one again
 
-A bug is given the tests of the module it is in and 60 seeds of the simulation, 90 seconds at most,
+A bug is given the tests of the module it is in and 25 seeds of the simulation, 90 seconds at most,
 and the first failure ends it. Results are kept in var/seeded-bugs by build.
 """
 
@@ -23,7 +23,7 @@ from tests.seeded_bugs.patches import FIXED, Bug
 FOLDER = ROOT / "var/seeded-bugs"
 TREE = FOLDER / "tree"
 SECONDS_MAX = 90.0
-SEEDS = "1-60"
+SEEDS = "1-25"
 CAUGHT_SHARE_MIN = 0.95
 EQUIVALENT: frozenset[str] = frozenset()
 """Names of drawn bugs that change no behaviour; docs/testing.md has the proof of each."""

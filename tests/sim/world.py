@@ -102,7 +102,7 @@ class SimWorker(Worker):
 class World:
     """Market, broker, feeds and operator, and the trader's process while it lives."""
 
-    def __init__(self, seed: int, store: SimStore, folder: Path) -> None:
+    def __init__(self, seed: int, store: SimStore, folder: Path, kept: Selection) -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
         self.life = Life(seed)
@@ -110,6 +110,7 @@ class World:
         self._name = f"trader-{seed}"
         self._random = Random(f"world {seed}")
         self._folder = folder
+        self._kept = kept
         self._store = store
         store.on_appended = self._notice
         self._feeds = Recorder(store, "feeds", "sim", f"feeds-{self._name}")
@@ -130,21 +131,29 @@ class World:
 
     async def live(self) -> History:
         """Decisions, a wandering market, deaths and faults; then a flat book and silence."""
-        await self.tws.start(HOST, PORT, poll=False)
-        clock = ClockStarted(base_market_time=virtual_now(), speed=1.0, session_date=SESSION)
-        self._feed("market", clock, changed(), planned())
-        self._quote()
-        self._start_trader()
+        await self.begin()
         self._troubles.plan(TRADING_SECONDS)
         due = [3.0, self._random.uniform(15.0, 30.0)]
         while self.loop.time() < TRADING_SECONDS:
             await self._step()
             if due and self.loop.time() >= due[0] and self._may_signal():
                 due.pop(0)
-                self._signal()
+                self.signal()
             else:
                 self._quote()
-        self._end_deaths()
+        return await self.rest()
+
+    async def begin(self) -> None:
+        """Broker, clock, parameters, session, and the first process."""
+        await self.tws.start(HOST, PORT, poll=False)
+        clock = ClockStarted(base_market_time=virtual_now(), speed=1.0, session_date=SESSION)
+        self._feed("market", clock, changed(), planned())
+        self._quote()
+        self._start_trader()
+
+    async def rest(self) -> History:
+        """No more faults; all goes flat, then nothing happens until the lists were read again."""
+        self.end_deaths()
         self._troubles.end()
         while self.loop.time() < LAST_SECONDS and not self._is_flat():
             await self._step()
@@ -155,13 +164,21 @@ class World:
             self._walk.market.time = virtual_now()
             self.tws.poll_once()
             self._append([])
-        log = tuple(self._store.log(Selection(types=WEIGHED)))
+        return await self._history()
+
+    async def _history(self) -> History:
+        """What is left of it, once everybody is gone."""
+        log = tuple(self._store.log(self._kept))
         history = History(log, self.tws.ledger(), frames_of(self.loop.network))
         await self._end()
         return history
 
     async def _step(self) -> None:
         await asyncio.sleep(self._random.uniform(*STEP_SECONDS))
+        self.move()
+
+    def move(self) -> None:
+        """The market, and the broker's orders with it."""
         self._walk.move(virtual_now(), self.tws)
 
     def _is_flat(self) -> bool:
@@ -191,7 +208,7 @@ class World:
         ready = self._broker_is_ready or self._random.random() < 0.1
         return self._process is not None and ready
 
-    def _signal(self) -> None:
+    def signal(self) -> None:
         """A valid signal with an exit plan that soon comes true."""
         self._signals += 1
         now = virtual_now()
@@ -324,7 +341,7 @@ class World:
                 self._aim, self._after = "", f" after {kind}"
                 self._process.die_after(self._random.randint(1, STEPS_AFTER_AIM_MAX))
 
-    def _end_deaths(self) -> None:
+    def end_deaths(self) -> None:
         self._kills_left, self._aim = 0, ""
         if self._process is not None:
             self._process.live_on()
@@ -352,16 +369,22 @@ def quiet() -> Iterator[None]:
 
 
 def run_life(
-    seed: int, store: PostgresStore, store_loop: asyncio.AbstractEventLoop, folder: Path
+    seed: int,
+    store: PostgresStore,
+    store_loop: asyncio.AbstractEventLoop,
+    folder: Path,
+    *,
+    kept: Selection = Selection(types=WEIGHED),  # noqa: B008
+    kind: type[World] = World,
 ) -> tuple[History, Life]:
-    """Live one seed on a log that may hold other lives; returns what it left."""
+    """Live one seed on a log that may hold other lives; returns what it left, of the log `kept`."""
     base = store_loop.run_until_complete(store.head())
     loop = VirtualLoop(seed)
     loop.set_task_factory(task_factory)
     seen = SimStore(store, store_loop, virtual_now, Random(f"store {seed}"), base)
 
     async def live() -> tuple[History, Life]:
-        world = World(seed, seen, folder)
+        world = kind(seed, seen, folder, kept)
         return await world.live(), world.life
 
     with quiet(), virtual_clocks():
