@@ -116,15 +116,16 @@ FIXED = (
     Bug(
         "a halt is not looked at before a send",
         "run/order_effect.py",
-        "        if first.is_entry and self.entries_stopped:\n"
-        '            return f"halt: {self.entries_stopped}"\n        return late',
+        "        if first.is_entry and (halted := self.entries_stopped or "
+        "self._halted_outside()):\n"
+        '            return f"halt: {halted}"\n        return late',
         "        return late",
     ),
     Bug(
         "a halt stops exits too",
         "run/order_effect.py",
-        "        if first.is_entry and self.entries_stopped:\n",
-        "        if self.entries_stopped:\n",
+        "        if first.is_entry and (halted := self.entries_stopped",
+        "        if (halted := self.entries_stopped",
     ),
     Bug(
         "an order is modified that this connection never showed",

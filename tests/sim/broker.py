@@ -14,7 +14,7 @@ from adapters.interactive_brokers.sandbox.faults import FaultValue
 from tests.adapters.interactive_brokers.still_market import StillMarket
 
 ACCOUNT = "DU1234567"
-HOST, PORT = "127.0.0.1", 7497
+HOST, PORT = "127.0.0.1", 55_810
 ORDER_LATE_SECONDS = (0.0, 0.0, 0.0, 0.05, 2.0, 20.0)
 
 

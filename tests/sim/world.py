@@ -35,7 +35,7 @@ from tests.adapters.interactive_brokers.still_market import SESSION
 from tests.domain.execution.execution_build import plan
 from tests.domain.risk.build import changed
 from tests.domain.risk.build import signal as risk_signal
-from tests.sim.broker import ACCOUNT, HOST, PORT, SimClock, SimTws
+from tests.sim.broker import HOST, PORT, SimClock, SimTws
 from tests.sim.clock import START, virtual_clocks, virtual_now
 from tests.sim.loop import VirtualLoop
 from tests.sim.market import Walk, planned
@@ -247,9 +247,7 @@ class World:
     async def _trade(self, run_id: str) -> None:
         process = self._process
         assert process is not None
-        settings = Settings.model_construct(
-            var_dir=self._folder, ib_account=ACCOUNT, database_url="", redis_url=""
-        )
+        settings = Settings.model_construct(var_dir=self._folder, database_url="", redis_url="")
         recorder = Recorder(self._store, "trader", "sim", run_id)
         log: Any = structlog.get_logger("sim")
         store: Any = self._store
@@ -260,7 +258,6 @@ class World:
             CLIENT_ID,
             run_id,
             virtual_now,
-            account=ACCOUNT,
             heartbeat_seconds=HEARTBEAT_SECONDS,
         )
 
