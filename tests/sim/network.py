@@ -141,14 +141,15 @@ class VirtualTransport(asyncio.Transport):
 
     # What the world does to it.
 
-    def die(self, kept_bytes: int) -> None:
+    def die(self, kept_bytes: int, told_after_seconds: float) -> None:
         """The process behind this end is gone: the peer gets the first bytes of what was under
-        way, and then the reset."""
+        way, and then the reset: at once, or late when its machine went with it."""
         self.is_dead, self.is_open = True, False
         under_way = b"".join(self._under_way)
         self._under_way = [under_way[:kept_bytes]] if kept_bytes else []
         if self._under_way:
             self._later(self._deliver)
+        self._arrives_at = max(self._arrives_at, self._network.loop.time() + told_after_seconds)
         self._later(lambda: self.peer.ended(ConnectionResetError("reset by peer")))
 
     def cut(self, kept_bytes: int) -> None:

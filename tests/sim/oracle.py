@@ -28,6 +28,7 @@ from domain.execution.references import is_entry
 from tests.sim.clock import START
 from tests.sim.wire import PLACE, Frame
 
+CLIENT_ID = 1
 HALT_SECONDS = 1.0
 WEIGHED = frozenset(
     (
@@ -66,6 +67,12 @@ def no_order_twice(history: History) -> list[str]:
     wrongs = [f"id {key} was {sorted(refs)}" for key, refs in ids.items() if len(refs) > 1]
     wrongs += [f"{ref} was ids {sorted(n)}" for ref, n in references.items() if len(n) > 1]
     return wrongs + [f"{ref} is {n} orders" for ref, n in booked.items() if n > 1]
+
+
+def one_client_id(history: History) -> list[str]:
+    """Every order is under the one client id, however often it is in use."""
+    orders = history.ledger.orders
+    return [f"{o.order_ref} is client {o.client_id}'s" for o in orders if o.client_id != CLIENT_ID]
 
 
 def one_entry_a_decision(history: History) -> list[str]:
@@ -217,6 +224,7 @@ def reconciled(history: History) -> list[str]:
 
 CHECKS: tuple[Callable[[History], list[str]], ...] = (
     no_order_twice,
+    one_client_id,
     one_entry_a_decision,
     nothing_without_intent,
     no_fill_lost,

@@ -87,6 +87,11 @@ def _booked_twice(history: History) -> History:
     return history
 
 
+def _under_a_second_client_id(history: History) -> History:
+    history.ledger.orders[0].client_id += 1
+    return history
+
+
 def _decided_once_entered_twice(history: History) -> History:
     event = next(e for e in history.log if isinstance(e.body, OrderIntended))
     other = event.body.model_copy(update={"order_ref": event.body.order_ref[:-1] + "2"})
@@ -184,6 +189,7 @@ def _never_looked(history: History) -> History:
 CORRUPTIONS: tuple[tuple[Callable[[History], list[str]], Callable[[History], History]], ...] = (
     (oracle.no_order_twice, _sent_under_another_id),
     (oracle.no_order_twice, _booked_twice),
+    (oracle.one_client_id, _under_a_second_client_id),
     (oracle.one_entry_a_decision, _decided_once_entered_twice),
     (oracle.one_entry_a_decision, _bought_more_than_allowed),
     (oracle.nothing_without_intent, _sent_before_intended),

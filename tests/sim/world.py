@@ -39,17 +39,18 @@ from tests.sim.broker import HOST, PORT, SimClock, SimTws
 from tests.sim.clock import START, virtual_clocks, virtual_now
 from tests.sim.loop import VirtualLoop
 from tests.sim.market import Walk, planned
-from tests.sim.oracle import WEIGHED, History, working
+from tests.sim.oracle import CLIENT_ID, WEIGHED, History, working
 from tests.sim.process import SimProcess, task_factory
 from tests.sim.shapes import SHAPES
 from tests.sim.store import SimStore
 from tests.sim.troubles import Troubles
 from tests.sim.wire import frames_of
 
-CLIENT_ID = 1
 KILLS_MAX = 4
 DOWN_SECONDS = (0.2, 2.5)
 """How long after a death the next process starts."""
+TOLD_AFTER_SECONDS = (0.0, 0.0, 0.0, 6.0)
+"""When the broker hears of a death; until then the client id is taken."""
 STEP_SECONDS = (1.0, 2.8)
 TRADING_SECONDS = 40.0
 LAST_SECONDS = 160.0
@@ -109,6 +110,7 @@ class World:
         self.loop = loop
         self._name = f"trader-{seed}"
         self._random = Random(f"world {seed}")
+        self._deaths = Random(f"deaths {seed}")
         self._folder = folder
         self._kept = kept
         self._store = store
@@ -291,7 +293,8 @@ class World:
             if client.is_open:
                 under_way = client.bytes_under_way
                 some = self._random.randint(0, under_way)
-                client.die(self._random.choice((0, under_way, some)))
+                kept = self._random.choice((0, under_way, some))
+                client.die(kept, self._deaths.choice(TOLD_AFTER_SECONDS))
         self.loop.call_later(self._random.uniform(*DOWN_SECONDS), self._start_trader)
 
     async def _end(self) -> None:
