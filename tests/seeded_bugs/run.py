@@ -100,7 +100,9 @@ def attempt(bug: Bug) -> tuple[str, float, str]:
     seconds = time.monotonic() - began
     if done.returncode == 0:
         return "survived", seconds, ""
-    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED ", "ERROR tests"))]
+    failed = [
+        line for line in done.stdout.splitlines() if line.startswith(("FAILED ", "ERROR tests"))
+    ]
     return "caught", seconds, (failed or [done.stdout[-300:]])[0][:300]
 
 
