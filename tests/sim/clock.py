@@ -25,7 +25,7 @@ READERS: tuple[ModuleType, ...] = (
     run.worker_commits,
 )
 RARER: tuple[tuple[ModuleType, str, float], ...] = (
-    (run.trader, "HALT_POLL_SECONDS", 1.0),
+    (run.trader, "POLL_SECONDS", 1.0),
     (run.worker, "CHECKPOINT_LAG_SECONDS_MAX", 6.0),
 )
 """Beats of the shell that only cost time here."""
