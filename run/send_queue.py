@@ -30,7 +30,8 @@ class SendQueue:
         self._entries: deque[tuple[Recorded, ...]] = deque()
         self._looks: dict[Look, None] = {}
         self._running: Look | None = None
-        self._wakes: set[asyncio.Event] = set()
+        self._wakes: dict[asyncio.Event, None] = {}
+        """Who waits, in the order in which they came: a set would wake them by their addresses."""
 
     def __len__(self) -> int:
         waiting = len(self._cancels) + len(self._exits) + len(self._entries)
@@ -101,11 +102,11 @@ class SendQueue:
 
     async def _wait(self) -> None:
         woken = asyncio.Event()
-        self._wakes.add(woken)
+        self._wakes[woken] = None
         try:
             await woken.wait()
         finally:
-            self._wakes.discard(woken)
+            self._wakes.pop(woken, None)
 
     def _wake(self) -> None:
         for woken in self._wakes:
