@@ -153,7 +153,8 @@ class OrderLink(IbLink):
         try:
             self.client.placeOrder(order_id, contract, order)
             async with asyncio.timeout(seconds):
-                (state,) = await future
+                # TWS may say the same answer twice before we are awake.
+                state, *_ = await future
             return state
         finally:
             self._futures.pop(order_id, None)
