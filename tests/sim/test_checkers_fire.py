@@ -93,7 +93,7 @@ def _under_a_second_client_id(history: History) -> History:
 
 
 def _decided_once_entered_twice(history: History) -> History:
-    event = next(e for e in history.log if isinstance(e.body, OrderIntended))
+    event = next(e for e in history.log if e.body == _entry(history))
     other = event.body.model_copy(update={"order_ref": event.body.order_ref[:-1] + "2"})
     return replace(history, log=(*history.log, _with_body(event, other)))
 
