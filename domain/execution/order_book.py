@@ -257,11 +257,12 @@ class OrderBook:
 
 
 def _adopt(order: Order, request: Request) -> None:
-    """What a modification asked for is what the order is from the moment it was sent."""
+    """What a modification asked for is what the order is from the moment it was sent, but for fewer
+    units: until the broker shows them the rest can still fill."""
     if request.limit_price is not None:
         order.limit_price = request.limit_price
         order.stop_price = request.stop_price
-        order.quantity = request.quantity
+        order.quantity = max(order.quantity, request.quantity)
         order.ladder_step = request.ladder_step
 
 
@@ -288,6 +289,8 @@ def notice_listing(order: Order, listed: SnapshotOrder, connection: str) -> None
         acknowledged = shown is not Standing.PENDING
     if acknowledged:
         order.request = None
+        if request.kind == "modify":
+            adopt_listing(order, listed)
 
 
 def _shows(listed: SnapshotOrder, request: Request) -> bool:

@@ -148,7 +148,8 @@ def _settle(
 def _listed_state(desk: Desk, order: Order, listed: SnapshotOrder, filled: int) -> OrderState:
     if order.state is _S.LAPSED:
         return _S.LAPSED
-    if filled >= order.quantity:
+    # A change of quantity may not have reached the broker: what its list has is what can fill.
+    if filled >= max(order.quantity, int(listed.quantity)):
         return _S.FILLED
     match standing(listed.status):
         case Standing.CANCELLED:

@@ -308,6 +308,43 @@ def test_an_exit_is_never_enlarged_before_its_legs_are_counted() -> None:
     assert {change.quantity for change in bench.all(OrderModifyIntended)} == {4}
 
 
+def test_an_exit_whose_lessening_was_lost_is_not_taken_for_filled() -> None:
+    """One leg counted alone makes the exit smaller for a moment. When those bytes are lost the rest
+    still fills: taken for full, the exit would be followed by another one, and sell too much."""
+    bench = Bench()
+    bench.start()
+    long, short = contract(600), contract(605)
+    bench.market(leg_ticks(long, 3.0, 3.04), leg_ticks(short, 1.0, 1.02))
+    (entry,) = only(bench.enter(debit_vertical(), mid="2.01"), OrderIntended)
+    bench.sent(entry)
+    for leg, price in ((0, "3.02"), (1, "1.01")):
+        bench.give_execution(execution_of(entry, 4, price, f"e.0{leg + 2}.01", bench.now, leg=leg))
+    bench.seen(listed(entry, "Filled", 4))
+    flatten(bench)
+    (leaving,) = exits(bench)
+    bench.sent(leaving)
+    bench.seen(listed(leaving))
+    bench.give_execution(execution_of(leaving, 1, "3.0", "x.02.01", bench.now, leg=0))
+    bench.now += timedelta(seconds=3)
+    bench.market(leg_ticks(long, 3.0, 3.04, bench.now), leg_ticks(short, 1.0, 1.02, bench.now))
+    less = bench.all(OrderModifyIntended)[-1]
+    assert less.quantity == 3
+    bench.sent(less)  # and lost on the wire
+
+    bench.give_execution(execution_of(leaving, 1, "1.01", "x.03.01", bench.now, leg=1))
+    for leg, price in ((0, "3.0"), (1, "1.01")):
+        row = execution_of(leaving, 2, price, f"x.0{leg + 4}.01", bench.now, leg=leg)
+        bench.give_execution(row)
+    bench.now += timedelta(seconds=30)
+    shown = {"positions": [held(long, 1), held(short, -1)]}
+    bench.snapshot([listed(leaving, "Submitted", 3)], **shown)
+    bench.market(leg_ticks(long, 3.0, 3.04, bench.now), leg_ticks(short, 1.0, 1.02, bench.now))
+
+    states = [c.state for c in bench.all(OrderChanged) if c.order_ref == leaving.order_ref]
+    assert S.FILLED not in states
+    assert exits(bench) == [leaving]
+
+
 def test_a_refused_join_ends_the_group_and_not_the_exit() -> None:
     bench, _, stop = holding()
     (first,) = only(flatten(bench), OrderIntended)
