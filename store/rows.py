@@ -41,7 +41,7 @@ COLUMNS = (
 
 
 # What a decoder or an upcaster raises over data that is not what it expects.
-_NOT_DECODED = (LookupError, ValueError, TypeError, AttributeError, msgspec.MsgspecError)
+NOT_DECODED = (LookupError, ValueError, TypeError, AttributeError, msgspec.MsgspecError)
 
 
 class Prepared(msgspec.Struct, frozen=True, gc=False):
@@ -134,7 +134,7 @@ def recorded(row: asyncpg.Record | tuple[Any, ...]) -> Recorded:
     """
     try:
         body = body_decoder(row[3], row[4])(row[15])
-    except _NOT_DECODED as error:
+    except NOT_DECODED as error:
         raise UnreadableEvent(row[0], row[3], row[5], str(error)) from error
     values: Sequence[Any] = (*row[:15], body)
     return Recorded(*values)

@@ -13,7 +13,7 @@ import msgspec
 
 from domain.event import Recorded, Retention, body_decoder, body_types
 from store.errors import UnreadableEvent
-from store.rows import recorded
+from store.rows import NOT_DECODED, recorded
 
 if TYPE_CHECKING:
     import asyncpg
@@ -42,7 +42,7 @@ def reason_unreadable(name: str, schema: int, data: str) -> str:
     """Why this build cannot read a payload; empty when it can."""
     try:
         body_decoder(name, schema)(data)
-    except (LookupError, ValueError, TypeError, AttributeError, msgspec.MsgspecError) as error:
+    except NOT_DECODED as error:
         return _first_line(error)
     return ""
 

@@ -115,7 +115,7 @@ class Stepped(Coroutine[Any, Any, Any]):
             except RuntimeError:  # a clean-up that awaits: on to its next await
                 continue
             except Exception:
-                return
+                return  # what a dead process would have raised is nobody's to hear
             return
 
     @staticmethod
