@@ -32,7 +32,7 @@ from domain.events.positions import (
     PositionOpened,
     StopMoved,
 )
-from domain.instruments import Direction, Strategy
+from domain.instruments import Direction, OptionContract, Strategy
 from tests.domain.execution.execution_build import (
     CLOSE,
     OPEN,
@@ -94,6 +94,24 @@ def leaving() -> tuple[Bench, OrderIntended, OrderIntended]:
     bench.sent(intent)
     bench.seen(listed(intent))
     return bench, stop, intent
+
+
+def leaving_vertical() -> tuple[Bench, OptionContract, OptionContract, OrderIntended]:
+    """Four verticals whose exit works: bench, the leg bought, the leg sold, exit."""
+    bench = Bench()
+    bench.start()
+    long, short = contract(600), contract(605)
+    bench.market(leg_ticks(long, 3.0, 3.04), leg_ticks(short, 1.0, 1.02))
+    (entry,) = only(bench.enter(debit_vertical(), mid="2.01"), OrderIntended)
+    bench.sent(entry)
+    for leg, price in ((0, "3.02"), (1, "1.01")):
+        bench.give_execution(execution_of(entry, 4, price, f"e.0{leg + 2}.01", bench.now, leg=leg))
+    bench.seen(listed(entry, "Filled", 4))
+    flatten(bench)
+    (intent,) = exits(bench)
+    bench.sent(intent)
+    bench.seen(listed(intent))
+    return bench, long, short, intent
 
 
 def exits(bench: Bench) -> list[OrderIntended]:
@@ -281,19 +299,7 @@ def test_a_combination_exit_is_not_tried_anew_while_the_looks_differ_in_what_is_
 def test_an_exit_is_never_enlarged_before_its_legs_are_counted() -> None:
     """The combination's own execution comes before those of its legs: in between the position
     still looks whole, and what was sold would be added to the order, to be sold a second time."""
-    bench = Bench()
-    bench.start()
-    long, short = contract(600), contract(605)
-    bench.market(leg_ticks(long, 3.0, 3.04), leg_ticks(short, 1.0, 1.02))
-    (entry,) = only(bench.enter(debit_vertical(), mid="2.01"), OrderIntended)
-    bench.sent(entry)
-    for leg, price in ((0, "3.02"), (1, "1.01")):
-        bench.give_execution(execution_of(entry, 4, price, f"e.0{leg + 2}.01", bench.now, leg=leg))
-    bench.seen(listed(entry, "Filled", 4))
-    flatten(bench)
-    (leaving,) = exits(bench)
-    bench.sent(leaving)
-    bench.seen(listed(leaving))
+    bench, long, short, leaving = leaving_vertical()
     bench.give_execution(execution_of(leaving, 3, "1.99", "x.01.01", bench.now, sec_type="BAG"))
 
     bench.now += timedelta(seconds=3)
@@ -311,19 +317,7 @@ def test_an_exit_is_never_enlarged_before_its_legs_are_counted() -> None:
 def test_an_exit_whose_lessening_was_lost_is_not_taken_for_filled() -> None:
     """One leg counted alone makes the exit smaller for a moment. When those bytes are lost the rest
     still fills: taken for full, the exit would be followed by another one, and sell too much."""
-    bench = Bench()
-    bench.start()
-    long, short = contract(600), contract(605)
-    bench.market(leg_ticks(long, 3.0, 3.04), leg_ticks(short, 1.0, 1.02))
-    (entry,) = only(bench.enter(debit_vertical(), mid="2.01"), OrderIntended)
-    bench.sent(entry)
-    for leg, price in ((0, "3.02"), (1, "1.01")):
-        bench.give_execution(execution_of(entry, 4, price, f"e.0{leg + 2}.01", bench.now, leg=leg))
-    bench.seen(listed(entry, "Filled", 4))
-    flatten(bench)
-    (leaving,) = exits(bench)
-    bench.sent(leaving)
-    bench.seen(listed(leaving))
+    bench, long, short, leaving = leaving_vertical()
     bench.give_execution(execution_of(leaving, 1, "3.0", "x.02.01", bench.now, leg=0))
     bench.now += timedelta(seconds=3)
     bench.market(leg_ticks(long, 3.0, 3.04, bench.now), leg_ticks(short, 1.0, 1.02, bench.now))
