@@ -59,9 +59,9 @@ class DeskTables:
     async def _start(self) -> DeskFold:
         """An empty fold before the days it covers, that knows an older halt."""
         fold = DeskFold()
+        first = await self._pages.first_position_of((self._now() - self._history).date())
         version = await self._store.stream_version(CONTROL_STREAM)
         tail = await self._store.read_stream(CONTROL_STREAM, max(0, version - _CONTROL_TAIL))
-        first = await self._pages.first_position_of((self._now() - self._history).date())
         for event in tail:
             if event.position < first:
                 apply(fold, event)

@@ -177,12 +177,17 @@ class LogPages:
         return [row["stream"] for row in await self._pool.fetch(_STREAMS, patterns)]
 
     async def first_position_of(self, day: date) -> int:
-        """Position of the first event recorded on this UTC day or later; 1 for an empty log."""
+        """Position of the first event recorded on this UTC day or later; 1 for an empty log.
+
+        That of the last event when all are older. The head is asked first: what is appended
+        between the two questions must not be passed over.
+        """
+        head = await self.head()
         days = await self._days()
         for first, of_day in zip(days.first_positions, days.days, strict=True):
             if of_day >= day:
                 return first
-        return max(1, await self.head())
+        return max(1, head)
 
     async def _days(self) -> _Days:
         rows = await self._pool.fetch(_DAYS)

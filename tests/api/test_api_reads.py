@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from api.desk_tables import DeskTables
+from api.log_pages import LogPages
 from domain.events.approvals import ApprovalDecided, ApprovalRequested
 from domain.events.controls import TradingHalted, TradingState, TradingStateChanged
 from domain.events.feeds import FeedGapOpened, FeedStateChanged
@@ -21,6 +24,7 @@ from domain.events.positions import (
 from domain.events.publication import DeliveryConfirmed, DeliveryScheduled, Tier, Vendor
 from domain.events.system import ClockStarted, ProcessHeartbeat
 from domain.instruments import Strategy
+from run.api import open_pool
 from store.contract import Checkpoint
 
 AT = datetime(2026, 10, 6, 14, 0, tzinfo=UTC)
@@ -250,6 +254,24 @@ async def test_the_page_works_when_redis_is_away(api: Any, trade: Any) -> None:
     assert health["redis"]["status"] == "down" and "redis" in health["overall"]["not_up"]
     assert len(await _rows(api, "/positions")) == 1
     assert (await api.control("/halt")).status_code == 202
+
+
+async def test_tables_begun_on_an_empty_log_miss_nothing_that_comes_meanwhile(
+    api: Any, trade: Any, database_url: str
+) -> None:
+    """A desk that starts for the first time: the page folds while the first events are written."""
+
+    class Interrupted(LogPages):
+        async def _days(self) -> Any:
+            days = await super()._days()
+            await trade(api)
+            return days
+
+    pool = await open_pool(database_url)
+    tables = DeskTables(api.store, Interrupted(pool, time.monotonic), lambda: datetime.now(UTC), 4)
+    fold = await tables.fold()
+    await pool.close()
+    assert list(fold.positions) == ["p-1"]
 
 
 async def test_metrics_count_requests_by_route(api: Any) -> None:
