@@ -27,6 +27,7 @@ import psutil
 import uvloop
 
 from benchmarks.floor import FLOOR_SQL, Floor
+from run.collector import collect_seldom
 from run.embedded import EmbeddedPostgres, free_port
 from store.migrate import migrate
 from store.postgres import _WRITER_SETTINGS, PostgresStore
@@ -203,6 +204,7 @@ def main(
 ) -> None:
     """Read the flags, start a server, measure, print the line."""
     given = flags(bench, document, known, full or {})
+    collect_seldom()  # as every process of the desk
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)

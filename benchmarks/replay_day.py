@@ -16,13 +16,13 @@ import psutil
 from benchmarks.day import Day
 from benchmarks.ground import Desk, Figure, main
 from projections import audit, hot
+from projections.projector import REBUILD_PAGE
 from projections.redis_target import Command, merged
 from store.contract import Selection
 from store.postgres import PostgresStore
 
 FLAGS = {"events": (100_000, "events of the day")}
 FULL = {"events": 1_000_000}
-PAGE = 2_000
 
 
 class FullState:
@@ -67,7 +67,7 @@ async def measure(given: argparse.Namespace, desk: Desk) -> list[Figure]:
     seen = 0
     async with await PostgresStore.open(dsn, application_name="benchmark") as store:
         began, spent = time.perf_counter(), time.process_time()
-        async for page, scanned in store.subscribe(0, wanted, page=PAGE):
+        async for page, scanned in store.subscribe(0, wanted, page=REBUILD_PAGE):
             commands: list[Command] = []
             for event in page:
                 commands += hot.commands(event)

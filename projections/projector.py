@@ -26,7 +26,7 @@ from store.contract import EventStore, Selection
 from store.errors import UnreadableEvent
 from store.patience import LOST, may_pass
 
-REBUILD_PAGE = 2_000
+REBUILD_PAGE = 5_000
 IDLE_APPLY_SECONDS = 1.0
 """A position may lag this long behind a log that holds nothing for this projection."""
 _RETRY_SECONDS_MIN = 0.1

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
-from itertools import chain
 from typing import Any, TypeAlias, cast
 from uuid import uuid4
 
@@ -175,7 +174,11 @@ def merged(commands: Sequence[Command]) -> list[tuple[str, ...]]:
 
 
 def _texts(name: str, key: str, fields: Mapping[str, Any]) -> tuple[str, ...]:
-    return (name, key, *map(text, chain.from_iterable(fields.items())))
+    texts = [name, key]
+    for field, value in fields.items():
+        write = PLAIN.get(type(value))
+        texts += (field, text(value) if write is None else write(value))
+    return tuple(texts)
 
 
 def text(value: Any) -> str:

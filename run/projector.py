@@ -35,6 +35,7 @@ from projections.projector import (
 from projections.redis_target import RedisTarget
 from run import projection_metrics as metrics
 from run.build import build_id
+from run.collector import collect_seldom
 from run.command_line import command_line
 from run.config import Settings, SettingsError, load_settings
 from run.projection_lag import LagWindow
@@ -196,6 +197,7 @@ def rebuild_command(name: str) -> int:
     """The exit code: 0 when everything was built."""
     try:
         settings = load_settings()
+        collect_seldom()
         done = asyncio.run(rebuild(settings, name))
     except SettingsError as error:
         print(f"{NAME}: {error}", file=sys.stderr)

@@ -18,6 +18,7 @@ from domain.events.system import ProcessStarted
 from domain.parameters import PARAMETERS
 from run import log, metrics
 from run.build import build_id
+from run.collector import collect_seldom
 from run.command_line import command_line
 from run.config import Settings, SettingsError, load_settings, require, shown
 from run.feeds.start import write_missing_parameters
@@ -132,6 +133,7 @@ def serve(name: str, main: Main, needs: Sequence[str] = ()) -> int:
     except SettingsError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 2
+    collect_seldom()
     try:
         uvloop.run(_serve(name, settings, main))
     except (StoreError, OSError) as error:

@@ -21,6 +21,7 @@ from datetime import date
 
 import asyncpg
 
+from run.collector import collect_seldom
 from run.config import Settings, SettingsError, load_settings
 from run.replay.printing import Progress
 from store.archived_days import ArchiveUnreadable
@@ -106,4 +107,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    collect_seldom()
     sys.exit(main())

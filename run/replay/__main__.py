@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from domain.event import UnknownEventType
+from run.collector import collect_seldom
 from run.config import SettingsError, load_settings
 from run.replay.cli import parser
 from run.replay.question import CannotAnswer
@@ -48,4 +49,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    collect_seldom()
     sys.exit(main())
