@@ -59,7 +59,7 @@ def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def day(demo_folder: Path) -> dict[str, Any]:
-    """The last line of a whole day; the trend at twice the usual pace is half the ticks to take in."""
+    """The last line of a whole day. The trend at twice its pace is half the ticks to take in."""
     done = _run(demo_folder, "--duration", "120", "--speed", "20")
     assert done.returncode == 0, done.stdout[-4_000:] + done.stderr[-2_000:]
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
