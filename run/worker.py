@@ -203,8 +203,9 @@ class Worker:
         started = time.perf_counter()
         self.consumer = Consumer(self.name, self.build, self._stages)
         self._commits.versions.clear()
-        self.skipped = await load_skips(self.store, self.name)
+        # In this order: a skip between the two is known, and the checkpoint that it moves is not.
         checkpoint = await self.store.checkpoint(self.name)
+        self.skipped = await load_skips(self.store, self.name)
         self.position = self._commits.position = checkpoint
         folded = after = 0
         snapshot = await self._snapshots.newest(checkpoint)

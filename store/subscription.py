@@ -41,7 +41,7 @@ class Doorbell:
         self._connect = connect
         self._reader = reader
         self._rung: dict[Retention, Head] = {}
-        self._waiting: set[asyncio.Event] = set()
+        self._waiting: dict[asyncio.Event, frozenset[Retention]] = {}
         self._task: asyncio.Task[None] | None = None
 
     def open(self) -> None:
@@ -57,9 +57,9 @@ class Doorbell:
 
     async def beyond(self, position: int, classes: frozenset[Retention]) -> Head:
         """A head of the log above `position`: at once when one of the classes rang, else with the
-        next poll that finds one."""
+        next poll that finds one, which no ring of another class puts off."""
         woken = asyncio.Event()
-        self._waiting.add(woken)
+        self._waiting[woken] = classes
         try:
             while True:
                 rung = max(
@@ -78,7 +78,7 @@ class Doorbell:
                     if head.position > position:
                         return head
         finally:
-            self._waiting.discard(woken)
+            del self._waiting[woken]
 
     async def _listen(self) -> None:
         delay = _RECONNECT_SECONDS_MIN
@@ -95,7 +95,10 @@ class Doorbell:
             try:
                 for retention in Retention:
                     await connection.add_listener(channel(retention), self._ring)
-                self._wake_all()  # what rang while nobody listened is found by the poll at once
+                # What rang while nobody listened, of whatever class.
+                head = await self._reader.head()
+                for retention in Retention:
+                    self._note(retention, head)
                 await ended.wait()
             except (*LOST, asyncpg.PostgresError):
                 await asyncio.sleep(delay)
@@ -106,12 +109,16 @@ class Doorbell:
         position, _, day = str(payload).partition(" ")
         head = Head(int(position), date.fromisoformat(day))
         self._reader.notice(head)
-        self._rung[Retention(name.removeprefix("striketape_"))] = head
-        self._wake_all()
+        self._note(Retention(name.removeprefix("striketape_")), head)
 
-    def _wake_all(self) -> None:
-        for woken in self._waiting:
-            woken.set()
+    def _note(self, retention: Retention, head: Head) -> None:
+        """A class may have events up to `head`: wake who waits for it, and nobody else."""
+        known = self._rung.get(retention)
+        if known is None or known.position < head.position:
+            self._rung[retention] = head
+        for woken, classes in self._waiting.items():
+            if retention in classes:
+                woken.set()
 
 
 async def follow(

@@ -79,8 +79,10 @@ class Replayed:
     async def of(cls, store: EventStore, name: str, settings: Settings) -> Replayed:
         """A worker of run/workers.py before its first input, with what it passes over."""
         worker = Worker(name, WORKERS[name](settings), store, build_id())
+        # In this order, as a worker recovers: a skip between the two is known.
+        checkpoint = await store.checkpoint(name)
         worker.skipped = await load_skips(store, name)
-        return cls(worker, await store.checkpoint(name))
+        return cls(worker, checkpoint)
 
     def takes(self, event: Recorded) -> bool:
         """Whether the event was an input of this worker; says of one event what the worker's

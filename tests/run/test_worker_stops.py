@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -265,3 +265,41 @@ async def test_of_two_live_copies_only_one_appends_and_the_other_ends_and_says_w
     # The log itself holds no two decisions on one input.
     own = await store.emissions(NAME, 0, await store.head())
     assert len({(event.input_position, event.ordinal) for event in own}) == len(own)
+
+
+async def test_a_skip_while_the_worker_recovers_is_known_to_it(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it folds what was skipped, stands anew, and no command could release it."""
+    for number in (1, 2, 3):
+        await ask(store, number)
+    async with running(worker(store, FragileStage("w2"))):
+        await stopped(store)
+    reads = 0
+
+    def skipping_before_the_second(read: Callable[..., Awaitable[Any]]) -> Any:
+        async def reading(*given: Any) -> Any:
+            nonlocal reads
+            reads += 1
+            if reads == 2:
+                await worker_control.skip(command(store), NAME, 2, "operator", "a test")
+            return await read(*given)
+
+        return reading
+
+    checkpoint, load = PostgresStore.checkpoint, load_skips
+    monkeypatch.setattr(PostgresStore, "checkpoint", skipping_before_the_second(checkpoint))
+    monkeypatch.setattr("run.worker.load_skips", skipping_before_the_second(load))
+    again = worker(store, FragileStage("w2"))
+    async with running(again) as task:
+        (ended,) = await asyncio.gather(task, return_exceptions=True)
+    # The skip moved the checkpoint: this copy ends, and its process starts anew.
+    assert isinstance(ended, BaseExceptionGroup)
+    assert isinstance(ended.exceptions[0], CheckpointConflict)
+    monkeypatch.undo()
+    last = worker(store, FragileStage("w2"))
+    async with running(last):
+        await wait_for(store, 0, "HaltRequested")
+        while last.position < 3:
+            await wait_for(store, await store.head(), "ClockTicked")
+    assert last.skipped == {2} and len(await bodies(store, "WorkerStopped")) == 1

@@ -81,6 +81,44 @@ async def test_a_reader_of_desk_events_sleeps_through_ticks_and_still_moves_on(
     assert [event.position for event in events] == [11]
 
 
+async def test_ticks_that_ring_all_day_do_not_put_off_the_poll(store: PostgresStore) -> None:
+    """Else the position of who reads desk events alone would stand still all day."""
+    pages = store.subscribe(0, Selection(types=frozenset({"HaltRequested"})))
+    page = asyncio.ensure_future(anext(pages))
+    ticks = 0
+    async with asyncio.timeout(10):
+        while not page.done():
+            ticks += 1
+            await store.append([price(ticks)])
+    assert page.result()[0] == [] and 0 < page.result()[1] <= ticks
+
+
+async def test_what_rang_while_nobody_listened_is_found_when_somebody_does_again(
+    store: PostgresStore, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A halt while the listener reconnects is not left to the next one."""
+    monkeypatch.setattr(subscription, "POLL_SECONDS", 30.0)
+    bell = store._doorbell
+    may_connect, connect = asyncio.Event(), bell._connect
+    may_connect.set()
+
+    async def connect_when_allowed() -> Any:
+        await may_connect.wait()
+        return await connect()
+
+    monkeypatch.setattr(bell, "_connect", connect_when_allowed)
+    pages = store.subscribe(0, Selection(types=frozenset({"HaltRequested"})))
+    page = asyncio.ensure_future(anext(pages))
+    await _listening(database_url)
+    may_connect.clear()
+    assert await _terminate(database_url, "test listener") == 1
+    await store.append([price(1), halt(1)])
+    assert not page.done()
+    may_connect.set()
+    events, _ = await asyncio.wait_for(page, 10)
+    assert [event.position for event in events] == [2]
+
+
 async def test_catch_up_goes_by_pages_in_order(store: PostgresStore) -> None:
     await store.append([price(n) for n in range(95)])
     pages = store.subscribe(5, page=20)
