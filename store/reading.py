@@ -158,11 +158,21 @@ class Reader:
         return 0 if row is None else int(row["version"])
 
     async def emissions(self, worker: str, after: int, up_to: int) -> list[Recorded]:
+        found: list[Recorded] = []
         if after >= up_to:
-            return []
-        since, _, _ = await self._window(after, after + 1, 1)
-        rows = await self._pool.fetch(_EMISSIONS, worker, after, up_to, since)
-        return [self._decode(row) for row in rows]
+            return found
+        # A worker commits its inputs in their order, so whatever it emitted for a later one ends
+        # the search: on a long log that is mostly the same day.
+        head = (await self.head()).position
+        scanned, width_days = after, 1
+        while scanned < head:
+            since, until, scanned = await self._window(scanned, head, width_days)
+            rows = await self._pool.fetch(_EMISSIONS, worker, after, up_to, since, until)
+            found += map(self._decode, rows)
+            if await self._pool.fetchval(_EMITTED_LATER, worker, up_to, since, until):
+                break
+            width_days = min(2 * width_days, _DAYS_AT_ONCE_MAX)
+        return found
 
     async def checkpoint(self, consumer: str) -> int:
         return int(await self._pool.fetchval(_CHECKPOINT, consumer) or 0)
@@ -183,10 +193,10 @@ class Reader:
         first = max(0, bisect_right(self._first_positions, after + 1) - 1)
         beyond = first + width_days
         if beyond < len(self._days):
-            last = min(up_to, self._first_positions[beyond] - 1)
-            return _start_of(self._days[first]), _start_of(self._days[beyond]), last
-        until = _start_of(self._days[-1]) + timedelta(days=1)
-        return _start_of(self._days[first]), until, up_to
+            up_to = min(up_to, self._first_positions[beyond] - 1)
+        # Days without events may lie between these and the next ones, and are not opened.
+        last = self._days[min(beyond, len(self._days)) - 1]
+        return _start_of(self._days[first]), _start_of(last) + timedelta(days=1), up_to
 
     async def _fetch(
         self,
@@ -277,7 +287,13 @@ _STREAM = f"""
 """  # noqa: S608
 _EMISSIONS = f"""
     SELECT {COLUMNS} FROM events
-    WHERE worker = $1 AND input_position > $2 AND input_position <= $3 AND recorded_at >= $4
+    WHERE worker = $1 AND input_position > $2 AND input_position <= $3
+        AND recorded_at >= $4 AND recorded_at < $5
     ORDER BY input_position, ordinal
 """  # noqa: S608
+_EMITTED_LATER = """
+    SELECT EXISTS (
+        SELECT FROM events
+        WHERE worker = $1 AND input_position > $2 AND recorded_at >= $3 AND recorded_at < $4)
+"""
 _CHECKPOINT = "SELECT position FROM checkpoints WHERE consumer = $1"

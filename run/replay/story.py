@@ -87,21 +87,26 @@ class _Threads:
         """
         if event.correlation_id not in self._threads:
             selection = Selection(types=_desk_types(), correlation_id=event.correlation_id)
-            found = await self._store.read(0, selection, EVENTS_MAX)
+            # A story begins with its root, whose id it bears: what is older is not looked through.
+            root = await self.known(event.correlation_id)
+            after = 0 if root is None else root.position - 1
+            found = await self._store.read(after, selection, EVENTS_MAX)
             self._threads[event.correlation_id] = found
             self._known.update((other.event_id, other) for other in found)
         return self._threads[event.correlation_id]
 
     async def cause(self, event: Recorded) -> Recorded | None:
         """The event that another was decided on; None for one without, or one not on the log."""
-        if event.causation_id is None:
-            return None
-        cause = self._known.get(event.causation_id)
-        if cause is None:
-            cause = await self._store.event(event.causation_id)
-            if cause is not None:
-                self._known[cause.event_id] = cause
-        return cause
+        return None if event.causation_id is None else await self.known(event.causation_id)
+
+    async def known(self, event_id: UUID) -> Recorded | None:
+        """An event, asked for once; None for one that is not on the log."""
+        event = self._known.get(event_id)
+        if event is None:
+            event = await self._store.event(event_id)
+            if event is not None:
+                self._known[event.event_id] = event
+        return event
 
 
 def _is_desk(event: Recorded) -> bool:
