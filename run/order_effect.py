@@ -137,7 +137,7 @@ class OrderEffect:
                 # One of an earlier run is not known here: what may be an exit is not held back.
                 original = self._intents.get(body.order_ref)
                 is_entry = original is not None and original.is_entry
-                (self._work.put_entry if is_entry else self._work.put_exit)(event)
+                (self._work.put_entry if is_entry else self._work.put_change)(event)
             case OrderIntended(purpose=Purpose.WHAT_IF):
                 self._work.put_entry(event)
             case OrderIntended() as body:
