@@ -32,7 +32,6 @@ from domain.risk.max_loss import structure_width
 from domain.risk.order_checks import clip_exit
 from domain.risk.order_views import ClippedExit, order_limits
 
-LEGS_AWAITED = timedelta(seconds=5)
 _WIDENING = frozenset(
     {
         DenialCode.DUPLICATE_ORDER.value,
@@ -98,19 +97,15 @@ def _uncounted(desk: Desk, trade: Trade) -> bool:
         if order.state.is_final and order.was_sent and not is_accounted(order):
             desk.want_snapshot(f"executions of {order.ref} are missing")
             return True
-        if _legs_missing(desk, order):
+        if _legs_missing(order):
             return True
     return False
 
 
-def _legs_missing(desk: Desk, order: Order) -> bool:
+def _legs_missing(order: Order) -> bool:
     """The combination's own execution comes before those of its legs: until they are counted, the
     position still looks held, and what was sold would be sold a second time."""
-    if order.legs_filled >= order.filled or order.checked:
-        return False
-    if desk.now - order.priced_at > LEGS_AWAITED:
-        desk.want_snapshot(f"leg executions of {order.ref} are missing")
-    return True
+    return order.legs_filled < order.filled and not order.checked
 
 
 def _quote(desk: Desk, trade: Trade) -> NetQuote | None:
@@ -263,7 +258,7 @@ def _reprice(desk: Desk, trade: Trade, wish: ExitWish, order: Order, wanted: int
     pause = timedelta(milliseconds=desk.parameters.number("execution.replace_interval_ms"))
     if desk.now - order.priced_at < pause:
         return
-    total = order.quantity if _legs_missing(desk, order) else order.filled + wanted
+    total = order.quantity if _legs_missing(order) else order.filled + wanted
     step, price = order.ladder_step, order.limit_price
     checks: tuple[Check, ...] = ()
     due = _next_step(desk, wish, order)

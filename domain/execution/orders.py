@@ -56,6 +56,7 @@ from domain.execution.desk import (
 from domain.execution.exit_rules import precedence
 from domain.execution.holdings import DELIVERIES, INFERRED, shares_delivered
 from domain.execution.ladder import Profile
+from domain.execution.leg_watch import look_for_legs
 from domain.execution.order_book import Order
 from domain.execution.situation import leg_sides
 from domain.execution.work import emit_change, work, work_all, work_position
@@ -109,6 +110,7 @@ def _clock_started(desk: Desk, event: Recorded, body: ClockStarted) -> None:
 
 def _clock_ticked(desk: Desk, event: Recorded, body: ClockTicked) -> None:
     work_all(desk)
+    look_for_legs(desk)
     seen = desk.snapshot_at
     if desk.is_ready and seen is not None:
         pause = "execution.look_every_s" if desk.clean else "execution.look_again_s"
