@@ -290,7 +290,12 @@ def _adjusted(desk: Desk, event: Recorded, body: PositionAdjusted) -> None:
         contract = trade.contract(body.con_id)
         shares = shares_delivered(contract, body.quantity)
         desk.delivered[contract.symbol] = desk.delivered.get(contract.symbol, 0) + shares
-        text = f"{body.kind} of {body.quantity} {contract.occ_symbol}: {body.evidence}"
+        undo = f"{'SELL' if shares > 0 else 'BUY'} {abs(shares)} {contract.symbol}"
+        text = (
+            f"{body.kind} of {abs(body.quantity)} {contract.occ_symbol}: {body.evidence}."
+            f" {undo} at the broker: what is left of {body.position_id} is closed by the desk,"
+            " longs that cover these shares only once they are gone"
+        )
         desk.page(body.kind.upper(), str(event.event_id), text, trade.correlation_id)
     _hold(desk, trade, body.con_id, body.quantity)
 
