@@ -131,7 +131,7 @@ def _with_structure(state: StrategyState, bare: Case, chain: Chain) -> Evaluated
     p_win: float | None = None
     neutral: NeutralScore | None = None
     if isinstance(chosen, Choice):
-        fair = odds(chosen, state.parameters)
+        fair = odds(chosen, state.parameters, state.slippage)
         if bare.direction is Direction.NEUTRAL:
             neutral = _neutral(state, bare.reading, chosen, bare.score, fair, chain)
             p_win = None if neutral is None else fair.p_win(neutral.edge)
