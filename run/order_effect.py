@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from adapters.interactive_brokers.link import ClientIdInUse, LinkError, RequestFailed
+from adapters.interactive_brokers.link import ClientIdInUse, LinkError
 from adapters.interactive_brokers.orders import NotSent
 from adapters.interactive_brokers.session import WrongSession
 from domain.event import DeskEvent, Proposed, Recorded
@@ -24,8 +24,6 @@ from domain.events.orders import (
     BrokerConnected,
     BrokerSnapshotReceived,
     BrokerSnapshotWanted,
-    IntentLapsed,
-    IntentSent,
     OrderCancelIntended,
     OrderChanged,
     OrderIdBlockReserved,
@@ -35,7 +33,9 @@ from domain.events.orders import (
     WhatIfAnswered,
 )
 from run import metrics
+from run.broker_looks import BrokerLooks
 from run.last_look import leaving_time
+from run.send_outcomes import SendOutcomes
 from run.send_queue import Look, SendQueue
 from run.worker import Recorder
 from store.contract import EventStore
@@ -45,11 +45,7 @@ BROKER_EVENTS_PER_APPEND_MAX = 200
 RECONNECT_SECONDS = (1.0, 2.0, 5.0, 10.0)
 CLIENT_ID_WAIT_SECONDS = 2.0
 WHAT_IFS_MAX = 8
-LOOKS_MAX = 3
-"""Times that one snapshot is begun anew because an order left during it."""
 REGULAR = "regular"
-
-Intent = OrderIntended | OrderModifyIntended | OrderCancelIntended
 
 
 class Broker(Protocol):
@@ -97,7 +93,8 @@ class OrderEffect:
         self._now = now
         self._halted_outside = halted_outside
         self._work = SendQueue()
-        self._placed = 0
+        self.looks = BrokerLooks(broker, recorder, self._work, self._page)
+        self._outcomes = SendOutcomes(recorder, run_id, now)
         self._intents: dict[str, OrderIntended] = {}
         self._bracket: list[Recorded] = []
         self._what_ifs: set[asyncio.Task[None]] = set()
@@ -140,7 +137,7 @@ class OrderEffect:
                 # One of an earlier run is not known here: what may be an exit is not held back.
                 original = self._intents.get(body.order_ref)
                 is_entry = original is not None and original.is_entry
-                (self._work.put_entry if is_entry else self._work.put_exit)(event)
+                (self._work.put_entry if is_entry else self._work.put_change)(event)
             case OrderIntended(purpose=Purpose.WHAT_IF):
                 self._work.put_entry(event)
             case OrderIntended() as body:
@@ -209,14 +206,14 @@ class OrderEffect:
             except NotSent as error:
                 refusal = str(error)
         if refusal:
-            await self._append([self._lapse(member, refusal) for member in members])
+            await self._append([self._outcomes.lapsed(member, refusal) for member in members])
             return
-        self._placed += 1
+        self.looks.order_left()
         for member in members:
             intent = _intended(member)
             if intent.is_entry:
                 self.live_entries[intent.order_ref] = intent.order_id
-        await self._append([self._sent(member, 0) for member in members])
+        await self._append([self._outcomes.sent(member, 0, self.connection) for member in members])
 
     async def _last_look(self, members: Sequence[Recorded]) -> str:
         """Why a committed order may not leave after all; empty when it may."""
@@ -252,9 +249,9 @@ class OrderEffect:
         try:
             answer = await self.broker.what_if(body)
         except NotSent as error:
-            await self._append([self._lapse(event, str(error))])
+            await self._append([self._outcomes.lapsed(event, str(error))])
             return
-        await self._append([self._outcome(event, BROKER_STREAM, answer)])
+        await self._append([self._outcomes.of(event, BROKER_STREAM, answer)])
 
     # Changing.
 
@@ -275,9 +272,9 @@ class OrderEffect:
             except NotSent as error:
                 refusal = str(error)
         if refusal:
-            await self._append([self._lapse(event, refusal)])
+            await self._append([self._outcomes.lapsed(event, refusal)])
         else:
-            await self._append([self._sent(event, body.revision)])
+            await self._append([self._outcomes.sent(event, body.revision, self.connection)])
 
     async def _cancel(self, event: Recorded, body: OrderCancelIntended) -> None:
         refusal = ""
@@ -288,7 +285,10 @@ class OrderEffect:
                 self.broker.cancel(body.order_id)
             except NotSent as error:
                 refusal = str(error)
-        await self._append([self._lapse(event, refusal) if refusal else self._sent(event, 0)])
+        if refusal:
+            await self._append([self._outcomes.lapsed(event, refusal)])
+        else:
+            await self._append([self._outcomes.sent(event, 0, self.connection)])
 
     async def _original(self, order_ref: str) -> OrderIntended | None:
         """The intent of an order; of an earlier run's it is read from the log."""
@@ -344,33 +344,9 @@ class OrderEffect:
 
     async def _look(self, look: Look) -> None:
         try:
-            if look.connection == self.connection:
-                await self.take_snapshot()
+            await self.looks.take(look, lambda: self.connection)
         finally:
             self._work.looked()
-
-    async def take_snapshot(self) -> None:
-        """Record what the broker lists; without an answer the connection is given up, and paged.
-
-        Lists that were asked before an order left do not have it: they would call it lost.
-        """
-        asked = self.connection
-        try:
-            for _ in range(LOOKS_MAX):
-                placed = self._placed
-                snapshot = await self.broker.snapshot()
-                if placed == self._placed:
-                    break
-            else:
-                self._log.warning("no snapshot: orders left during each", looks=LOOKS_MAX)
-                return
-        except (NotSent, LinkError, RequestFailed) as error:
-            if asked != self.connection:
-                return  # that connection is gone already, and this one is not to blame
-            await self.broker.close(f"no snapshot: {error}")
-            await self._page("BROKER_SNAPSHOT", f"the broker's lists must be answered, was {error}")
-            return
-        await self.recorder.record(BROKER_STREAM, snapshot)
 
     async def _page(self, code: str, text: str) -> None:
         """Tell the operator; what is wrong with one attempt to connect is told once."""
@@ -394,47 +370,6 @@ class OrderEffect:
             bodies.append(self.broker.events.get_nowait())
         await self.recorder.append([self.recorder.propose(BROKER_STREAM, b) for b in bodies])
 
-    # Outcomes.
-
-    def _outcome(self, event: Recorded, stream: str, body: DeskEvent) -> Proposed:
-        return self.recorder.propose(
-            stream,
-            body,
-            occurred_at=self._now(),
-            causation_id=event.event_id,
-            correlation_id=event.correlation_id,
-        )
-
-    def _sent(self, event: Recorded, revision: int) -> Proposed:
-        body = _intent(event)
-        request = _request(body)
-        latency_seconds = max(0.0, (self._now() - event.recorded_at).total_seconds())
-        metrics.ORDERS_SENT.labels(request).inc()
-        metrics.INTENT_TO_SENT_SECONDS.labels(request).observe(latency_seconds)
-        sent = IntentSent(
-            order_ref=body.order_ref,
-            order_id=body.order_id,
-            intent_id=str(event.event_id),
-            request=request,
-            revision=revision,
-            connection=self.connection,
-            run_id=self.run_id,
-            latency_seconds=latency_seconds,
-        )
-        return self._outcome(event, f"sent/{body.order_ref}", sent)
-
-    def _lapse(self, event: Recorded, reason: str) -> Proposed:
-        body = _intent(event)
-        self._log.info("intent lapsed", order_ref=body.order_ref, reason=reason)
-        lapsed = IntentLapsed(
-            order_ref=body.order_ref,
-            order_id=body.order_id,
-            intent_id=str(event.event_id),
-            request=_request(body),
-            reason=reason,
-        )
-        return self._outcome(event, f"sent/{body.order_ref}", lapsed)
-
     async def _append(self, events: list[Proposed]) -> None:
         """An outcome that cannot be written stops the process: nothing more may leave."""
         await self.recorder.append(events)
@@ -443,18 +378,3 @@ class OrderEffect:
 def _intended(event: Recorded) -> OrderIntended:
     assert isinstance(event.body, OrderIntended)
     return event.body
-
-
-def _intent(event: Recorded) -> Intent:
-    assert isinstance(event.body, Intent)
-    return event.body
-
-
-def _request(body: Intent) -> str:
-    match body:
-        case OrderIntended():
-            return "place"
-        case OrderModifyIntended():
-            return "modify"
-        case OrderCancelIntended():
-            return "cancel"

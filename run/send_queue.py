@@ -1,7 +1,9 @@
-"""What waits to leave for the broker: cancels first, then exits, then looks at its lists, entries.
+"""What waits to leave for the broker: cancels, exits, their changes, looks at its lists, entries.
 
-Nothing that lowers risk ever waits behind a look or an entry. A look that a doubt asked for holds
-entries back until it is on the log; the regular one of each minute holds nothing.
+Nothing that lowers risk ever waits behind a look or an entry, and no exit behind the next price of
+another one: while there is room for few messages, each position has its order first. A look that a
+doubt asked for holds entries back until it is on the log; the regular one of each minute holds
+nothing.
 """
 
 from __future__ import annotations
@@ -22,11 +24,12 @@ class Look:
 
 
 class SendQueue:
-    """Sends in three ranks, each in the order of its commits, and the looks beside them."""
+    """Sends in four ranks, each in the order of its commits, and the looks beside them."""
 
     def __init__(self) -> None:
         self._cancels: deque[tuple[Recorded, ...]] = deque()
         self._exits: deque[tuple[Recorded, ...]] = deque()
+        self._changes: deque[tuple[Recorded, ...]] = deque()
         self._entries: deque[tuple[Recorded, ...]] = deque()
         self._looks: dict[Look, None] = {}
         self._running: Look | None = None
@@ -34,16 +37,21 @@ class SendQueue:
         """Who waits, in the order in which they came: a set would wake them by their addresses."""
 
     def __len__(self) -> int:
-        waiting = len(self._cancels) + len(self._exits) + len(self._entries)
-        return waiting + len(self._looks) + (self._running is not None)
+        waiting = (self._cancels, self._exits, self._changes, self._entries, self._looks)
+        return sum(len(rank) for rank in waiting) + (self._running is not None)
 
     def put_cancel(self, event: Recorded) -> None:
         self._cancels.append((event,))
         self._wake()
 
     def put_exit(self, *events: Recorded) -> None:
-        """Exits, resting stops, their changes, and a block of ids that they may need."""
+        """Exits, resting stops, and a block of ids that they may need."""
         self._exits.append(events)
+        self._wake()
+
+    def put_change(self, event: Recorded) -> None:
+        """Changes of exits and resting stops."""
+        self._changes.append((event,))
         self._wake()
 
     def put_entry(self, *events: Recorded) -> None:
@@ -63,7 +71,7 @@ class SendQueue:
 
     def next_send(self) -> tuple[Recorded, ...] | None:
         """What leaves next; None while nothing may."""
-        for waiting in (self._cancels, self._exits):
+        for waiting in (self._cancels, self._exits, self._changes):
             if waiting:
                 return waiting.popleft()
         if self._entries and not self.holds_entries:

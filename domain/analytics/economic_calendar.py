@@ -61,7 +61,8 @@ def codes_on(events: Sequence[CalendarEvent], day: date) -> tuple[str, ...]:
             continue
         title = event.title.lower()
         clock = (local.hour, local.minute)
-        if clock == (14, 0) and (event.kind == "fomc" or _FOMC.search(title)):
+        # A day may list the press conference at 14:30 alone: the window is the same.
+        if clock in ((14, 0), (14, 30)) and (event.kind == "fomc" or _FOMC.search(title)):
             found.add("FOMC")
         elif clock == (8, 30) and _MORNING.search(title):
             found.add("DATA_0830")

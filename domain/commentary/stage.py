@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
 from uuid import UUID
 
 import msgspec
@@ -23,7 +22,7 @@ from domain.event import Recorded, derived_id
 from domain.events.analytics import MetricComputed, Quality
 from domain.events.approvals import ApprovalDecided, ApprovalRequested
 from domain.events.feeds import UwNewsReceived
-from domain.events.positions import PositionClosed, PositionOpened
+from domain.events.positions import PositionClosed, PositionOpened, PositionReopened
 from domain.events.publication import DeliveryScheduled, Tier, Vendor
 from domain.events.reports import (
     DraftChecked,
@@ -71,8 +70,8 @@ class ReportState:
     regimes: dict[str, str] = field(default_factory=dict)
     headlines: list[str] = field(default_factory=list)
     opened: int = 0
-    closed: int = 0
-    realised: Decimal = Decimal(0)
+    closed: set[str] = field(default_factory=set)
+    """Positions closed today; one that a late fill opens again is open."""
     slots: dict[str, datetime] = field(default_factory=dict)
     """Slots of this session still to come, by kind."""
     drafts: dict[str, _Draft] = field(default_factory=dict)
@@ -92,6 +91,7 @@ class ReportStage:
             "MetricComputed",
             "UwNewsReceived",
             "PositionOpened",
+            "PositionReopened",
             "PositionClosed",
             "ReportDue",
             "DraftRequested",
@@ -125,9 +125,10 @@ class ReportStage:
                 self._headline(state, bytes(body.payload))
             case PositionOpened():
                 state.opened += 1
+            case PositionReopened() as body:
+                state.closed.discard(body.position_id)
             case PositionClosed() as body:
-                state.closed += 1
-                state.realised += body.realised_pnl
+                state.closed.add(body.position_id)
             case _:
                 self._work(state, event)
         return state
@@ -161,8 +162,7 @@ class ReportStage:
             return
         number = state.parameters.number
         state.session = session
-        state.opened = state.closed = 0
-        state.realised = Decimal(0)
+        state.opened, state.closed = 0, set()
         state.headlines = []
         state.slots = {
             "premarket": session.after_open(-number("report.premarket_before_open_minutes")),
@@ -226,7 +226,7 @@ class ReportStage:
                 change = 100 * (last[0] / previous[0] - 1)
                 rows.append((f"{symbol} change today", f"{change:+.2f} %", "%", last[1], "bars"))
         rows.append(("trades opened today", str(state.opened), "trades", at, "log"))
-        rows.append(("trades closed today", str(state.closed), "trades", at, "log"))
+        rows.append(("trades closed today", str(len(state.closed)), "trades", at, "log"))
         rows.append(("time of this note", f"{new_york(at):%H:%M} New York", "time", at, "clock"))
         return tuple(
             Fact(fact_id=f"f{k}", label=label, value=value, unit=unit, as_of=as_of, source=source)

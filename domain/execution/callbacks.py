@@ -19,8 +19,15 @@ from domain.events.orders import (
     OrderState,
 )
 from domain.execution.desk import Desk
-from domain.execution.fills import commission_of, units_after, units_filled, units_of_legs
+from domain.execution.fills import (
+    commission_of,
+    units_after,
+    units_filled,
+    units_of_legs,
+    units_told,
+)
 from domain.execution.holdings import came_after_all
+from domain.execution.leg_watch import note_legs
 from domain.execution.order_book import after_execution, after_status, notice_listing
 from domain.execution.order_state import Standing, standing
 from domain.execution.reconcile import execution_fill
@@ -74,8 +81,10 @@ def on_filled(desk: Desk, event: Recorded, body: FillRecorded) -> None:
     before = desk.fills.apply(body)
     order = desk.book.orders.get(body.order_ref)
     if order is not None:
-        order.filled = units_filled(order, desk.fills.by_order[order.ref].values())
-        order.legs_filled = units_of_legs(order, desk.fills.by_order[order.ref].values())
+        fills = desk.fills.by_order[order.ref].values()
+        order.filled = units_filled(order, fills)
+        order.legs_filled = units_of_legs(order, fills)
+        note_legs(desk, order, units_told(order, fills))
         if order.request is not None and order.request.kind == "place":
             order.request = None
     trade = desk.trades.get(body.position_id)

@@ -28,6 +28,7 @@ from domain.execution.desk import (
     Desk,
 )
 from domain.execution.holdings import shares_shown
+from domain.execution.leg_watch import legs_looked_for
 from domain.execution.order_book import Order, adopt_listing, changed, notice_listing
 from domain.execution.reconcile import reconcile
 from domain.execution.work import emit_fill, story, work_all
@@ -128,6 +129,7 @@ def on_snapshot(desk: Desk, event: Recorded, body: BrokerSnapshotReceived) -> No
     for order in desk.book.orders.values():
         order.missed_at, order.missed_seen = result.missed.get(order.ref, (None, ()))
         order.checked = order.checked or order.state.is_final
+        legs_looked_for(desk, order)
     desk.shortages = dict(result.shortages)
     _forget_sold_shares(desk, body)
     for fill in result.fills:

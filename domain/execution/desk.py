@@ -83,6 +83,8 @@ class Trade:
     exit: ExitWish | None = None
     platform_stop: Decimal | None = None
     last_mark: Decimal | None = None
+    uncovered_told: tuple[tuple[OptionContract, int], ...] = ()
+    """Shorts without cover that a human was told of."""
 
     @property
     def symbol(self) -> str:

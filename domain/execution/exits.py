@@ -23,6 +23,7 @@ from domain.execution import ladder, references
 from domain.execution.desk import Desk, ExitWish, Trade
 from domain.execution.ladder import LAST_STEP_MAX, Profile
 from domain.execution.order_book import Order
+from domain.execution.parts import next_part, part_of, uncovered_shorts
 from domain.execution.protection import group_of, is_accounted, may_resend
 from domain.execution.quotes import NetQuote
 from domain.execution.situation import market_view, proposal, situation
@@ -32,7 +33,6 @@ from domain.risk.max_loss import structure_width
 from domain.risk.order_checks import clip_exit
 from domain.risk.order_views import ClippedExit, order_limits
 
-LEGS_AWAITED = timedelta(seconds=5)
 _WIDENING = frozenset(
     {
         DenialCode.DUPLICATE_ORDER.value,
@@ -57,15 +57,33 @@ def work_exit(desk: Desk, trade: Trade) -> None:
             if desk.is_settled(order):
                 desk.cancel(order, "nothing is held")
         return
+    if not live:
+        _page_uncovered(desk, trade)
     if trade.exit is None:
         return
     if not live:
-        _send(desk, trade, trade.exit, exits)
+        leaving = trade if trade.units > 0 else next_part(desk, trade)
+        if leaving is not None:
+            _send(desk, leaving, trade.exit, exits)
         return
     newest = live[-1]
-    wanted = max(0, desk.broker_units(trade) - _outside(desk, trade, newest.group))
+    leaving = trade
+    if newest.structure != trade.structure:
+        leaving = part_of(trade, newest.structure)
+    wanted = max(0, desk.broker_units(leaving) - _outside(desk, leaving, newest.group))
     if desk.is_settled(newest) and newest.state is not OrderState.CANCEL_REQUESTED:
-        _reprice(desk, trade, trade.exit, newest, wanted)
+        _reprice(desk, leaving, trade.exit, newest, wanted)
+
+
+def _page_uncovered(desk: Desk, trade: Trade) -> None:
+    """A short whose cover is gone cannot be sold: a human buys it back, once told."""
+    shorts = uncovered_shorts(desk, trade)
+    if not shorts or shorts == trade.uncovered_told:
+        return
+    trade.uncovered_told = shorts
+    what = ", ".join(f"{quantity} {contract.occ_symbol}" for contract, quantity in shorts)
+    text = f"{trade.position_id}: nothing covers {what}: BUY them back at the broker at once"
+    desk.page("UNCOVERED_SHORT", f"{trade.position_id}-{what}", text, trade.correlation_id)
 
 
 def _outside(desk: Desk, trade: Trade, group: str) -> int:
@@ -98,19 +116,15 @@ def _uncounted(desk: Desk, trade: Trade) -> bool:
         if order.state.is_final and order.was_sent and not is_accounted(order):
             desk.want_snapshot(f"executions of {order.ref} are missing")
             return True
-        if _legs_missing(desk, order):
+        if _legs_missing(order):
             return True
     return False
 
 
-def _legs_missing(desk: Desk, order: Order) -> bool:
+def _legs_missing(order: Order) -> bool:
     """The combination's own execution comes before those of its legs: until they are counted, the
     position still looks held, and what was sold would be sold a second time."""
-    if order.legs_filled >= order.filled or order.checked:
-        return False
-    if desk.now - order.priced_at > LEGS_AWAITED:
-        desk.want_snapshot(f"leg executions of {order.ref} are missing")
-    return True
+    return order.legs_filled < order.filled and not order.checked
 
 
 def _quote(desk: Desk, trade: Trade) -> NetQuote | None:
@@ -263,7 +277,7 @@ def _reprice(desk: Desk, trade: Trade, wish: ExitWish, order: Order, wanted: int
     pause = timedelta(milliseconds=desk.parameters.number("execution.replace_interval_ms"))
     if desk.now - order.priced_at < pause:
         return
-    total = order.quantity if _legs_missing(desk, order) else order.filled + wanted
+    total = order.quantity if _legs_missing(order) else order.filled + wanted
     step, price = order.ladder_step, order.limit_price
     checks: tuple[Check, ...] = ()
     due = _next_step(desk, wish, order)

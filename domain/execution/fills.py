@@ -89,6 +89,15 @@ def units_of_legs(order: Order, fills: Iterable[FillRecorded]) -> int:
     return min(legs.values())
 
 
+def units_told(order: Order, fills: Iterable[FillRecorded]) -> int:
+    """The most units that any execution tells of, the combination's own or a single leg's."""
+    told: dict[int, int] = {}
+    for fill in fills:
+        con_id = 0 if fill.contract is None else fill.contract.con_id
+        told[con_id] = told.get(con_id, 0) + fill.quantity
+    return max(told.values(), default=0)
+
+
 def units_after(book: FillBook, order: Order, new: Sequence[FillRecorded]) -> int:
     """`units_filled` as it will be when `new` fills are folded too."""
     merged = dict(book.by_order.get(order.ref, {}))

@@ -91,6 +91,12 @@ class Order:
     filled: int = 0
     legs_filled: int = 0
     """Units of which every leg's execution is counted; a combination's own may come first."""
+    units_told: int = 0
+    """The most units that any execution tells of; a leg may lack its own."""
+    legs_missing_since: datetime | None = None
+    """Real time since which some leg lacks executions that the others have."""
+    legs_looked_for: int = 0
+    """Units whose missing legs the lists were read for."""
     broker_filled: int = 0
     broker_group: str = ""
     why_held: str = ""

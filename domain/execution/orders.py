@@ -1,7 +1,8 @@
 """OrderStage: decides every order, and what became of it. Second stage of the worker "trader".
 
 It folds its own recorded decisions and what the broker says; entries.py, exits.py and
-protection.py decide what is sent, reconcile.py what a snapshot proves. What it decides while it
+protection.py decide what is sent, reconcile.py what a snapshot proves; callbacks.py, connection.py
+and position_news.py fold what others say. What it decides while it
 folds an event is handed over by `react` for that event.
 """
 
@@ -9,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 from domain.event import Recorded
@@ -32,13 +32,6 @@ from domain.events.orders import (
     OrderState,
     Purpose,
 )
-from domain.events.positions import (
-    ExitDecided,
-    FillInferred,
-    PositionAdjusted,
-    PositionMarked,
-    StopMoved,
-)
 from domain.events.risk import RiskDecided, WhatIfWanted
 from domain.events.signals import SignalExpired, SignalInvalidated, SignalValidated
 from domain.events.system import (
@@ -47,15 +40,9 @@ from domain.events.system import (
     ParametersChanged,
     SessionPlanned,
 )
-from domain.execution import callbacks, connection, entries
-from domain.execution.desk import (
-    Desk,
-    ExitWish,
-    Trade,
-)
-from domain.execution.exit_rules import precedence
-from domain.execution.holdings import DELIVERIES, INFERRED, shares_delivered
-from domain.execution.ladder import Profile
+from domain.execution import callbacks, connection, entries, position_news
+from domain.execution.desk import Desk
+from domain.execution.leg_watch import look_for_legs
 from domain.execution.order_book import Order
 from domain.execution.situation import leg_sides
 from domain.execution.work import emit_change, work, work_all, work_position
@@ -109,6 +96,7 @@ def _clock_started(desk: Desk, event: Recorded, body: ClockStarted) -> None:
 
 def _clock_ticked(desk: Desk, event: Recorded, body: ClockTicked) -> None:
     work_all(desk)
+    look_for_legs(desk)
     seen = desk.snapshot_at
     if desk.is_ready and seen is not None:
         pause = "execution.look_every_s" if desk.clean else "execution.look_again_s"
@@ -274,69 +262,6 @@ def _page_lost(desk: Desk, order: Order) -> None:
         desk.page("EXIT_LOST", order.ref, text, order.correlation_id)
 
 
-# Positions
-
-
-def _adjusted(desk: Desk, event: Recorded, body: PositionAdjusted) -> None:
-    trade = desk.trades.get(body.position_id)
-    if trade is None:
-        return
-    if body.kind == INFERRED:
-        # Folded with the fill that took it back: in between a position would look doubled.
-        return
-    if body.kind in DELIVERIES:
-        contract = trade.contract(body.con_id)
-        shares = shares_delivered(contract, body.quantity)
-        desk.delivered[contract.symbol] = desk.delivered.get(contract.symbol, 0) + shares
-        text = f"{body.kind} of {body.quantity} {contract.occ_symbol}: {body.evidence}"
-        desk.page(body.kind.upper(), str(event.event_id), text, trade.correlation_id)
-    _hold(desk, trade, body.con_id, body.quantity)
-
-
-def _inferred(desk: Desk, event: Recorded, body: FillInferred) -> None:
-    trade = desk.trades.get(body.position_id)
-    whose = body.position_id or "no position of ours"
-    text = (
-        f"contract {body.con_id}: the broker holds {body.theirs}, our fills say {body.ours},"
-        f" no execution says why; {whose} takes it over without a price"
-    )
-    desk.page("FILL_INFERRED", str(event.event_id), text, trade.correlation_id if trade else None)
-    if trade is not None:
-        change = body.theirs - body.ours
-        desk.infer(body.position_id, body.con_id, change)
-        _hold(desk, trade, body.con_id, change)
-
-
-def _hold(desk: Desk, trade: Trade, con_id: int, change: int) -> None:
-    trade.held[con_id] = trade.held.get(con_id, 0) + change
-    desk.shortages.pop(con_id, None)
-    work(desk, trade)
-
-
-def _exit_decided(desk: Desk, event: Recorded, body: ExitDecided) -> None:
-    trade = desk.trades.get(body.position_id)
-    if trade is None:
-        return
-    if trade.exit is not None and precedence(body.reason) > precedence(trade.exit.reason):
-        return
-    since = trade.exit.since if trade.exit is not None else event.market_time
-    trade.exit = ExitWish(body.reason, Profile(body.profile), since)
-    work(desk, trade)
-
-
-def _stop_moved(desk: Desk, event: Recorded, body: StopMoved) -> None:
-    trade = desk.trades.get(body.position_id)
-    if trade is not None:
-        trade.platform_stop = body.stop_price
-        work(desk, trade)
-
-
-def _marked(desk: Desk, event: Recorded, body: PositionMarked) -> None:
-    trade = desk.trades.get(body.position_id)
-    if trade is not None and body.quality == "OK":
-        trade.last_mark = Decimal(body.mark)
-
-
 _FOLDS: dict[str, _Fold] = {
     "ParametersChanged": _parameters,
     "SessionPlanned": _session,
@@ -374,9 +299,9 @@ _FOLDS: dict[str, _Fold] = {
     "BrokerCommissionSeen": callbacks.on_commission_seen,
     "CommissionRecorded": callbacks.on_commission,
     "BrokerErrorSeen": callbacks.on_error_seen,
-    "PositionAdjusted": _adjusted,
-    "FillInferred": _inferred,
-    "ExitDecided": _exit_decided,
-    "StopMoved": _stop_moved,
-    "PositionMarked": _marked,
+    "PositionAdjusted": position_news.on_adjusted,
+    "FillInferred": position_news.on_inferred,
+    "ExitDecided": position_news.on_exit_decided,
+    "StopMoved": position_news.on_stop_moved,
+    "PositionMarked": position_news.on_marked,
 }

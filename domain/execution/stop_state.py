@@ -35,6 +35,7 @@ from domain.events.positions import (
     ExitDecided,
     ExitPlanChanged,
     ExitReason,
+    PositionAdjusted,
     PositionChanged,
     PositionMarked,
     PositionOpened,
@@ -50,6 +51,7 @@ from domain.execution.exit_cases import (
 from domain.execution.exit_rules import (
     precedence,
 )
+from domain.execution.holdings import DELIVERIES
 from domain.execution.ladder import Profile
 from domain.execution.margin_watch import MarginWatch
 from domain.execution.positions import KEEP_CLOSED
@@ -192,6 +194,10 @@ def _evolve_position(state: StopState, event: Recorded) -> None:
                 changed.legs = {leg.con_id: leg.quantity for leg in body.legs}
                 changed.entry_price = body.average_entry_price
                 _held_or_ended(state, changed, now)
+        case PositionAdjusted() as body:
+            assigned = state.positions.get(body.position_id)
+            if assigned is not None and body.kind in DELIVERIES:
+                assigned.delivered = f"{body.kind}: {body.evidence}"
         case StopMoved() as body:
             moved = state.positions.get(body.position_id)
             if moved is not None:

@@ -93,6 +93,7 @@ class StopStage:
             "OrderChanged",
             "OrderIntended",
             "ParametersChanged",
+            "PositionAdjusted",
             "PositionChanged",
             "PositionMarked",
             "PositionOpened",
@@ -226,9 +227,12 @@ def _simple(watched: Watched, reason: ExitReason, threshold: str, evidence: str)
 
 
 def _kept_out(watched: Watched) -> list[Emission]:
-    """What is held though it was to be closed: a flatten, or a fill after its end."""
+    """What is held though it was to be closed: by a flatten, after a delivery, or filled after its
+    end."""
     if watched.killed:
         return _simple(watched, ExitReason.KILL, "flatten", watched.killed)
+    if watched.delivered:
+        return _simple(watched, ExitReason.ASSIGNMENT_GUARD, "delivered", watched.delivered)
     if watched.left is None or watched.exit is not None:
         return []
     evidence = ("filled after its end",)

@@ -62,6 +62,8 @@ class Watched:
     killed: str = ""
     """Who closes it and why, while a flatten is in force."""
     operator: str = ""
+    delivered: str = ""
+    """Its exercise or assignment: what is left of it is no longer what was planned."""
     closes_back: int = 0
     best_extreme: float | None = None
     chandelier: float | None = None

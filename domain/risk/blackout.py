@@ -7,7 +7,7 @@ calendar; beside them stand the rules that touch only some entries. Codes None: 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 
 from domain.analytics.economic_calendar import MISSING_CALENDAR, Window, blackouts
 from domain.instruments import Strategy
@@ -15,6 +15,7 @@ from domain.parameter import ParameterState
 from domain.session import NEW_YORK, Session
 
 FOMC, EARLY, TEN = "FOMC", "DATA_0830", "DATA_1000"
+_FRIDAY = 4
 ASSUMED = (FOMC, EARLY, TEN)
 """Without a calendar the windows at 14:00, 08:30 and 10:00 are blacked out."""
 
@@ -47,7 +48,7 @@ def size_factor(
     is_range: bool,
     parameters: ParameterState,
 ) -> float:
-    """0.5 for premium selling on the day of an early release, and for MOC on expiry days."""
+    """0.5 for premium selling on the day of an early release, for MOC on expiry days."""
     factor = 1.0
     if is_range and codes is not None and EARLY in codes:
         factor *= 0.5
@@ -57,6 +58,18 @@ def size_factor(
 
 
 def is_expiration_day(session: Session, parameters: ParameterState) -> bool:
-    """Quarterly option expiry or index rebalance, as entered by the operator."""
+    """Quarterly option expiry, with which most indices rebalance, or a day the operator entered."""
     dates = parameters.text("risk.blackout.expiration_dates").split(",")
-    return session.session_date.isoformat() in {text.strip() for text in dates}
+    named = {text.strip() for text in dates}
+    return _is_quarterly_expiry(session) or session.session_date.isoformat() in named
+
+
+def _is_quarterly_expiry(session: Session) -> bool:
+    """The third Friday of a quarter's last month, or the session before it when that is closed."""
+    day = session.session_date
+    if day.month % 3:
+        return False
+    middle = day.replace(day=15)
+    third = middle + timedelta(days=(_FRIDAY - middle.weekday()) % 7)
+    following = session.plan.later[0].session_date if session.plan.later else None
+    return day == third or (day < third and following is not None and following > third)

@@ -139,7 +139,7 @@ BLACKOUTS = (
     Parameter(
         "risk.blackout.expiration_dates",
         "",
-        "ISO dates of quarterly expiry and rebalance, comma separated",
+        "ISO dates of further expiry or rebalance days, comma separated",
         "exchange notices",
     ),
 )

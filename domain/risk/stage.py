@@ -75,6 +75,7 @@ TYPES = frozenset(
         "PositionClosed",
         "PositionMarked",
         "PositionOpened",
+        "PositionReopened",
         "ReconciliationCompleted",
         "ReleaseRequested",
         "RiskDecided",

@@ -40,6 +40,7 @@ from domain.events.positions import (
     PositionClosed,
     PositionMarked,
     PositionOpened,
+    PositionReopened,
 )
 from domain.events.risk import CashFlowRecorded, RiskDecided, WhatIfWanted
 from domain.events.signals import SignalExpired, SignalInvalidated, SignalValidated
@@ -348,6 +349,8 @@ def _fold_book(state: RiskState, event: Recorded) -> None:
         case PositionOpened():
             book.opened(body)
             state.cooldowns.opened(body)
+        case PositionReopened():
+            state.cooldowns.reopened(body)
         case PositionChanged():
             book.position_changed(body)
             _bucket_seen(state, body.position_id)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from domain.instruments import Direction
+from domain.risk.blackout import is_expiration_day
 from domain.risk.codes import DenialCode
 from domain.signals.case import Case, Variant
 from domain.signals.entry import conditions
@@ -47,7 +48,9 @@ def variant_of(direction: Direction) -> Variant:
 def direction_score(state: StrategyState, reading: Reading) -> Score:
     assert state.session is not None, "a score is computed inside a session"
     now = state.direction_record.recalibration
-    return score(measure(reading, state.session), now.a, now.b, state.parameters)
+    expiration = is_expiration_day(state.session, state.parameters)
+    measured = measure(reading, state.session, expiration=expiration)
+    return score(measured, now.a, now.b, state.parameters)
 
 
 def market_of(reading: Reading) -> Market | NoStructure:
@@ -131,7 +134,7 @@ def _with_structure(state: StrategyState, bare: Case, chain: Chain) -> Evaluated
     p_win: float | None = None
     neutral: NeutralScore | None = None
     if isinstance(chosen, Choice):
-        fair = odds(chosen, state.parameters)
+        fair = odds(chosen, state.parameters, state.slippage)
         if bare.direction is Direction.NEUTRAL:
             neutral = _neutral(state, bare.reading, chosen, bare.score, fair, chain)
             p_win = None if neutral is None else fair.p_win(neutral.edge)

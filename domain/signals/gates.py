@@ -11,6 +11,7 @@ from domain.parameter import ParameterState
 from domain.risk.codes import DenialCode
 from domain.signals.case import Case, Variant, gate, window
 from domain.signals.entry import entry_gate
+from domain.signals.plan import Odds
 from domain.signals.reading import ChainRow
 from domain.signals.structure import Choice, interest_is_enough, spread_is_tight
 
@@ -279,8 +280,15 @@ def _value_gate(case: Case, parameters: ParameterState) -> Gate:
         f"{value:.4f} USD",
         f"{least:.4f} USD",
         f"p {case.p_win:.4f}, W {case.odds.target_usd:.2f}, Ls {case.odds.stop_usd:.2f},"
-        f" cost {case.odds.cost_usd:.2f}",
+        f" cost {case.odds.cost_usd:.2f}, slippage {_slippage(case.odds)}",
     )
+
+
+def _slippage(found: Odds) -> str:
+    """Which figure the cost rests on: what fills measured, or the budget while they are few."""
+    if found.slippage_fills:
+        return f"{found.slippage:.4f} of {found.slippage_fills} fills, budget {found.budget}"
+    return f"{found.slippage:.4f} budgeted"
 
 
 def _desk_gates(case: Case, parameters: ParameterState) -> list[Gate]:

@@ -17,6 +17,7 @@ from domain.parameter import ParameterState
 from domain.risk.max_loss import structure_width
 from domain.session import Session
 from domain.signals.score import logistic, rounded
+from domain.signals.slippage import Slippage
 from domain.signals.structure import Choice
 
 TREND_RULE = "noise_area_and_vwap"
@@ -32,6 +33,10 @@ class Odds:
     cost_usd: float
     budget: Decimal
     """Slippage budget a share: how far the entry may be paid beyond its mid."""
+    slippage: float
+    """A share each way, of which the cost is made: as measured, else the budget."""
+    slippage_fills: int
+    """Fills that it was measured on; 0 while the budget stands for it."""
 
     @property
     def fair_log_odds(self) -> float:
@@ -72,18 +77,23 @@ def target_and_stop(choice: Choice, parameters: ParameterState) -> tuple[Decimal
     return mid + gain, mid - loss
 
 
-def odds(choice: Choice, parameters: ParameterState) -> Odds:
-    """W and Ls at the planned target and stop, cost with the slippage budget both ways."""
+def odds(choice: Choice, parameters: ParameterState, realised: Slippage) -> Odds:
+    """W and Ls at the planned target and stop; cost with slippage both ways, as fills measured it
+    or, before there are enough of them, as the budget allows."""
     number = parameters.number
     target, stop = target_and_stop(choice, parameters)
     budget = slippage_budget(choice, parameters)
+    measured = realised.measured
+    slippage = float(budget) if measured is None else measured
     per_contract = number("risk.fees.commission_usd") + number("risk.fees.exchange_usd")
     commissions = 2 * len(choice.structure.legs) * per_contract
     return Odds(
         target_usd=rounded(float((target - choice.net_mid) * MULTIPLIER)),
         stop_usd=rounded(float((choice.net_mid - stop) * MULTIPLIER)),
-        cost_usd=rounded(commissions + 2 * MULTIPLIER * float(budget)),
+        cost_usd=rounded(commissions + 2 * MULTIPLIER * slippage),
         budget=budget,
+        slippage=rounded(slippage),
+        slippage_fills=0 if measured is None else realised.fills,
     )
 
 

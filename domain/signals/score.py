@@ -100,8 +100,13 @@ def _gamma_gate(reading: Reading) -> Measured:
     return measured
 
 
-def _walls(reading: Reading) -> Measured:
-    """Only in the POS regime: pull of the put wall less pull of the call wall."""
+def _walls(reading: Reading, session: Session, *, expiration: bool) -> Measured:
+    """Only in the POS regime: pull of the put wall less pull of the call wall.
+
+    Off in the last hour of an expiration day: the gamma behind the walls expires with it.
+    """
+    if expiration and reading.at >= session.before_close(minutes=60):
+        return Measured(None, "", 0.0, None, SWITCHED_OFF)
     regime = reading.text("gex_regime")
     if regime is None:
         return _of(reading, "gex_regime", None)
@@ -123,8 +128,9 @@ def _late_momentum(reading: Reading, session: Session) -> Measured:
     return _plain(reading, "late_mom_x", 1.0)
 
 
-def measure(reading: Reading, session: Session) -> dict[str, Measured]:
-    """All features of the 0DTE bucket, in the table's order."""
+def measure(reading: Reading, session: Session, *, expiration: bool = False) -> dict[str, Measured]:
+    """All features of the 0DTE bucket, in the table's order. `expiration`: options of a quarter,
+    or an index, end with this day."""
     return {
         "noise": _plain(reading, "noise_x", 1 / 1.5),
         "vwap": _squashed(reading, "vwap_dev"),
@@ -135,7 +141,7 @@ def measure(reading: Reading, session: Session) -> dict[str, Measured]:
         "sweeps": _squashed(reading, "sweep_z"),
         "tide": _squashed(reading, "tide_slope_z"),
         "gamma_gate": _gamma_gate(reading),
-        "walls": _walls(reading),
+        "walls": _walls(reading, session, expiration=expiration),
         "late_mom": _late_momentum(reading, session),
         "peers": _plain(reading, "peers_x", 1.0),
         "skew_chg": _squashed(reading, "skew_chg_z"),

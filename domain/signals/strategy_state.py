@@ -26,11 +26,12 @@ from domain.events.orders import (
     BrokerSnapshotReceived,
     BrokerTimeSeen,
     EntryRefused,
+    FillRecorded,
     OrderChanged,
     OrderIntended,
     ReconciliationCompleted,
 )
-from domain.events.positions import PositionClosed, PositionOpened
+from domain.events.positions import PositionClosed, PositionOpened, PositionReopened
 from domain.events.risk import RiskDecided
 from domain.events.signals import (
     SignalExpired,
@@ -44,7 +45,7 @@ from domain.instruments import OptionContract, Strategy
 from domain.parameter import ParameterState
 from domain.risk.account_age import AccountAge
 from domain.risk.blackout import range_blocked_until
-from domain.risk.cooldown import Cooldowns
+from domain.risk.cooldown import ENDED_MAX, Cooldowns
 from domain.risk.margin import account_number
 from domain.risk.real_time import RealTime
 from domain.session import Session
@@ -61,6 +62,7 @@ from domain.signals.prediction import (
     tracked,
 )
 from domain.signals.reading import Reading, chain_of
+from domain.signals.slippage import Slippage
 
 REQUESTER = "signals.0dte"
 
@@ -85,6 +87,9 @@ class StrategyState:
     desk: Desk = field(default_factory=Desk)
     cooldowns: Cooldowns = field(default_factory=Cooldowns)
     positions: dict[str, tuple[Strategy, Key]] = field(default_factory=dict)
+    ended_positions: dict[str, tuple[Strategy, Key]] = field(default_factory=dict)
+    """Closed ones that a late fill may open again, the newest."""
+    slippage: Slippage = field(default_factory=Slippage)
     readings: dict[str, Reading] = field(default_factory=dict)
     chains: dict[str, ChainEvaluated] = field(default_factory=dict)
     lines: dict[int, OptionContract] = field(default_factory=dict)
@@ -295,8 +300,16 @@ def _fold_orders(state: StrategyState, event: Recorded) -> None:
             state.cooldowns.opened(body)
             state.positions[body.position_id] = (body.strategy, (body.symbol, body.direction))
             desk.age.moved_since_value = True
+        case PositionReopened():
+            state.cooldowns.reopened(body)
+            found = state.ended_positions.pop(body.position_id, None)
+            if found is not None:
+                state.positions[body.position_id] = found
+            desk.age.moved_since_value = True
+        case FillRecorded():
+            state.slippage.filled(body)
         case PositionClosed():
-            state.positions.pop(body.position_id, None)
+            _position_closed(state, body)
             desk.age.moved_since_value = True
             state.cooldowns.closed(body, event.market_time, state.parameters)
         case TradingHalted():
@@ -320,6 +333,15 @@ def _fold_orders(state: StrategyState, event: Recorded) -> None:
             pass
 
 
+def _position_closed(state: StrategyState, body: PositionClosed) -> None:
+    found = state.positions.pop(body.position_id, None)
+    if found is None:
+        return
+    if len(state.ended_positions) >= ENDED_MAX:
+        del state.ended_positions[next(iter(state.ended_positions))]
+    state.ended_positions[body.position_id] = found
+
+
 def _account_seen(state: StrategyState, values: dict[str, str]) -> None:
     age = state.desk.age
     age.heard(state.time.seconds)
@@ -334,6 +356,7 @@ def _order_intended(state: StrategyState, body: OrderIntended) -> None:
         if live.signal_id == body.signal_id:
             live.status = Status.ORDERED
             live.working[body.order_ref] = 0
+            state.slippage.follow(body.position_id)
             state.orders[body.order_ref] = key
 
 

@@ -499,10 +499,12 @@ class FakeBroker:
         if not self.is_connected:
             raise NotSent("not connected")
         for intent in intents:
-            wrong = intent.order_id <= self._last_id or intent.connection != self.connection
+            if intent.order_id <= self._last_id:
+                raise NotSent(f"order id must be above {self._last_id}, was {intent.order_id}")
+            wrong = intent.connection != self.connection
             if wrong or not self._block[0] <= intent.order_id <= self._block[1]:
                 self.ledger.wrongs.append(f"id {intent.order_id} of {intent.connection}")
-            self._last_id = intent.order_id
+        self._last_id = intents[-1].order_id
         self.ledger.wire += [("place", intent) for intent in intents]
         self._point("after place")
 

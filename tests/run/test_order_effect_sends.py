@@ -218,7 +218,8 @@ async def test_a_step_of_an_entry_that_waited_too_long_lapses_and_one_of_an_exit
         limit_price=Decimal("9.00"),
         leaves_before=None,
     )
-    await bench.commit(order(100, connection), leaving)
+    await bench.commit(order(100, connection))
+    await bench.commit(leaving)
     bench.ledger.arrive()
     bench.broker.deliver()
     bench.late = timedelta(seconds=3)

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from adapters.interactive_brokers.link import LinkError
 from domain.event import Body
+from domain.events.controls import AlertRaised
 from domain.events.orders import (
     BrokerSnapshotReceived,
     BrokerSnapshotWanted,
@@ -19,6 +21,8 @@ from domain.events.orders import (
     Purpose,
 )
 from domain.instruments import Side
+from run.broker_looks import LOOKS_MAX, VOID_ROUNDS_PAGED
+from tests.crash.fake_broker import FakeBroker
 from tests.run.test_order_effect_sends import Bench, order, sent_ids
 
 
@@ -139,6 +143,100 @@ async def test_a_cancel_leaves_first_then_exits_and_entries_last(bench: Waiting)
     )
     await bench.effect.drain()
     assert left == ["cancel 100", "place_bracket 102", "place_bracket 103"]
+
+
+async def test_an_entry_that_an_exit_overtook_lapses_whole_and_never_leaves_late(
+    bench: Waiting,
+) -> None:
+    """Ids leave in ascending order: the entry's lower one would be refused as a duplicate."""
+    connection = bench.effect.connection
+    parent = order(101, connection, transmit=False)
+    child = order(
+        102,
+        connection,
+        order_ref="P0123456789abcdef-S1",
+        parent_ref=parent.order_ref,
+        purpose=Purpose.PROTECTIVE_STOP,
+        action=Side.SELL,
+    )
+    await bench.queue(parent, child, exit_order(103, connection))
+    await bench.effect.drain()
+    assert sent_ids(bench) == [103]
+    lapsed = await bench.written(IntentLapsed)
+    assert [(told.order_id, told.reason) for told in lapsed] == [
+        (101, "order id must be above 103, was 101"),
+        (102, "order id must be above 103, was 101"),
+    ]
+    assert bench.effect.live_entries == {}, "an emergency has no such order to cancel"
+    await bench.effect.drain()
+    assert sent_ids(bench) == [103]
+
+
+# Looks that orders make void
+
+
+class Busy(Waiting):
+    """A bench whose broker is asked for lists while an exit leaves, as often as it is told."""
+
+    def __init__(self, store: Any) -> None:
+        super().__init__(store)
+        self.busy_looks = 0
+        self.meanwhile: list[OrderIntended] = []
+        """Committed during the last of these looks."""
+        self.sent_before_look: list[int] = []
+
+        async def snapshot() -> BrokerSnapshotReceived:
+            self.sent_before_look = sent_ids(self)
+            found = await FakeBroker.snapshot(self.broker)
+            if self.busy_looks:
+                self.busy_looks -= 1
+                self.effect.looks.order_left()
+                if not self.busy_looks and self.meanwhile:
+                    await self.queue(*self.meanwhile)
+            return found
+
+        self.broker.snapshot = snapshot  # type: ignore[method-assign]
+
+
+@pytest.fixture
+async def busy(store: Any) -> Busy:
+    made = Busy(store)
+    await made.connect()
+    return made
+
+
+async def test_looks_that_orders_made_void_are_taken_again_and_hold_entries_meanwhile(
+    busy: Busy,
+) -> None:
+    """Given up in silence, nothing would be compared until somebody asked anew."""
+    busy.busy_looks = LOOKS_MAX
+    busy.meanwhile = [order(100, busy.effect.connection)]
+    await busy.commit(wanted(busy, "regular"))
+    assert len(await busy.written(BrokerSnapshotReceived)) == 2
+    assert busy.sent_before_look == [], "the entry waited for the look that succeeded"
+    assert is_sent(busy, 100), "and for nothing more"
+    assert await busy.written(AlertRaised) == []
+
+
+async def test_lists_that_are_not_answered_cost_the_connection_and_are_paged(busy: Busy) -> None:
+    """Exits wait for the lists: a connection that does not give them is worth nothing."""
+
+    async def silent() -> BrokerSnapshotReceived:
+        raise LinkError("completed orders must be answered within 5 s, was silent")
+
+    busy.broker.snapshot = silent  # type: ignore[method-assign]
+    await busy.commit(wanted(busy, "regular"))
+    assert not busy.broker.is_connected
+    (page,) = await busy.written(AlertRaised)
+    assert (page.code, page.severity) == ("BROKER_SNAPSHOT", "critical")
+
+
+async def test_a_human_is_told_once_when_no_look_succeeds_for_long(busy: Busy) -> None:
+    busy.busy_looks = LOOKS_MAX * (VOID_ROUNDS_PAGED + 2)
+    await busy.commit(wanted(busy, "regular"))
+    (page,) = await busy.written(AlertRaised)
+    assert (page.code, page.severity) == ("BROKER_LOOKS_VOID", "critical")
+    assert len(await busy.written(BrokerSnapshotReceived)) == 2
 
 
 def _note(bench: Bench, name: str, left: list[str]) -> None:

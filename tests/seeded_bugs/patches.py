@@ -34,10 +34,12 @@ FIXED = (
         "blind retry of a send",
         "run/order_effect.py",
         "            except NotSent as error:\n                refusal = str(error)\n"
-        "        if refusal:\n            await self._append([self._lapse(member, refusal)",
+        "        if refusal:\n            await self._append("
+        "[self._outcomes.lapsed(member, refusal)",
         "                self.broker.place_bracket([_intended(member) for member in members])\n"
         "            except NotSent as error:\n                refusal = str(error)\n"
-        "        if refusal:\n            await self._append([self._lapse(member, refusal)",
+        "        if refusal:\n            await self._append("
+        "[self._outcomes.lapsed(member, refusal)",
     ),
     Bug(
         "off by one in a limit",
@@ -110,7 +112,7 @@ FIXED = (
     Bug(
         "an exit is enlarged before its legs are counted",
         "domain/execution/exits.py",
-        "order.quantity if _legs_missing(desk, order) else order.filled + wanted",
+        "order.quantity if _legs_missing(order) else order.filled + wanted",
         "order.filled + wanted",
     ),
     Bug(

@@ -7,6 +7,7 @@ from typing import Any
 
 from domain.commentary.stage import ReportStage
 from domain.events.approvals import ApprovalDecided, ApprovalRequested
+from domain.events.positions import PositionClosed, PositionReopened
 from domain.events.publication import DeliveryScheduled
 from domain.events.reports import (
     DraftChecked,
@@ -19,6 +20,7 @@ from domain.events.reports import (
 from domain.events.system import PlannedDay, SessionPlanned
 from domain.stage import Consumer
 from tests.domain.distribution.story import START, Story
+from tests.projections.story import with_fields
 
 OPEN = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
 CLOSE = datetime(2026, 11, 23, 21, 0, tzinfo=UTC)
@@ -89,3 +91,12 @@ def test_a_model_that_is_down_leads_to_the_template_and_the_same_approval() -> N
         failed = DraftFailed(report_id="20261123-postmarket", attempt=attempt, reason="529")
         story.tell(failed, AFTER_CLOSE + attempt)
     assert len(story.bodies(ApprovalRequested)) == 1
+
+
+def test_a_trade_that_a_late_fill_opened_again_is_not_reported_as_closed_twice() -> None:
+    story = new_story()
+    closed = with_fields(PositionClosed, position_id="p")
+    for body in (closed, with_fields(PositionReopened, position_id="p"), closed):
+        story.tell(body)
+    due = story.bodies(ReportDue, story.tick(AFTER_CLOSE))[0]
+    assert [f.value for f in due.facts if f.label == "trades closed today"] == ["1"]

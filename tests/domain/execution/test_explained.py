@@ -30,7 +30,7 @@ from tests.domain.execution.execution_build import (
     signal,
     underlying_ticks,
 )
-from tests.domain.execution.test_exit_harms import holding, leaving, only, quotes
+from tests.domain.execution.stories import holding, leaving, only, quotes
 
 D = Decimal
 CALL = 6001

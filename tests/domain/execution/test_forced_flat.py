@@ -27,7 +27,7 @@ from tests.domain.execution.execution_build import (
     session,
     underlying_ticks,
 )
-from tests.domain.execution.test_exit_harms import only
+from tests.domain.execution.stories import only
 
 FULL = session()
 HALF_CLOSE = CLOSE - timedelta(hours=3)

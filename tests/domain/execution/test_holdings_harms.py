@@ -10,7 +10,6 @@ from domain.events.controls import AlertRaised, FlattenStarted
 from domain.events.orders import (
     BrokerExecutionSeen,
     OrderIntended,
-    Purpose,
     ReconciliationCompleted,
     SnapshotPosition,
 )
@@ -30,26 +29,11 @@ from tests.domain.execution.execution_build import (
     held,
     leg_ticks,
     listed,
-    long_call,
     underlying_ticks,
 )
+from tests.domain.execution.stories import exits, holding
 
 LONG, SHORT = contract(600), contract(605)
-
-
-def holding() -> tuple[Bench, OrderIntended, OrderIntended]:
-    """Four calls bought at 2.00; their stop rests at the broker."""
-    bench = Bench()
-    bench.start()
-    bench.market(leg_ticks(LONG, 1.98, 2.02))
-    parent, stop = [b for b in bench.enter(long_call()) if isinstance(b, OrderIntended)]
-    for intent in (parent, stop):
-        bench.sent(intent)
-    bench.seen(listed(parent))
-    bench.fill(parent, 4, "2.00")
-    bench.seen(listed(parent, "Filled", 4))
-    bench.seen(listed(stop, "PreSubmitted", why_held="trigger"))
-    return bench, parent, stop
 
 
 def holding_vertical() -> Bench:
@@ -97,10 +81,6 @@ def look(bench: Bench, stop: OrderIntended, quantity: int, **more: Any) -> list[
 
 def is_clean(bench: Bench) -> bool:
     return bool(bench.all(ReconciliationCompleted)[-1].clean)
-
-
-def exits(bench: Bench) -> list[OrderIntended]:
-    return [i for i in bench.all(OrderIntended) if i.purpose is Purpose.EXIT]
 
 
 # Inferred

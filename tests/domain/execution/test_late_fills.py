@@ -17,7 +17,7 @@ from domain.events.positions import (
     PositionReopened,
 )
 from tests.domain.execution.execution_build import Bench, leg_ticks, listed, long_call, session
-from tests.domain.execution.test_exit_harms import (
+from tests.domain.execution.stories import (
     LEG,
     exits,
     flatten,

@@ -32,7 +32,7 @@ from tests.domain.execution.execution_build import (
     parameters,
     session,
 )
-from tests.domain.execution.test_exit_harms import bar
+from tests.domain.execution.stories import bar
 
 D = Decimal
 RULE = TrailRule(D("0.25"), D("0.25"), D(2), D("0.05"))

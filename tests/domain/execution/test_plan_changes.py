@@ -18,7 +18,7 @@ from domain.events.positions import (
     StopMoved,
 )
 from tests.domain.execution.execution_build import CLOSE, START, Bench
-from tests.domain.execution.test_exit_harms import holding, only, quotes
+from tests.domain.execution.stories import holding, only, quotes
 from tests.domain.execution.test_watermarks import restarted, watched
 
 

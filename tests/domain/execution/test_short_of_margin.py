@@ -16,7 +16,7 @@ from tests.domain.execution.execution_build import (
     plan,
     underlying_ticks,
 )
-from tests.domain.execution.test_exit_harms import holding, only, quotes
+from tests.domain.execution.stories import holding, only, quotes
 
 
 def reading(bench: Bench, excess: int, seconds: float = 2) -> list[ExitDecided]:

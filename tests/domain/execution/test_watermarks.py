@@ -30,7 +30,7 @@ from tests.domain.execution.execution_build import (
     leg_ticks,
     plan,
 )
-from tests.domain.execution.test_exit_harms import bar, holding, only, quotes
+from tests.domain.execution.stories import bar, holding, only, quotes
 
 
 def watched(bench: Bench) -> Watched:

@@ -9,8 +9,14 @@ import pytest
 
 from domain.events.feeds import HistoryImported
 from domain.instruments import Strategy
-from domain.risk.blackout import blackout_at, range_blocked_until, size_factor
+from domain.risk.blackout import (
+    blackout_at,
+    is_expiration_day,
+    range_blocked_until,
+    size_factor,
+)
 from domain.risk.stage import RiskStage
+from domain.session import Session
 from tests.domain.risk.build import DAY, OPEN, Driven, changed, parameters, session, session_planned
 
 SESSION = session()
@@ -73,6 +79,33 @@ def test_half_size_rules(
     assert other == 1.0
 
 
+def planned_around(day: date, following: date) -> Session:
+    plan = session_planned(day)
+    later = tuple(each for each in plan.later if each.session_date >= following)
+    return Session(plan.model_copy(update={"later": later}))
+
+
+@pytest.mark.parametrize(
+    ("day", "following", "is_quarterly"),
+    [
+        (date(2026, 9, 18), date(2026, 9, 21), True),
+        (date(2026, 9, 17), date(2026, 9, 18), False),
+        (date(2026, 9, 25), date(2026, 9, 28), False),
+        (date(2026, 10, 16), date(2026, 10, 19), False),
+        (date(2026, 6, 18), date(2026, 6, 22), True),
+        (date(2026, 12, 18), date(2026, 12, 21), True),
+    ],
+)
+def test_a_quarterly_expiry_is_not_traded_at_full_size_because_nobody_entered_its_date(
+    day: date, following: date, is_quarterly: bool
+) -> None:
+    """On 19 June 2026, a third Friday, the exchange is closed: the day before it counts."""
+    found = planned_around(day, following)
+    assert is_expiration_day(found, PARAMETERS) is is_quarterly
+    factor = size_factor(found, (), Strategy.CLOSING, is_range=False, parameters=PARAMETERS)
+    assert factor == (0.5 if is_quarterly else 1.0)
+
+
 def imported(payload: str, *, session_date: date = DAY - timedelta(days=1)) -> HistoryImported:
     return HistoryImported(
         vendor="uw",
@@ -107,6 +140,11 @@ FOMC = json.dumps(
         ]
     }
 )
+
+
+def test_a_press_conference_listed_alone_closes_the_same_window() -> None:
+    alone = FOMC.replace("FOMC statement", "Powell press conference").replace("T18:00", "T18:30")
+    assert calendar_of(alone) == ("FOMC",)
 
 
 def test_imported_calendar_names_the_releases_of_the_day() -> None:

@@ -145,6 +145,17 @@ def test_an_order_that_turns_up_after_its_end_counts_as_working_again() -> None:
     assert desk.state.book.exposures() == ()
 
 
+def test_an_entry_that_nobody_knows_counts_in_every_limit_until_it_is_known_to_have_ended() -> None:
+    """Taken for a rejection, it would leave room for a second one that the account cannot bear."""
+    desk = ready()
+    decision = decide(desk)
+    desk.when(intended(decision, quantity=decision.units))
+    desk.when(order_changed(OrderState.UNKNOWN, remaining=decision.units))
+    assert [exposure.units for exposure in desk.state.book.exposures()] == [decision.units]
+    desk.when(order_changed(OrderState.ABANDONED))
+    assert desk.state.book.exposures() == ()
+
+
 def test_late_facts_fold_to_the_same_state() -> None:
     desk, _ = held_and_closed()
     revalued(desk, 1, "-100", legs=(1, -1))

@@ -20,6 +20,7 @@ from domain.signals.gates import all_pass, evaluate
 from domain.signals.plan import exit_plan, odds, slippage_budget, target_and_stop
 from domain.signals.reading import Chain, Reading
 from domain.signals.score import measure, score
+from domain.signals.slippage import Slippage
 from domain.signals.structure import Choice, Market, NoStructure, choose_range, choose_trend
 from tests.domain.risk.build import CLOSE, NOON, OPEN, contract, parameters, session
 from tests.domain.signals.build import (
@@ -77,7 +78,7 @@ def case(
         record=Record(),
         chain=used,
         chosen=chosen,
-        odds=odds(chosen, PARAMETERS) if isinstance(chosen, Choice) else None,
+        odds=odds(chosen, PARAMETERS, Slippage()) if isinstance(chosen, Choice) else None,
         p_win=p_win,
         facts=replace(FACTS, **(facts or {})),
     )
@@ -99,7 +100,7 @@ def range_case(values: dict[str, Any] | None = None, **changes: Any) -> Case:
             "score": score(measure(given, SESSION), 0.0, 0.5, PARAMETERS),
             "chain": rows,
             "chosen": chosen,
-            "odds": odds(chosen, used),
+            "odds": odds(chosen, used, Slippage()),
             "p_win": 0.80,
             **changes,
         },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -58,6 +59,15 @@ def test_feature_by_its_formula(
     feature: str, changes: dict[str, float | str | None], expected: float
 ) -> None:
     assert x(feature, **changes) == pytest.approx(expected)
+
+
+def test_walls_whose_gamma_expires_today_pull_nothing_in_the_last_hour() -> None:
+    late = CLOSE - timedelta(minutes=60)
+    pulling = {"gex_regime": "POS", "put_wall": 597.0, "call_wall": 606.0}
+    for at, expected in ((late - timedelta(seconds=1), True), (late, False)):
+        found = replace(reading(**pulling), at=at)
+        assert (measure(found, SESSION, expiration=True)["walls"].x != 0.0) is expected
+        assert measure(found, SESSION)["walls"].x != 0.0
 
 
 def test_late_momentum_counts_from_thirty_minutes_before_the_close() -> None:

@@ -1,0 +1,88 @@
+"""What is left of a structure whose legs are no longer held evenly: after an assignment, mostly.
+
+Whole units are sold as they are; the rest is paired into verticals and single longs, each sold like
+a position of its own. A short that nothing covers is for a human. Called by exits.py; pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from domain.execution.desk import Desk, Trade
+from domain.execution.leg_watch import are_legs_pending
+from domain.instruments import Leg, OptionContract, Right, Structure, StructureKind
+
+
+def part_of(trade: Trade, structure: Structure) -> Trade:
+    """The trade as if it held nothing but this part of what is left beside its whole units."""
+    units = next((n for part, n in _rest(trade).parts if part == structure), 0)
+    held = {leg.contract.con_id: leg.ratio * units for leg in structure.legs}
+    return replace(trade, structure=structure, held=held, last_mark=None)
+
+
+def next_part(desk: Desk, trade: Trade) -> Trade | None:
+    """The part that may be sold now; None while whole units, or doubts about legs, are left.
+
+    A long that stands alone while shares of a delivery are in the account covers them: it waits
+    until they are gone.
+    """
+    if trade.units > 0 or trade.is_flat or _is_in_doubt(desk, trade):
+        return None
+    for structure, _ in _rest(trade).parts:
+        if not structure.is_single or not desk.delivered.get(trade.symbol, 0):
+            return part_of(trade, structure)
+    return None
+
+
+def uncovered_shorts(desk: Desk, trade: Trade) -> tuple[tuple[OptionContract, int], ...]:
+    """Contracts sold that no long of the position covers, once nothing is in doubt."""
+    units = trade.units
+    legs = trade.structure.legs
+    if all(trade.held.get(leg.contract.con_id, 0) == leg.ratio * units for leg in legs):
+        return ()
+    return () if _is_in_doubt(desk, trade) else _rest(trade).uncovered
+
+
+def _is_in_doubt(desk: Desk, trade: Trade) -> bool:
+    """Legs fill one after the other, and a callback may be lost: uneven for a moment is no rest."""
+    orders = desk.book.of_position(trade.position_id)
+    if any(are_legs_pending(order) for order in orders):
+        return True
+    return any(leg.contract.con_id in desk.shortages for leg in trade.structure.legs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    parts: tuple[tuple[Structure, int], ...]
+    """Verticals, then single longs, with how many there are of each."""
+    uncovered: tuple[tuple[OptionContract, int], ...]
+
+
+def _rest(trade: Trade) -> _Rest:
+    """What is held beside whole units."""
+    contracts = [leg.contract for leg in trade.structure.legs]
+    left = {
+        leg.contract.con_id: trade.held.get(leg.contract.con_id, 0) - leg.ratio * trade.units
+        for leg in trade.structure.legs
+    }
+    parts: list[tuple[Structure, int]] = []
+    for short in contracts:
+        for long in contracts:
+            paired = min(-left[short.con_id], left[long.con_id])
+            if short.right is long.right and paired > 0:
+                left[short.con_id] += paired
+                left[long.con_id] -= paired
+                parts.append((_vertical(long, short), paired))
+    for contract in contracts:
+        if left[contract.con_id] > 0:
+            legs = (Leg(contract=contract, ratio=1),)
+            single = Structure(kind=StructureKind.LONG_OPTION, legs=legs)
+            parts.append((single, left[contract.con_id]))
+    shorts = tuple((c, -left[c.con_id]) for c in contracts if left[c.con_id] < 0)
+    return _Rest(tuple(parts), shorts)
+
+
+def _vertical(long: OptionContract, short: OptionContract) -> Structure:
+    dearer_is_long = (long.strike < short.strike) == (long.right is Right.CALL)
+    kind = StructureKind.DEBIT_VERTICAL if dearer_is_long else StructureKind.CREDIT_VERTICAL
+    return Structure(kind=kind, legs=(Leg(contract=long, ratio=1), Leg(contract=short, ratio=-1)))
