@@ -131,8 +131,12 @@ class Desks:
 @asynccontextmanager
 async def open_desks(settings: Settings) -> AsyncIterator[Desks]:
     """Clients for all five vendors; they log in with their first call and close at the end."""
-    discord = DiscordSender(settings.discord_url, settings.discord_token.get_secret_value())
-    telegram = TelegramBot(settings.telegram_url, settings.telegram_token.get_secret_value())
+    discord = DiscordSender(
+        settings.discord_url, settings.discord_token.get_secret_value(), settings.mode
+    )
+    telegram = TelegramBot(
+        settings.telegram_url, settings.telegram_token.get_secret_value(), settings.mode
+    )
     x = XPoster(
         settings.x_url,
         XKeys(

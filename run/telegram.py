@@ -207,7 +207,9 @@ class Intake:
 async def main(process: Process) -> None:
     """Poll and beat until the process is asked to stop."""
     settings = process.settings
-    bot = TelegramBot(settings.telegram_url, settings.telegram_token.get_secret_value())
+    bot = TelegramBot(
+        settings.telegram_url, settings.telegram_token.get_secret_value(), settings.mode
+    )
     intake = Intake(process, bot)
     try:
         async with asyncio.TaskGroup() as tasks:
