@@ -41,7 +41,7 @@ def outbox_stages(settings: Settings) -> Sequence[Stage[Any]]:
 
     key = settings.publication_secret.get_secret_value().encode()
     return (
-        PublicationStage(key),
+        PublicationStage(key, settings.mode),
         ReportStage(settings.claude_model),
         ApprovalStage(),
         DeliveryStage(),
