@@ -71,9 +71,9 @@ class Desks:
             case Vendor.REDDIT:
                 text = f"{scheduled.body}\n\n^(ref {marker})"
                 return await self._reddit.submit(self._subreddit, scheduled.title, text)
-            case _:
-                text = f"vendor must be discord, x or reddit, was {scheduled.vendor.value}"
-                return NotSent(permanent=True, vendor_code="ROUTE", text=text)
+            case Vendor.TELEGRAM:
+                html = f"<b>{escaped(scheduled.title)}</b>\n{escaped(scheduled.body)}"
+                return await self._telegram.send(self._chat_id, html)
 
     async def find(self, scheduled: DeliveryScheduled, since: datetime) -> FindOutcome:
         """Ask the vendor what it has of a delivery whose outcome is unknown."""
@@ -86,8 +86,8 @@ class Desks:
                 return await self._x.find(scheduled.body, since)
             case Vendor.REDDIT:
                 return await self._reddit.find(marker, since)
-            case _:
-                return CannotTell(f"{scheduled.vendor.value} cannot be read back")
+            case Vendor.TELEGRAM:
+                return CannotTell("a bot cannot read back what it sent")
 
     async def prompt(self, request: ApprovalRequested) -> tuple[int, int] | None:
         """Ask for an approval; (chat, message) when Telegram named them. Repeats are harmless."""
