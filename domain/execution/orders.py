@@ -56,6 +56,7 @@ from domain.execution.desk import (
 from domain.execution.exit_rules import precedence
 from domain.execution.holdings import DELIVERIES, INFERRED, shares_delivered
 from domain.execution.ladder import Profile
+from domain.execution.operator_adjustments import OPERATOR, on_requested, set_aside
 from domain.execution.order_book import Order
 from domain.execution.situation import leg_sides
 from domain.execution.work import emit_change, work, work_all, work_position
@@ -278,6 +279,9 @@ def _page_lost(desk: Desk, order: Order) -> None:
 
 
 def _adjusted(desk: Desk, event: Recorded, body: PositionAdjusted) -> None:
+    if body.kind == OPERATOR and not body.position_id:
+        set_aside(desk, body)
+        return
     trade = desk.trades.get(body.position_id)
     if trade is None:
         return
@@ -374,6 +378,7 @@ _FOLDS: dict[str, _Fold] = {
     "BrokerCommissionSeen": callbacks.on_commission_seen,
     "CommissionRecorded": callbacks.on_commission,
     "BrokerErrorSeen": callbacks.on_error_seen,
+    "AdjustmentRequested": on_requested,
     "PositionAdjusted": _adjusted,
     "FillInferred": _inferred,
     "ExitDecided": _exit_decided,
