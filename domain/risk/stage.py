@@ -172,11 +172,11 @@ def _flatten(who: str, reason: str, positions: tuple[str, ...]) -> Emission:
 def _release(state: RiskState, event: Recorded, body: ReleaseRequested) -> Emission:
     refusal = ""
     if not body.reason.strip():
-        refusal = "a release must have a reason, was empty"
+        refusal = "a release must have a reason, was empty: say why the cause is gone"
     elif not body.reauthenticated:
-        refusal = "a release must be confirmed by logging in again, was not"
+        refusal = "a release must be confirmed by logging in again, was not: give the password"
     elif not state.halted:
-        refusal = "trading must be halted to be released, was not"
+        refusal = "trading must be halted to be released, was not: nothing is left to be done"
     if refusal:
         refused = ControlRefused(request_id=str(event.event_id), who=body.who, reason=refusal)
         return Emission(CONTROL_STREAM, refused)
