@@ -1,22 +1,43 @@
-"""The operator's word on what the broker holds and no fill of ours explains.
+"""What the operator asks of the order stage: to leave a trade, and to take over a holding that no
+fill of ours explains.
 
-Taken only for exactly the difference that two looks at the broker's lists showed, so that a slip
-of the pen cannot make a position that nobody has. It goes to a position of the desk, at a price,
-or to none: then it counts as explained, and nothing watches or leaves it. Folded by orders.py.
+The latter is taken only for exactly the difference that two looks at the broker's lists showed, so
+that a slip of the pen cannot make a position that nobody has. It goes to a position of the desk,
+at a price, or to none: then it counts as explained, and nothing watches or leaves it. Folded by
+orders.py.
 """
 
 from __future__ import annotations
 
 from domain.event import Recorded
-from domain.events.controls import CONTROL_STREAM, ControlRefused
+from domain.events.controls import CONTROL_STREAM, ControlRefused, TradeCancelRequested
 from domain.events.positions import AdjustmentRequested, PositionAdjusted
 from domain.execution.desk import Aside, Desk
+from domain.execution.work import work
 
 OPERATOR = "operator"
 """The kind of these adjustments."""
 
 
-def on_requested(desk: Desk, event: Recorded, body: AdjustmentRequested) -> None:
+def on_cancel_requested(desk: Desk, event: Recorded, body: TradeCancelRequested) -> None:
+    """One that nothing is known of is refused: silence would look like a close under way."""
+    found = [
+        trade
+        for trade in desk.trades.values()
+        if trade.position_id == body.position_id
+        or (body.signal_id and trade.signal_id == body.signal_id)
+    ]
+    for trade in found:
+        trade.withdrawn = trade.withdrawn or f"operator {body.who}"
+        work(desk, trade)
+    if not found:
+        named = (body.position_id or body.signal_id)[:80]
+        reason = f"position {named} must be of this session or held, was not: see those on the page"
+        refused = ControlRefused(request_id=str(event.event_id), who=body.who, reason=reason)
+        desk.emit(CONTROL_STREAM, refused)
+
+
+def on_adjustment_requested(desk: Desk, event: Recorded, body: AdjustmentRequested) -> None:
     """Adjust, or say why not."""
     refusal = refusal_of(desk, body)
     if refusal:

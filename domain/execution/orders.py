@@ -14,7 +14,6 @@ from typing import Any
 
 from domain.event import Recorded
 from domain.events.controls import (
-    TradeCancelRequested,
     TradingHalted,
     TradingReleased,
     TradingState,
@@ -56,7 +55,12 @@ from domain.execution.desk import (
 from domain.execution.exit_rules import precedence
 from domain.execution.holdings import DELIVERIES, INFERRED, shares_delivered
 from domain.execution.ladder import Profile
-from domain.execution.operator_adjustments import OPERATOR, on_requested, set_aside
+from domain.execution.operator_requests import (
+    OPERATOR,
+    on_adjustment_requested,
+    on_cancel_requested,
+    set_aside,
+)
 from domain.execution.order_book import Order
 from domain.execution.situation import leg_sides
 from domain.execution.work import emit_change, work, work_all, work_position
@@ -195,14 +199,6 @@ def _released(desk: Desk, event: Recorded, body: TradingReleased) -> None:
 
 def _trading_state(desk: Desk, event: Recorded, body: TradingStateChanged) -> None:
     desk.breached = body.codes if body.state is TradingState.REDUCING else ()
-
-
-def _cancel_requested(desk: Desk, event: Recorded, body: TradeCancelRequested) -> None:
-    for trade in desk.trades.values():
-        is_its_signal = body.signal_id and trade.signal_id == body.signal_id
-        if trade.position_id == body.position_id or is_its_signal:
-            trade.withdrawn = trade.withdrawn or f"operator {body.who}"
-            work(desk, trade)
 
 
 # Intents and what became of them
@@ -358,7 +354,7 @@ _FOLDS: dict[str, _Fold] = {
     "TradingHalted": _halted,
     "TradingReleased": _released,
     "TradingStateChanged": _trading_state,
-    "TradeCancelRequested": _cancel_requested,
+    "TradeCancelRequested": on_cancel_requested,
     "BrokerConnected": connection.on_connected,
     "OrderIdBlockReserved": connection.on_reserved,
     "BrokerDisconnected": connection.on_disconnected,
@@ -378,7 +374,7 @@ _FOLDS: dict[str, _Fold] = {
     "BrokerCommissionSeen": callbacks.on_commission_seen,
     "CommissionRecorded": callbacks.on_commission,
     "BrokerErrorSeen": callbacks.on_error_seen,
-    "AdjustmentRequested": on_requested,
+    "AdjustmentRequested": on_adjustment_requested,
     "PositionAdjusted": _adjusted,
     "FillInferred": _inferred,
     "ExitDecided": _exit_decided,
