@@ -19,6 +19,7 @@ from domain.distribution.approvals import APPROVE, REJECT
 from domain.events.approvals import ApprovalRequested
 from domain.events.publication import DeliveryScheduled, Vendor
 from run.config import Settings
+from run.remedies import remedy
 
 PROMPT_TRIES_MAX = 8
 PROMPT_RETRY_SECONDS = 1.0
@@ -89,8 +90,9 @@ class Desks:
             case Vendor.TELEGRAM:
                 return CannotTell("a bot cannot read back what it sent")
 
-    async def prompt(self, request: ApprovalRequested) -> tuple[int, int] | None:
-        """Ask for an approval; (chat, message) when Telegram named them. Repeats are harmless."""
+    async def prompt(self, request: ApprovalRequested) -> tuple[int, int] | str:
+        """Ask for an approval: (chat, message), or why nobody could be asked. Repeats are
+        harmless."""
         buttons = [
             (label, button_data(self._secret, verb, request.approval_id, request.revision))
             for label, verb in (("Approve", APPROVE), ("Reject", REJECT))
@@ -99,7 +101,7 @@ class Desks:
             f"<b>{escaped(request.kind)}</b> for {escaped(', '.join(request.targets))}\n\n"
             f"{escaped(request.text)}"
         )
-        wait = PROMPT_RETRY_SECONDS
+        wait, why = PROMPT_RETRY_SECONDS, ""
         for _ in range(PROMPT_TRIES_MAX):
             outcome = await self._telegram.send_approval(self._chat_id, html, buttons)
             if isinstance(outcome, Sent):
@@ -107,11 +109,12 @@ class Desks:
                 known = self._prompts.setdefault(request.approval_id, [])
                 known.append((self._chat_id, message_id, html))
                 return self._chat_id, message_id
+            why = outcome.text if isinstance(outcome, NotSent) else outcome.reason
             if isinstance(outcome, NotSent) and outcome.permanent:
-                return None
+                return f"{why}: {remedy(Vendor.TELEGRAM, outcome.vendor_code)}"
             await asyncio.sleep(wait)
             wait = min(2 * wait, PROMPT_RETRY_SECONDS_MAX)
-        return None
+        return f"{PROMPT_TRIES_MAX} tries: {why}: look whether Telegram can be reached from here"
 
     async def close_prompts(self, approval_id: str, verdict: str) -> None:
         """Write the outcome under every prompt of an approval and take its buttons away."""

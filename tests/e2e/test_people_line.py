@@ -239,3 +239,19 @@ async def test_a_page_whose_answer_was_lost_comes_again(
             await desk.trader.record("alert/orders", alert)
             await desk.wait_for("DeliveryConfirmed")
     assert len(answers(desk)) == 2
+
+
+async def test_a_refusal_for_good_says_what_to_do_and_an_approval_nobody_saw_is_an_alert(
+    store: Any, database_url: str, redis_url: str
+) -> None:
+    async with opened(store, database_url, redis_url) as desk:
+        settings = {"discord_channel_premium": 1, "telegram_chat_id": 1}
+        desk.settings = desk.settings.model_copy(update=settings)
+        async with running(desk):
+            await tell_entry(desk)
+            rejected = (await desk.wait_for("DeliveryRejected"))[0].body
+            await desk.trader.record("position/pos-1", closed(), correlation_id=CORRELATION)
+            alert = (await desk.wait_for("AlertRaised"))[0].body
+    assert rejected.permanent
+    assert "check the STRIKETAPE_DISCORD_CHANNEL_ of the tier" in rejected.text
+    assert alert.code == "APPROVAL_NOT_ASKED" and "STRIKETAPE_TELEGRAM_CHAT_ID" in alert.text
