@@ -63,6 +63,27 @@ class ExitPlanBody(ReasonBody):
     time_stop_at: AwareDatetime | None = None
 
 
+class EvidenceBody(ReleaseBody):
+    """`evidence` says where it is written: a statement, a number, a mail."""
+
+    evidence: Reason
+
+
+class AdjustmentBody(EvidenceBody):
+    """`quantity` is the broker's holding less ours. Without a position it is nobody's."""
+
+    con_id: Annotated[int, Field(gt=0, lt=2**53)]
+    quantity: Annotated[int, Field(ge=-100_000, le=100_000)]
+    position_id: Annotated[str, Field(pattern=r"^(P[0-9a-f]{16})?$")] = ""
+    price: Annotated[Decimal | None, Field(ge=0, max_digits=9, decimal_places=4)] = None
+
+
+class CashFlowBody(EvidenceBody):
+    """A withdrawal is negative."""
+
+    amount: Annotated[Decimal, Field(max_digits=12, decimal_places=2)]
+
+
 class CacheBody(ReasonBody):
     cache: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,63}$")] = "hot"
 

@@ -20,7 +20,7 @@ from api.control_models import (
     ReasonBody,
     ReleaseBody,
 )
-from api.decision import FLATTEN, HALT, RELEASE
+from api.decision import CANCEL, FLATTEN, HALT, RELEASE
 from api.decision import decision as decided_by
 from api.dispatch import Call, json_answer
 from api.errors import not_found
@@ -42,7 +42,6 @@ REQUEST_STREAM = "control/api"
 ROUTE = "api"
 
 # Types whose event, caused by the request, means that it was accepted.
-CANCEL = frozenset({"OrderCancelIntended", "ExitDecided", "SignalInvalidated"})
 FEED = frozenset({FeedStateChanged.__name__})
 FLUSH: frozenset[str] = frozenset()
 """Nobody answers for a cache: it is dropped and fills again."""

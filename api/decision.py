@@ -15,6 +15,10 @@ REFUSED = ControlRefused.__name__
 HALT = frozenset({"TradingHalted"})
 RELEASE = frozenset({"TradingReleased"})
 FLATTEN = frozenset({"FlattenStarted"})
+CANCEL = frozenset({"OrderCancelIntended", "ExitDecided", "SignalInvalidated"})
+PLAN = frozenset({"ExitPlanChanged"})
+ADJUSTED = frozenset({"PositionAdjusted"})
+CASH = frozenset({"CashFlowRecorded"})
 
 
 async def decision(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from api import fold_limits as limits
 from api import fold_messages as messages
 from api import fold_plant as plant
 from api import fold_trades as trades
@@ -16,7 +17,7 @@ from domain.event import DeskEvent, Recorded
 from domain.events import approvals, controls, orders, positions, publication, reports, risk
 from domain.events import feeds as feed_events
 from domain.events import signals as signal_events
-from domain.events.system import ClockStarted, SessionPlanned
+from domain.events.system import ClockStarted, ParametersChanged, SessionPlanned
 
 
 def _nothing(_: Any) -> str:
@@ -39,13 +40,18 @@ def _evidence(body: publication.DeliveryNotFound) -> str:
     return body.evidence
 
 
+def _decided(fold: DeskFold, event: Recorded, body: risk.RiskDecided) -> None:
+    trades.decided(fold, event, body)
+    limits.measured(fold, event, body)
+
+
 HANDLERS: Mapping[type[Any], Callable[[DeskFold, Recorded, Any], None]] = {
     signal_events.SignalRaised: trades.signal_raised,
     signal_events.SignalGatesChanged: trades.gates_changed,
     signal_events.SignalValidated: trades.validated,
     signal_events.SignalExpired: trades.expired,
     signal_events.SignalInvalidated: trades.invalidated,
-    risk.RiskDecided: trades.decided,
+    risk.RiskDecided: _decided,
     orders.EntryRefused: trades.entry_refused,
     orders.OrderIntended: trades.intended,
     orders.OrderModifyIntended: trades.modified,
@@ -93,6 +99,7 @@ HANDLERS: Mapping[type[Any], Callable[[DeskFold, Recorded, Any], None]] = {
     feed_events.FeedGapClosed: plant.gap_closed,
     ClockStarted: plant.clock,
     SessionPlanned: plant.planned,
+    ParametersChanged: limits.changed,
 }
 
 TYPES = frozenset(cls.__name__ for cls in HANDLERS)

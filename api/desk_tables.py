@@ -19,6 +19,7 @@ from api.fold_state import DeskFold, Row, at
 from api.fold_trades import EXPLAINED
 from api.log_pages import LogPages, LogRow
 from domain.events.controls import CONTROL_STREAM
+from domain.events.system import PARAMETERS_STREAM
 from store.contract import EventStore, Selection
 
 _PAGE = 1_000
@@ -57,12 +58,13 @@ class DeskTables:
             return fold
 
     async def _start(self) -> DeskFold:
-        """An empty fold before the days it covers, that knows an older halt."""
+        """An empty fold before the days it covers, that knows an older halt and older limits."""
         fold = DeskFold()
         first = await self._pages.first_position_of((self._now() - self._history).date())
         version = await self._store.stream_version(CONTROL_STREAM)
         tail = await self._store.read_stream(CONTROL_STREAM, max(0, version - _CONTROL_TAIL))
-        for event in tail:
+        limits = await self._store.read_stream(PARAMETERS_STREAM, 0)
+        for event in (*limits, *tail):
             if event.position < first:
                 apply(fold, event)
         fold.position = max(0, first - 1)

@@ -6,11 +6,10 @@ from starlette.responses import Response
 
 from api.control_models import ExitPlanBody
 from api.controls import ROUTE, ask_desk
+from api.decision import PLAN
 from api.dispatch import Call
 from api.errors import not_found
-from domain.events.positions import ExitPlanChanged, ExitPlanChangeRequested
-
-CHANGED = frozenset({ExitPlanChanged.__name__})
+from domain.events.positions import ExitPlanChangeRequested
 
 
 async def change_exit_plan(call: Call) -> Response:
@@ -28,4 +27,4 @@ async def change_exit_plan(call: Call) -> Response:
         route=ROUTE,
         reason=body.reason,
     )
-    return await ask_desk(call, request, CHANGED)
+    return await ask_desk(call, request, PLAN)

@@ -46,7 +46,8 @@ def released(fold: DeskFold, event: Recorded, body: controls.TradingReleased) ->
 
 
 def trading_state(fold: DeskFold, event: Recorded, body: controls.TradingStateChanged) -> None:
-    fold.halt |= {
+    # Another row, not the same one changed: the live stream compares with what it sent last.
+    fold.halt = fold.halt | {
         "state": body.state.value,
         "codes": list(body.codes),
         "state_since": at(event.market_time),

@@ -38,6 +38,10 @@ class DeskFold:
     broker: Row = field(default_factory=dict)
     account: Row = field(default_factory=dict)
     session: Row = field(default_factory=dict)
+    limits: Table = field(default_factory=dict)
+    """Limits of risk in force, by name."""
+    checks: Table = field(default_factory=dict)
+    """The newest measurement of each check of risk, by code, and by code and strategy."""
     rows_max: int = ROWS_MAX
 
     def add(self, table: Table, key: str, event: Recorded, row: Row) -> None:

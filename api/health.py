@@ -16,6 +16,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from api import fold_limits
 from api.desk_tables import DeskTables
 from api.fold_state import DeskFold, Row, at
 from api.log_pages import LogPages
@@ -35,6 +36,7 @@ STREAM_NAMES_SECONDS = 15.0
 _SHOWN_SINCE = timedelta(days=1)
 _GOOD_FEED_STATES = frozenset({"ready", "connected"})
 _QUIET_FEED_STATES = frozenset({"paused", "restarting", "connecting"})
+_KNOWN_WITHOUT_LOG = ("halt", "limits", "desk", "feeds", "broker")
 _RANK = {UP: 0, DEGRADED: 1, DOWN: 2}
 
 
@@ -84,6 +86,7 @@ class HealthReader:
         sections: Row = {
             "desk": self._desk_section(fold, now),
             "halt": fold.halt,
+            "limits": {"not_as_shipped": fold_limits.not_as_shipped(fold)},
             "processes": beats,
             "feeds": feeds,
             "channels": channels,
@@ -100,9 +103,7 @@ class HealthReader:
         return sections
 
     def _without_log(self, now: datetime, redis: Row, error: str) -> Row:
-        known = {
-            k: v for k, v in self._sections.items() if k in ("halt", "desk", "feeds", "broker")
-        }
+        known = {k: v for k, v in self._sections.items() if k in _KNOWN_WITHOUT_LOG}
         return known | {
             "processes": [],
             "channels": [],

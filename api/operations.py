@@ -32,9 +32,9 @@ _ERROR = {
 }
 
 
-async def healthz(_: Call) -> Response:
-    """The process answers; how the desk is says /api/v1/health."""
-    return json_answer({"status": "ok"})
+async def healthz(call: Call) -> Response:
+    """The process answers, and of which desk it is; how the desk is says /api/v1/health."""
+    return json_answer({"status": "ok", "mode": call.desk.settings.mode})
 
 
 async def metrics(_: Call) -> Response:

@@ -15,7 +15,7 @@ _FRAME = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="stylesheet" href="/plain.css"></head>
-<body><main>{body}</main></body></html>
+<body><main>{mode}{body}</main></body></html>
 """
 STYLE = """
 body { background: #10141a; color: #e8edf4; font: 16px/1.5 system-ui, sans-serif; margin: 0; }
@@ -34,6 +34,14 @@ async def style(_: Call) -> Response:
     return Response(STYLE, media_type="text/css")
 
 
+def _page(title: str, body: str, mode: str = "", status: int = 200) -> Response:
+    """With the mode first where it is known: nobody shall halt the wrong desk."""
+    shown = f"<p><strong>{escape(mode.upper())}</strong></p>" if mode else ""
+    named = f"Striketape {mode.upper()}".strip()
+    text = _FRAME.format(title=f"{named}: {title}", mode=shown, body=body)
+    return HTMLResponse(text, status)
+
+
 def not_built() -> Response:
     body = (
         "<h1>The page is not built</h1><p>Build it with <code>make ui</code> "
@@ -41,11 +49,12 @@ def not_built() -> Response:
         '<p>The API works: <a href="/api/v1/openapi.json">what it offers</a>, '
         '<a href="/halt">emergency halt</a>.</p>'
     )
-    return HTMLResponse(_FRAME.format(title="Striketape: page not built", body=body), 503)
+    return _page("page not built", body, status=503)
 
 
 async def halt_page(call: Call) -> Response:
     """Log in, then halt: two forms that need no script."""
+    mode = call.desk.settings.mode
     if call.session is None:
         body = (
             "<h1>Emergency halt</h1><p>Log in first.</p>"
@@ -54,7 +63,7 @@ async def halt_page(call: Call) -> Response:
             '<label for="password">Password</label><input id="password" name="password" '
             'type="password" autocomplete="current-password"><button>Log in</button></form>'
         )
-        return HTMLResponse(_FRAME.format(title="Striketape: halt", body=body))
+        return _page("halt", body, mode)
     key = call.desk.settings.random_bytes(16).hex()
     told = ""
     if "requested" in call.request.query_params:
@@ -82,4 +91,4 @@ async def halt_page(call: Call) -> Response:
         '<label for="confirm">Type FLATTEN</label><input id="confirm" name="confirm" required>'
         '<button>Close everything</button></form><p><a href="/">To the page</a></p>'
     )
-    return HTMLResponse(_FRAME.format(title="Striketape: halt", body=body))
+    return _page("halt", body, mode)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from api import (
     access,
+    books,
     controls,
     exit_plans,
     limits,
@@ -19,7 +20,9 @@ from api import (
 )
 from api.control_models import (
     AcknowledgeBody,
+    AdjustmentBody,
     CacheBody,
+    CashFlowBody,
     EventQuery,
     ExitPlanBody,
     FlattenBody,
@@ -116,6 +119,14 @@ ROUTES: tuple[ApiRoute, ...] = (
     _control(
         "/trades/{position_id}/exit-plan", "Change the stop, target or time stop of a position.",
         exit_plans.change_exit_plan, ExitPlanBody,
+    ),
+    _control(
+        "/books/position", "Explain what the broker holds and we do not; the password again.",
+        books.adjust_position, AdjustmentBody,
+    ),
+    _control(
+        "/books/cash-flow", "Record a deposit or withdrawal; the password again.",
+        books.record_cash_flow, CashFlowBody,
     ),
     _control("/cache/flush", "Drop a cache; it fills again.", controls.flush_cache, CacheBody),
     _control(

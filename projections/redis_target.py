@@ -26,6 +26,10 @@ Command: TypeAlias = tuple[Any, ...]
     HSET key {field: value}       a hash's fields, of which values may be of the PLAIN types
     HSETX key {field: value}      the same if the key exists
     KEEP index prefix count       of a sorted set keep the newest members, drop the keys of others
+    BOOK key sums cents part      count the entry `key` with so many cents in the hash `sums`:
+                                  realised_cents, the same:<part>, trades and winners; with
+                                  empty `sums` anew where it was counted, if it was; without cents
+                                  no more. The entry remembers it in fields booked_*.
 
 All else is texts.
 """
@@ -37,6 +41,30 @@ _APPLY = """
 local state = redis.call('HMGET', KEYS[1], 'generation', 'position')
 if state[1] ~= ARGV[1] or state[2] ~= ARGV[2] then return 0 end
 local prefix = ARGV[4]
+local function count(sums, part, cents, times)
+    sums = prefix .. sums
+    redis.call('HINCRBY', sums, 'realised_cents', cents * times)
+    redis.call('HINCRBY', sums, 'realised_cents:' .. part, cents * times)
+    redis.call('HINCRBY', sums, 'trades', times)
+    redis.call('HINCRBY', sums, 'winners', cents > 0 and times or 0)
+end
+local function book(key, sums, cents, part)
+    local booked = redis.call('HMGET', key, 'booked_in', 'booked_cents', 'booked_part')
+    local earlier = booked[1]
+    if sums == '' and not earlier then return end
+    if earlier then
+        -- Of a day that is no longer kept nothing is counted again.
+        if redis.call('EXISTS', prefix .. earlier) == 0 then return end
+        count(earlier, booked[3], tonumber(booked[2]), -1)
+    end
+    if cents == '' then
+        redis.call('HDEL', key, 'booked_in', 'booked_cents', 'booked_part')
+        return
+    end
+    if sums == '' then sums, part = earlier, booked[3] end
+    count(sums, part, tonumber(cents), 1)
+    redis.call('HSET', key, 'booked_in', sums, 'booked_cents', cents, 'booked_part', part)
+end
 for _, command in ipairs(cjson.decode(ARGV[5])) do
     local name = command[1]
     command[2] = prefix .. command[2]
@@ -48,6 +76,8 @@ for _, command in ipairs(cjson.decode(ARGV[5])) do
                 redis.call('ZREM', command[2], member)
             end
         end
+    elseif name == 'BOOK' then
+        book(command[2], command[3], command[4], command[5])
     elseif name == 'HSETX' then
         if redis.call('EXISTS', command[2]) == 1 then
             command[1] = 'HSET'

@@ -32,7 +32,9 @@ async def supervise() -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, task.cancel)
-    print(f"running; logs in {settings.var_dir / 'log'}; Ctrl-C ends it", flush=True)
+    print(
+        f"{settings.mode}: running; logs in {settings.var_dir / 'log'}; Ctrl-C ends it", flush=True
+    )
     try:
         await task
     except asyncio.CancelledError:

@@ -28,6 +28,7 @@ from domain.events.approvals import (
     ApprovalPromptWanted,
     ApprovalRequested,
 )
+from domain.events.controls import AlertRaised
 from domain.events.publication import (
     DeliveryAttempted,
     DeliveryConfirmed,
@@ -43,6 +44,7 @@ from domain.events.reports import DraftFailed, DraftReceived, DraftRequested
 from run import metrics
 from run.last_look import leaving_time
 from run.people import Desks, open_desks
+from run.remedies import remedy
 from run.service import Process, command
 from run.worker import Worker
 from run.workers import WORKERS
@@ -51,6 +53,7 @@ READS = ("discord_", "telegram_", "x_", "reddit_", "claude_", "publication_secre
 NEEDS = ("telegram_token", "telegram_chat_id", "publication_secret")
 """Approvals and the ids in public messages; a vendor without its keys refuses by itself."""
 LANE_LENGTH_MAX = 1_000
+REFUSAL_LENGTH_MAX = 500
 RETRY_AFTER_SECONDS_MAX = 60.0
 RETRY_AFTER_SECONDS = 1.0
 """The first pause; each further one is twice as long, so that a vendor that starts again is not
@@ -221,7 +224,7 @@ class Outbox:
                     remote_at=remote_at,
                     via="response",
                 )
-            case NotSent(permanent, code, text, retry_after):
+            case NotSent(permanent, code, _, retry_after):
                 if not permanent:
                     wait = pause(self._delivery(delivery_id).attempts)
                     wait = wait if retry_after is None else retry_after
@@ -230,11 +233,19 @@ class Outbox:
                     delivery_id=delivery_id,
                     permanent=permanent,
                     vendor_code=code,
-                    text=text[:500],
+                    text=self._refusal(delivery_id, outcome),
                 )
             case _:
                 body = DeliveryUnknown(delivery_id=delivery_id, reason=outcome.reason[:500])
         await self._record(body, cause)
+
+    def _refusal(self, delivery_id: str, outcome: NotSent) -> str:
+        """The vendor's words and what to do; a passing one is tried again by itself."""
+        if not outcome.permanent:
+            return outcome.text[:REFUSAL_LENGTH_MAX]
+        vendor = self._delivery(delivery_id).scheduled.vendor
+        told = remedy(vendor, outcome.vendor_code)
+        return f"{outcome.text[: REFUSAL_LENGTH_MAX - len(told) - 2]}: {told}"
 
     async def _read_back(self, event: Recorded) -> None:
         assert isinstance(event.body, DeliveryReconciling)
@@ -254,7 +265,7 @@ class Outbox:
             case NotFound(evidence):
                 body = DeliveryNotFound(delivery_id=scheduled.delivery_id, evidence=evidence[:500])
             case CannotTell() if self._repeats_safely(delivery):
-                evidence = "inside the nonce window: a repeat returns the first message"
+                evidence = "a repeat makes no second message, or does no harm"
                 body = DeliveryNotFound(delivery_id=scheduled.delivery_id, evidence=evidence)
             case CannotTell(reason):
                 await asyncio.sleep(pause(delivery.read_backs))
@@ -262,22 +273,39 @@ class Outbox:
         await self._record(body, event)
 
     def _repeats_safely(self, delivery: Delivery) -> bool:
-        """Discord answers a repeated nonce of the past few minutes with the message it made."""
+        """Discord answers a repeated nonce of the past few minutes with the message it made. A page
+        on Telegram that comes twice is better than one that does not come."""
+        if delivery.scheduled.vendor is Vendor.TELEGRAM:
+            return True
         if delivery.scheduled.vendor is not Vendor.DISCORD or delivery.attempted_at is None:
             return False
         return self._now() - delivery.attempted_at < NONCE_WINDOW
 
     async def _prompt(self, request: ApprovalRequested, cause: Recorded | None = None) -> None:
         prompted = await self._desks.prompt(request)
-        if prompted is not None:
-            chat_id, message_id = prompted
-            body = ApprovalPrompted(
-                approval_id=request.approval_id,
-                revision=request.revision,
-                chat_id=chat_id,
-                message_id=message_id,
-            )
-            await self._record(body, cause)
+        if isinstance(prompted, str):
+            await self._tell_nobody_was_asked(request, prompted, cause)
+            return
+        chat_id, message_id = prompted
+        body = ApprovalPrompted(
+            approval_id=request.approval_id,
+            revision=request.revision,
+            chat_id=chat_id,
+            message_id=message_id,
+        )
+        await self._record(body, cause)
+
+    async def _tell_nobody_was_asked(
+        self, request: ApprovalRequested, why: str, cause: Recorded | None
+    ) -> None:
+        """The approval will expire without a press: the page says why."""
+        alert = AlertRaised(
+            alert_id=f"approval-not-asked-{request.approval_id}-{request.revision}",
+            severity="critical",
+            code="APPROVAL_NOT_ASKED",
+            text=f"{request.kind} {request.subject_id} expires without a press: {why}",
+        )
+        await self._record(alert, cause)
 
     async def _draft(self, request: DraftRequested, cause: Recorded) -> None:
         report = self._state(1, ReportState).drafts[request.report_id].due

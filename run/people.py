@@ -19,6 +19,7 @@ from domain.distribution.approvals import APPROVE, REJECT
 from domain.events.approvals import ApprovalRequested
 from domain.events.publication import DeliveryScheduled, Vendor
 from run.config import Settings
+from run.remedies import remedy
 
 PROMPT_TRIES_MAX = 8
 PROMPT_RETRY_SECONDS = 1.0
@@ -71,9 +72,9 @@ class Desks:
             case Vendor.REDDIT:
                 text = f"{scheduled.body}\n\n^(ref {marker})"
                 return await self._reddit.submit(self._subreddit, scheduled.title, text)
-            case _:
-                text = f"vendor must be discord, x or reddit, was {scheduled.vendor.value}"
-                return NotSent(permanent=True, vendor_code="ROUTE", text=text)
+            case Vendor.TELEGRAM:
+                html = f"<b>{escaped(scheduled.title)}</b>\n{escaped(scheduled.body)}"
+                return await self._telegram.send(self._chat_id, html)
 
     async def find(self, scheduled: DeliveryScheduled, since: datetime) -> FindOutcome:
         """Ask the vendor what it has of a delivery whose outcome is unknown."""
@@ -86,11 +87,12 @@ class Desks:
                 return await self._x.find(scheduled.body, since)
             case Vendor.REDDIT:
                 return await self._reddit.find(marker, since)
-            case _:
-                return CannotTell(f"{scheduled.vendor.value} cannot be read back")
+            case Vendor.TELEGRAM:
+                return CannotTell("a bot cannot read back what it sent")
 
-    async def prompt(self, request: ApprovalRequested) -> tuple[int, int] | None:
-        """Ask for an approval; (chat, message) when Telegram named them. Repeats are harmless."""
+    async def prompt(self, request: ApprovalRequested) -> tuple[int, int] | str:
+        """Ask for an approval: (chat, message), or why nobody could be asked. Repeats are
+        harmless."""
         buttons = [
             (label, button_data(self._secret, verb, request.approval_id, request.revision))
             for label, verb in (("Approve", APPROVE), ("Reject", REJECT))
@@ -99,7 +101,7 @@ class Desks:
             f"<b>{escaped(request.kind)}</b> for {escaped(', '.join(request.targets))}\n\n"
             f"{escaped(request.text)}"
         )
-        wait = PROMPT_RETRY_SECONDS
+        wait, why = PROMPT_RETRY_SECONDS, ""
         for _ in range(PROMPT_TRIES_MAX):
             outcome = await self._telegram.send_approval(self._chat_id, html, buttons)
             if isinstance(outcome, Sent):
@@ -107,11 +109,12 @@ class Desks:
                 known = self._prompts.setdefault(request.approval_id, [])
                 known.append((self._chat_id, message_id, html))
                 return self._chat_id, message_id
+            why = outcome.text if isinstance(outcome, NotSent) else outcome.reason
             if isinstance(outcome, NotSent) and outcome.permanent:
-                return None
+                return f"{why}: {remedy(Vendor.TELEGRAM, outcome.vendor_code)}"
             await asyncio.sleep(wait)
             wait = min(2 * wait, PROMPT_RETRY_SECONDS_MAX)
-        return None
+        return f"{PROMPT_TRIES_MAX} tries: {why}: look whether Telegram can be reached from here"
 
     async def close_prompts(self, approval_id: str, verdict: str) -> None:
         """Write the outcome under every prompt of an approval and take its buttons away."""
@@ -131,8 +134,12 @@ class Desks:
 @asynccontextmanager
 async def open_desks(settings: Settings) -> AsyncIterator[Desks]:
     """Clients for all five vendors; they log in with their first call and close at the end."""
-    discord = DiscordSender(settings.discord_url, settings.discord_token.get_secret_value())
-    telegram = TelegramBot(settings.telegram_url, settings.telegram_token.get_secret_value())
+    discord = DiscordSender(
+        settings.discord_url, settings.discord_token.get_secret_value(), settings.mode
+    )
+    telegram = TelegramBot(
+        settings.telegram_url, settings.telegram_token.get_secret_value(), settings.mode
+    )
     x = XPoster(
         settings.x_url,
         XKeys(

@@ -2,21 +2,23 @@
 
 It polls by itself: an update is on the log, verbatim and with what it means, before the next poll
 confirms it, so that a crash between the two loses no press. It decides nothing; the approval
-stage and the risk stage do.
+stage and the stages of the trader do. What became of a command, or how it is said, is answered
+beside the polling.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import re
 import sys
-from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from adapters.outcome import VendorUnavailable
 from adapters.telegram.bot import TelegramBot
 from adapters.telegram.buttons import read_button
+from adapters.telegram.text import escaped
+from api.decision import decision
 from domain.event import DeskEvent, Proposed, derived_id
 from domain.events.approvals import (
     ApprovalPressed,
@@ -24,11 +26,12 @@ from domain.events.approvals import (
     TelegramRefused,
     TelegramUpdateReceived,
 )
-from domain.events.controls import FlattenRequested, HaltRequested, TradeCancelRequested
-from domain.events.positions import ExitPlanChangeRequested
+from domain.events.controls import ControlRefused
 from domain.events.system import ProcessHeartbeat
 from run.service import Process, command
+from run.telegram_commands import Request, Said, deciders, understood
 from run.worker import HEARTBEAT_SECONDS
+from store.errors import StoreError
 
 NEEDS = ("telegram_token", "telegram_chat_id", "publication_secret")
 """Without the key of the buttons anybody could sign one."""
@@ -37,42 +40,9 @@ RETRY_SECONDS = 1.0
 RETRY_SECONDS_MAX = 30.0
 UPDATES_STREAM = "telegram/updates"
 CONTROL_STREAM = "control/telegram"
-HELP = (
-    "/halt REASON stops entries; /flatten REASON closes everything; a release needs the page. "
-    "/close POSITION REASON closes one; /stop POSITION PRICE REASON and /target POSITION PRICE "
-    "REASON change where it is left."
-)
-_POSITION = re.compile(r"P[0-9a-f]{16}")
-_PRICE = re.compile(r"-?\d{1,5}(\.\d{1,2})?")
-
-
-def trade_request(
-    command: str, argument: str, who: str
-) -> TradeCancelRequested | ExitPlanChangeRequested | None:
-    """A command about one position; None when it is none, or not said in full."""
-    position, _, rest = argument.strip().partition(" ")
-    if _POSITION.fullmatch(position) is None:
-        return None
-    if command == "/close":
-        return TradeCancelRequested(
-            position_id=position,
-            signal_id="",
-            who=who,
-            route="telegram",
-            reason=rest.strip() or "no reason given",
-        )
-    price, _, reason = rest.strip().partition(" ")
-    if command not in ("/stop", "/target") or _PRICE.fullmatch(price) is None:
-        return None
-    return ExitPlanChangeRequested(
-        position_id=position,
-        stop_price=Decimal(price) if command == "/stop" else None,
-        target_price=Decimal(price) if command == "/target" else None,
-        time_stop_at=None,
-        who=who,
-        route="telegram",
-        reason=reason.strip() or "no reason given",
-    )
+ANSWERS_MAX = 20
+"""Answers under way at once; a command beyond them is on the log and gets none."""
+ANSWER_SECONDS_MAX = 5.0
 
 
 class Intake:
@@ -84,10 +54,17 @@ class Intake:
         self._secret = process.settings.publication_secret.get_secret_value().encode()
         self._allowed = frozenset(process.settings.telegram_allowed_users)
         self._chat_id = process.settings.telegram_chat_id
+        self._answers = asyncio.TaskGroup()
+        self._answering = 0
         self.updates = 0
 
     async def run(self) -> None:
-        """Poll until cancelled; a vendor that is down is asked again ever more slowly."""
+        """Poll until cancelled."""
+        async with self._answers:
+            await self._poll()
+
+    async def _poll(self) -> None:
+        """A vendor that is down is asked again ever more slowly."""
         offset = await self._next_offset()
         wait = RETRY_SECONDS
         while True:
@@ -117,7 +94,8 @@ class Intake:
         received = TelegramUpdateReceived(update_id=update_id, kind=kind, payload=text)
         recorder = self._process.recorder
         events: list[Proposed] = [recorder.propose(UPDATES_STREAM, received, event_id=identity)]
-        for index, (stream, body) in enumerate(self._meaning(update_id, update)):
+        said = self._said(update)
+        for index, (stream, body) in enumerate(self._meaning(update_id, update, said)):
             events.append(
                 recorder.propose(
                     stream,
@@ -127,11 +105,55 @@ class Intake:
                     correlation_id=identity,
                 )
             )
-        await recorder.append(events)
-        if kind == "message" and len(events) > 1 and "/help" in text:
-            await self._bot.send(self._chat_id, HELP)
+        appended = await recorder.append(events)
+        if said is not None:
+            self._begin_answer(said, events[-1].event_id, appended.positions[-1])
 
-    def _meaning(self, update_id: int, update: dict[str, Any]) -> list[tuple[str, DeskEvent]]:
+    def _begin_answer(self, said: Said, event_id: UUID, position: int) -> None:
+        """Beside the polling: the next press must not wait for an answer to this command."""
+        if self._answering >= ANSWERS_MAX:
+            self._process.log.warning("a command gets no answer: too many are waited for")
+            return
+        self._answering += 1
+        self._answers.create_task(
+            self._answer(said, event_id, position), name=f"telegram.answer-{position}"
+        )
+
+    async def _answer(self, said: Said, event_id: UUID, position: int) -> None:
+        try:
+            text = said.reply
+            if said.request is not None:
+                text = await self._outcome(said.request, event_id, position)
+            await self._bot.send(self._chat_id, escaped(text))
+        except (StoreError, OSError) as error:
+            # The command is on the log and acts; only its answer is lost.
+            self._process.log.warning("a command got no answer", error=str(error))
+        finally:
+            self._answering -= 1
+
+    async def _outcome(self, request: Request, event_id: UUID, position: int) -> str:
+        """What the desk made of a command, in words."""
+        named = type(request).__name__
+        found = await decision(
+            self._process.store, event_id, position, deciders(request), ANSWER_SECONDS_MAX
+        )
+        if found is None:
+            return f"{named} is on the log; the trader has not answered yet. The page shows it."
+        if isinstance(found.body, ControlRefused):
+            return f"Refused: {found.body.reason}"
+        return f"Done: {found.type}"
+
+    def _said(self, update: dict[str, Any]) -> Said | None:
+        """A text from somebody on the list; strangers get no answer."""
+        message = update.get("message")
+        if message is None or int((message.get("from") or {}).get("id", 0)) not in self._allowed:
+            return None
+        text = str(message.get("text", ""))
+        return understood(text, _name(message["from"])) if text.strip() else None
+
+    def _meaning(
+        self, update_id: int, update: dict[str, Any], said: Said | None
+    ) -> list[tuple[str, DeskEvent]]:
         source = update.get("callback_query") or update.get("message") or {}
         sender = source.get("from") or {}
         user_id = int(sender.get("id", 0))
@@ -140,10 +162,9 @@ class Intake:
                 update_id=update_id, user_id=user_id, reason="user is not on the list"
             )
             return [("telegram/refused", refused)]
-        name = str(sender.get("username") or sender.get("first_name") or user_id)
         if "callback_query" in update:
-            return [self._press(update_id, update["callback_query"], user_id, name)]
-        return self._command(str(source.get("text", "")), user_id, name)
+            return [self._press(update_id, update["callback_query"], user_id, _name(sender))]
+        return [] if said is None else self._command(said, user_id, _name(sender))
 
     def _press(
         self, update_id: int, query: dict[str, Any], user_id: int, name: str
@@ -167,27 +188,17 @@ class Intake:
         )
         return "telegram/presses", pressed
 
-    def _command(self, text: str, user_id: int, name: str) -> list[tuple[str, DeskEvent]]:
-        command, _, argument = text.strip().partition(" ")
+    def _command(self, said: Said, user_id: int, name: str) -> list[tuple[str, DeskEvent]]:
         received = TelegramCommandReceived(
-            command=command,
-            argument=argument,
+            command=said.command,
+            argument=said.argument,
             user_id=user_id,
             user_name=name,
             chat_id=self._chat_id,
         )
         events: list[tuple[str, DeskEvent]] = [("telegram/commands", received)]
-        reason = argument.strip() or "no reason given"
-        if command == "/halt":
-            halt = HaltRequested(who=name, route="telegram", reason=reason)
-            events.append((CONTROL_STREAM, halt))
-        elif command == "/flatten":
-            flatten = FlattenRequested(who=name, route="telegram", reason=reason)
-            events.append((CONTROL_STREAM, flatten))
-        else:
-            trade = trade_request(command, argument, name)
-            if trade is not None:
-                events.append((CONTROL_STREAM, trade))
+        if said.request is not None:
+            events.append((CONTROL_STREAM, said.request))
         return events
 
     async def beat(self) -> None:
@@ -204,10 +215,16 @@ class Intake:
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
 
+def _name(sender: dict[str, Any]) -> str:
+    return str(sender.get("username") or sender.get("first_name") or sender.get("id", 0))
+
+
 async def main(process: Process) -> None:
     """Poll and beat until the process is asked to stop."""
     settings = process.settings
-    bot = TelegramBot(settings.telegram_url, settings.telegram_token.get_secret_value())
+    bot = TelegramBot(
+        settings.telegram_url, settings.telegram_token.get_secret_value(), settings.mode
+    )
     intake = Intake(process, bot)
     try:
         async with asyncio.TaskGroup() as tasks:

@@ -35,6 +35,7 @@ from domain.execution.references import is_entry
 from run.cancel_journal import CancelJournal
 from run.config import Settings
 from run.control_file import POLL_SECONDS, ControlFiles
+from run.kill_alerts import KillAlerts
 from run.service import Process, command
 from run.trader import READS
 from store.contract import EventStore, Selection
@@ -167,7 +168,8 @@ async def cancel_entries(broker: IbOrders, journal: CancelJournal, client_id: in
 
 
 class Watchdog:
-    """One child at a time. `cancel` ends its entries at the broker; it is tried until it works."""
+    """One child at a time. `cancel` ends its entries at the broker; it is tried until it works.
+    `on_kill` hears why the child was killed; it must not wait."""
 
     def __init__(
         self,
@@ -176,6 +178,7 @@ class Watchdog:
         cancel: Callable[[str], Awaitable[int]],
         pauses: Sequence[float] = PAUSE_SECONDS,
         beat_seconds: float = BEAT_SECONDS_MAX,
+        on_kill: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.child: Child | None = None
         self.starts = 0
@@ -185,6 +188,7 @@ class Watchdog:
         self._cancel = cancel
         self._pauses = tuple(pauses)
         self._beat_seconds = beat_seconds
+        self._on_kill = on_kill
         self._quick_ends = 0
         self._halting = asyncio.Lock()
         self._cancel_first = ""
@@ -245,13 +249,14 @@ class Watchdog:
     async def _kill_when_silent(self, child: Child) -> None:
         while not child.is_silent(self._beat_seconds):
             await asyncio.sleep(POLL_SECONDS)
-        self._kill(child, "no beat")
+        self._kill(child, f"no beat for {self._beat_seconds:g} s")
 
     def _kill(self, child: Child, why: str) -> None:
         self._log.error("trader killed", why=why)
         self.kills.append(why)
         if child.process.returncode is None:
             child.process.kill()
+        self._on_kill(why)
 
     async def halt(self, reason: str) -> bool:
         """Order a halt; True when the trader confirmed it in time.
@@ -365,9 +370,13 @@ async def main(process: Process) -> None:
     """Watch until asked to stop."""
     settings = process.settings
     command = (sys.executable, "-m", "run.trader")
-    watchdog = Watchdog(command, ControlFiles(settings.var_dir), canceller(settings))
+    alerts = KillAlerts(process.recorder)
+    watchdog = Watchdog(
+        command, ControlFiles(settings.var_dir), canceller(settings), on_kill=alerts.add
+    )
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(watchdog.run(), name="watchdog.child")
+        tasks.create_task(alerts.run(), name="watchdog.alerts")
         tasks.create_task(watchdog.watch_files(), name="watchdog.control_files")
         tasks.create_task(watchdog.watch_log(process.store), name="watchdog.log")
 

@@ -33,18 +33,21 @@ def trader_stages(settings: Settings) -> Sequence[Stage[Any]]:
 
 
 def outbox_stages(settings: Settings) -> Sequence[Stage[Any]]:
-    """Publication plans, reports are written and checked, approvals are given, deliveries made."""
+    """Publication plans, reports are written and checked, approvals are given, deliveries made,
+    alerts paged."""
     from domain.commentary.stage import ReportStage
     from domain.distribution.approvals import ApprovalStage
     from domain.distribution.deliveries import DeliveryStage
+    from domain.distribution.pages import PageStage
     from domain.distribution.publication import PublicationStage
 
     key = settings.publication_secret.get_secret_value().encode()
     return (
-        PublicationStage(key),
+        PublicationStage(key, settings.mode),
         ReportStage(settings.claude_model),
         ApprovalStage(),
         DeliveryStage(),
+        PageStage(),
     )
 
 

@@ -15,9 +15,14 @@ EMBED_TOTAL_MAX = 6_000
 NONCE_MAX = 25
 
 
-def footer(marker: str) -> str:
-    """The footer by which a message is found again."""
-    return f"ref {marker}"
+def footer(marker: str, mode: str) -> str:
+    """The reference by which a message is found again, and whether money is at stake."""
+    return f"ref {marker} · {mode.upper()}"
+
+
+def carries(text: str | None, marker: str) -> bool:
+    """Whether a footer is that of this marker, in whichever mode it was sent."""
+    return text is not None and text.partition(" · ")[0] == f"ref {marker}"
 
 
 def _size(text: str) -> int:
@@ -25,7 +30,9 @@ def _size(text: str) -> int:
     return len(text.strip().encode("utf-16-le")) // 2
 
 
-def limit_broken(title: str, body: str, fields: Mapping[str, str], nonce: str, marker: str) -> str:
+def limit_broken(
+    title: str, body: str, fields: Mapping[str, str], nonce: str, footer_text: str
+) -> str:
     """Which limit a message breaks, in words; empty when it breaks none."""
     if not 1 <= len(nonce) <= NONCE_MAX:
         return f"nonce must have 1 to {NONCE_MAX} characters, was {len(nonce)}"
@@ -42,16 +49,16 @@ def limit_broken(title: str, body: str, fields: Mapping[str, str], nonce: str, m
     for what, text, limit in checks:
         if _size(text) > limit:
             return f"{what} must be at most {limit} characters, was {_size(text)}"
-    total = sum(_size(text) for _, text, _ in checks) + _size(footer(marker))
+    total = sum(_size(text) for _, text, _ in checks) + _size(footer_text)
     if total > EMBED_TOTAL_MAX:
         return f"all texts must be at most {EMBED_TOTAL_MAX} characters, were {total}"
     return ""
 
 
-def embed(title: str, body: str, fields: Mapping[str, str], marker: str) -> discord.Embed:
-    """One embed with the marker in its footer; fields keep their order."""
+def embed(title: str, body: str, fields: Mapping[str, str], footer_text: str) -> discord.Embed:
+    """One embed; fields keep their order."""
     made = discord.Embed(title=title or None, description=body or None)
     for name, value in fields.items():
         made.add_field(name=name, value=value, inline=True)
-    made.set_footer(text=footer(marker))
+    made.set_footer(text=footer_text)
     return made

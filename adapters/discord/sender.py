@@ -22,7 +22,7 @@ import aiohttp
 import discord
 from discord.http import Route
 
-from adapters.discord.message import embed, footer, limit_broken
+from adapters.discord.message import carries, embed, footer, limit_broken
 from adapters.outcome import (
     CannotTell,
     FindOutcome,
@@ -79,14 +79,17 @@ def _trace() -> aiohttp.TraceConfig:
 
 
 class DiscordSender:
-    """`base_url` is the API root, such as https://discord.com/api/v10.
+    """`base_url` is the API root, such as https://discord.com/api/v10; every message says `mode`.
 
     Every call ends within `timeout_seconds`. `login` may be left to the first call.
     """
 
-    def __init__(self, base_url: str, token: str, *, timeout_seconds: float = 15.0) -> None:
+    def __init__(
+        self, base_url: str, token: str, mode: str, *, timeout_seconds: float = 15.0
+    ) -> None:
         Route.BASE = base_url.rstrip("/")
         self._token = token
+        self._mode = mode
         self._timeout_seconds = timeout_seconds
         self._client: discord.Client | None = None
         self._login_lock = asyncio.Lock()
@@ -159,10 +162,11 @@ class DiscordSender:
 
         A reply whose target is gone becomes a plain message.
         """
-        broken = limit_broken(title, body, fields, nonce, marker)
+        signed = footer(marker, self._mode)
+        broken = limit_broken(title, body, fields, nonce, signed)
         if broken:
             return NotSent(permanent=True, vendor_code="LIMIT", text=broken)
-        made = embed(title, body, fields, marker)
+        made = embed(title, body, fields, signed)
         outcome = await self._attempt(channel_id, made, nonce, reply_to_message_id)
         if isinstance(outcome, NotSent) and outcome.vendor_code == str(_REPLY_NEEDS_HISTORY):
             return await self._attempt(channel_id, made, nonce, None)
@@ -281,8 +285,7 @@ class DiscordSender:
 
 
 def _carries(message: discord.Message, marker: str) -> bool:
-    wanted = footer(marker)
-    return any(made.footer.text == wanted for made in message.embeds)
+    return any(carries(made.footer.text, marker) for made in message.embeds)
 
 
 def _retry_after(error: discord.HTTPException) -> float | None:

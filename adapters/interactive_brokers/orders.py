@@ -16,6 +16,15 @@ from datetime import datetime
 from adapters.interactive_brokers import order_translation as translate
 from adapters.interactive_brokers.link import LinkError, RequestFailed
 from adapters.interactive_brokers.order_link import BrokerEvent, OrderLink
+from adapters.interactive_brokers.send_checks import (
+    AGAIN,
+    DEFECT,
+    SLOW,
+    NotSent,
+    Own,
+    check_id,
+    check_members,
+)
 from adapters.interactive_brokers.session import SANDBOX, SessionRule, is_paper
 from domain.events.orders import (
     BrokerConnected,
@@ -27,6 +36,8 @@ from domain.events.orders import (
     OrderModifyIntended,
     WhatIfAnswered,
 )
+
+__all__ = ["IbOrders", "NotSent"]
 
 EVENTS_MAX = 20_000
 HEARTBEAT_SECONDS = 2.0
@@ -42,11 +53,6 @@ KEPT_FOR_EXITS = 8
 """Of these, what entries, what-ifs and requests leave to exits and cancels."""
 MESSAGES_OF_A_LISTING = 2
 """The most that one of the snapshot's five requests sends."""
-BRACKET_MEMBERS_MAX = 3
-
-
-class NotSent(RuntimeError):
-    """The bytes did not leave and will not: the caller may let the intent lapse."""
 
 
 class IbOrders:
@@ -195,7 +201,10 @@ class IbOrders:
 
     def _sending_link(self) -> OrderLink:
         if not self.is_connected:
-            raise NotSent("a connection must be open, was none")
+            raise NotSent(
+                "a connection must be open, was none: it is made again by itself; when that does"
+                " not happen, look whether TWS or the gateway runs and takes API clients"
+            )
         return self._open_link()
 
     # What is.
@@ -266,13 +275,15 @@ class IbOrders:
             NotSent: none of them left.
         """
         link = self._sending_link()
-        self._check_members(intents)
+        check_members(self._own(link), intents, self._last_sent_id)
         self._check_room(link, len(intents), is_exit=not any(i.is_entry for i in intents))
         ids = {intent.order_ref: intent.order_id for intent in intents}
         orders = []
         for intent in intents:
             if intent.parent_ref and intent.parent_ref not in ids:
-                raise NotSent(f"a child must go with its parent, was alone: {intent.order_ref}")
+                raise NotSent(
+                    f"a child must go with its parent, was alone: {intent.order_ref}: {DEFECT}"
+                )
             parent_id = ids[intent.parent_ref] if intent.parent_ref else 0
             order = translate.order_of(intent, parent_id)
             orders.append((translate.structure_contract(intent.structure), order, intent))
@@ -282,29 +293,8 @@ class IbOrders:
             self._count(1)
             link.client.placeOrder(intent.order_id, contract, order)
 
-    def _check_members(self, intents: Sequence[OrderIntended]) -> None:
-        if not 1 <= len(intents) <= BRACKET_MEMBERS_MAX:
-            raise NotSent(f"members must be 1 to {BRACKET_MEMBERS_MAX}, was {len(intents)}")
-        last_id = self._last_sent_id
-        for number, intent in enumerate(intents, start=1):
-            self._check_id(intent, last_id)
-            last_id = intent.order_id
-            if intent.transmit != (number == len(intents)):
-                raise NotSent("the last member alone must be transmitted")
-
-    def _check_id(self, intent: OrderIntended, last_id: int) -> None:
-        """The id belongs to this connection's block, is new, and the account is ours."""
-        assert self._link is not None
-        if intent.connection != self._connection or intent.client_id != self._client_id:
-            raise NotSent(
-                f"intent must be of connection {self._connection}, was {intent.connection}"
-            )
-        if self._block is None or not self._block.first <= intent.order_id <= self._block.last:
-            raise NotSent(f"order id must be in the reserved block, was {intent.order_id}")
-        if intent.order_id <= last_id:
-            raise NotSent(f"order id must be above {last_id}, was {intent.order_id}")
-        if intent.account != self._link.account:
-            raise NotSent(f"account must be {self._link.account}, was {intent.account!r}")
+    def _own(self, link: OrderLink) -> Own:
+        return Own(self._connection, self._client_id, link.account, self._block)
 
     def _check_room(self, link: OrderLink, count: int, *, is_exit: bool) -> None:
         """Nothing may wait in the library or in the socket once we say it was sent."""
@@ -315,9 +305,11 @@ class IbOrders:
                 f" wait a second, or send fewer {'orders' if is_exit else 'entries'}"
             )
         if link.is_throttled:
-            raise NotSent("the library must send at once, was holding messages back")
+            raise NotSent(f"the library must send at once, was holding messages back: {SLOW}")
         if link.unsent_bytes():
-            raise NotSent(f"the socket must be empty, was {link.unsent_bytes()} bytes behind")
+            raise NotSent(
+                f"the socket must be empty, was {link.unsent_bytes()} bytes behind: {SLOW}"
+            )
 
     def _sent_within_a_second(self) -> int:
         now = time.monotonic()
@@ -367,10 +359,13 @@ class IbOrders:
     def _check_change(self, link: OrderLink, change: OrderModifyIntended, *, is_exit: bool) -> None:
         if change.connection != self._connection:
             raise NotSent(
-                f"change must be of connection {self._connection}, was {change.connection}"
+                f"change must be of connection {self._connection}, was {change.connection}: {AGAIN}"
             )
         if change.order_id not in link.acknowledged:
-            raise NotSent(f"openOrder of {change.order_id} must have been seen on this connection")
+            raise NotSent(
+                f"openOrder of {change.order_id} must have been seen on this connection, was not:"
+                " the broker's list is asked for by itself, then it is decided again"
+            )
         self._check_room(link, 1, is_exit=is_exit)
 
     async def what_if(
@@ -382,7 +377,7 @@ class IbOrders:
             NotSent: nothing left.
         """
         link = self._sending_link()
-        self._check_id(intent, self._last_sent_id)
+        check_id(self._own(link), intent, self._last_sent_id)
         self._check_room(link, 1, is_exit=False)
         self._last_sent_id = intent.order_id
         self._count(1)

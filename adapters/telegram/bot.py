@@ -35,7 +35,7 @@ from telegram.request import HTTPXRequest
 
 from adapters.outcome import NotSent, SendOutcome, Sent, Unknown, VendorUnavailable
 from adapters.redaction import hide_in_logs, redacted
-from adapters.telegram.text import TEXT_MAX, visible_length, without_markup
+from adapters.telegram.text import TEXT_MAX, escaped, visible_length, without_markup
 
 ANSWER_MAX = 200
 POLL_SECONDS_MAX = 50
@@ -110,10 +110,15 @@ def _start_of_result(body: str, decoder: json.JSONDecoder) -> int:
 
 
 class TelegramBot:
-    """`base_url` ends in /bot, as in https://api.telegram.org/bot; the token is added to it."""
+    """`base_url` ends in /bot, as in https://api.telegram.org/bot; the token is added to it.
 
-    def __init__(self, base_url: str, token: str, *, read_seconds: float = 20.0) -> None:
+    Every message and answer begins with `mode`: whoever reads it on a phone sees nothing else that
+    tells whether money is at stake.
+    """
+
+    def __init__(self, base_url: str, token: str, mode: str, *, read_seconds: float = 20.0) -> None:
         self._token = token
+        self._mode = escaped(mode.upper())
         hide_in_logs(_LOGGERS, (token,))
         self._poll_request = _Request(
             connection_pool_size=1, read_timeout=10, connect_timeout=5, pool_timeout=5
@@ -167,6 +172,7 @@ class TelegramBot:
     async def _send(
         self, chat_id: int, html: str, markup: InlineKeyboardMarkup | None
     ) -> SendOutcome:
+        html = self._labelled(html)
         if wrong := _wrong_length(html):
             return NotSent(permanent=True, vendor_code="LIMIT", text=wrong)
         outcome = await self._outcome(
@@ -187,6 +193,7 @@ class TelegramBot:
 
     async def edit(self, chat_id: int, message_id: int, html: str) -> SendOutcome:
         """Replace the text and remove the keyboard; safe to repeat."""
+        html = self._labelled(html)
         if wrong := _wrong_length(html):
             return NotSent(permanent=True, vendor_code="LIMIT", text=wrong)
         outcome = await self._outcome(
@@ -204,8 +211,9 @@ class TelegramBot:
 
     async def answer(self, callback_id: str, text: str) -> SendOutcome:
         """Tell the presser; too late is NotSent `too_old`, and no harm: the press is stored."""
+        labelled = without_markup(f"{self._mode}: ") + text
         outcome = await self._outcome(
-            lambda: self._bot.answer_callback_query(callback_id, text=text[:ANSWER_MAX])
+            lambda: self._bot.answer_callback_query(callback_id, text=labelled[:ANSWER_MAX])
         )
         if isinstance(outcome, NotSent) and "query is too old" in outcome.text.lower():
             return NotSent(permanent=True, vendor_code="too_old", text=outcome.text)
@@ -233,6 +241,10 @@ class TelegramBot:
             return updates_in(self._poll_request.last_body.decode())
         except (ValueError, KeyError, TypeError, IndexError) as error:
             raise VendorUnavailable("unreadable", self._text(error)) from None
+
+    def _labelled(self, html: str) -> str:
+        """With the mode before it; nothing stays nothing, so that it is refused."""
+        return f"<b>{self._mode}</b> {html}" if visible_length(html) else html
 
     async def _outcome(self, call: Callable[[], Awaitable[Message | bool]]) -> SendOutcome:
         try:

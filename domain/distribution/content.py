@@ -299,8 +299,18 @@ def closed(tier: Tier, trade: Trade, ended: Exit) -> Message:
     return _exit_basic(trade, ended) if tier is Tier.BASIC else _exit_free(trade, ended)
 
 
-def post_text(trade: Trade, ended: Exit) -> str:
-    """The public post about a closed trade: what the free tier knows, with one cashtag.
+def reopened(trade: Trade) -> Message:
+    """A closed trade is held again. It names no figure, so that every tier may read it."""
+    return Message(
+        title=f"{trade.signal.symbol}: open again",
+        body=f"A fill came late: the trade is open again until it is closed anew.\n{NOT_ADVICE}",
+        fields={"Trade": trade.public_id},
+    )
+
+
+def post_text(trade: Trade, ended: Exit, mode: str) -> str:
+    """The public post about a closed trade: what the free tier knows, with one cashtag, and
+    whether money was at stake.
 
     The trade's public id makes two posts with equal words differ, because X refuses duplicates.
     """
@@ -308,5 +318,5 @@ def post_text(trade: Trade, ended: Exit) -> str:
     return (
         f"${signal.symbol} {_FREE_BUCKET[signal.strategy]} {signal.direction.value} options trade "
         f"closed: {_result_word(ended.result)}. Members saw it live. "
-        f"Not investment advice. Ref {trade.public_id}"
+        f"{mode.capitalize()} trading. Not investment advice. Ref {trade.public_id}"
     )

@@ -2,7 +2,8 @@
 
 Premium at once, basic 60 s and free 5 min after the event itself, the same for adjustments and
 exits, which reply to the entry in their tier. An entry is published only after its first fill.
-A closed trade also becomes a post for X and Reddit that waits for approval.
+A closed trade also becomes a post for X and Reddit that waits for approval. One that a late fill
+opens again is told of in every tier, and closes once more with its whole result.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from domain.events.positions import (
     PositionClosed,
     PositionMarked,
     PositionOpened,
+    PositionReopened,
     StopMoved,
 )
 from domain.events.publication import (
@@ -38,12 +40,18 @@ from domain.parameter import ParameterState
 from domain.stage import Emission
 
 PUBLIC_ID_LENGTH = 10
+ENDED_MAX = 200
+"""Closed trades that are remembered in case a late fill opens them again."""
 
 
 def public_id(key: bytes, trade_id: str) -> str:
     """The id all tiers share: the same on replay, not guessable, unrelated to order ids."""
     digest = hmac.new(key, trade_id.encode(), sha256).digest()
     return b32encode(digest).decode()[:PUBLIC_ID_LENGTH]
+
+
+def _post_id(position_id: str) -> str:
+    return derived_id("post", position_id).hex[:26]
 
 
 def delivery_id(source_event_id: object, vendor: Vendor, channel: str) -> str:
@@ -60,6 +68,9 @@ class _Open:
     pnl_multiple: int = 0
     pnl_published_at: datetime | None = None
     max_loss_usd: Decimal = Decimal(0)
+    closes: int = 0
+    posted: str = ""
+    """The post that was approved last: X refuses the same words twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +88,17 @@ class PublicationState:
     signals: dict[str, SignalValidated] = field(default_factory=dict)
     opened: dict[str, PositionOpened] = field(default_factory=dict)
     open: dict[str, _Open] = field(default_factory=dict)
+    ended: dict[str, _Open] = field(default_factory=dict)
+    """The newest closed ones, oldest first."""
     posts: dict[str, _Post] = field(default_factory=dict)
     due: list[Emission] = field(default_factory=list)
 
 
 class PublicationStage:
-    """Stage `publication` of the outbox. `key` makes public ids; it is a secret and in no event."""
+    """Stage `publication` of the outbox. `key` makes public ids; it is a secret and in no event.
+
+    `mode` is sandbox, paper or live, as public posts say it.
+    """
 
     name = "publication"
     types = frozenset(
@@ -92,14 +108,16 @@ class PublicationStage:
             "PositionOpened",
             "PositionChanged",
             "PositionMarked",
+            "PositionReopened",
             "StopMoved",
             "PositionClosed",
             "ApprovalDecided",
         }
     )
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, mode: str) -> None:
         self._key = key
+        self._mode = mode
 
     def initial(self) -> PublicationState:
         return PublicationState()
@@ -124,6 +142,8 @@ class PublicationStage:
                 self._marked(state, event, body)
             case PositionClosed() as body:
                 self._closed(state, event, body)
+            case PositionReopened() as body:
+                self._reopened(state, event, body)
             case ApprovalDecided() as body:
                 self._approved(state, event, body)
             case _:
@@ -198,18 +218,37 @@ class PublicationStage:
         ended = Exit(body.reason, body.exit_price, body.pnl_over_max_loss)
         messages = {tier: content.closed(tier, held.trade, ended) for tier in Tier}
         self._plan(state, event, body.position_id, held.trade, "exit", messages, held.entry_ids)
-        self._ask_for_post(state, event, body, held.trade, ended)
+        held.closes += 1
+        state.ended[body.position_id] = held
+        if len(state.ended) > ENDED_MAX:
+            del state.ended[next(iter(state.ended))]
+        self._ask_for_post(state, event, body, held, ended)
+
+    def _reopened(self, state: PublicationState, event: Recorded, body: PositionReopened) -> None:
+        """Said in every tier; the post about its close is not made, even if it is approved now."""
+        held = state.ended.pop(body.position_id, None)
+        if held is None:
+            return
+        state.open[body.position_id] = held
+        state.posts.pop(_post_id(body.position_id), None)
+        messages = {tier: content.reopened(held.trade) for tier in Tier}
+        self._plan(
+            state, event, body.position_id, held.trade, "correction", messages, held.entry_ids
+        )
 
     def _ask_for_post(
         self,
         state: PublicationState,
         event: Recorded,
         body: PositionClosed,
-        trade: Trade,
+        held: _Open,
         ended: Exit,
     ) -> None:
-        approval_id = derived_id("post", body.position_id).hex[:26]
-        text = content.post_text(trade, ended)
+        trade = held.trade
+        approval_id = _post_id(body.position_id)
+        text = content.post_text(trade, ended, self._mode)
+        if text == held.posted:
+            return
         state.posts[approval_id] = _Post(
             text, body.position_id, trade.public_id, event.market_time, str(event.event_id)
         )
@@ -218,7 +257,7 @@ class PublicationStage:
             approval_id=approval_id,
             kind="post",
             subject_id=body.position_id,
-            revision=1,
+            revision=held.closes,
             text=text,
             targets=(Vendor.X.value, Vendor.REDDIT.value),
             expires_at=event.market_time + expiry,
@@ -229,6 +268,9 @@ class PublicationStage:
         post = state.posts.pop(body.approval_id, None)
         if post is None or not body.approved:
             return
+        held = state.ended.get(post.trade_id)
+        if held is not None:
+            held.posted = post.text
         # A public post knows what the free tier knows, so it may not overtake the free tier.
         delay = timedelta(seconds=state.parameters.number("publication.delay_free_seconds"))
         due_at = max(event.market_time, post.closed_at + delay)

@@ -248,6 +248,24 @@ class PositionAdjusted(DeskEvent):
         return state
 
 
+class AdjustmentRequested(DeskEvent):
+    """The operator explains what the broker holds and no fill of ours does. Answered by
+    PositionAdjusted (kind `operator`) or ControlRefused. Stream `control/<route>`."""
+
+    con_id: int
+    quantity: int
+    """The broker's holding less ours."""
+    position_id: str
+    """Whose it is; empty for no position of the desk, which nothing watches or leaves then."""
+    price: Decimal | None
+    """What the contract cost a share; null without a position."""
+    evidence: str
+    who: str
+    route: str
+    reason: str
+    reauthenticated: bool
+
+
 class FillInferred(DeskEvent):
     """The broker holds something else than our fills say and no execution explains it.
 

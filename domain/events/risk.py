@@ -113,11 +113,24 @@ class WhatIfWanted(DeskEvent):
 
 
 class CashFlowRecorded(DeskEvent):
-    """A deposit (positive) or withdrawal, entered by the operator: it is no profit or loss."""
+    """A deposit (positive) or withdrawal, entered by the operator: it is no profit or loss.
+    Stream `cash-flows`."""
 
     amount: Decimal
     who: str
     reason: str
+
+
+class CashFlowRequested(DeskEvent):
+    """The operator says that money came (positive) or went. Answered by CashFlowRecorded or
+    ControlRefused. Stream `control/<route>`."""
+
+    amount: Decimal
+    evidence: str
+    who: str
+    route: str
+    reason: str
+    reauthenticated: bool
 
 
 class LimitsChangeRequested(DeskEvent):

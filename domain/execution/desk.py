@@ -133,6 +133,17 @@ class Shortage:
     difference: int
     since: datetime
     confirmed: bool
+    shares_of: str = ""
+    """The symbol, when these are shares."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What the broker holds that the operator explained and that is no position of the desk."""
+
+    quantity: int
+    shares_of: str
+    """The symbol of shares; empty for an option."""
 
 
 @dataclass(slots=True)
@@ -167,6 +178,8 @@ class Desk:
     """Contracts inferred without executions, by position and contract, not taken back."""
     delivered: dict[str, int] = field(default_factory=dict)
     """Shares that came by exercise or assignment and that the broker still shows, by symbol."""
+    set_aside: dict[int, Aside] = field(default_factory=dict)
+    """By contract."""
     snapshot_wanted_at: datetime | None = None
     snapshot_at: datetime | None = None
     new_orders: deque[tuple[datetime, Strategy, frozenset[tuple[int, int]], Side]] = field(

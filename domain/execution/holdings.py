@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from domain.events.orders import BrokerSnapshotReceived, FillRecorded
+from domain.events.orders import BrokerSnapshotReceived, FillRecorded, SnapshotPosition
 from domain.events.positions import FillInferred, PositionAdjusted
 from domain.execution.desk import Desk, Shortage, Trade
 from domain.instruments import MULTIPLIER, SYMBOLS, OptionContract, Right
@@ -48,8 +48,11 @@ def shares_delivered(contract: OptionContract, change: int) -> int:
 
 
 def shares_shown(desk: Desk, snapshot: BrokerSnapshotReceived) -> dict[str, int]:
-    """Shares of our symbols in our account."""
+    """Shares of our symbols in our account that the operator did not set aside."""
     shown: dict[str, int] = {}
+    for aside in desk.set_aside.values():
+        if aside.shares_of:
+            shown[aside.shares_of] = shown.get(aside.shares_of, 0) - aside.quantity
     for row in snapshot.positions:
         if row.symbol in SYMBOLS and row.sec_type == SHARES and desk.is_ours(row.account):
             shown[row.symbol] = shown.get(row.symbol, 0) + int(row.quantity)
@@ -103,13 +106,16 @@ def compare_holdings(
     for adjusted in came_after_all(desk, fills):
         ours[adjusted.con_id] = ours.get(adjusted.con_id, 0) + adjusted.quantity
     theirs: dict[int, int] = {}
+    aside = {con_id: held.quantity for con_id, held in desk.set_aside.items()}
     for row in snapshot.positions:
         if row.symbol not in SYMBOLS or not row.quantity or not desk.is_ours(row.account):
             continue
         if row.sec_type == OPTION:
             theirs[row.con_id] = theirs.get(row.con_id, 0) + int(row.quantity)
         else:
-            result.differences.append(f"{row.symbol} {row.sec_type} {row.quantity} is not ours")
+            _no_option(desk, snapshot, result, row, aside.pop(row.con_id, 0))
+    for con_id, quantity in aside.items():
+        ours[con_id] = ours.get(con_id, 0) + quantity
     shown = shares_shown(desk, snapshot)
     for symbol in SYMBOLS:
         result.undelivered[symbol] = shown.get(symbol, 0) - desk.delivered.get(symbol, 0)
@@ -194,18 +200,44 @@ def _unexplained(
     have: int,
     shown: int,
 ) -> None:
-    difference = shown - have
     before = desk.shortages.get(con_id)
-    same = before is not None and before.difference == difference
-    since = before.since if before is not None and same else snapshot.taken_at
-    confirmed = same and before is not None and before.confirmed
-    if same and not confirmed:
-        apart = desk.seconds("execution.confirm_absence_s")
-        confirmed = snapshot.taken_at - since >= apart
-        if confirmed:
-            result.adjustments += _inferred(desk, con_id, have, shown)
-    result.shortages[con_id] = Shortage(difference, since, confirmed)
+    seen = _seen(desk, snapshot, con_id, shown - have)
+    if seen.confirmed and before is not None and not before.confirmed:
+        result.adjustments += _inferred(desk, con_id, have, shown)
+    result.shortages[con_id] = seen
     result.differences.append(f"contract {con_id}: ours {have}, the broker's {shown}")
+
+
+def _no_option(
+    desk: Desk,
+    snapshot: BrokerSnapshotReceived,
+    result: Holdings,
+    row: SnapshotPosition,
+    aside: int,
+) -> None:
+    """Shares and the like: never ours, unless the operator said so."""
+    if row.quantity == aside:
+        return
+    result.differences.append(f"{row.symbol} {row.sec_type} {row.quantity} is not ours")
+    shares_of = row.symbol if row.sec_type == SHARES else ""
+    difference = int(row.quantity) - aside
+    result.shortages[row.con_id] = _seen(desk, snapshot, row.con_id, difference, shares_of)
+
+
+def _seen(
+    desk: Desk,
+    snapshot: BrokerSnapshotReceived,
+    con_id: int,
+    difference: int,
+    shares_of: str = "",
+) -> Shortage:
+    """A difference is sure when two looks apart show the same."""
+    before = desk.shortages.get(con_id)
+    if before is None or before.difference != difference:
+        return Shortage(difference, snapshot.taken_at, False, shares_of)
+    apart = desk.seconds("execution.confirm_absence_s")
+    confirmed = before.confirmed or snapshot.taken_at - before.since >= apart
+    return Shortage(difference, before.since, confirmed, shares_of)
 
 
 def _inferred(desk: Desk, con_id: int, have: int, shown: int) -> list[FillInferred]:

@@ -14,7 +14,6 @@ from typing import Any
 
 from domain.event import Recorded
 from domain.events.controls import (
-    TradeCancelRequested,
     TradingHalted,
     TradingReleased,
     TradingState,
@@ -43,6 +42,7 @@ from domain.events.system import (
 from domain.execution import callbacks, connection, entries, position_news
 from domain.execution.desk import Desk
 from domain.execution.leg_watch import look_for_legs
+from domain.execution.operator_requests import on_cancel_requested
 from domain.execution.order_book import Order
 from domain.execution.situation import leg_sides
 from domain.execution.work import emit_change, work, work_all, work_position
@@ -184,14 +184,6 @@ def _trading_state(desk: Desk, event: Recorded, body: TradingStateChanged) -> No
     desk.breached = body.codes if body.state is TradingState.REDUCING else ()
 
 
-def _cancel_requested(desk: Desk, event: Recorded, body: TradeCancelRequested) -> None:
-    for trade in desk.trades.values():
-        is_its_signal = body.signal_id and trade.signal_id == body.signal_id
-        if trade.position_id == body.position_id or is_its_signal:
-            trade.withdrawn = trade.withdrawn or f"operator {body.who}"
-            work(desk, trade)
-
-
 # Intents and what became of them
 
 
@@ -279,7 +271,7 @@ _FOLDS: dict[str, _Fold] = {
     "TradingHalted": _halted,
     "TradingReleased": _released,
     "TradingStateChanged": _trading_state,
-    "TradeCancelRequested": _cancel_requested,
+    "TradeCancelRequested": on_cancel_requested,
     "BrokerConnected": connection.on_connected,
     "OrderIdBlockReserved": connection.on_reserved,
     "BrokerDisconnected": connection.on_disconnected,
@@ -299,6 +291,7 @@ _FOLDS: dict[str, _Fold] = {
     "BrokerCommissionSeen": callbacks.on_commission_seen,
     "CommissionRecorded": callbacks.on_commission,
     "BrokerErrorSeen": callbacks.on_error_seen,
+    "AdjustmentRequested": on_adjustment_requested,
     "PositionAdjusted": position_news.on_adjusted,
     "FillInferred": position_news.on_inferred,
     "ExitDecided": position_news.on_exit_decided,

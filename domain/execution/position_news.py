@@ -19,10 +19,14 @@ from domain.execution.desk import Desk, ExitWish, Trade
 from domain.execution.exit_rules import precedence
 from domain.execution.holdings import DELIVERIES, INFERRED, shares_delivered
 from domain.execution.ladder import Profile
+from domain.execution.operator_requests import OPERATOR, set_aside
 from domain.execution.work import work
 
 
 def on_adjusted(desk: Desk, event: Recorded, body: PositionAdjusted) -> None:
+    if body.kind == OPERATOR and not body.position_id:
+        set_aside(desk, body)
+        return
     trade = desk.trades.get(body.position_id)
     if trade is None:
         return

@@ -46,13 +46,16 @@ class LimitChanges:
 def refusal_of(body: LimitsChangeRequested, known: ParameterState, now: datetime) -> str:
     """Why a change is not made; empty when it is."""
     if not body.reason.strip():
-        return "a change of limits must have a reason, was empty"
+        return "a change of limits must have a reason, was empty: say why"
     if not body.reauthenticated:
-        return "a change of limits must be confirmed by logging in again, was not"
+        return (
+            "a change of limits must be confirmed by logging in again, was not: give the password"
+        )
     if not 1 <= len(body.values) <= CHANGES_MAX:
-        return f"a change must be of 1 to {CHANGES_MAX} limits, was of {len(body.values)}"
+        return f"a change must be of 1 to {CHANGES_MAX} limits, was of {len(body.values)}: split it"
     if body.until is not None and body.until <= now:
-        return f"until must be later than {now.isoformat()}, was {body.until.isoformat()}"
+        was = body.until.isoformat()
+        return f"until must be later than {now.isoformat()}, was {was}: name a later time"
     found = (_refusal(name, value, known) for name, value in sorted(body.values.items()))
     return "; ".join(text for text in found if text)
 
@@ -60,5 +63,5 @@ def refusal_of(body: LimitsChangeRequested, known: ParameterState, now: datetime
 def _refusal(name: str, value: ParameterValue, known: ParameterState) -> str:
     parameter = PARAMETERS.get(name)
     if parameter is None or name not in known.values:
-        return f"limit must exist, was {name[:80]}"
+        return f"limit must be one of those on the page, was {name[:80]}: check its name"
     return parameter.check(value)

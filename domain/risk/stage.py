@@ -26,6 +26,7 @@ from domain.events.controls import (
 )
 from domain.events.orders import BrokerAccountSeen, ReconciliationCompleted, WhatIfAnswered
 from domain.events.risk import (
+    CashFlowRequested,
     LimitsChangeRequested,
     MarginChecked,
     RiskDecided,
@@ -35,6 +36,7 @@ from domain.events.signals import SignalValidated
 from domain.events.system import PARAMETERS_STREAM, ClockTicked, ParametersChanged
 from domain.numbers import floor_tick
 from domain.parameter import ParameterValue
+from domain.risk import cash_flows
 from domain.risk.breaches import evaluate
 from domain.risk.codes import DenialCode
 from domain.risk.decide import decide, decision_id, wants_what_if
@@ -57,6 +59,7 @@ TYPES = frozenset(
         "BrokerSnapshotReceived",
         "BrokerTimeSeen",
         "CashFlowRecorded",
+        "CashFlowRequested",
         "ChainEvaluated",
         "ClockStarted",
         "ClockTicked",
@@ -129,6 +132,8 @@ def _decisions(state: RiskState, event: Recorded) -> Sequence[Emission]:
             return _on_flatten(state, body)
         case LimitsChangeRequested():
             return _on_limits(state, event, body)
+        case CashFlowRequested():
+            return [_on_cash_flow(state, event, body)]
         case ClockTicked() | BrokerAccountSeen():
             return [
                 *_limits_over(state),
@@ -168,11 +173,11 @@ def _flatten(who: str, reason: str, positions: tuple[str, ...]) -> Emission:
 def _release(state: RiskState, event: Recorded, body: ReleaseRequested) -> Emission:
     refusal = ""
     if not body.reason.strip():
-        refusal = "a release must have a reason, was empty"
+        refusal = "a release must have a reason, was empty: say why the cause is gone"
     elif not body.reauthenticated:
-        refusal = "a release must be confirmed by logging in again, was not"
+        refusal = "a release must be confirmed by logging in again, was not: give the password"
     elif not state.halted:
-        refusal = "trading must be halted to be released, was not"
+        refusal = "trading must be halted to be released, was not: nothing is left to be done"
     if refusal:
         refused = ControlRefused(request_id=str(event.event_id), who=body.who, reason=refusal)
         return Emission(CONTROL_STREAM, refused)
@@ -190,6 +195,14 @@ def _on_limits(state: RiskState, event: Recorded, body: LimitsChangeRequested) -
     until = "" if body.until is None else f" until {body.until.isoformat()}"
     text = f"by {body.who}: {values}{until}"
     return [changed, _alert(event, "warning", "LIMITS_CHANGED", text)]
+
+
+def _on_cash_flow(state: RiskState, event: Recorded, body: CashFlowRequested) -> Emission:
+    refusal = cash_flows.refusal_of(body, state.losses.awaited_flows)
+    if refusal:
+        refused = ControlRefused(request_id=str(event.event_id), who=body.who, reason=refusal)
+        return Emission(CONTROL_STREAM, refused)
+    return Emission(cash_flows.STREAM, cash_flows.recorded(body))
 
 
 def _limits_over(state: RiskState) -> list[Emission]:

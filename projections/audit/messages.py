@@ -30,7 +30,7 @@ from domain.events.controls import (
     TradingReleased,
     TradingStateChanged,
 )
-from domain.events.positions import ExitPlanChangeRequested
+from domain.events.positions import AdjustmentRequested, ExitPlanChangeRequested
 from domain.events.publication import (
     DeliveryAttempted,
     DeliveryConfirmed,
@@ -50,7 +50,7 @@ from domain.events.reports import (
     ReportDue,
     ReportSkipped,
 )
-from domain.events.risk import LimitsChangeRequested
+from domain.events.risk import CashFlowRecorded, CashFlowRequested, LimitsChangeRequested
 from domain.events.system import ClockAccepted, InputSkipped, ParametersChanged
 from projections.audit.desk import origin, taken, where
 from projections.audit.rows import Change, Update, Upsert, json_text
@@ -252,6 +252,9 @@ _CONTROLS: tuple[type[Any], ...] = (
     FlattenRequested,
     FlattenStarted,
     ExitPlanChangeRequested,
+    AdjustmentRequested,
+    CashFlowRequested,
+    CashFlowRecorded,
     ControlRefused,
     FeedPauseRequested,
     FeedResumeRequested,

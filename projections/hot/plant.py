@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from domain.event import Recorded
 from domain.events.approvals import ApprovalDecided, ApprovalExpired, ApprovalRequested
 from domain.events.controls import (
@@ -16,6 +18,7 @@ from domain.events.controls import (
     FlattenStarted,
     TradingHalted,
     TradingReleased,
+    TradingStateChanged,
 )
 from domain.events.feeds import FeedGapClosed, FeedGapOpened, FeedStateChanged
 from domain.events.orders import (
@@ -27,6 +30,7 @@ from domain.events.orders import (
 )
 from domain.events.system import (
     ClockStarted,
+    ParametersChanged,
     ProcessFault,
     ProcessHeartbeat,
     SessionPlanned,
@@ -34,6 +38,8 @@ from domain.events.system import (
 from projections.hot.fields import change, named, put
 from projections.redis_target import Command
 
+LIMITS = "risk."
+"""How names of limits of risk begin."""
 DECIDED_MAX = 200
 ALERTS_MAX = 200
 
@@ -128,6 +134,21 @@ def released(event: Recorded, body: TradingReleased) -> list[Command]:
     return [put("halt", state="trading", who=body.who, reason=body.reason, at=event.market_time)]
 
 
+def trading_state(event: Recorded, body: TradingStateChanged) -> list[Command]:
+    return [put("trading", **named(body), at=event.market_time, position=event.position)]
+
+
+def limits(event: Recorded, body: ParametersChanged) -> list[Command]:
+    """One JSON text a limit of risk: value, who, why, since, until."""
+    about = {"who": body.who, "why": body.why, "since": event.market_time, "until": body.until}
+    named_so = {
+        name: msgspec.json.encode({"value": value, **about}).decode()
+        for name, value in sorted(body.values.items())
+        if name.startswith(LIMITS)
+    }
+    return [put("limits", **named_so)] if named_so else []
+
+
 def flatten(event: Recorded, body: FlattenStarted) -> list[Command]:
     return [put("flatten", **named(body), at=event.market_time)]
 
@@ -191,6 +212,8 @@ VIEWS: Mapping[type[Any], Callable[[Recorded, Any], list[Command]]] = {
     ReconciliationCompleted: reconciled,
     TradingHalted: halted,
     TradingReleased: released,
+    TradingStateChanged: trading_state,
+    ParametersChanged: limits,
     FlattenStarted: flatten,
     ApprovalRequested: approval_requested,
     ApprovalDecided: approval_decided,

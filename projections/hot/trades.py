@@ -185,7 +185,12 @@ def opened(event: Recorded, body: PositionOpened) -> list[Command]:
 
 
 def changed(event: Recorded, body: PositionChanged) -> list[Command]:
-    return [change(f"position:{body.position_id}", **named(body), position=event.position)]
+    """After its close a late commission still changes the result of the day that counts it."""
+    held = f"position:{body.position_id}"
+    return [
+        change(held, **named(body), position=event.position),
+        ("BOOK", held, "", _cents(body.realised_pnl), ""),
+    ]
 
 
 def marked(event: Recorded, body: PositionMarked) -> list[Command]:
@@ -235,30 +240,23 @@ def exit_decided(event: Recorded, body: ExitDecided) -> list[Command]:
 
 def closed(event: Recorded, body: PositionClosed) -> list[Command]:
     about = named(body, state="closed", unrealised_pnl="0", position=event.position)
-    key, cents = _pnl_key(event), _cents(body.realised_pnl)
+    held, cents = f"position:{body.position_id}", _cents(body.realised_pnl)
     return [
-        change(f"position:{body.position_id}", **about),
+        change(held, **about),
+        ("BOOK", held, _pnl_key(event), cents, body.strategy.value),
         *_ended("position", body.position_id, event.position),
-        ("HINCRBY", key, "realised_cents", cents),
-        ("HINCRBY", key, f"realised_cents:{body.strategy.value}", cents),
-        ("HINCRBY", key, "trades", "1"),
-        ("HINCRBY", key, "winners", "1" if body.realised_pnl > 0 else "0"),
         *_pnl_days(event),
     ]
 
 
 def reopened(event: Recorded, body: PositionReopened) -> list[Command]:
     """Held again: it lives again, and its close no longer counts until it closes again."""
-    held, key = f"position:{body.position_id}", _pnl_key(event)
+    held = f"position:{body.position_id}"
     return [
         change(held, state="open", units=body.units, position=event.position),
+        ("BOOK", held, "", "", ""),
         ("SADD", "positions:live", body.position_id),
         ("ZREM", "positions:ended", body.position_id),
-        ("HINCRBY", key, "realised_cents", _cents(-body.closed_pnl)),
-        ("HINCRBY", key, f"realised_cents:{body.strategy.value}", _cents(-body.closed_pnl)),
-        ("HINCRBY", key, "trades", "-1"),
-        ("HINCRBY", key, "winners", "-1" if body.closed_pnl > 0 else "0"),
-        *_pnl_days(event),
     ]
 
 

@@ -54,6 +54,8 @@ TYPES = frozenset(
 
 CREATED = frozenset({("discord", "message"), ("x", "tweet"), ("reddit", "submission")})
 """Kinds of ledger lines that make something the public sees."""
+PAGED = ("telegram", "message")
+"""Pages are among these, beside prompts and answers, which are no deliveries."""
 
 
 @dataclass(slots=True)
@@ -183,12 +185,13 @@ def compare_people(tally: Tally, lines: Iterable[dict[str, Any]]) -> tuple[list[
     differences: list[str] = []
     early: list[str] = []
     accepted: dict[tuple[str, str], dict[str, Any]] = {}
-    for line in lines:
-        if line["is_effect"] and (line["vendor"], line["kind"]) in CREATED:
-            accepted[line["vendor"], line["remote_id"]] = line
     known = {}
     for made, confirmed in tally.confirmed.items():
         known[tally.scheduled[made].vendor.value, confirmed.remote_id] = tally.scheduled[made]
+    for line in lines:
+        kind, key = (line["vendor"], line["kind"]), (line["vendor"], line["remote_id"])
+        if line["is_effect"] and (kind in CREATED or (kind == PAGED and key in known)):
+            accepted[key] = line
     for key in sorted(accepted.keys() - known.keys()):
         differences.append(f"{key[0]} has {key[1]}, which the log does not confirm")
     for key in sorted(known.keys() - accepted.keys()):

@@ -185,3 +185,13 @@ async def test_the_description_lists_every_route_with_its_permission(api: Any) -
     halt = described["paths"]["/api/v1/halt"]["post"]
     schema = halt["requestBody"]["content"]["application/json"]["schema"]
     assert schema["properties"]["reason"]["minLength"] == 8
+
+
+async def test_the_mode_is_told_before_anybody_has_logged_in(api: Any) -> None:
+    """Nobody shall type the password of one desk into another, or halt the wrong one."""
+    assert (await api.client.get("/healthz")).json() == {"status": "ok", "mode": "sandbox"}
+    for _ in range(2):
+        page = (await api.client.get("/halt")).text
+        assert "<title>Striketape SANDBOX: halt</title>" in page
+        assert "<strong>SANDBOX</strong>" in page
+        await api.login()

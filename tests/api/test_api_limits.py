@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from domain.events.risk import LimitsChangeRequested
+from api.fold_limits import CHECK_OF
+from domain.events.risk import Check, LimitsChangeRequested, RiskDecided
+from domain.events.signals import Result
 from domain.events.system import ParametersChanged
+from domain.instruments import Strategy
+from domain.risk.codes import DenialCode
 from domain.risk.parameters import PARAMETERS
 from store.contract import Selection
+from tests.projections.story import with_fields
 
 PASSWORD = "correct horse battery"
 REQUESTS = Selection(streams=("control/api",))
@@ -77,3 +83,53 @@ async def test_limits_in_force_are_read_with_bounds_and_origin(api: Any) -> None
     assert (row["value"], row["default"], row["low"], row["high"]) == (0.01, 0.015, 0, 0.05)
     assert (row["who"], row["why"], row["until"]) == ("who-2", "a test", None)
     assert rows["risk.limit.symbol"]["value"] is None
+
+
+def decided(strategy: Strategy, used: str, seed: int) -> RiskDecided:
+    check = Check(
+        code="LIMIT_BUCKET",
+        result=Result.PASS,
+        limit="2000 USD",
+        value=used,
+        input="310 open, 2 units proposed",
+    )
+    return with_fields(RiskDecided, seed, strategy=strategy, checks=(check,))  # type: ignore[no-any-return]
+
+
+async def test_a_limit_shows_what_the_newest_decision_measured_against_it(api: Any) -> None:
+    await api.login()
+    for key, (strategy, used) in enumerate(
+        [(Strategy.ZERO_DTE, "700"), (Strategy.ZERO_DTE, "900"), (Strategy.CLOSING, "40")]
+    ):
+        await api.append(decided(strategy, used, key), f"decision/{key}", key=key)
+    rows = {row["name"]: row for row in (await api.get("/limits")).json()["rows"]}
+    use = rows["risk.limit.bucket.0DTE"]["use"]
+    assert (use["value"], use["limit"], use["result"]) == ("900", "2000 USD", "pass")
+    assert use["input"] == "310 open, 2 units proposed" and use["as_of"] and use["event_id"]
+    assert rows["risk.limit.bucket.MOC"]["use"]["value"] == "40"
+    assert rows["risk.limit.bucket.1DTE"]["use"] is None
+    assert rows["risk.size.kappa"]["use"] is None
+
+
+def test_every_use_is_of_a_limit_and_a_check_that_there_is() -> None:
+    assert set(CHECK_OF) <= set(PARAMETERS)
+    assert {check.partition(" ")[0] for check in CHECK_OF.values()} <= {c.value for c in DenialCode}
+
+
+async def test_health_names_the_limits_that_are_not_as_shipped(api: Any) -> None:
+    """An hour of loosened limits must not be forgotten because nobody opens their page."""
+    await api.login()
+    shipped = {name: parameter.default for name, parameter in PARAMETERS.items()}
+    await api.append(
+        ParametersChanged(values=shipped, version=1, who="start", why="shipped"), "parameters", 1
+    )
+    assert (await api.get("/health")).json()["limits"] == {"not_as_shipped": []}
+    until = datetime(2030, 1, 2, 16, 0, tzinfo=UTC)
+    change = ParametersChanged(
+        values={POSITION: 0.03}, version=2, who="ann", why="a quiet day", until=until
+    )
+    await api.append(change, "parameters", 2)
+    api.skip(2)
+    (row,) = (await api.get("/health")).json()["limits"]["not_as_shipped"]
+    assert (row["name"], row["value"], row["default"]) == (POSITION, 0.03, 0.015)
+    assert (row["who"], row["why"], row["until"]) == ("ann", "a quiet day", "2030-01-02T16:00:00Z")

@@ -10,6 +10,7 @@ from typing import Any
 from adapters.people_sandbox.process import PeopleSandbox
 from domain.distribution.deliveries import LATE
 from domain.event import derived_id
+from domain.events.controls import AlertRaised, ControlRefused
 from domain.events.publication import DeliveryConfirmed, DeliveryScheduled
 from domain.events.system import PlannedDay, SessionPlanned
 from run.outbox import RETRY_AFTER_SECONDS_MAX, pause
@@ -169,3 +170,88 @@ async def test_a_stranger_presses_in_vain(store: Any, database_url: str, redis_u
         await asyncio.sleep(0)
     decided = [e for e in await store.read(0) if e.type == "ApprovalDecided"]
     assert decided == []
+
+
+def answers(desk: Desk) -> list[str]:
+    messages = [line for line in desk.ledger("telegram") if line["kind"] == "message"]
+    return [line["content"]["text"] for line in messages]
+
+
+async def answered(desk: Desk, count: int) -> list[str]:
+    async with asyncio.timeout(10):
+        while len(answers(desk)) < count:
+            await asyncio.sleep(0.01)
+    return answers(desk)
+
+
+async def test_a_command_is_told_what_became_of_it_and_a_mistyped_one_how_it_is_said(
+    store: Any, database_url: str, redis_url: str
+) -> None:
+    """The trader is played: it refuses the halt, with what to do."""
+    async with opened(store, database_url, redis_url) as desk, running(desk):
+        operator = desk.settings.telegram_allowed_users[0]
+        telegram = desk.sandbox.sandboxes["telegram"]
+        telegram.write("/stop P00000000000000aa", operator, None)
+        (usage,) = await answered(desk, 1)
+        telegram.write("/halt quotes < normal", operator, None)
+        asked = (await desk.wait_for("HaltRequested"))[0]
+        refused = ControlRefused(
+            request_id=str(asked.event_id), who="operator", reason="not now: ask again < 1 s"
+        )
+        await desk.trader.record("control", refused, causation_id=asked.event_id)
+        _, outcome = await answered(desk, 2)
+        telegram.write("/halt as a stranger", 666, None)
+        await desk.wait_for("TelegramRefused")
+    assert "Nothing was done. /stop POSITION PRICE REASON" in usage
+    assert outcome == "<b>SANDBOX</b> Refused: not now: ask again &lt; 1 s"
+    assert len(answers(desk)) == 2
+
+
+async def test_a_critical_alert_is_paged_once_with_the_mode_and_found_in_no_public_channel(
+    store: Any, database_url: str, redis_url: str
+) -> None:
+    async with opened(store, database_url, redis_url) as desk, running(desk):
+        for alert_id, severity in (("a-1", "critical"), ("a-1", "critical"), ("a-2", "warning")):
+            alert = AlertRaised(
+                alert_id=alert_id, severity=severity, code="TRADER_KILLED", text="no beat <5 s>"
+            )
+            await desk.trader.record("alerts/watchdog", alert)
+        confirmed = await desk.wait_for("DeliveryConfirmed")
+        (page,) = await answered(desk, 1)
+    assert page.startswith("<b>SANDBOX</b> <b>critical: TRADER_KILLED</b>\nno beat &lt;5 s&gt;")
+    assert len(confirmed) == 1
+    assert desk.ledger("discord") == desk.ledger("x") == []
+
+
+async def test_a_page_whose_answer_was_lost_comes_again(
+    store: Any, database_url: str, redis_url: str
+) -> None:
+    """A bot cannot read back what it sent, and a page that never comes is worse than two."""
+    async with opened(store, database_url, redis_url) as desk:
+        desk.sandbox.world.faults.add(
+            {
+                "match": {"vendor": "telegram", "path": "/sendMessage$", "times": 1},
+                "action": {"kind": "commit_then_drop"},
+            }
+        )
+        async with running(desk):
+            alert = AlertRaised(alert_id="a", severity="critical", code="EXIT_LOST", text="exit")
+            await desk.trader.record("alert/orders", alert)
+            await desk.wait_for("DeliveryConfirmed")
+    assert len(answers(desk)) == 2
+
+
+async def test_a_refusal_for_good_says_what_to_do_and_an_approval_nobody_saw_is_an_alert(
+    store: Any, database_url: str, redis_url: str
+) -> None:
+    async with opened(store, database_url, redis_url) as desk:
+        settings = {"discord_channel_premium": 1, "telegram_chat_id": 1}
+        desk.settings = desk.settings.model_copy(update=settings)
+        async with running(desk):
+            await tell_entry(desk)
+            rejected = (await desk.wait_for("DeliveryRejected"))[0].body
+            await desk.trader.record("position/pos-1", closed(), correlation_id=CORRELATION)
+            alert = (await desk.wait_for("AlertRaised"))[0].body
+    assert rejected.permanent
+    assert "check the STRIKETAPE_DISCORD_CHANNEL_ of the tier" in rejected.text
+    assert alert.code == "APPROVAL_NOT_ASKED" and "STRIKETAPE_TELEGRAM_CHAT_ID" in alert.text

@@ -15,10 +15,12 @@ from redis.asyncio import Redis
 
 from domain.event import Body, event_type
 from domain.events.analytics import Metric, MetricComputed, Quality
+from domain.events.controls import TradingState, TradingStateChanged
 from domain.events.feeds import IbTicksReceived, UwPriceReceived
 from domain.events.orders import OrderChanged, OrderIntended, OrderState
 from domain.events.positions import (
     ExitPlanChanged,
+    PositionChanged,
     PositionClosed,
     PositionMarked,
     PositionOpened,
@@ -26,6 +28,7 @@ from domain.events.positions import (
 )
 from domain.events.publication import DeliveryAttempted, DeliveryConfirmed, DeliveryScheduled
 from domain.events.signals import SignalRaised, SignalValidated
+from domain.events.system import ParametersChanged
 from domain.instruments import Strategy
 from projections import audit, hot, streams
 from projections.postgres_target import PostgresTarget
@@ -145,6 +148,68 @@ async def test_a_position_that_closes_twice_counts_once_in_the_days_result(
     assert await redis.zrange("striketape:hot:positions:ended", 0, -1) == []
     pnl = await read("pnl:2026-10-06")
     assert (pnl["realised_cents"], pnl["trades"], pnl["winners"]) == ("0", "0", "0")
+
+
+async def test_the_second_close_of_a_position_counts_with_its_whole_result(
+    store: PostgresStore, redis: Redis
+) -> None:
+    position = {"position_id": "p", "strategy": Strategy.ZERO_DTE}
+    opened = with_fields(PositionOpened, **position)
+    closed = with_fields(PositionClosed, **position, realised_pnl=Decimal("12.50"))
+    reopened = with_fields(PositionReopened, **position, units=1, closed_pnl=Decimal("12.50"))
+    again = with_fields(PositionClosed, **position, realised_pnl=Decimal("-3.10"))
+    read = await _hot(store, redis, opened, closed, reopened, again)
+    assert (await read("position:p"))["state"] == "closed"
+    assert await redis.zrange("striketape:hot:positions:ended", 0, -1) == ["p"]
+    pnl = await read("pnl:2026-10-06")
+    assert pnl["realised_cents"] == pnl["realised_cents:0DTE"] == "-310"
+    assert (pnl["trades"], pnl["winners"]) == ("1", "0")
+
+
+async def test_a_commission_that_comes_after_the_close_is_in_the_days_result(
+    store: PostgresStore, redis: Redis
+) -> None:
+    """A winner of a dollar that paid two is a loser."""
+    position = {"position_id": "p", "strategy": Strategy.ZERO_DTE}
+    opened = with_fields(PositionOpened, **position)
+    held = with_fields(PositionChanged, position_id="p", realised_pnl=Decimal("99.00"))
+    closed = with_fields(PositionClosed, **position, realised_pnl=Decimal("1.00"))
+    late = with_fields(PositionChanged, position_id="p", realised_pnl=Decimal("-1.00"))
+    stranger = with_fields(PositionChanged, position_id="q", realised_pnl=Decimal("5.00"))
+    read = await _hot(store, redis, opened, held, closed, late, stranger)
+    pnl = await read("pnl:2026-10-06")
+    assert pnl["realised_cents"] == pnl["realised_cents:0DTE"] == "-100"
+    assert (pnl["trades"], pnl["winners"]) == ("1", "0")
+    assert (await read("position:p"))["realised_pnl"] == "-1.00"
+    assert await read("position:q") == {}
+
+
+async def test_the_trading_state_and_the_limits_in_force_are_there_with_who_and_why(
+    store: PostgresStore, redis: Redis
+) -> None:
+    first = ParametersChanged(
+        values={"risk.limit.position": 0.015, "publication.stop_step": 0.05},
+        version=1,
+        who="start",
+        why="shipped",
+    )
+    changed = ParametersChanged(
+        values={"risk.limit.position": 0.01}, version=2, who="ann", why="news", until=AT
+    )
+    state = TradingStateChanged(
+        state=TradingState.REDUCING,
+        previous=TradingState.ACTIVE,
+        codes=("LOSS_SOFT",),
+        reason="LOSS_SOFT",
+    )
+    read = await _hot(store, redis, first, changed, state)
+    limits = await read("limits")
+    assert list(limits) == ["risk.limit.position"]
+    limit = orjson.loads(limits["risk.limit.position"])
+    assert (limit["value"], limit["who"], limit["why"]) == (0.01, "ann", "news")
+    assert limit["until"] == AT.isoformat().replace("+00:00", "Z")
+    trading = await read("trading")
+    assert (trading["state"], orjson.loads(trading["codes"])) == ("reducing", ["LOSS_SOFT"])
 
 
 async def test_a_changed_exit_plan_is_on_its_position(store: PostgresStore, redis: Redis) -> None:

@@ -23,6 +23,7 @@ from domain.events.controls import (
 from domain.events.orders import EmergencyCancelSent
 from run.cancel_journal import CancelJournal
 from run.control_file import ControlFiles
+from run.kill_alerts import KillAlerts
 from run.watchdog import Watchdog
 from run.worker import Recorder
 from store.contract import Selection
@@ -105,7 +106,7 @@ async def test_a_trader_whose_loop_does_not_turn_is_killed_and_started_again(
 ) -> None:
     async with watching(tmp_path, "silent", beat_seconds=0.3) as watchdog:
         await until(lambda: watchdog.starts == 2)
-        assert watchdog.kills == ["no beat"]
+        assert watchdog.kills == ["no beat for 0.3 s"]
 
 
 async def test_a_trader_that_crashes_is_started_again(tmp_path: Path) -> None:
@@ -215,6 +216,40 @@ async def test_a_halt_that_was_released_while_the_log_was_lost_does_not_stop_the
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         assert watchdog.kills == []
+
+
+class AwayLog:
+    """A store that takes nothing twice; the second time it has taken it and does not say so."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self.tries = 0
+
+    async def append(self, events: Any) -> Any:
+        self.tries += 1
+        if self.tries == 1:
+            raise StoreUnavailable("the log must be there, was not")
+        appended = await self._store.append(events)
+        if self.tries == 2:
+            raise StoreUnavailable("the answer must come, did not")
+        return appended
+
+
+async def test_a_kill_is_an_alert_on_the_log_once_however_long_the_log_is_away(
+    tmp_path: Path, store: Any
+) -> None:
+    away: Any = AwayLog(store)
+    alerts = KillAlerts(Recorder(away, "watchdog", "test", "run"), retry_seconds=0.01)
+    telling = asyncio.create_task(alerts.run())
+    async with watching(tmp_path, "deaf", on_kill=alerts.add) as watchdog:
+        await until(lambda: heard(watchdog))
+        assert not await watchdog.halt("drill")
+        await until(lambda: away.tries >= 3)
+    telling.cancel()
+    await asyncio.gather(telling, return_exceptions=True)
+    (alert,) = await store.read(0, Selection(types=frozenset({"AlertRaised"})))
+    assert (alert.body.severity, alert.body.code) == ("critical", "TRADER_KILLED")
+    assert "halt not confirmed" in alert.body.text and "worker_control" in alert.body.text
 
 
 async def test_a_halt_between_two_lives_cancels_entries_before_the_next(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from domain.events.feeds import FeedStateChanged
 from domain.events.positions import (
     ExitReason,
     LegPosition,
+    PnlExplained,
     PositionChanged,
     PositionClosed,
     PositionMarked,
@@ -83,6 +84,7 @@ class BrowserDesk:
         await self.trader.record("feed/uw.socket", feed)
         await self._open("p-1", Decimal("-1.95"))
         await self.mark("p-1", "2.35", "75.00")
+        await self.trader.record("explained/p-1", explained("p-1"))
         await self._open("p-2", Decimal("-1.95"))
         await self.trader.record("position/p-2", closed("p-2", Decimal("118.05")))
         await self.alert("FEED_SLOW", "uw.socket was 4.2 s behind its own clock " * 4)
@@ -179,6 +181,20 @@ def closed(position_id: str, realised: Decimal) -> PositionClosed:
     )
 
 
+def explained(position_id: str) -> PnlExplained:
+    return PnlExplained(
+        position_id=position_id,
+        delta_pnl=90.0,
+        gamma_pnl=0.0,
+        vega_pnl=-6.0,
+        theta_pnl=-4.5,
+        fees=1.95,
+        residual=-2.55,
+        total=75.0,
+        is_final=False,
+    )
+
+
 class Viewer:
     """A page with what went wrong on it."""
 
@@ -203,7 +219,7 @@ class Viewer:
         await self.page.goto(self.desk.url + path)
         await self.page.get_by_label("Password").fill(PASSWORD)
         await self.page.get_by_role("button", name="Log in").click()
-        await self.page.get_by_role("button", name="HALT").wait_for()
+        await self.page.get_by_role("button", name="HALT", exact=True).wait_for()
 
     def panel(self, title: str) -> Locator:
         return self.page.get_by_role("region", name=title, exact=True)

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.async_api import Page, async_playwright, expect
 
+from domain.events.controls import TradingState, TradingStateChanged
 from run import build_ui
 from tests.ui.browser_desk import PASSWORD, BrowserDesk, Viewer, find_chromium
 
@@ -28,7 +29,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 LIVE_MS_MAX = 30_000
-VIEWS = ("/", "/timeline", "/timeline?group=story", "/messages", "/controls")
+VIEWS = ("/", "/timeline", "/timeline?group=story", "/messages", "/controls", "/limits")
 expect.set_options(timeout=LIVE_MS_MAX)
 
 
@@ -100,10 +101,79 @@ async def test_positions_and_profit_are_those_of_the_log(viewer: Viewer) -> None
     await expect(profit).to_contain_text("▼ -108.90")
 
 
+async def test_a_profit_is_shown_by_greek(viewer: Viewer) -> None:
+    await viewer.log_in()
+    lines = viewer.panel("Where it comes from").get_by_role("row")
+    await expect(lines).to_have_count(3)
+    for text in ("SPY 0DTE", "▲ 90.00", "▼ -6.00", "▼ -4.50", "1.95"):
+        await expect(lines.nth(1)).to_contain_text(text)
+    await expect(lines.nth(2)).to_contain_text("all today")
+
+
+async def test_a_limit_is_changed_for_an_hour_and_that_is_seen_on_every_page(
+    viewer: Viewer,
+) -> None:
+    page, desk = viewer.page, viewer.desk
+    await viewer.log_in("/limits")
+    await expect(page.get_by_role("banner").get_by_text("ACTIVE", exact=True)).to_be_visible()
+    changed = viewer.panel("Not as shipped")
+    await expect(changed).to_contain_text("Every limit is as this build ships it")
+    await page.get_by_role("button", name="Change risk.limit.position", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog.get_by_label("Value")).to_have_value("0.015")
+    await dialog.get_by_label("Value").fill("0.01")
+    await expect(dialog.get_by_label("For how long")).to_contain_text("for an hour")
+    await dialog.get_by_label("Reason").fill("news are expected")
+    await dialog.get_by_label("Password, again").fill(PASSWORD)
+    await dialog.get_by_role("button", name="Change the limit").click()
+    await expect(dialog.get_by_text("Effective: ParametersChanged")).to_be_visible()
+    await dialog.get_by_role("button", name="Done").click()
+    for text in ("limit.position", "0.01", "0.015", "operator", "news are expected", "until 20"):
+        await expect(changed).to_contain_text(text)
+    (request,) = await desk.of_type("LimitsChangeRequested")
+    assert request.body.values == {"risk.limit.position": 0.01}
+    assert request.body.until is not None and request.body.reauthenticated
+    await page.goto(f"{desk.url}/messages")
+    await page.get_by_role("link", name="1 limit changed").click()
+    await expect(changed).to_be_visible()
+
+
+async def test_the_trading_state_changes_beside_halt_by_itself(viewer: Viewer) -> None:
+    """A breach must be seen without a press of reload."""
+    await viewer.log_in()
+    top = viewer.page.get_by_role("banner")
+    await expect(top.get_by_text("ACTIVE", exact=True)).to_be_visible()
+    await viewer.desk.trader.record(
+        "control",
+        TradingStateChanged(
+            state=TradingState.REDUCING,
+            previous=TradingState.ACTIVE,
+            codes=("LOSS_SOFT",),
+            reason="LOSS_SOFT",
+        ),
+    )
+    await expect(top.get_by_text("REDUCING: LOSS_SOFT", exact=True)).to_be_visible()
+
+
+async def test_a_withdrawal_is_recorded_with_its_evidence(viewer: Viewer) -> None:
+    page = viewer.page
+    await viewer.log_in("/controls")
+    await viewer.panel("Books").get_by_role("button", name="Deposit or withdrawal…").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Amount").fill("-5000")
+    await dialog.get_by_label("Evidence").fill("wire 8841 of today")
+    await dialog.get_by_label("Reason").fill("the rent of the office")
+    await dialog.get_by_label("Password, again").fill(PASSWORD)
+    await dialog.get_by_role("button", name="Record", exact=True).click()
+    await expect(dialog.get_by_text("Effective: CashFlowRecorded")).to_be_visible()
+    (recorded,) = await viewer.desk.of_type("CashFlowRecorded")
+    assert (str(recorded.body.amount), recorded.body.who) == ("-5000", "operator")
+
+
 async def test_halt_and_release_go_through_the_log(viewer: Viewer) -> None:
     page, desk = viewer.page, viewer.desk
     await viewer.log_in("/messages")
-    await page.get_by_role("button", name="HALT").click()
+    await page.get_by_role("button", name="HALT", exact=True).click()
     dialog = page.get_by_role("dialog")
     await dialog.get_by_label("Reason").fill("the feed looks wrong")
     await dialog.get_by_role("button", name="Halt now").click()
@@ -213,7 +283,7 @@ async def test_a_new_event_arrives_by_itself_and_a_dead_api_is_seen(viewer: View
     await expect(lost).to_be_visible()
     await expect(viewer.panel("Positions")).to_have_class(re.compile("stale"))
     await expect(page.get_by_role("button", name="Close SPY 0DTE")).to_be_disabled()
-    await expect(page.get_by_role("button", name="HALT")).to_be_enabled()
+    await expect(page.get_by_role("button", name="HALT", exact=True)).to_be_enabled()
     assert await page.evaluate("window.loadedOnce")
     await desk.start_api()
     # Sessions live in the process that died: the page asks for the password again.
@@ -231,12 +301,12 @@ async def test_a_phone_shows_everything_without_scrolling_sideways(viewer: Viewe
     story = f"/explain/{event.correlation_id}"
     for path in (*VIEWS, story, f"/timeline?event={event.event_id}"):
         await page.goto(viewer.desk.url + path)
-        await page.get_by_role("button", name="HALT").wait_for()
-        await expect(page.get_by_text("Reading")).to_have_count(0)
+        await page.get_by_role("button", name="HALT", exact=True).wait_for()
+        await expect(page.get_by_text(re.compile("^Reading"))).to_have_count(0)
         widths = await page.evaluate(
             "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
         )
         assert widths == [390, 390], path
         await expect(page.get_by_text("SANDBOX", exact=True)).to_be_in_viewport()
-        halt = await page.get_by_role("button", name="HALT").bounding_box()
+        halt = await page.get_by_role("button", name="HALT", exact=True).bounding_box()
         assert halt is not None and halt["height"] >= 44 and halt["x"] + halt["width"] <= 390, path

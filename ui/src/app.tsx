@@ -9,6 +9,7 @@ import { Controls } from "./features/controls";
 import { Explain } from "./features/explain";
 import { Header } from "./features/header";
 import { Shortcuts } from "./features/header/shortcuts";
+import { Limits } from "./features/limits";
 import { LivePage } from "./features/live";
 import { Login } from "./features/login";
 import { DeskProvider } from "./features/login/session";
@@ -95,6 +96,7 @@ function View({ path }: { path: string }) {
   if (path === "/") return <LivePage />;
   if (path === "/timeline") return <Timeline />;
   if (path === "/controls") return <Controls />;
+  if (path === "/limits") return <Limits />;
   if (path === "/messages") return <Messages />;
   if (path.startsWith("/explain/")) return <Explain story={path.slice("/explain/".length)} />;
   return (

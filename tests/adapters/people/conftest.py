@@ -69,14 +69,16 @@ async def control(sandbox: PeopleSandbox) -> AsyncIterator[Control]:
 
 @pytest.fixture
 async def discord_sender(sandbox: PeopleSandbox) -> AsyncIterator[DiscordSender]:
-    sender = DiscordSender(sandbox.discord_url, ACCOUNTS.discord_token, timeout_seconds=2.5)
+    sender = DiscordSender(
+        sandbox.discord_url, ACCOUNTS.discord_token, "sandbox", timeout_seconds=2.5
+    )
     yield sender
     await sender.close()
 
 
 @pytest.fixture
 async def telegram_bot(sandbox: PeopleSandbox) -> AsyncIterator[TelegramBot]:
-    bot = TelegramBot(sandbox.telegram_url, ACCOUNTS.telegram_token, read_seconds=0.6)
+    bot = TelegramBot(sandbox.telegram_url, ACCOUNTS.telegram_token, "sandbox", read_seconds=0.6)
     yield bot
     await bot.close()
 

@@ -50,7 +50,7 @@ async def test_a_sent_message_is_confirmed_by_id_and_pings_nobody(
     assert entry["remote_id"] == outcome.remote_id and entry["channel"] == "1001"
     assert entry["content"]["allowed_mentions"] == {"parse": []}
     (shown,) = entry["content"]["embeds"]
-    assert shown["footer"]["text"] == "ref MARKd1"
+    assert shown["footer"]["text"] == "ref MARKd1 · SANDBOX"
     assert [field["name"] for field in shown["fields"]] == ["Entry", "Stop"]
 
 
@@ -107,7 +107,9 @@ async def test_a_lost_connection_is_unknown(
 async def test_an_answer_that_comes_too_late_is_unknown_and_is_found_by_its_marker(
     sandbox: PeopleSandbox, control: Any
 ) -> None:
-    sender = DiscordSender(sandbox.discord_url, "sandbox-discord-token", timeout_seconds=0.4)
+    sender = DiscordSender(
+        sandbox.discord_url, "sandbox-discord-token", "sandbox", timeout_seconds=0.4
+    )
     await sender.login()
     await control.fault("discord", MESSAGES, "delay_after_commit", method="POST", seconds=5)
     assert isinstance(await send(sender), Unknown)
@@ -225,7 +227,7 @@ async def test_an_unreadable_answer_is_unknown(
 
 
 async def test_a_bad_token_is_permanent_and_is_not_shown(sandbox: PeopleSandbox) -> None:
-    sender = DiscordSender(sandbox.discord_url, "wrong-token-value")
+    sender = DiscordSender(sandbox.discord_url, "wrong-token-value", "sandbox")
     with pytest.raises(VendorUnavailable) as refused:
         await sender.login()
     assert refused.value.permanent and "wrong-token-value" not in str(refused.value)
@@ -248,7 +250,7 @@ async def test_a_token_that_is_refused_is_not_shown_to_the_vendor_again(
 
 
 async def test_nobody_listening_is_not_sent(unused_tcp_port: int) -> None:
-    sender = DiscordSender(f"http://127.0.0.1:{unused_tcp_port}/api/v10", "token")
+    sender = DiscordSender(f"http://127.0.0.1:{unused_tcp_port}/api/v10", "token", "sandbox")
     outcome = await send(sender)
     assert isinstance(outcome, NotSent) and not outcome.permanent
 

@@ -91,7 +91,7 @@ async def test_updates_out_of_order_keep_their_ids(telegram_bot: TelegramBot, co
 async def test_a_second_poller_ends_the_first_with_a_conflict(
     sandbox: PeopleSandbox, telegram_bot: TelegramBot, control: Any
 ) -> None:
-    other = TelegramBot(sandbox.telegram_url, "777:sandbox-telegram-token")
+    other = TelegramBot(sandbox.telegram_url, "777:sandbox-telegram-token", "sandbox")
     first = asyncio.create_task(telegram_bot.updates(0, 30))
     telegram = sandbox.sandboxes["telegram"]
     while telegram._poll == 0:  # type: ignore[attr-defined]
@@ -113,7 +113,7 @@ async def test_an_edit_takes_the_keyboard_away_and_may_be_repeated(
     assert isinstance(await telegram_bot.edit(CHAT, message_id, "<b>Approved</b>"), Sent)
     assert len(await control.ledger("telegram", "edit")) == 1
     (shown,) = (await control.get("state"))["telegram"]["messages"]
-    assert shown["text"] == "<b>Approved</b>" and shown["reply_markup"] is None
+    assert shown["text"] == "<b>SANDBOX</b> <b>Approved</b>" and shown["reply_markup"] is None
     missing = await telegram_bot.edit(CHAT, 4711, "x")
     assert isinstance(missing, NotSent) and missing.permanent
 
@@ -181,7 +181,7 @@ async def test_an_unknown_chat_is_refused(telegram_bot: TelegramBot) -> None:
 
 
 async def test_nobody_listening_is_not_sent(unused_tcp_port: int) -> None:
-    bot = TelegramBot(f"http://127.0.0.1:{unused_tcp_port}/bot", "1:token")
+    bot = TelegramBot(f"http://127.0.0.1:{unused_tcp_port}/bot", "1:token", "sandbox")
     outcome = await bot.send(CHAT, "x")
     assert isinstance(outcome, NotSent) and outcome.vendor_code == "connect"
     await bot.close()
@@ -191,7 +191,7 @@ async def test_nobody_listening_is_not_sent(unused_tcp_port: int) -> None:
 async def test_a_bad_token_is_permanent_and_is_not_shown(
     sandbox: PeopleSandbox, token: str
 ) -> None:
-    bot = TelegramBot(sandbox.telegram_url, token)
+    bot = TelegramBot(sandbox.telegram_url, token, "sandbox")
     with pytest.raises(VendorUnavailable) as refused:
         await bot.login()
     assert refused.value.permanent and token not in str(refused.value)
@@ -205,14 +205,14 @@ async def test_markup_that_telegram_refuses_goes_out_as_plain_text_once(
 ) -> None:
     assert isinstance(await telegram_bot.send(CHAT, "<marquee>a &lt; b</marquee>"), Sent)
     (entry,) = await control.ledger("telegram", "message")
-    assert entry["content"]["text"] == "a < b" and entry["content"]["parse_mode"] == ""
+    assert entry["content"]["text"] == "SANDBOX a < b" and entry["content"]["parse_mode"] == ""
 
 
 async def test_a_text_over_the_limit_never_leaves(telegram_bot: TelegramBot, control: Any) -> None:
-    for text in ("x" * 4_097, "😀" * 2_049, "<b></b>"):
+    for text in ("x" * 4_089, "😀" * 2_045, "<b></b>"):
         outcome = await telegram_bot.send(CHAT, text)
         assert isinstance(outcome, NotSent) and outcome.vendor_code == "LIMIT"
-    assert isinstance(await telegram_bot.send(CHAT, "&lt;" * 4_096), Sent)
+    assert isinstance(await telegram_bot.send(CHAT, "&lt;" * 4_088), Sent)
     assert len(await control.ledger("telegram")) == 1
 
 

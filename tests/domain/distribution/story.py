@@ -16,6 +16,7 @@ from domain.events.positions import (
     PositionChanged,
     PositionClosed,
     PositionOpened,
+    PositionReopened,
 )
 from domain.events.signals import ExitPlan, Feature, LegQuote, RiskInputs, SignalValidated
 from domain.events.system import ClockTicked, ParametersChanged
@@ -218,4 +219,16 @@ def closed() -> PositionClosed:
         pnl_over_max_loss=Decimal("0.5821"),
         opened_at=START,
         closed_at=START + timedelta(minutes=6),
+    )
+
+
+def reopened() -> PositionReopened:
+    return PositionReopened(
+        position_id="pos-1",
+        strategy=Strategy.ZERO_DTE,
+        fill_id="f9",
+        legs=(LegPosition(con_id=7710, quantity=1),),
+        units=1,
+        reopened_at=START + timedelta(minutes=7),
+        closed_pnl=Decimal("1018.60"),
     )

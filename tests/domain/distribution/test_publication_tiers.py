@@ -22,6 +22,7 @@ from tests.domain.distribution.story import (
     changed,
     closed,
     opened,
+    reopened,
     validated,
 )
 
@@ -32,7 +33,7 @@ def story() -> Story:
 
 
 def new_story() -> Story:
-    consumer: Consumer[Any] = Consumer("outbox", "test", [PublicationStage(KEY)])
+    consumer: Consumer[Any] = Consumer("outbox", "test", [PublicationStage(KEY, "paper")])
     return Story(consumer)
 
 
@@ -152,6 +153,60 @@ def test_a_rejected_post_is_never_sent(story: Story) -> None:
         approval_id=request.approval_id, revision=1, approved=False, who="operator", callback_id="c"
     )
     assert story.tell(decided, 365) == []
+
+
+def approval(story: Story, request: ApprovalRequested, at: int) -> list[DeliveryScheduled]:
+    decided = ApprovalDecided(
+        approval_id=request.approval_id,
+        revision=request.revision,
+        approved=True,
+        who="operator",
+        callback_id="c",
+    )
+    return story.bodies(DeliveryScheduled, story.tell(decided, at))
+
+
+def test_a_trade_that_a_late_fill_opens_again_is_told_in_every_tier_and_closes_again(
+    story: Story,
+) -> None:
+    entries = {d.tier: d.delivery_id for d in enter(story)}
+    story.tell(closed(), 360)
+    told = story.bodies(DeliveryScheduled, story.tell(reopened(), 420))
+    assert {d.tier: (d.kind, d.reply_to) for d in told} == {
+        tier: ("correction", entry) for tier, entry in entries.items()
+    }
+    assert not any(digit in d.body for d in told for digit in "0123456789")
+    again = story.bodies(DeliveryScheduled, story.tell(closed(), 480))
+    assert {d.tier: (d.kind, d.reply_to) for d in again} == {
+        tier: ("exit", entry) for tier, entry in entries.items()
+    }
+
+
+def test_the_post_about_a_close_that_did_not_last_is_never_made(story: Story) -> None:
+    enter(story)
+    first = story.bodies(ApprovalRequested, story.tell(closed(), 360))[0]
+    story.tell(reopened(), 420)
+    assert approval(story, first, 425) == []
+    second = story.bodies(ApprovalRequested, story.tell(closed(), 480))[0]
+    assert (second.approval_id, second.revision) == (first.approval_id, 2)
+    assert len(approval(story, second, 485)) == 2
+
+
+def test_a_post_that_went_out_is_asked_for_again_only_in_other_words(story: Story) -> None:
+    enter(story)
+    first = story.bodies(ApprovalRequested, story.tell(closed(), 360))[0]
+    assert len(approval(story, first, 365)) == 2
+    story.tell(reopened(), 420)
+    assert story.bodies(ApprovalRequested, story.tell(closed(), 480)) == []
+    story.tell(reopened(), 500)
+    loss = closed().model_copy(update={"pnl_over_max_loss": Decimal("-0.2")})
+    assert story.bodies(ApprovalRequested, story.tell(loss, 540))[0].text != first.text
+
+
+def test_a_public_post_says_whether_money_was_at_stake(story: Story) -> None:
+    enter(story)
+    request = story.bodies(ApprovalRequested, story.tell(closed(), 360))[0]
+    assert "Paper trading." in request.text
 
 
 def test_a_trade_without_its_signal_is_withheld_from_everybody(story: Story) -> None:

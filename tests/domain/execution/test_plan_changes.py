@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from domain.events.controls import ControlRefused
+from domain.events.controls import ControlRefused, TradeCancelRequested
 from domain.events.positions import (
     ExitDecided,
     ExitPlanChanged,
@@ -107,3 +107,16 @@ def test_the_trail_goes_on_above_the_operators_stop() -> None:
     ask(bench, stop_price=Decimal("1.60"))
     bench.wait(2, quotes(bench, 3.00, 3.04))
     assert watched(bench).stop == Decimal("2.26")
+
+
+def test_closing_what_the_desk_does_not_know_is_refused_with_what_to_do() -> None:
+    """Silence would look like a close under way."""
+    bench = marked()
+    close = TradeCancelRequested(
+        position_id="P00000000000000ff", signal_id="", who="o", route="telegram", reason="r"
+    )
+    (refused,) = only(bench.give(close), ControlRefused)
+    assert (
+        "P00000000000000ff must be" in refused.reason and "see those on the page" in refused.reason
+    )
+    assert bench.all(ExitDecided) == []

@@ -86,8 +86,8 @@ def test_a_change_for_good_is_not_undone_by_an_earlier_passing_one() -> None:
         (request(risk__limit__position=-0.01), "[0, 0.05]"),
         (request(risk__limit__position=float("nan")), "finite"),
         (request(risk__limit__position="much"), "number"),
-        (request(risk__limit__nothing=1.0), "must exist"),
-        (request(publication__delay__free=0.0), "must exist"),
+        (request(risk__limit__nothing=1.0), "check its name"),
+        (request(publication__delay__free=0.0), "check its name"),
         (request(risk__margin__what_if_for="credit"), "one of"),
     ],
 )

@@ -64,6 +64,12 @@ export function login(name: string, password: string): Promise<SessionInfo> {
   return post<SessionInfo>("/login", { name, password }, {});
 }
 
+/** Which desk answers here, before anybody has logged in. */
+export async function modeOfDesk(): Promise<string> {
+  const told = await answered<{ mode: string }>(await fetch("/healthz", { cache: "no-store" }));
+  return told.mode;
+}
+
 export function logout(): Promise<unknown> {
   return post("/logout", {}, {});
 }

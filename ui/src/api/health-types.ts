@@ -1,4 +1,5 @@
 // Sections of GET /api/v1/health; the live stream sends the ones that changed.
+import type { LimitValue } from "./limit-types";
 import type { Status } from "./types";
 
 export interface Health {
@@ -13,7 +14,27 @@ export interface Health {
     entries_open: boolean;
     session: { session_date?: string; open_at?: string; close_at?: string };
   };
-  halt?: { is_halted: boolean; who?: string; reason?: string; since?: string; event_id?: string };
+  halt?: {
+    is_halted: boolean;
+    who?: string;
+    reason?: string;
+    since?: string;
+    event_id?: string;
+    state?: "active" | "reducing" | "halted";
+    /** Limits breached, or rules that halted. */
+    codes?: string[];
+    state_since?: string;
+  };
+  limits?: {
+    not_as_shipped: {
+      name: string;
+      value: LimitValue;
+      default: LimitValue;
+      who: string;
+      why: string;
+      until: string | null;
+    }[];
+  };
   processes?: {
     name: string;
     state: string;

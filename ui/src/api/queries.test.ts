@@ -4,9 +4,10 @@ import { tablesOf } from "./queries";
 it.each([
   ["PositionClosed", ["positions", "pnl"]],
   ["FillRecorded", ["orders"]],
-  ["RiskDecided", ["signals"]],
+  ["RiskDecided", ["signals", "limits"]],
   ["ApprovalRequested", ["approvals", "requests"]],
   ["DeliveryConfirmed", ["publications"]],
   ["TradingHalted", ["requests"]],
+  ["ParametersChanged", ["limits"]],
   ["UwPriceReceived", []],
 ])("%s refreshes %j", (type, tables) => expect(tablesOf(type)).toEqual(tables));

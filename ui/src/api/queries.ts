@@ -3,6 +3,7 @@ import { QueryCache, QueryClient, useQuery } from "@tanstack/react-query";
 import { HOUSEKEEPING } from "../models/timeline/housekeeping";
 import { PRESETS } from "../models/timeline/presets";
 import { ApiError, get } from "./client";
+import type { LimitRow } from "./limit-types";
 import { end, snapshot, subscribe } from "./live";
 import type {
   AlertRow,
@@ -44,6 +45,7 @@ const TABLES_OF: [RegExp, string[]][] = [
   [/^(Delivery|Publication)/, ["publications"]],
   [/^(Report|Draft)/, ["reports"]],
   [/^Alert/, ["alerts"]],
+  [/^(Parameters|RiskDecided)/, ["limits"]],
   [/(Requested|Halted|Released|Refused|Started|Acknowledged)$/, ["requests"]],
 ];
 const REQUESTS = PRESETS.find((preset) => preset.name === "Controls")?.types.join(",") ?? "";
@@ -99,6 +101,14 @@ export const useApprovals = () => useTable<ApprovalRow>("approvals", 5_000);
 export const usePublications = () => useTable<PublicationRow>("publications", 5_000);
 export const useReports = () => useTable<ReportRow>("reports", 5_000);
 export const useAlerts = () => useTable<AlertRow>("alerts", 5_000);
+
+export function useLimits() {
+  return useQuery({
+    queryKey: ["limits"],
+    queryFn: ({ signal }) => get<Rows<LimitRow>>("/limits", signal),
+    refetchInterval: 5_000,
+  });
+}
 
 export function usePnl() {
   return useQuery({

@@ -58,6 +58,16 @@ interface Row {
   is_over: boolean;
 }
 
+/** Where a profit comes from; with the fees the parts add up to it. */
+export interface Explained {
+  delta_pnl: string;
+  gamma_pnl: string;
+  vega_pnl: string;
+  theta_pnl: string;
+  slippage: string;
+  residual: string;
+}
+
 export interface PositionRow extends Row {
   position_id: string;
   signal_id: string;
@@ -80,6 +90,8 @@ export interface PositionRow extends Row {
   fees: string;
   state: string;
   exit_reason: string | null;
+  /** Null before the first minute. */
+  explained: Explained | null;
   opened_at: string;
   closed_at: string | null;
 }
@@ -177,6 +189,7 @@ export interface PnlSum {
   unrealised: string;
   total: string;
   fees: string;
+  explained: Explained & { positions: number };
   open: number;
   without_mark: number;
 }

@@ -8,6 +8,17 @@ import { EventLink } from "../../routes/link";
 import { useDesk } from "../login/session";
 
 const REASON_CHARACTERS_MIN = 8;
+const PRICE = "-?[0-9]{1,5}([.][0-9]{1,2})?";
+
+export interface Field {
+  name: string;
+  label: string;
+  /** A price unless another pattern, or a choice of values with their texts, is given. */
+  pattern?: string;
+  choices?: readonly (readonly [string, string])[];
+  value?: string;
+  isRequired?: boolean;
+}
 
 export interface ControlSpec {
   title: string;
@@ -18,8 +29,10 @@ export interface ControlSpec {
   defaultReason?: string;
   reasonName?: "reason" | "comment";
   extra?: Record<string, string>;
-  /** Figures to fill in by name of the request's field; one left empty is not sent. */
-  fields?: { name: string; label: string }[];
+  /** To fill in by name of the request's field; one left empty is not sent. */
+  fields?: Field[];
+  /** The request's fields, when they are not as filled in. */
+  toBody?: (given: Record<string, string>) => Record<string, unknown>;
   /** The operator types this word to confirm. */
   typedWord?: string;
   needsPassword?: boolean;
@@ -35,14 +48,15 @@ export function ControlDialog({ spec, onClose }: { spec: ControlSpec; onClose: (
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const given = new FormData(event.currentTarget);
+    const filled: Record<string, string> = Object.fromEntries(
+      (spec.fields ?? [])
+        .map(({ name }) => [name, String(given.get(name)).trim()])
+        .filter(([, value]) => value !== ""),
+    );
     const body = {
       ...spec.extra,
       [spec.reasonName ?? "reason"]: String(given.get("reason")),
-      ...Object.fromEntries(
-        (spec.fields ?? [])
-          .map(({ name }) => [name, String(given.get(name)).trim()])
-          .filter(([, value]) => value !== ""),
-      ),
+      ...(spec.toBody ? spec.toBody(filled) : filled),
       ...(spec.needsPassword ? { password: String(given.get("password")) } : {}),
     };
     setIsBusy(true);
@@ -65,17 +79,8 @@ export function ControlDialog({ spec, onClose }: { spec: ControlSpec; onClose: (
       ) : (
         <form onSubmit={(event) => void submit(event)}>
           <p>{spec.consequence}</p>
-          {(spec.fields ?? []).map(({ name, label }) => (
-            <div key={name}>
-              <label htmlFor={name}>{label}</label>
-              <input
-                id={name}
-                name={name}
-                inputMode="decimal"
-                pattern="-?[0-9]{1,5}([.][0-9]{1,2})?"
-                autoComplete="off"
-              />
-            </div>
+          {(spec.fields ?? []).map((field) => (
+            <FieldInput key={field.name} field={field} />
           ))}
           <label htmlFor="reason">Reason</label>
           <input
@@ -114,6 +119,34 @@ export function ControlDialog({ spec, onClose }: { spec: ControlSpec; onClose: (
         </form>
       )}
     </Dialog>
+  );
+}
+
+function FieldInput({ field }: { field: Field }) {
+  const { name, label, choices, value, pattern = PRICE, isRequired = false } = field;
+  return (
+    <div>
+      <label htmlFor={name}>{label}</label>
+      {choices ? (
+        <select id={name} name={name} defaultValue={value}>
+          {choices.map(([choice, text]) => (
+            <option key={choice} value={choice}>
+              {text}
+            </option>
+          ))}
+        </select>
+      ) : (
+        <input
+          id={name}
+          name={name}
+          {...(pattern === PRICE ? { inputMode: "decimal" as const } : {})}
+          pattern={pattern}
+          defaultValue={value}
+          required={isRequired}
+          autoComplete="off"
+        />
+      )}
+    </div>
   );
 }
 

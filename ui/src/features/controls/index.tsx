@@ -7,7 +7,7 @@ import { StatusMark } from "../../components/ui/figures";
 import { Link } from "../../routes/link";
 import { EventList } from "../timeline/event-list";
 import { ControlDialog, type ControlSpec } from "./control-dialog";
-import { feedSpec, FLATTEN, FLUSH, RELEASE } from "./specs";
+import { ADJUST, CASH_FLOW, feedSpec, FLATTEN, FLUSH, RELEASE } from "./specs";
 import { useLock } from "./use-lock";
 
 export function Controls() {
@@ -16,6 +16,7 @@ export function Controls() {
   const isHalted = health.halt?.is_halted ?? false;
   const isLocked = useLock();
   const feeds = health.feeds ?? [];
+  const differences = health.broker?.reconciled?.differences ?? [];
   return (
     <>
       <h1>Controls</h1>
@@ -27,7 +28,9 @@ export function Controls() {
           <p>
             {isHalted
               ? `Halted by ${health.halt?.who}: ${health.halt?.reason}`
-              : "Entries are open. Halt is in the header of every page."}
+              : health.halt?.state === "reducing"
+                ? `Only orders that reduce risk may leave: ${health.halt.codes?.join(", ")}`
+                : "Entries are open. Halt is in the header of every page."}
           </p>
           <p className="buttons">
             <button type="button" disabled={isLocked || !isHalted} onClick={() => setSpec(RELEASE)}>
@@ -43,7 +46,8 @@ export function Controls() {
             </button>
           </p>
           <p>
-            One position is closed from its row on <Link to="/">Live</Link>.
+            One position is closed from its row on <Link to="/">Live</Link>; limits are changed on{" "}
+            <Link to="/limits">Limits</Link>.
           </p>
         </Panel>
         <Panel title="Feeds">
@@ -65,6 +69,25 @@ export function Controls() {
               );
             })}
           </ul>
+        </Panel>
+        <Panel title="Books">
+          {differences.length === 0 ? (
+            <p>The broker holds what the desk holds.</p>
+          ) : (
+            <ul className="tone-bad">
+              {differences.map((text) => (
+                <li key={text}>{text}</li>
+              ))}
+            </ul>
+          )}
+          <p className="buttons">
+            <button type="button" disabled={isLocked} onClick={() => setSpec(ADJUST)}>
+              Explain a holding…
+            </button>
+            <button type="button" disabled={isLocked} onClick={() => setSpec(CASH_FLOW)}>
+              Deposit or withdrawal…
+            </button>
+          </p>
         </Panel>
         <Panel title="Caches">
           <p>The page reads the log itself; outside readers use the Redis views.</p>

@@ -3,7 +3,7 @@ import { useState } from "react";
 import { newKey } from "../../api/client";
 import { useLive } from "../../api/live";
 import { clockText, zoneText } from "../../models/format/times";
-import { EventLink } from "../../routes/link";
+import { EventLink, Link } from "../../routes/link";
 import { ControlDialog } from "../controls/control-dialog";
 import { HALT, HALT_REASON, RELEASE } from "../controls/specs";
 import { useLock } from "../controls/use-lock";
@@ -34,6 +34,34 @@ export function HaltButton() {
       </form>
       {isOpen && <ControlDialog spec={HALT} onClose={() => setIsOpen(false)} />}
     </>
+  );
+}
+
+const MEANS = {
+  active: "Entries may leave.",
+  reducing: "Only orders that reduce risk may leave.",
+  halted: "No entry leaves. Exits and protective stops go on.",
+};
+
+/** What orders may do now, with the limits that are breached, and limits that are not as shipped. */
+export function TradingState() {
+  const { halt, limits } = useLive().health;
+  if (!halt) return null;
+  const state = halt.state ?? (halt.is_halted ? "halted" : "active");
+  const codes = halt.codes ?? [];
+  const changed = limits?.not_as_shipped ?? [];
+  return (
+    <span className="trading">
+      <output className={`trading-${state}`} title={MEANS[state]}>
+        {state.toUpperCase()}
+        {codes.length > 0 && `: ${codes.join(", ")}`}
+      </output>
+      {changed.length > 0 && (
+        <Link to="/limits">
+          {changed.length} {changed.length === 1 ? "limit" : "limits"} changed
+        </Link>
+      )}
+    </span>
   );
 }
 

@@ -7,12 +7,13 @@ import { useNow } from "../../components/ui/now";
 import { clockText, zoneText } from "../../models/format/times";
 import { Link } from "../../routes/link";
 import { useDesk } from "../login/session";
-import { HaltBand, HaltButton } from "./halt";
+import { HaltBand, HaltButton, TradingState } from "./halt";
 
 export const VIEWS: readonly (readonly [string, string, string])[] = [
   ["/", "Live", "l"],
   ["/timeline", "Timeline", "t"],
   ["/messages", "Messages", "m"],
+  ["/limits", "Limits", "i"],
   ["/controls", "Controls", "c"],
 ];
 const STALE_SECONDS = 6;
@@ -65,6 +66,7 @@ export function Header({ path, onLogout }: { path: string; onLogout: () => void 
         >
           Log out
         </button>
+        <TradingState />
         <HaltButton />
       </header>
       <HaltBand />

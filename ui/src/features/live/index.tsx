@@ -3,6 +3,7 @@ import type { ComponentType } from "react";
 import { ErrorBoundary } from "../../components/ui/error-boundary";
 import { AlertsPanel } from "./alerts-panel";
 import { ApprovalsPanel } from "./approvals-panel";
+import { ExplainedPanel } from "./explained-panel";
 import { HealthPanels } from "./health-panels";
 import { HealthStrip } from "./health-strip";
 import { LatestPanel } from "./latest-panel";
@@ -19,6 +20,7 @@ export function LivePage() {
       <div className="desk">
         <div>
           <Part name="Positions" panel={PositionsPanel} />
+          <Part name="Where it comes from" panel={ExplainedPanel} />
           <Part name="Orders" panel={OrdersPanel} />
           <Part name="Signals" panel={SignalsPanel} />
         </div>

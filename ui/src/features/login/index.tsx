@@ -1,6 +1,6 @@
 // The log-in form.
-import { useState, type FormEvent } from "react";
-import { ApiError, login } from "../../api/client";
+import { useEffect, useState, type FormEvent } from "react";
+import { ApiError, login, modeOfDesk } from "../../api/client";
 import type { SessionInfo } from "../../api/types";
 
 interface Props {
@@ -12,6 +12,11 @@ interface Props {
 export function Login({ onLogin, isOver }: Props) {
   const [problem, setProblem] = useState("");
   const [isBusy, setIsBusy] = useState(false);
+  const [mode, setMode] = useState("");
+  useEffect(() => {
+    // Without an answer the form says nothing of it; the page behind it does.
+    modeOfDesk().then(setMode, () => undefined);
+  }, []);
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const given = new FormData(event.currentTarget);
@@ -27,7 +32,9 @@ export function Login({ onLogin, isOver }: Props) {
   };
   return (
     <main className="login">
-      <h1>Striketape</h1>
+      <h1>
+        Striketape {mode && <span className={`mode mode-${mode}`}>{mode.toUpperCase()}</span>}
+      </h1>
       {isOver && <output className="tone-warning">The session is over: log in again.</output>}
       <form onSubmit={(event) => void submit(event)}>
         <label htmlFor="name">Name</label>

@@ -27,7 +27,7 @@ const LANE_OF: readonly [RegExp, Lane][] = [
   [/^(Uw|Ib|Metric|Prediction|Line|Chain|Underlying|History|Feed)/, "market"],
   [/^Signal/, "signal"],
   [/^(Risk|Margin|WhatIf|CashFlow|EntryRefused)/, "risk"],
-  [/^(Halt|Trading|Release|Flatten|Control|CacheFlush|TradeCancel|Alert|Login)/, "control"],
+  [/^(Halt|Trading|Release|Flatten|Control|CacheFlush|TradeCancel|Adjustment|LimitsChange|Alert|Login)/, "control"],
   [/^(Position|Stop|Exit|Pnl|FillInferred)/, "position"],
   [/^(Order|Intent|Broker|Fill|Commission|Reconciliation|Emergency)/, "order"],
   [/^(Delivery|Publication|Approval|Telegram|Report|Draft)/, "message"],
