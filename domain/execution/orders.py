@@ -42,7 +42,7 @@ from domain.events.system import (
 from domain.execution import callbacks, connection, entries, position_news
 from domain.execution.desk import Desk
 from domain.execution.leg_watch import look_for_legs
-from domain.execution.operator_requests import on_cancel_requested
+from domain.execution.operator_requests import on_adjustment_requested, on_cancel_requested
 from domain.execution.order_book import Order
 from domain.execution.situation import leg_sides
 from domain.execution.work import emit_change, work, work_all, work_position
