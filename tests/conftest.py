@@ -41,7 +41,7 @@ _NOT_DURABLE = {
 _POSTGRES_PORT = free_port()
 _BEGIN_WITH = (
     "tests/e2e/test_demo.py",
-    "tests/crash/test_processes_survive_kills.py",
+    "tests/crash/test_trader_survives_kills.py",
     "tests/ui/test_page_in_browser.py",
     "tests/e2e/",
     "tests/ui/",

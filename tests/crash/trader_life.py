@@ -1,0 +1,414 @@
+"""Lives of the trader as real processes, under SIGKILL and SIGSTOP.
+
+The trader is started by its watchdog, as in service; broker, market and feeds are the trading
+floor; the log is a fresh database. What dies, how and when follows from the seed. Lives of one row
+follow each other on one desk, so that a seed meets what the ones before it left. Market time runs
+SPEED times real time, and faster once nothing more is going to die.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+
+from adapters.interactive_brokers.sandbox.account import SimAccount
+from adapters.interactive_brokers.sandbox.book import OrderBook
+from adapters.interactive_brokers.sandbox.contracts import ContractDirectory
+from adapters.interactive_brokers.sandbox.state import LedgerView
+from domain.event import Body, Recorded
+from domain.events.controls import (
+    FlattenRequested,
+    HaltRequested,
+    ReleaseRequested,
+)
+from domain.events.feeds import IbTicksReceived
+from domain.events.system import ClockStarted
+from run.build import build_id
+from run.embedded import free_port
+from run.supervisor import Service, Supervisor
+from run.worker import Recorder
+from store.contract import Selection
+from store.postgres import PostgresStore
+from tests.adapters.interactive_brokers.still_market import SESSION, StillMarket
+from tests.crash.broker_line import BrokerLine
+from tests.crash.desk_kills import moment_comes
+from tests.crash.desk_process import child_of
+from tests.crash.trader_verdict import wrongs_of
+from tests.crash.trading_floor import structure_of
+from tests.domain.execution.execution_build import plan as exit_plan
+from tests.domain.risk.build import changed
+from tests.domain.risk.build import signal as risk_signal
+from tests.sim.broker import ACCOUNT
+from tests.sim.clock import START
+from tests.sim.market import planned
+from tests.sim.oracle import WEIGHED, History, nothing_in_doubt, same_positions
+
+SPEED, FAST = 8.0, 30.0
+SIGNALS_MAX = 4
+HELD_MARKET_SECONDS = 30.0
+"""From a signal to its time stop; the forced flat comes as much later."""
+QUIET_MARKET_SECONDS = 77.0
+"""A minute for the next look at the lists, and some more."""
+AIM_SECONDS_MAX = 4.0
+BACK_SECONDS_MAX = 90.0
+FLAT_SECONDS_MAX = 60.0
+POLL_SECONDS = 0.2
+HALT_CHANCE = 0.3
+LIVES_PER_ROW = 4
+VICTIMS = ("trader", "trader", "trader", "trader", "trader", "watchdog", "floor")
+MOMENTS = (
+    "RiskDecided",
+    "OrderIntended",
+    "OrderIntended",
+    "IntentSent",
+    "IntentSent",
+    "OrderModifyIntended",
+    "OrderChanged",
+    "FillRecorded",
+    "FillRecorded",
+    "PositionOpened",
+    "ExitDecided",
+    "OrderCancelIntended",
+)
+"""Events after which it is worst to die; the worst of them twice."""
+HOLD_SECONDS = (0.2, 1.0, 2.5, 6.5)
+"""How long a stopped process stands still. Its watchdog kills a trader after five, and with a halt
+asked after half a second: then it is not held for the shortest time."""
+CONNECTION = frozenset({"BrokerConnected", "BrokerDisconnected", "BrokerReady"})
+OPENED = "PositionOpened"
+REQUESTS = "control/api"
+"""Where the API writes what the operator asks."""
+NO_COOLDOWN = {"risk__loss__cooldown_stop_min": 0, "risk__loss__cooldown_target_min": 0}
+TICKS_WITHIN = 200
+"""Events at the end of the log among which each contract has been quoted."""
+READ = WEIGHED | {"HaltRequested", "FlattenRequested"}
+"""What the verdict reads of the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blow:
+    """`number` for `victim` when `moment` comes next on the log, and a little later."""
+
+    victim: str
+    number: signal.Signals
+    moment: str
+    delay_seconds: float
+    hold_seconds: float = 0.0
+    halt: type[HaltRequested] | type[FlattenRequested] | None = None
+    """Asked by the operator right after the blow."""
+
+    def __str__(self) -> str:
+        halt = f", {self.halt.__name__}" if self.halt else ""
+        held = f" for {self.hold_seconds} s" if self.hold_seconds else ""
+        return f"{self.number.name} for {self.victim} {self.moment}{held}{halt}"
+
+
+def plan(seed: int) -> list[Blow]:
+    """One blow or two; a halt comes with the last one, when it comes."""
+    random = Random(f"blows {seed}")
+    blows = []
+    count = random.choice((1, 1, 2))
+    for number in range(count):
+        stops = random.random() < 0.4
+        halts = number == count - 1 and random.random() < HALT_CHANCE
+        blows.append(
+            Blow(
+                victim=random.choice(VICTIMS),
+                number=signal.SIGSTOP if stops else signal.SIGKILL,
+                moment=random.choice(MOMENTS),
+                delay_seconds=random.choice((0.0, 0.005, random.uniform(0.0, 0.2))),
+                hold_seconds=random.choice(HOLD_SECONDS[halts:]) if stops else 0.0,
+                halt=random.choice((HaltRequested, FlattenRequested)) if halts else None,
+            )
+        )
+    return blows
+
+
+class TraderRow:
+    """Processes, log and line of a row. Use `running`; then `live` lives one seed."""
+
+    def __init__(self, first: int, dsn: str, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        self.traded: set[int] = set()
+        """Seeds that had a position."""
+        self._first = first
+        self._dsn = dsn
+        self._folder = folder
+        self._structure = structure_of(first)
+        self._broker_port = free_port()
+        self._line = BrokerLine(self._broker_port)
+        self._began = time.monotonic()
+        self._told: list[str] = []
+        self._after = 0
+        """Where the life that is lived began on the log."""
+        self._signals = 0
+        self._stopped: set[int] = set()
+        self._base, self._set_at, self._speed = START, time.time(), 0.0
+        self._store: PostgresStore
+        self._recorder: Recorder
+        self._supervisor = Supervisor(folder / "log", self._environment(), _inherited())
+        self._watching: asyncio.Task[None]
+
+    # The story.
+
+    async def live(self, seed: int) -> list[str]:
+        """Signals and blows, a flat book, silence for more than a minute; what is wrong then."""
+        blows = plan(seed)
+        self._say(f"seed {seed}")
+        self._after, self._signals, began_at = await self._store.head(), 0, datetime.now(UTC)
+        await self._set_clock(SPEED)
+        for blow in blows:
+            position = await self._store.head()
+            await self._signal(seed)
+            await self._strike(blow, position)
+        halts = any(blow.halt for blow in blows)
+        while not halts and self._signals < SIGNALS_MAX and not await self._bodies(OPENED):
+            # A life without a trade would prove little.
+            await self._signal(seed)
+            await moment_comes(self._store, {OPENED}, AIM_SECONDS_MAX)
+        self.traded |= {seed} if await self._bodies(OPENED) else set()
+        await self._set_clock(FAST)
+        with suppress(TimeoutError):  # the verdict says what was left
+            await self._until(self._is_flat, FLAT_SECONDS_MAX, "a flat book")
+        quiet_until = self._now() + timedelta(seconds=QUIET_MARKET_SECONDS)
+        await self._until(lambda: self._is_later(quiet_until), BACK_SECONDS_MAX, "silence")
+        whole = History(await self._log(0), self._ledger(), self._line.frames())
+        wrongs = wrongs_of(whole, self._after, (began_at - START).total_seconds())
+        if halts and not wrongs:
+            await self._release()
+        return wrongs
+
+    async def _release(self) -> None:
+        asked = ReleaseRequested(who="operator", route="api", reason="over", reauthenticated=True)
+        await self._recorder.record(REQUESTS, asked)
+
+        async def holds() -> bool:
+            return bool(await self._bodies("TradingReleased"))
+
+        await self._until(holds, BACK_SECONDS_MAX, "the release")
+
+    async def _strike(self, blow: Blow, after: int) -> None:
+        """The blow when its moment comes, or soon; returns when the trader is back."""
+        came = await moment_comes(self._store, {blow.moment}, AIM_SECONDS_MAX, after)
+        await asyncio.sleep(blow.delay_seconds)
+        position = await self._store.head()
+        trader, victim = self._pid("trader"), self._pid(blow.victim)
+        self._say(f"{blow}{'' if came else ' (any time)'}, after {position}")
+        self._send(victim, blow.number)
+        if blow.halt is not None:
+            asked = blow.halt(who="operator", route="api", reason="drill")
+            await self._recorder.record(REQUESTS, asked)
+        if blow.number is signal.SIGSTOP:
+            await asyncio.sleep(blow.hold_seconds)
+            self._send(victim, signal.SIGCONT)
+        else:
+            await self._until(
+                lambda: self._is_new(blow.victim, victim), BACK_SECONDS_MAX, "another"
+            )
+        is_away = blow.number is signal.SIGKILL or self._pid("trader") != trader
+        await self._ready(position if is_away else 0)
+        self._say("back")
+
+    async def _signal(self, seed: int) -> None:
+        """A valid signal at the prices that the feeds wrote last."""
+        self._signals += 1
+        bid, ask = await self._net()
+        mid, now = (bid + ask) / 2, self._now()
+        held = timedelta(seconds=HELD_MARKET_SECONDS)
+        body = risk_signal(
+            self._structure,
+            signal_id=f"{self._signals}-{seed}",
+            at=now,
+            mid=str(mid),
+            net_bid=bid,
+            net_ask=ask,
+        )
+        exits = exit_plan(
+            target=str(mid + Decimal("0.30")),
+            stop=str(max(Decimal("0.05"), mid - Decimal("0.20"))),
+            time_stop_at=now + held,
+            forced_flat_at=now + 2 * held,
+        )
+        update = {
+            "exit_plan": exits,
+            "mid_against_max": Decimal("0.20"),
+            "valid_until": now + timedelta(seconds=40),
+            "underlying_move_max": 3.0,
+        }
+        await self._recorder.record("signals", body.model_copy(update=update))
+
+    async def _net(self) -> tuple[Decimal, Decimal]:
+        """Bid and ask of the structure."""
+        newest: dict[int, dict[int, Decimal]] = {}
+        ticks = Selection(types=frozenset({"IbTicksReceived"}))
+        for event in await self._store.read(await self._store.head() - TICKS_WITHIN, ticks):
+            assert isinstance(event.body, IbTicksReceived)
+            prices = {kind: Decimal(str(price)) for kind, price, _ in event.body.ticks}
+            newest[event.body.con_id] = prices
+        bid = ask = Decimal(0)
+        for leg in self._structure.legs:
+            prices = newest[leg.contract.con_id]
+            bid += leg.ratio * prices[1 if leg.ratio > 0 else 2]
+            ask += leg.ratio * prices[2 if leg.ratio > 0 else 1]
+        return bid, ask
+
+    # Waiting.
+
+    async def _ready(self, after: int) -> None:
+        """Until orders can leave, by a connection made after a position."""
+
+        async def holds() -> bool:
+            told = await self._store.read(after, Selection(types=CONNECTION))
+            return bool(told) and told[-1].type == "BrokerReady"
+
+        await self._until(holds, BACK_SECONDS_MAX, "a trader that can send")
+
+    async def _is_new(self, victim: str, before: int) -> bool:
+        return self._pid(victim) not in (0, before)
+
+    async def _is_later(self, market_time: datetime) -> bool:
+        return self._now() >= market_time
+
+    async def _is_flat(self) -> bool:
+        """By our own log; the verdict asks the broker."""
+        history = History(await self._log(self._after), LedgerView(), ())
+        return not nothing_in_doubt(history) and not same_positions(history)
+
+    async def _until(self, holds: Callable[[], Awaitable[bool]], seconds: float, what: str) -> None:
+        """Poll.
+
+        Raises:
+            TimeoutError: it did not come.
+        """
+        deadline = time.monotonic() + seconds
+        while not await holds():
+            if self._watching.done():
+                self._watching.result()  # a process that keeps ending
+            if time.monotonic() > deadline:
+                self._say(f"{what} did not come in {seconds:.0f} s")
+                raise TimeoutError(self.told())
+            await asyncio.sleep(POLL_SECONDS)
+
+    # Log and clock.
+
+    async def _log(self, after: int) -> tuple[Recorded, ...]:
+        return tuple(await self._store.read(after, Selection(types=READ)))
+
+    async def _bodies(self, kind: str) -> list[Body]:
+        """Of this life."""
+        found = await self._store.read(self._after, Selection(types=frozenset({kind})))
+        return [event.body for event in found]
+
+    async def _set_clock(self, speed: float) -> None:
+        body = ClockStarted(base_market_time=self._now(), speed=speed, session_date=SESSION)
+        appended = await self._recorder.record("clock", body)
+        self._base, self._speed = appended.market_times[0], speed
+        self._set_at = appended.recorded_at.timestamp()
+
+    def _now(self) -> datetime:
+        """Market time, as the log computes it."""
+        return self._base + timedelta(seconds=(time.time() - self._set_at) * self._speed)
+
+    def _ledger(self) -> LedgerView:
+        """The broker's own, from a copy of its disk: its process goes on."""
+        copied = self._folder / "copied"
+        shutil.rmtree(copied, ignore_errors=True)
+        shutil.copytree(self._folder / "tws", copied)
+        market = StillMarket()
+        book = OrderBook(copied, SimAccount(market, ContractDirectory(market), ACCOUNT))
+        book.close()
+        return book.view()
+
+    # Processes.
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Start everything and wait until orders can leave; end everything in the end."""
+        async with AsyncExitStack() as parts:
+            self._store = await PostgresStore.open(self._dsn, application_name="life")
+            parts.push_async_callback(self._store.close)
+            self._recorder = Recorder(self._store, "director", build_id(), f"row-{self._first}")
+            await self._set_clock(SPEED)
+            for body in (changed(**NO_COOLDOWN), planned()):
+                await self._recorder.record("market", body)
+            await self._line.start()
+            parts.push_async_callback(self._line.stop)
+            parts.push_async_callback(self._stop)
+            self._supervisor.start(
+                Service("floor", "tests.crash.trading_floor", self._floor_arguments())
+            )
+            self._supervisor.start(Service("watchdog", "run.watchdog"))
+            self._watching = asyncio.create_task(self._supervisor.watch(), name="supervisor")
+            await self._ready(0)
+            yield
+
+    def _floor_arguments(self) -> list[str]:
+        return [
+            "--dsn", self._dsn,
+            "--folder", str(self._folder / "tws"),
+            "--port", str(self._broker_port),
+            "--seed", str(self._first),
+        ]  # fmt: skip
+
+    def _environment(self) -> dict[str, str]:
+        empty = self._folder / "empty.env"
+        empty.touch()
+        return {
+            "ENV_FILE": str(empty),
+            "DATABASE_URL": self._dsn,
+            "REDIS_URL": "redis://127.0.0.1:1/0",  # the trader needs none
+            "STRIKETAPE_VAR_DIR": str(self._folder / "var"),
+            "STRIKETAPE_IB_PORT": str(self._line.port),
+        }
+
+    async def _stop(self) -> None:
+        """End everything in good order, also what stands still."""
+        self._watching.cancel()
+        await asyncio.gather(self._watching, return_exceptions=True)
+        for pid in self._stopped:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+        await self._supervisor.stop()
+
+    def _pid(self, victim: str) -> int:
+        """Process of a victim; 0 while there is none."""
+        if victim == "trader":
+            return child_of(self._pid("watchdog"))
+        service = self._supervisor.services[victim]
+        return service.process.pid if service.is_running and service.process else 0
+
+    def _send(self, pid: int, number: signal.Signals) -> None:
+        if pid:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+                (self._stopped.add if number is signal.SIGSTOP else self._stopped.discard)(pid)
+
+    # What happened.
+
+    def _say(self, text: str) -> None:
+        self._told.append(f"{time.monotonic() - self._began:.1f} s: {text}")
+
+    def told(self) -> str:
+        """What happened, a line each, and what processes complained of last."""
+        tails = [f"{name}: {self._supervisor.tail(name, 5)}" for name in ("floor", "watchdog")]
+        return "\n".join(["", *self._told, *tails])
+
+
+def _inherited() -> dict[str, str]:
+    """This machine's environment without settings of a desk."""
+    own = ("DATABASE_URL", "REDIS_URL")
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("STRIKETAPE_") and name not in own
+    }
