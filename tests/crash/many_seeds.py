@@ -36,7 +36,7 @@ BLOCK_MINUTES_MAX = 10
 SEED_MINUTES_MAX = 20
 LOG = "tests/crash/test_log_survives_faults.py"
 TRADER = "tests/crash/test_trader_survives_kills.py"
-TRADER_LIVES_PER_BLOCK = 3 * TRADER_LIVES_PER_ROW
+TRADER_LIVES_PER_BLOCK = 5 * TRADER_LIVES_PER_ROW
 PROCESSES = "tests/crash/processes_survive_kills.py"
 
 

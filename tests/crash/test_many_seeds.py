@@ -59,7 +59,7 @@ def test_ten_thousand_lives_are_the_same_for_every_area(capsys: pytest.CaptureFi
         assert int(first) == lives.get(area, 0)
         lives[area] = lives.get(area, 0) + int(count)
     assert lives == dict.fromkeys(many_seeds.AREAS, 2_500)
-    assert [one.name for one in steps[-4:]] == ["trader:1:12", "trader:13:3", "1", "2"]
+    assert [one.name for one in steps[-4:]] == ["trader:1:10", "trader:11:5", "1", "2"]
     assert many_seeds.main({"LOG_SEED": "nothing:x"}) == 2
     assert many_seeds.main({"SLICE_MINUTES": "5"}) == 2
     assert "SLICE_MINUTES must be more than" in capsys.readouterr().out

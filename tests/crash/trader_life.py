@@ -51,20 +51,20 @@ from tests.domain.risk.build import signal as risk_signal
 from tests.sim.broker import ACCOUNT
 from tests.sim.clock import START
 from tests.sim.market import planned
-from tests.sim.oracle import WEIGHED, History, nothing_in_doubt, same_positions
+from tests.sim.oracle import WEIGHED, History, nothing_in_doubt, reconciled, same_positions
 
 SPEED, FAST = 8.0, 30.0
 SIGNALS_MAX = 4
 HELD_MARKET_SECONDS = 30.0
 """From a signal to its time stop; the forced flat comes as much later."""
-QUIET_MARKET_SECONDS = 77.0
-"""A minute for the next look at the lists, and some more."""
+QUIET = timedelta(seconds=77)
+LOOK_SECONDS_MAX = 15.0
 AIM_SECONDS_MAX = 4.0
 BACK_SECONDS_MAX = 90.0
 FLAT_SECONDS_MAX = 60.0
 POLL_SECONDS = 0.2
 HALT_CHANCE = 0.3
-LIVES_PER_ROW = 4
+LIVES_PER_ROW = 2
 VICTIMS = ("trader", "trader", "trader", "trader", "trader", "watchdog", "floor")
 MOMENTS = (
     "RiskDecided",
@@ -85,10 +85,17 @@ HOLD_SECONDS = (0.2, 1.0, 2.5, 6.5)
 """How long a stopped process stands still. Its watchdog kills a trader after five, and with a halt
 asked after half a second: then it is not held for the shortest time."""
 CONNECTION = frozenset({"BrokerConnected", "BrokerDisconnected", "BrokerReady"})
-OPENED = "PositionOpened"
+OPENED, LOOKED = "PositionOpened", "BrokerSnapshotReceived"
 REQUESTS = "control/api"
 """Where the API writes what the operator asks."""
-NO_COOLDOWN = {"risk__loss__cooldown_stop_min": 0, "risk__loss__cooldown_target_min": 0}
+CHANGED = {
+    "risk__loss__cooldown_stop_min": 0,
+    "risk__loss__cooldown_target_min": 0,
+    "execution__look_every_s": 5.0,
+    "execution__look_again_s": 1.0,
+}
+"""Each life may trade, and the looks at the broker's lists, in real seconds, come as much faster as
+the day does."""
 TICKS_WITHIN = 200
 """Events at the end of the log among which each contract has been quoted."""
 READ = WEIGHED | {"HaltRequested", "FlattenRequested"}
@@ -180,13 +187,27 @@ class TraderRow:
         await self._set_clock(FAST)
         with suppress(TimeoutError):  # the verdict says what was left
             await self._until(self._is_flat, FLAT_SECONDS_MAX, "a flat book")
-        quiet_until = self._now() + timedelta(seconds=QUIET_MARKET_SECONDS)
-        await self._until(lambda: self._is_later(quiet_until), BACK_SECONDS_MAX, "silence")
+        await self._quiet()
         whole = History(await self._log(0), self._ledger(), self._line.frames())
         wrongs = wrongs_of(whole, self._after, (began_at - START).total_seconds())
         if halts and not wrongs:
             await self._release()
         return wrongs
+
+    async def _quiet(self) -> None:
+        """More than a minute of market time, in which the broker's lists are read and agree."""
+        flat, until = await self._store.head(), self._now() + QUIET
+
+        async def holds() -> bool:
+            looks = await self._store.read(flat, Selection(types=frozenset({LOOKED})))
+            if not looks or self._now() < until:
+                return False
+            if await self._store.checkpoint("trader") < looks[0].position:
+                return False
+            return not reconciled(History(await self._log(0), LedgerView(), ()))
+
+        with suppress(TimeoutError):  # the verdict says what differs
+            await self._until(holds, LOOK_SECONDS_MAX, "a clean look")
 
     async def _release(self) -> None:
         asked = ReleaseRequested(who="operator", route="api", reason="over", reauthenticated=True)
@@ -276,9 +297,6 @@ class TraderRow:
     async def _is_new(self, victim: str, before: int) -> bool:
         return self._pid(victim) not in (0, before)
 
-    async def _is_later(self, market_time: datetime) -> bool:
-        return self._now() >= market_time
-
     async def _is_flat(self) -> bool:
         """By our own log; the verdict asks the broker."""
         history = History(await self._log(self._after), LedgerView(), ())
@@ -339,7 +357,7 @@ class TraderRow:
             parts.push_async_callback(self._store.close)
             self._recorder = Recorder(self._store, "director", build_id(), f"row-{self._first}")
             await self._set_clock(SPEED)
-            for body in (changed(**NO_COOLDOWN), planned()):
+            for body in (changed(**CHANGED), planned()):
                 await self._recorder.record("market", body)
             await self._line.start()
             parts.push_async_callback(self._line.stop)
