@@ -45,9 +45,9 @@ async def test_no_order_twice_no_fill_lost_nothing_unknown_whatever_process_dies
             except Exception as error:
                 wrongs = [repr(error)]
             traded.update(lives.traded)
-            print(lives.told(), file=sys.stderr)
+            print(lives.desk.told(), file=sys.stderr)
             again = f"again: make crash TRADER_SEED={seed}"
-            return "\n".join([again, *wrongs, lives.told()]) if wrongs else ""
+            return "\n".join([again, *wrongs, lives.desk.told()]) if wrongs else ""
 
     # Side by side: most of a life is waiting.
     begins = range(first, first + count, LIVES_PER_ROW)

@@ -9,21 +9,15 @@ SPEED times real time, and faster once nothing more is going to die.
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import signal
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
 
-from adapters.interactive_brokers.sandbox.account import SimAccount
-from adapters.interactive_brokers.sandbox.book import OrderBook
-from adapters.interactive_brokers.sandbox.contracts import ContractDirectory
 from adapters.interactive_brokers.sandbox.state import LedgerView
 from domain.event import Body, Recorded
 from domain.events.controls import (
@@ -32,25 +26,14 @@ from domain.events.controls import (
     ReleaseRequested,
 )
 from domain.events.feeds import IbTicksReceived
-from domain.events.system import ClockStarted
-from run.build import build_id
-from run.embedded import free_port
-from run.supervisor import Service, Supervisor
-from run.worker import Recorder
 from store.contract import Selection
-from store.postgres import PostgresStore
-from tests.adapters.interactive_brokers.still_market import SESSION, StillMarket
-from tests.crash.broker_line import BrokerLine
 from tests.crash.desk_kills import moment_comes
-from tests.crash.desk_process import child_of
+from tests.crash.trader_processes import TraderProcesses
 from tests.crash.trader_verdict import wrongs_of
 from tests.crash.trading_floor import structure_of
 from tests.domain.execution.execution_build import plan as exit_plan
-from tests.domain.risk.build import changed
 from tests.domain.risk.build import signal as risk_signal
-from tests.sim.broker import ACCOUNT
 from tests.sim.clock import START
-from tests.sim.market import planned
 from tests.sim.oracle import WEIGHED, History, nothing_in_doubt, reconciled, same_positions
 
 SPEED, FAST = 8.0, 30.0
@@ -62,7 +45,6 @@ LOOK_SECONDS_MAX = 15.0
 AIM_SECONDS_MAX = 4.0
 BACK_SECONDS_MAX = 90.0
 FLAT_SECONDS_MAX = 60.0
-POLL_SECONDS = 0.2
 HALT_CHANCE = 0.3
 LIVES_PER_ROW = 2
 VICTIMS = ("trader", "trader", "trader", "trader", "trader", "watchdog", "floor")
@@ -88,14 +70,6 @@ CONNECTION = frozenset({"BrokerConnected", "BrokerDisconnected", "BrokerReady"})
 OPENED, LOOKED = "PositionOpened", "BrokerSnapshotReceived"
 REQUESTS = "control/api"
 """Where the API writes what the operator asks."""
-CHANGED = {
-    "risk__loss__cooldown_stop_min": 0,
-    "risk__loss__cooldown_target_min": 0,
-    "execution__look_every_s": 5.0,
-    "execution__look_again_s": 1.0,
-}
-"""Each life may trade, and the looks at the broker's lists, in real seconds, come as much faster as
-the day does."""
 TICKS_WITHIN = 200
 """Events at the end of the log among which each contract has been quoted."""
 READ = WEIGHED | {"HaltRequested", "FlattenRequested"}
@@ -142,53 +116,47 @@ def plan(seed: int) -> list[Blow]:
 
 
 class TraderRow:
-    """Processes, log and line of a row. Use `running`; then `live` lives one seed."""
+    """A desk, and the lives of a row on it. Use `running`; then `live` lives one seed."""
 
     def __init__(self, first: int, dsn: str, folder: Path) -> None:
-        folder.mkdir(parents=True)
+        self.desk = TraderProcesses(first, dsn, folder)
         self.traded: set[int] = set()
         """Seeds that had a position."""
-        self._first = first
-        self._dsn = dsn
-        self._folder = folder
         self._structure = structure_of(first)
-        self._broker_port = free_port()
-        self._line = BrokerLine(self._broker_port)
-        self._began = time.monotonic()
-        self._told: list[str] = []
         self._after = 0
         """Where the life that is lived began on the log."""
         self._signals = 0
-        self._stopped: set[int] = set()
-        self._base, self._set_at, self._speed = START, time.time(), 0.0
-        self._store: PostgresStore
-        self._recorder: Recorder
-        self._supervisor = Supervisor(folder / "log", self._environment(), _inherited())
-        self._watching: asyncio.Task[None]
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Start everything and wait until orders can leave; end everything in the end."""
+        async with self.desk.running(SPEED):
+            await self._ready(0)
+            yield
 
     # The story.
 
     async def live(self, seed: int) -> list[str]:
         """Signals and blows, a flat book, silence for more than a minute; what is wrong then."""
         blows = plan(seed)
-        self._say(f"seed {seed}")
-        self._after, self._signals, began_at = await self._store.head(), 0, datetime.now(UTC)
-        await self._set_clock(SPEED)
+        self.desk.say(f"seed {seed}")
+        self._after, self._signals, began_at = await self.desk.store.head(), 0, datetime.now(UTC)
+        await self.desk.set_clock(SPEED)
         for blow in blows:
-            position = await self._store.head()
+            position = await self.desk.store.head()
             await self._signal(seed)
             await self._strike(blow, position)
         halts = any(blow.halt for blow in blows)
         while not halts and self._signals < SIGNALS_MAX and not await self._bodies(OPENED):
             # A life without a trade would prove little.
             await self._signal(seed)
-            await moment_comes(self._store, {OPENED}, AIM_SECONDS_MAX)
+            await moment_comes(self.desk.store, {OPENED}, AIM_SECONDS_MAX)
         self.traded |= {seed} if await self._bodies(OPENED) else set()
-        await self._set_clock(FAST)
+        await self.desk.set_clock(FAST)
         with suppress(TimeoutError):  # the verdict says what was left
-            await self._until(self._is_flat, FLAT_SECONDS_MAX, "a flat book")
+            await self.desk.until(self._is_flat, FLAT_SECONDS_MAX, "a flat book")
         await self._quiet()
-        whole = History(await self._log(0), self._ledger(), self._line.frames())
+        whole = History(await self._log(0), self.desk.ledger(), self.desk.line.frames())
         wrongs = wrongs_of(whole, self._after, (began_at - START).total_seconds())
         if halts and not wrongs:
             await self._release()
@@ -196,55 +164,56 @@ class TraderRow:
 
     async def _quiet(self) -> None:
         """More than a minute of market time, in which the broker's lists are read and agree."""
-        flat, until = await self._store.head(), self._now() + QUIET
+        flat, until = await self.desk.store.head(), self.desk.now() + QUIET
 
         async def holds() -> bool:
-            looks = await self._store.read(flat, Selection(types=frozenset({LOOKED})))
-            if not looks or self._now() < until:
+            looks = await self.desk.store.read(flat, Selection(types=frozenset({LOOKED})))
+            if not looks or self.desk.now() < until:
                 return False
-            if await self._store.checkpoint("trader") < looks[0].position:
+            if await self.desk.store.checkpoint("trader") < looks[0].position:
                 return False
             return not reconciled(History(await self._log(0), LedgerView(), ()))
 
         with suppress(TimeoutError):  # the verdict says what differs
-            await self._until(holds, LOOK_SECONDS_MAX, "a clean look")
+            await self.desk.until(holds, LOOK_SECONDS_MAX, "a clean look")
 
     async def _release(self) -> None:
         asked = ReleaseRequested(who="operator", route="api", reason="over", reauthenticated=True)
-        await self._recorder.record(REQUESTS, asked)
+        await self.desk.recorder.record(REQUESTS, asked)
 
         async def holds() -> bool:
             return bool(await self._bodies("TradingReleased"))
 
-        await self._until(holds, BACK_SECONDS_MAX, "the release")
+        await self.desk.until(holds, BACK_SECONDS_MAX, "the release")
 
     async def _strike(self, blow: Blow, after: int) -> None:
         """The blow when its moment comes, or soon; returns when the trader is back."""
-        came = await moment_comes(self._store, {blow.moment}, AIM_SECONDS_MAX, after)
+        came = await moment_comes(self.desk.store, {blow.moment}, AIM_SECONDS_MAX, after)
         await asyncio.sleep(blow.delay_seconds)
-        position = await self._store.head()
-        trader, victim = self._pid("trader"), self._pid(blow.victim)
-        self._say(f"{blow}{'' if came else ' (any time)'}, after {position}")
-        self._send(victim, blow.number)
+        position = await self.desk.store.head()
+        trader, victim = self.desk.pid("trader"), self.desk.pid(blow.victim)
+        self.desk.say(f"{blow}{'' if came else ' (any time)'}, after {position}")
+        self.desk.send(victim, blow.number)
         if blow.halt is not None:
             asked = blow.halt(who="operator", route="api", reason="drill")
-            await self._recorder.record(REQUESTS, asked)
+            await self.desk.recorder.record(REQUESTS, asked)
         if blow.number is signal.SIGSTOP:
             await asyncio.sleep(blow.hold_seconds)
-            self._send(victim, signal.SIGCONT)
+            self.desk.send(victim, signal.SIGCONT)
         else:
-            await self._until(
-                lambda: self._is_new(blow.victim, victim), BACK_SECONDS_MAX, "another"
+            again = f"another {blow.victim}"
+            await self.desk.until(
+                lambda: self._is_new(blow.victim, victim), BACK_SECONDS_MAX, again
             )
-        is_away = blow.number is signal.SIGKILL or self._pid("trader") != trader
+        is_away = blow.number is signal.SIGKILL or self.desk.pid("trader") != trader
         await self._ready(position if is_away else 0)
-        self._say("back")
+        self.desk.say("back")
 
     async def _signal(self, seed: int) -> None:
         """A valid signal at the prices that the feeds wrote last."""
         self._signals += 1
         bid, ask = await self._net()
-        mid, now = (bid + ask) / 2, self._now()
+        mid, now = (bid + ask) / 2, self.desk.now()
         held = timedelta(seconds=HELD_MARKET_SECONDS)
         body = risk_signal(
             self._structure,
@@ -266,13 +235,13 @@ class TraderRow:
             "valid_until": now + timedelta(seconds=40),
             "underlying_move_max": 3.0,
         }
-        await self._recorder.record("signals", body.model_copy(update=update))
+        await self.desk.recorder.record("signals", body.model_copy(update=update))
 
     async def _net(self) -> tuple[Decimal, Decimal]:
         """Bid and ask of the structure."""
         newest: dict[int, dict[int, Decimal]] = {}
         ticks = Selection(types=frozenset({"IbTicksReceived"}))
-        for event in await self._store.read(await self._store.head() - TICKS_WITHIN, ticks):
+        for event in await self.desk.store.read(await self.desk.store.head() - TICKS_WITHIN, ticks):
             assert isinstance(event.body, IbTicksReceived)
             prices = {kind: Decimal(str(price)) for kind, price, _ in event.body.ticks}
             newest[event.body.con_id] = prices
@@ -289,144 +258,25 @@ class TraderRow:
         """Until orders can leave, by a connection made after a position."""
 
         async def holds() -> bool:
-            told = await self._store.read(after, Selection(types=CONNECTION))
+            told = await self.desk.store.read(after, Selection(types=CONNECTION))
             return bool(told) and told[-1].type == "BrokerReady"
 
-        await self._until(holds, BACK_SECONDS_MAX, "a trader that can send")
+        await self.desk.until(holds, BACK_SECONDS_MAX, "a trader that can send")
 
     async def _is_new(self, victim: str, before: int) -> bool:
-        return self._pid(victim) not in (0, before)
+        return self.desk.pid(victim) not in (0, before)
 
     async def _is_flat(self) -> bool:
         """By our own log; the verdict asks the broker."""
         history = History(await self._log(self._after), LedgerView(), ())
         return not nothing_in_doubt(history) and not same_positions(history)
 
-    async def _until(self, holds: Callable[[], Awaitable[bool]], seconds: float, what: str) -> None:
-        """Poll.
-
-        Raises:
-            TimeoutError: it did not come.
-        """
-        deadline = time.monotonic() + seconds
-        while not await holds():
-            if self._watching.done():
-                self._watching.result()  # a process that keeps ending
-            if time.monotonic() > deadline:
-                self._say(f"{what} did not come in {seconds:.0f} s")
-                raise TimeoutError(self.told())
-            await asyncio.sleep(POLL_SECONDS)
-
-    # Log and clock.
+    # The log.
 
     async def _log(self, after: int) -> tuple[Recorded, ...]:
-        return tuple(await self._store.read(after, Selection(types=READ)))
+        return tuple(await self.desk.store.read(after, Selection(types=READ)))
 
     async def _bodies(self, kind: str) -> list[Body]:
         """Of this life."""
-        found = await self._store.read(self._after, Selection(types=frozenset({kind})))
+        found = await self.desk.store.read(self._after, Selection(types=frozenset({kind})))
         return [event.body for event in found]
-
-    async def _set_clock(self, speed: float) -> None:
-        body = ClockStarted(base_market_time=self._now(), speed=speed, session_date=SESSION)
-        appended = await self._recorder.record("clock", body)
-        self._base, self._speed = appended.market_times[0], speed
-        self._set_at = appended.recorded_at.timestamp()
-
-    def _now(self) -> datetime:
-        """Market time, as the log computes it."""
-        return self._base + timedelta(seconds=(time.time() - self._set_at) * self._speed)
-
-    def _ledger(self) -> LedgerView:
-        """The broker's own, from a copy of its disk: its process goes on."""
-        copied = self._folder / "copied"
-        shutil.rmtree(copied, ignore_errors=True)
-        shutil.copytree(self._folder / "tws", copied)
-        market = StillMarket()
-        book = OrderBook(copied, SimAccount(market, ContractDirectory(market), ACCOUNT))
-        book.close()
-        return book.view()
-
-    # Processes.
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Start everything and wait until orders can leave; end everything in the end."""
-        async with AsyncExitStack() as parts:
-            self._store = await PostgresStore.open(self._dsn, application_name="life")
-            parts.push_async_callback(self._store.close)
-            self._recorder = Recorder(self._store, "director", build_id(), f"row-{self._first}")
-            await self._set_clock(SPEED)
-            for body in (changed(**CHANGED), planned()):
-                await self._recorder.record("market", body)
-            await self._line.start()
-            parts.push_async_callback(self._line.stop)
-            parts.push_async_callback(self._stop)
-            self._supervisor.start(
-                Service("floor", "tests.crash.trading_floor", self._floor_arguments())
-            )
-            self._supervisor.start(Service("watchdog", "run.watchdog"))
-            self._watching = asyncio.create_task(self._supervisor.watch(), name="supervisor")
-            await self._ready(0)
-            yield
-
-    def _floor_arguments(self) -> list[str]:
-        return [
-            "--dsn", self._dsn,
-            "--folder", str(self._folder / "tws"),
-            "--port", str(self._broker_port),
-            "--seed", str(self._first),
-        ]  # fmt: skip
-
-    def _environment(self) -> dict[str, str]:
-        empty = self._folder / "empty.env"
-        empty.touch()
-        return {
-            "ENV_FILE": str(empty),
-            "DATABASE_URL": self._dsn,
-            "REDIS_URL": "redis://127.0.0.1:1/0",  # the trader needs none
-            "STRIKETAPE_VAR_DIR": str(self._folder / "var"),
-            "STRIKETAPE_IB_PORT": str(self._line.port),
-        }
-
-    async def _stop(self) -> None:
-        """End everything in good order, also what stands still."""
-        self._watching.cancel()
-        await asyncio.gather(self._watching, return_exceptions=True)
-        for pid in self._stopped:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
-        await self._supervisor.stop()
-
-    def _pid(self, victim: str) -> int:
-        """Process of a victim; 0 while there is none."""
-        if victim == "trader":
-            return child_of(self._pid("watchdog"))
-        service = self._supervisor.services[victim]
-        return service.process.pid if service.is_running and service.process else 0
-
-    def _send(self, pid: int, number: signal.Signals) -> None:
-        if pid:
-            with suppress(ProcessLookupError):
-                os.kill(pid, number)
-                (self._stopped.add if number is signal.SIGSTOP else self._stopped.discard)(pid)
-
-    # What happened.
-
-    def _say(self, text: str) -> None:
-        self._told.append(f"{time.monotonic() - self._began:.1f} s: {text}")
-
-    def told(self) -> str:
-        """What happened, a line each, and what processes complained of last."""
-        tails = [f"{name}: {self._supervisor.tail(name, 5)}" for name in ("floor", "watchdog")]
-        return "\n".join(["", *self._told, *tails])
-
-
-def _inherited() -> dict[str, str]:
-    """This machine's environment without settings of a desk."""
-    own = ("DATABASE_URL", "REDIS_URL")
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("STRIKETAPE_") and name not in own
-    }
