@@ -60,8 +60,9 @@ bench: venv ## measure, one JSON line each, and make docs/performance.md: BENCH=
 	@$(PY) -m benchmarks $(BENCH) $(if $(FULL),--full)
 
 .PHONY: crash
-crash: venv ## faults by the thousand, in slices: LOG_LIVES=10000 SEEDS=20 SLICE_MINUTES=60; docs/faults.md
+crash: venv ## faults by the thousand, in slices: LOG_LIVES=10000 TRADER_LIVES=200 SEEDS=20; docs/faults.md
 	@SEED="$(SEED)" SEEDS="$(SEEDS)" LOG_SEED="$(LOG_SEED)" LOG_LIVES="$(LOG_LIVES)" \
+	  TRADER_SEED="$(TRADER_SEED)" TRADER_LIVES="$(TRADER_LIVES)" \
 	  SLICE_MINUTES="$(SLICE_MINUTES)" $(PY) -m tests.crash.many_seeds
 
 .PHONY: disk-full

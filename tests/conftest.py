@@ -18,6 +18,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from pytest_postgresql import factories
 from pytest_postgresql.executors import NoopExecutor
 from redis.asyncio import Redis
@@ -25,6 +26,10 @@ from redis.asyncio import Redis
 from run.embedded import EmbeddedPostgres, EmbeddedValkey, free_port
 from store.migrate import migrate
 from store.postgres import PostgresStore
+
+# How long an example takes says something about the machine, nothing about the code.
+settings.register_profile("desk", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("desk")
 
 _SLOTS_MAX = 64
 _MEMORY = Path("/dev/shm")
@@ -41,7 +46,7 @@ _NOT_DURABLE = {
 _POSTGRES_PORT = free_port()
 _BEGIN_WITH = (
     "tests/e2e/test_demo.py",
-    "tests/crash/test_processes_survive_kills.py",
+    "tests/crash/test_trader_survives_kills.py",
     "tests/ui/test_page_in_browser.py",
     "tests/e2e/",
     "tests/ui/",

@@ -16,7 +16,7 @@ from random import Random
 
 from run.demo.report import read_log
 from run.workers import WORKERS
-from store.contract import Selection
+from store.contract import EventStore, Selection
 from tests.crash.desk_process import DeskProcesses, afterwards, morning, trading
 from tests.crash.desk_verdict import decided_differently, differences
 
@@ -93,7 +93,7 @@ async def run_day(desk: DeskProcesses, deaths: Sequence[Death]) -> list[str]:
     # Until the deaths are done and something was traded, whatever the time by then.
     slow = trading(desk.day.close_at, SPEED)
     await director.set_clock(slow.speed, slow)
-    await moment_comes(desk, {"SignalValidated"}, SIGNAL_SECONDS_MAX)
+    await moment_comes(desk.store, {"SignalValidated"}, SIGNAL_SECONDS_MAX)
     left = list(deaths)
     while left:
         left.remove(await carry_out(desk, left))
@@ -113,7 +113,7 @@ async def run_day(desk: DeskProcesses, deaths: Sequence[Death]) -> list[str]:
 async def carry_out(desk: DeskProcesses, deaths: Sequence[Death]) -> Death:
     """The death whose moment comes first, or the first of them when none comes. Waits until
     another process has taken the place; which death it was."""
-    came = await moment_comes(desk, {death.moment for death in deaths}, AIM_SECONDS_MAX)
+    came = await moment_comes(desk.store, {death.moment for death in deaths}, AIM_SECONDS_MAX)
     death = next((death for death in deaths if death.moment == came), deaths[0])
     await asyncio.sleep(death.delay_seconds)
     position = await desk.store.head()
@@ -130,10 +130,13 @@ async def carry_out(desk: DeskProcesses, deaths: Sequence[Death]) -> Death:
     return death
 
 
-async def moment_comes(desk: DeskProcesses, moments: Set[str], seconds: float) -> str:
-    """Wait until such an event is written; its type, or nothing when none comes in time."""
+async def moment_comes(
+    store: EventStore, moments: Set[str], seconds: float, after: int | None = None
+) -> str:
+    """Wait until such an event is written, after a position or from now on; its type, or nothing
+    when none comes in time."""
     selection = Selection(types=frozenset(moments))
-    pages = desk.store.subscribe(await desk.store.head(), selection)
+    pages = store.subscribe(await store.head() if after is None else after, selection)
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds), aclosing(pages) as following:  # type: ignore[type-var]
             async for events, _ in following:

@@ -1,8 +1,11 @@
-"""`make crash`: thousands of lives of the log under faults, then days in which processes die.
+"""`make crash`: thousands of lives of the log under faults, hundreds of the trader's processes,
+then days in which any process dies.
 
-    make crash                        10,000 lives of the log, then seeds 1 to 20 of the desk
-    make crash LOG_LIVES=400 SEEDS=2  fewer of both
+    make crash                        10,000 lives of the log, 200 of the trader, then seeds 1 to 20
+                                      of the desk
+    make crash LOG_LIVES=400 TRADER_LIVES=20 SEEDS=2    fewer of each; 0 for none
     make crash LOG_SEED=archive:37    this life of the log again, with its row up to it
+    make crash TRADER_SEED=7          this life of the trader again, with its row up to it
     make crash SEED=7                 this seed of the desk again
 
 Runs at most SLICE_MINUTES (60), then says how far it came; the next one goes on there. What passed
@@ -23,6 +26,7 @@ from pathlib import Path
 
 from run.build import ROOT, build_id
 from tests.crash.log_life import LIVES_PER_ROW
+from tests.crash.trader_life import LIVES_PER_ROW as TRADER_LIVES_PER_ROW
 
 FOLDER = Path("var/crash")
 DEATHS = "8"
@@ -31,7 +35,9 @@ LIVES_PER_BLOCK = 10 * LIVES_PER_ROW
 BLOCK_MINUTES_MAX = 10
 SEED_MINUTES_MAX = 20
 LOG = "tests/crash/test_log_survives_faults.py"
-PROCESSES = "tests/crash/test_processes_survive_kills.py"
+TRADER = "tests/crash/test_trader_survives_kills.py"
+TRADER_LIVES_PER_BLOCK = 5 * TRADER_LIVES_PER_ROW
+PROCESSES = "tests/crash/processes_survive_kills.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,12 @@ def log_block(area: str, first: int, count: int) -> Step:
     """Lives of one area of the log."""
     given = {"LOG_SEEDS": f"{area}:{first}:{count}"}
     return Step(f"{area}:{first}", ((LOG, given),), BLOCK_MINUTES_MAX)
+
+
+def trader_block(first: int, count: int) -> Step:
+    """Lives of the trader's processes."""
+    given = {"TRADER_SEEDS": f"{first}:{count}"}
+    return Step(f"trader:{first}:{count}", ((TRADER, given),), BLOCK_MINUTES_MAX)
 
 
 def desk_seed(seed: int) -> Step:
@@ -129,21 +141,29 @@ def _minutes_since(began: float) -> str:
     return f"{(time.monotonic() - began) / 60:.1f} min"
 
 
-def wanted_steps(log_lives: int, seeds: int) -> list[Step]:
-    """Blocks of all areas by turns, then the seeds of the desk."""
+def wanted_steps(log_lives: int, trader_lives: int, seeds: int) -> list[Step]:
+    """Blocks of all areas by turns, then the lives of the trader, then the seeds of the desk."""
     of_each = -(-log_lives // len(AREAS))
     blocks = [
         log_block(area, first, min(LIVES_PER_BLOCK, of_each - first))
         for first in range(0, of_each, LIVES_PER_BLOCK)
         for area in AREAS
     ]
-    return [*blocks, *(desk_seed(seed) for seed in range(1, seeds + 1))]
+    trader = [
+        trader_block(first, min(TRADER_LIVES_PER_BLOCK, trader_lives + 1 - first))
+        for first in range(1, trader_lives + 1, TRADER_LIVES_PER_BLOCK)
+    ]
+    return [*blocks, *trader, *(desk_seed(seed) for seed in range(1, seeds + 1))]
 
 
 def main(given: Mapping[str, str] = os.environ) -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     if given.get("SEED"):
         return 0 if passes(desk_seed(int(given["SEED"]))) else 1
+    if given.get("TRADER_SEED"):
+        seed = int(given["TRADER_SEED"])
+        first = seed - (seed - 1) % TRADER_LIVES_PER_ROW
+        return 0 if passes(trader_block(first, seed - first + 1)) else 1
     if given.get("LOG_SEED"):
         area, _, seed = given["LOG_SEED"].partition(":")
         if area not in AREAS or not seed.isdigit():
@@ -155,7 +175,11 @@ def main(given: Mapping[str, str] = os.environ) -> int:
     if slice_minutes <= SEED_MINUTES_MAX:
         print(f"SLICE_MINUTES must be more than {SEED_MINUTES_MAX}, was {slice_minutes}")
         return 2
-    steps = wanted_steps(int(given.get("LOG_LIVES") or 10_000), int(given.get("SEEDS") or 20))
+    steps = wanted_steps(
+        int(given.get("LOG_LIVES") or 10_000),
+        int(given.get("TRADER_LIVES") or 200),
+        int(given.get("SEEDS") or 20),
+    )
     return run(steps, slice_minutes, lambda text: print(text, flush=True))
 
 

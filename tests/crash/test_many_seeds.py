@@ -52,14 +52,14 @@ def test_a_failure_says_what_repeats_it(folder: Path, capsys: pytest.CaptureFixt
 
 
 def test_ten_thousand_lives_are_the_same_for_every_area(capsys: pytest.CaptureFixture[str]) -> None:
-    steps = many_seeds.wanted_steps(10_000, 2)
+    steps = many_seeds.wanted_steps(10_000, 15, 2)
     lives: dict[str, int] = {}
-    for one in steps[:-2]:
+    for one in steps[:-4]:
         area, first, count = one.runs[0][1]["LOG_SEEDS"].split(":")
         assert int(first) == lives.get(area, 0)
         lives[area] = lives.get(area, 0) + int(count)
     assert lives == dict.fromkeys(many_seeds.AREAS, 2_500)
-    assert [one.name for one in steps[-2:]] == ["1", "2"]
+    assert [one.name for one in steps[-4:]] == ["trader:1:10", "trader:11:5", "1", "2"]
     assert many_seeds.main({"LOG_SEED": "nothing:x"}) == 2
     assert many_seeds.main({"SLICE_MINUTES": "5"}) == 2
     assert "SLICE_MINUTES must be more than" in capsys.readouterr().out

@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 from msgspec.structs import replace
+from structlog.testing import capture_logs
 
 from domain.event import Body, Recorded
 from domain.events.controls import TradingHalted, TradingReleased
@@ -134,11 +135,15 @@ async def test_an_intent_is_sent_and_then_said_to_be(bench: Bench) -> None:
     assert bench.effect.live_entries == {"P0123456789abcdef-E100": 100}
 
 
-async def test_an_intent_of_another_connection_lapses(bench: Bench) -> None:
-    await bench.commit(order(100, "gone"))
+async def test_an_intent_of_another_connection_lapses_on_the_log_and_in_the_processs_own(
+    bench: Bench,
+) -> None:
+    with capture_logs() as lines:
+        await bench.commit(order(100, "gone"))
     assert sent_ids(bench) == []
     (told,) = await bench.written(IntentLapsed)
     assert "its connection gone is gone" in told.reason
+    assert [(line["event"], line["reason"]) for line in lines] == [("intent lapsed", told.reason)]
 
 
 async def test_an_entry_that_waited_too_long_lapses_by_real_age(bench: Bench) -> None:

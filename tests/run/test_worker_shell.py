@@ -141,6 +141,20 @@ async def test_two_copies_of_a_worker_never_both_append(store: Any) -> None:
     assert len(halts) == 1
 
 
+async def test_what_the_log_refused_is_never_carried_out(store: Any) -> None:
+    await ask(store, 1)
+    carried_out: list[Recorded] = []
+    first = worker(store)
+    second = Worker("counter", [CountingStage()], store, "build-1", on_committed=carried_out.extend)
+    await first.recover()
+    await second.recover()
+    events = await page(store, first)
+    await first.take(events, await store.head())
+    with pytest.raises(CheckpointConflict):
+        await second.take(events, await store.head())
+    assert carried_out == []
+
+
 async def test_a_running_worker_decides_what_arrives_and_beats(store: Any) -> None:
     one = worker(store)
     task = asyncio.create_task(one.run())

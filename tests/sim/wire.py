@@ -27,11 +27,12 @@ class Frame:
 def frames_of(network: Network) -> tuple[Frame, ...]:
     found: list[Frame] = []
     for number, (client, _) in enumerate(network.connections):
-        found += _frames(number, client.sent)
+        found += frames_in(number, client.sent)
     return tuple(sorted(found, key=lambda frame: frame.at))
 
 
-def _frames(connection: int, sent: list[tuple[float, bytes]]) -> list[Frame]:
+def frames_in(connection: int, sent: list[tuple[float, bytes]]) -> list[Frame]:
+    """The frames of one connection; each piece of what was sent holds whole ones."""
     found = []
     for at, data in sent:
         rest = data.removeprefix(b"API\0")

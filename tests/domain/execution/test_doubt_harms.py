@@ -31,6 +31,7 @@ from domain.events.risk import WhatIfWanted
 from tests.domain.execution.execution_build import (
     execution_of,
     held,
+    leg_ticks,
     listed,
     long_call,
 )
@@ -221,3 +222,31 @@ def test_a_closed_position_waits_for_the_commissions_of_its_last_fills() -> None
     bench.give(late)
     assert bench.all(PositionChanged)[-1].realised_pnl == Decimal("-562.60")
     assert len(bench.all(PositionClosed)) == 1
+
+
+def test_an_abandoned_entry_that_turns_up_on_its_own_connection_is_cancelled_too() -> None:
+    bench, parent, _ = entered()
+    for _ in range(2):
+        bench.snapshot()
+        bench.now += timedelta(seconds=11)
+    assert states(bench, parent.order_ref)[-1] is S.ABANDONED
+    bench.market(leg_ticks(LEG, 1.98, 2.02, bench.now))
+    emitted = bench.seen(listed(parent))
+    assert [c.order_ref for c in only(emitted, OrderCancelIntended)] == [parent.order_ref]
+
+
+def test_an_entry_that_filled_before_it_was_ever_listed_is_looked_for_not_modified() -> None:
+    bench, parent, _ = entered()
+    bench.fill(parent, 1, "2.00")
+    emitted = bench.wait(4.1, quotes(bench))
+    assert only(emitted, OrderModifyIntended) == []
+    assert [wanted.reason for wanted in bench.all(BrokerSnapshotWanted)] == [
+        f"{parent.order_ref} was not shown on this connection"
+    ]
+
+
+def test_an_execution_without_a_reference_is_known_by_client_and_order_id() -> None:
+    bench, parent, _ = entered()
+    known = execution_of(parent, 1, "2.00", "e.01.01", bench.now)
+    bench.give_execution(known.model_copy(update={"order_ref": ""}))
+    assert bench.all(PositionChanged)[-1].units == 1

@@ -250,3 +250,23 @@ def test_a_contract_that_no_position_holds_is_paged_and_taken_over_by_none() -> 
     assert (inferred.position_id, inferred.theirs, units(bench)) == ("", 1, 4)
     assert pages(bench) == ["FILL_INFERRED"]
     assert not is_clean(bench)
+
+
+def test_an_exit_does_not_sell_what_somebody_else_sold_before_the_entry_filled() -> None:
+    bench = Bench()
+    bench.start()
+    bench.market(leg_ticks(LONG, 1.98, 2.02))
+    parent, stop = [b for b in bench.enter(long_call()) if isinstance(b, OrderIntended)]
+    for intent in (parent, stop):
+        bench.sent(intent)
+    waiting = listed(stop, "PreSubmitted", why_held="child,trigger")
+    for _ in range(2):
+        bench.snapshot(open_orders=[listed(parent), waiting], positions=[held(LONG, -3)])
+        bench.now += timedelta(seconds=11)
+    bench.fill(parent, 4, "2.00")
+    bench.seen(listed(parent, "Filled", 4))
+    bench.seen(listed(stop, "PreSubmitted", why_held="trigger"))
+    bench.market(leg_ticks(LONG, 1.98, 2.02, bench.now))
+    position = bench.all(PositionOpened)[-1].position_id
+    bench.give(FlattenStarted(who="x", reason="y", positions=(position,)))
+    assert [intent.quantity for intent in exits(bench)] == [1], "the broker holds four less three"

@@ -105,6 +105,13 @@ def test_a_best_mark_is_written_at_most_once_a_second_and_only_when_it_rises() -
     assert len(bench.all(PositionWatermark)) == so_far
 
 
+def test_a_best_mark_that_rises_by_one_tick_is_written() -> None:
+    bench, _, _ = holding()
+    bench.wait(2, quotes(bench, 2.20, 2.24))
+    bench.wait(1, quotes(bench, 2.21, 2.25))
+    assert bench.all(PositionWatermark)[-1].best_mark == Decimal("2.23")
+
+
 def test_the_smoothed_spread_is_written_every_minute() -> None:
     bench, _, _ = holding()
     bench.wait(1, quotes(bench, 1.98, 2.02))

@@ -153,6 +153,10 @@ def test_weekly_loss_over_five_sessions_halves_this_and_five_more_sessions() -> 
     assert found.half_sessions_left == 0
 
 
+def test_an_account_that_never_held_anything_has_no_drawdown() -> None:
+    assert book("0", "0").drawdown is None
+
+
 def test_release_re_arms_the_drawdown_from_the_present_equity() -> None:
     found = book("1000000", "1000000", "900000")
     assert found.drawdown_breached(PARAMETERS)

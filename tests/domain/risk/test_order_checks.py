@@ -194,7 +194,8 @@ def test_replacements_of_exits_are_taken_from_those_of_entries(
 def test_own_order_on_the_other_side_of_a_leg_refuses_an_entry() -> None:
     mine = contract(600).con_id
     selling = WorkingLeg(mine, Side.SELL, "other", "pos-9", is_protective_stop=True)
-    assert entry_checks(desk={"working": (selling,)})[C.SELF_CROSS].result is Result.FAIL
+    refused = entry_checks(desk={"working": (selling,)})[C.SELF_CROSS]
+    assert (refused.result, refused.value) == (Result.FAIL, "other")
     buying = WorkingLeg(mine, Side.BUY, "other", "pos-9")
     assert entry_checks(desk={"working": (buying,)})[C.SELF_CROSS].result is Result.PASS
 

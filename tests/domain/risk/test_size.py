@@ -24,14 +24,21 @@ PARAMETERS = parameters()
 SHAPE = call_vertical()
 
 
-def sized(rooms: list[Room] | None = None, half: float = 1.0, **inputs: Any) -> Any:
+def sized(
+    rooms: list[Room] | None = None,
+    half: float = 1.0,
+    *,
+    equity_usd: float = 1_000_000.0,
+    max_loss_usd: float = 200.0,
+    **inputs: Any,
+) -> Any:
     given_rooms = [Room("LIMIT_TOTAL", 1e5)] if rooms is None else rooms
     return size(
         risk_inputs(SHAPE, **inputs),
         SHAPE,
         Strategy.ZERO_DTE,
-        1_000_000.0,
-        200.0,
+        equity_usd,
+        max_loss_usd,
         half,
         given_rooms,
         PARAMETERS,
@@ -106,6 +113,14 @@ def test_a_tie_names_the_lowest_rule() -> None:
     vector = sized([Room("LIMIT_SYMBOL", 2.0)], legs=legs)
     assert vector.r4_limits == vector.r5_liquidity == 2.0
     assert vector.binding == "R4 LIMIT_SYMBOL"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"equity_usd": 0.0}, {"equity_usd": -1.0}, {"max_loss_usd": 0.0}]
+)
+def test_nothing_is_sized_without_equity_or_a_loss_to_size_by(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="must be above 0"):
+        sized(**wrong)
 
 
 @given(
