@@ -63,8 +63,7 @@ def came_after_all(desk: Desk, fills: Sequence[FillRecorded]) -> list[PositionAd
     """Executions of what was inferred: it is taken back, or it would count twice."""
     left = dict(desk.inferred)
     taken: list[PositionAdjusted] = []
-    for fill in fills:
-        change = change_by(desk, fill)
+    for fill, change in _changes(desk, fills):
         if fill.contract is None:
             continue
         key = (fill.position_id, fill.contract.con_id)
@@ -84,10 +83,14 @@ def came_after_all(desk: Desk, fills: Sequence[FillRecorded]) -> list[PositionAd
     return taken
 
 
-def change_by(desk: Desk, fill: FillRecorded) -> int:
-    """Contracts by which a new fill changes a holding."""
-    before = desk.fills.fills.get(fill.fill_id)
-    return fill.side.sign * (fill.quantity - (before.quantity if before else 0))
+def _changes(desk: Desk, fills: Sequence[FillRecorded]) -> Iterator[tuple[FillRecorded, int]]:
+    """New fills, each with the contracts by which it changes a holding. One look may bring an
+    execution together with its correction: they count once."""
+    newest: dict[str, FillRecorded] = {}
+    for fill in fills:
+        before = newest.get(fill.fill_id) or desk.fills.fills.get(fill.fill_id)
+        newest[fill.fill_id] = fill
+        yield fill, fill.side.sign * (fill.quantity - (before.quantity if before else 0))
 
 
 def compare_holdings(
@@ -99,10 +102,10 @@ def compare_holdings(
     for trade in desk.trades.values():
         for con_id, quantity in trade.held.items():
             ours[con_id] = ours.get(con_id, 0) + quantity
-    for fill in fills:
+    for fill, change in _changes(desk, fills):
         if fill.contract is not None and fill.position_id:
             con_id = fill.contract.con_id
-            ours[con_id] = ours.get(con_id, 0) + change_by(desk, fill)
+            ours[con_id] = ours.get(con_id, 0) + change
     for adjusted in came_after_all(desk, fills):
         ours[adjusted.con_id] = ours.get(adjusted.con_id, 0) + adjusted.quantity
     theirs: dict[int, int] = {}
@@ -119,11 +122,23 @@ def compare_holdings(
     shown = shares_shown(desk, snapshot)
     for symbol in SYMBOLS:
         result.undelivered[symbol] = shown.get(symbol, 0) - desk.delivered.get(symbol, 0)
-    for con_id in sorted(set(ours) | set(theirs)):
+    for con_id in _likely_first(desk, set(ours) | set(theirs)):
         have, they = ours.get(con_id, 0), theirs.get(con_id, 0)
         if have != they and not _explained(desk, snapshot, result, con_id, they - have):
             _unexplained(desk, snapshot, result, con_id, have, they)
     return result
+
+
+def _likely_first(desk: Desk, con_ids: set[int]) -> list[int]:
+    """Shares prove the contract that somebody would exercise: the one most in the money is asked
+    first, or an option that expired worthless would be taken for the one that was delivered."""
+
+    def key(con_id: int) -> tuple[Decimal, int]:
+        found = next(holders(desk, con_id), None)
+        worth = _intrinsic(desk, found[1]) if found is not None else None
+        return -(worth or Decimal(0)), con_id
+
+    return sorted(con_ids, key=key)
 
 
 def _is_over(desk: Desk, contract: OptionContract) -> bool:

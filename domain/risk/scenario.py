@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import product
 
 import numpy as np
 
@@ -51,6 +52,7 @@ def _shift_scale(days_to_expiry: int) -> float:
 
 _MOVES = np.array(MOVES_PERCENT)[:, None, None] * 0.01
 _SHIFTS = np.array(SHIFTS_POINTS)[None, :, None] * 0.01
+_CELLS = tuple(product(MOVES_PERCENT, SHIFTS_POINTS, DAYS))
 _SHAPE = (len(MOVES_PERCENT), len(SHIFTS_POINTS), len(DAYS))
 
 
@@ -101,34 +103,23 @@ def revalue(legs: Sequence[ScenarioLeg]) -> ScenarioGrid:
     total = np.zeros(_SHAPE)
     for change in _changes(legs) if legs else ():
         total = total + change
-    cells = tuple(
-        ScenarioCell(
-            move_percent=move,
-            shift_points=shift,
-            days=day,
-            pnl_usd=significant(float(total[i, j, k])) or 0.0,
-        )
-        for i, move in enumerate(MOVES_PERCENT)
-        for j, shift in enumerate(SHIFTS_POINTS)
-        for k, day in enumerate(DAYS)
-    )
-    near = [cell for cell in cells if abs(cell.move_percent) <= NEAR_PERCENT]
+    pnl = tuple(significant(value) or 0.0 for value in total.ravel().tolist())
     return ScenarioGrid(
-        pnl_usd=tuple(cell.pnl_usd for cell in cells),
-        worst_near=min(near, key=_worse),
-        worst=min(cells, key=_worse),
+        pnl_usd=pnl,
+        worst_near=_worst(pnl, NEAR_PERCENT),
+        worst=_worst(pnl, max(MOVES_PERCENT)),
     )
 
 
-def _worse(cell: ScenarioCell) -> tuple[float, float, float, float, int]:
-    """Sort key: the least P&L; tie: smaller move, negative first, smaller shift, now first."""
-    return (
-        cell.pnl_usd,
-        abs(cell.move_percent),
-        cell.move_percent,
-        cell.shift_points,
-        cell.days,
+def _worst(pnl: Sequence[float], most_percent: float) -> ScenarioCell:
+    """The least P&L among moves of at most so much; tie: smaller move, negative first, smaller
+    shift, now first."""
+    value, _, move, shift, day = min(
+        (value, abs(move), move, shift, day)
+        for value, (move, shift, day) in zip(pnl, _CELLS, strict=True)
+        if abs(move) <= most_percent
     )
+    return ScenarioCell(move_percent=move, shift_points=shift, days=day, pnl_usd=value)
 
 
 def scenario_checks(

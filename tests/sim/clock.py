@@ -25,8 +25,8 @@ READERS: tuple[ModuleType, ...] = (
     run.worker_commits,
 )
 RARER: tuple[tuple[ModuleType, str, float], ...] = (
-    (run.trader, "POLL_SECONDS", 1.0),
-    (run.worker, "CHECKPOINT_LAG_SECONDS_MAX", 6.0),
+    (run.trader, "POLL_SECONDS", 10.0),
+    (run.worker, "CHECKPOINT_LAG_SECONDS_MAX", 15.0),
 )
 """Beats of the shell that only cost time here."""
 

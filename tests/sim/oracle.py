@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
-from adapters.interactive_brokers.sandbox.state import OPENING_CASH, LedgerView
+from adapters.interactive_brokers.sandbox.state import OPENING_CASH
 from domain.event import Recorded
-from domain.events.controls import TradingHalted
+from domain.events.controls import AlertRaised, TradingHalted
 from domain.events.orders import (
     CommissionRecorded,
     FillRecorded,
@@ -23,9 +23,11 @@ from domain.events.orders import (
     Purpose,
     ReconciliationCompleted,
 )
-from domain.events.positions import PositionChanged
+from domain.events.positions import PositionAdjusted, PositionChanged
 from domain.execution.references import is_entry
+from domain.instruments import OptionContract, Right
 from tests.sim.clock import START
+from tests.sim.history import History, options_held, shares_held, working
 from tests.sim.wire import PLACE, Frame
 
 CLIENT_ID = 1
@@ -38,21 +40,18 @@ WEIGHED = frozenset(
         "FillRecorded",
         "CommissionRecorded",
         "PositionChanged",
+        "PositionAdjusted",
+        "AlertRaised",
         "ReconciliationCompleted",
         "TradingHalted",
     )
 )
 """Types of events that the checks read."""
 MULTIPLIER = 100
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """What a life left behind: the log, the broker's ledger, and the bytes between them."""
-
-    log: tuple[Recorded, ...]
-    ledger: LedgerView
-    wire: tuple[Frame, ...]
+KNOWN_SECONDS = 90.0
+"""By then the trader has read that a contract is gone: a look each minute, and time to act."""
+DIFFERS_SECONDS = 1.0
+EXPIRY, DELIVERIES = "expiry", ("assignment", "exercise")
 
 
 def no_order_twice(history: History) -> list[str]:
@@ -126,13 +125,12 @@ def _newest(missing: Counter[str], all_ids: set[str]) -> list[str]:
 
 
 def same_positions(history: History) -> list[str]:
-    """Ours are the broker's, contract by contract."""
-    newest = {body.position_id: body for body in _bodies(history, PositionChanged)}
+    """Ours are the broker's, option by option."""
     ours: Counter[int] = Counter()
-    for body in newest.values():
+    for body in _newest_positions(history):
         for leg in body.legs:
             ours[leg.con_id] += leg.quantity
-    theirs = {con_id: p.quantity for con_id, p in history.ledger.positions.items()}
+    theirs = options_held(history.ledger)
     return [
         f"contract {con_id}: ours {ours[con_id]}, the broker's {theirs.get(con_id, 0)}"
         for con_id in sorted(set(ours) | set(theirs))
@@ -141,15 +139,69 @@ def same_positions(history: History) -> list[str]:
 
 
 def same_cash(history: History) -> list[str]:
-    """Fills and commissions add up to the broker's cash, to the cent."""
+    """Fills, commissions and what options were worth or delivered at their end add up to the
+    broker's cash, and shares at the last price, to the cent."""
     fills = {body.fill_id: body for body in _bodies(history, FillRecorded)}
     fees = {body.fill_id: body.commission for body in _bodies(history, CommissionRecorded)}
-    cash = OPENING_CASH - sum(fees.values(), Decimal(0))
+    cash, shares = OPENING_CASH - sum(fees.values(), Decimal(0)), 0
     for fill in fills.values():
         if fill.contract is not None:
             cash -= fill.side.sign * fill.quantity * fill.price * MULTIPLIER
-    theirs = history.ledger.cash
-    return [] if cash == theirs else [f"cash ours {cash}, the broker's {theirs}"]
+    contracts = _contracts(history)
+    for body in _bodies(history, PositionAdjusted):
+        if body.kind == EXPIRY:
+            cash -= body.quantity * (body.price or 0) * MULTIPLIER
+        elif body.kind in DELIVERIES:
+            contract = contracts[body.con_id]
+            came = -body.quantity * MULTIPLIER * (1 if contract.right is Right.CALL else -1)
+            cash, shares = cash - came * contract.strike, shares + came
+    price = _price_at(history, float("inf"))
+    theirs = history.ledger.cash + sum(shares_held(history.ledger).values()) * price
+    ours = cash + shares * price
+    return [] if ours == theirs else [f"cash ours {ours}, the broker's {theirs}"]
+
+
+def same_profit(history: History) -> list[str]:
+    """The positions' results are what the broker's executions brought, with what was left at its
+    end at what it was worth."""
+    ours = sum((body.realised_pnl for body in _newest_positions(history)), Decimal(0))
+    theirs = Decimal(0)
+    for execution in history.ledger.counted_executions():
+        if execution.moves_position:
+            theirs -= execution.signed_quantity * execution.price * MULTIPLIER
+            theirs -= execution.commission
+    for body in _bodies(history, PositionAdjusted):
+        if body.kind in (EXPIRY, *DELIVERIES):
+            theirs -= body.quantity * (body.price or 0) * MULTIPLIER
+    return [] if ours == theirs else [f"profit ours {ours}, the broker's {theirs}"]
+
+
+def every_end_is_told(history: History) -> list[str]:
+    """Each option that expired, was exercised or assigned is recorded once, at what it was worth;
+    of each delivery of shares a human is told."""
+    ours: Counter[int] = Counter()
+    wrongs, delivered = [], 0
+    contracts = _contracts(history)
+    for event in history.log:
+        body = event.body
+        if isinstance(body, PositionAdjusted) and body.kind in (EXPIRY, *DELIVERIES):
+            ours[body.con_id] += body.quantity
+            delivered += body.kind in DELIVERIES
+            worth = _worths(history, contracts[body.con_id], _second(event))
+            if body.price not in worth:
+                wrongs.append(f"{body.kind} of {body.con_id} at {body.price}, was worth {worth}")
+    theirs: Counter[int] = Counter()
+    for adjustment in history.ledger.adjustments:
+        if adjustment.multiplier == MULTIPLIER:
+            theirs[adjustment.con_id] += adjustment.quantity
+    told = [b for b in _bodies(history, AlertRaised) if b.code.lower() in DELIVERIES]
+    if len({body.alert_id for body in told}) != delivered:
+        wrongs.append(f"{delivered} deliveries, {len(told)} told")
+    return wrongs + [
+        f"contract {con_id}: {ours[con_id]} ended by our record, {theirs[con_id]} by the broker's"
+        for con_id in sorted(set(ours) | set(theirs))
+        if ours[con_id] != theirs[con_id]
+    ]
 
 
 def never_reversed(history: History) -> list[str]:
@@ -173,6 +225,27 @@ def never_reversed(history: History) -> list[str]:
     return wrongs
 
 
+def nothing_closed_that_is_gone(history: History) -> list[str]:
+    """A contract that was assigned is bought back by no order once the lists have shown it."""
+    sides = {
+        leg.contract.con_id: leg.ratio
+        for body in _bodies(history, OrderIntended)
+        for leg in body.structure.legs
+    }
+    gone = [(_stored(a.at), a) for a in history.ledger.adjustments if a.multiplier == MULTIPLIER]
+    held: Counter[int] = Counter()
+    wrongs = []
+    for execution in history.ledger.counted_executions():
+        con_id, at = execution.con_id, _stored(execution.at)
+        if not execution.moves_position:
+            continue
+        held[con_id] += execution.signed_quantity
+        known = sum(a.quantity for t, a in gone if a.con_id == con_id and t < at - KNOWN_SECONDS)
+        if (held[con_id] + known) * sides.get(con_id, 0) < 0:
+            wrongs.append(f"{execution.exec_id} closes {con_id}, {known} of it were gone")
+    return wrongs
+
+
 def nothing_in_doubt(history: History) -> list[str]:
     """No order of ours is left unknown or working: on the log, nor at the broker."""
     newest: dict[str, str] = {}
@@ -188,18 +261,10 @@ def nothing_in_doubt(history: History) -> list[str]:
     return wrongs + [f"{ref} works at the broker" for ref in working(history.ledger)]
 
 
-def working(ledger: LedgerView) -> list[str]:
-    """Orders that can still fill: not those whose last bytes, with the transmit flag, were lost."""
-    return [order.order_ref for order in ledger.orders if order.transmit and not order.is_final]
-
-
 def nothing_held(history: History) -> list[str]:
-    """Every exit was let through: after the forced flat nothing is held."""
-    return [
-        f"contract {con_id}: {position.quantity} held at the end"
-        for con_id, position in history.ledger.positions.items()
-        if position.quantity
-    ]
+    """Every exit was let through, or the options ended: none is held."""
+    held = options_held(history.ledger)
+    return [f"contract {con_id}: {quantity} held at the end" for con_id, quantity in held.items()]
 
 
 def no_entry_after_a_halt(history: History) -> list[str]:
@@ -214,12 +279,37 @@ def no_entry_after_a_halt(history: History) -> list[str]:
     ]
 
 
+def no_entry_while_it_differs(history: History) -> list[str]:
+    """From a second after a look that differed to a clean one no byte leaves that raises risk."""
+    looks = [
+        (_second(event), event.body.clean)
+        for event in history.log
+        if isinstance(event.body, ReconciliationCompleted)
+    ]
+    ends = [at for at, _ in looks[1:]] + [float("inf")]
+    closed = [(at, end) for (at, clean), end in zip(looks, ends, strict=True) if not clean]
+    return [
+        f"{frame.order_ref} left at {frame.at:.3f}, while it differed from {at:.3f} to {end:.3f}"
+        for frame in history.wire
+        for at, end in closed
+        if frame.kind == PLACE and is_entry(frame.order_ref)
+        if at + DIFFERS_SECONDS < frame.at < end and not _was_sent(history, frame)
+    ]
+
+
+def _was_sent(history: History, frame: Frame) -> bool:
+    """The frame changes an order that was there already."""
+    return any(f.order_ref == frame.order_ref and f.at < frame.at for f in history.wire)
+
+
 def reconciled(history: History) -> list[str]:
-    """The last look at the broker's lists found no difference."""
+    """The last look at the broker's lists found no difference but shares that were delivered: they
+    are a human's to sell."""
     looks = list(_bodies(history, ReconciliationCompleted))
-    if looks and looks[-1].clean and not looks[-1].differences:
+    shares = {f"SPY STK {n} is not ours" for n in shares_held(history.ledger).values()}
+    if looks and set(looks[-1].differences) == shares and looks[-1].clean is (not shares):
         return []
-    return [f"the last reconciliation must be clean, was {looks[-1:]}"]
+    return [f"the last reconciliation must find {shares or 'nothing'}, was {looks[-1:]}"]
 
 
 CHECKS: tuple[Callable[[History], list[str]], ...] = (
@@ -230,10 +320,14 @@ CHECKS: tuple[Callable[[History], list[str]], ...] = (
     no_fill_lost,
     same_positions,
     same_cash,
+    same_profit,
+    every_end_is_told,
     never_reversed,
+    nothing_closed_that_is_gone,
     nothing_in_doubt,
     nothing_held,
     no_entry_after_a_halt,
+    no_entry_while_it_differs,
     reconciled,
 )
 
@@ -245,6 +339,34 @@ def verdict(history: History) -> list[str]:
 
 def _bodies(history: History, kind: type) -> Iterator:  # type: ignore[type-arg]
     return (event.body for event in history.log if isinstance(event.body, kind))
+
+
+def _newest_positions(history: History) -> Iterator[PositionChanged]:
+    newest = {body.position_id: body for body in _bodies(history, PositionChanged)}
+    return iter(newest.values())
+
+
+def _contracts(history: History) -> dict[int, OptionContract]:
+    return {
+        leg.contract.con_id: leg.contract
+        for body in _bodies(history, OrderIntended)
+        for leg in body.structure.legs
+    }
+
+
+def _price_at(history: History, second: float) -> Decimal:
+    return Decimal(f"{max((at, price) for at, price in history.prices if at <= second)[1]:.2f}")
+
+
+def _worths(history: History, contract: OptionContract, second: float) -> set[Decimal]:
+    """What an option was worth a share when it ended: then, or when the lists were read."""
+    prices = {_price_at(history, max(0.0, second - ago)) for ago in (0.0, KNOWN_SECONDS)}
+    sign = 1 if contract.right is Right.CALL else -1
+    return {max(Decimal(0), sign * (price - contract.strike)) for price in prices}
+
+
+def _stored(text: str) -> float:
+    return (datetime.fromisoformat(text) - START).total_seconds()
 
 
 def _position(order_ref: str) -> str:

@@ -1,30 +1,69 @@
-"""What the simulated desk trades, on the contracts of the still market."""
+"""What the simulated desk trades: structures of every kind, and the quotes they begin with."""
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 
-from adapters.market_model.contract import SimQuote
+from adapters.market_model.contract import SimContract, SimQuote
 from domain.instruments import Leg, OptionContract, Right, Structure, StructureKind
-from tests.adapters.interactive_brokers.still_market import CALL_600, CALL_605, EXPIRY
+from tests.adapters.interactive_brokers.still_market import (
+    CALL_600,
+    CALL_605,
+    EXPIRY,
+    PUT_595,
+    option,
+)
+
+CALL_610, PUT_590 = 700_005, 700_006
+LISTED: dict[int, tuple[Right, int]] = {
+    CALL_600: (Right.CALL, 600),
+    CALL_605: (Right.CALL, 605),
+    CALL_610: (Right.CALL, 610),
+    PUT_595: (Right.PUT, 595),
+    PUT_590: (Right.PUT, 590),
+}
+SIGNED_LEGS: dict[StructureKind, tuple[tuple[int, ...], ...]] = {
+    StructureKind.LONG_OPTION: ((CALL_600,),),
+    StructureKind.DEBIT_VERTICAL: ((CALL_600, -CALL_605),),
+    StructureKind.CREDIT_VERTICAL: ((-PUT_595, PUT_590), (CALL_610, -CALL_605)),
+    StructureKind.IRON_CONDOR: ((PUT_590, -PUT_595, -CALL_605, CALL_610),),
+}
+"""Contracts of each kind's legs, negative where the leg is sold."""
 
 
-def call(con_id: int, strike: int) -> OptionContract:
-    return OptionContract(
-        con_id=con_id, symbol="SPY", expiry=EXPIRY, strike=Decimal(strike), right=Right.CALL
+def structure(kind: StructureKind, signed: tuple[int, ...], expiry: date = EXPIRY) -> Structure:
+    return Structure(
+        kind=kind,
+        legs=tuple(
+            Leg(contract=_contract(abs(con_id), expiry), ratio=1 if con_id > 0 else -1)
+            for con_id in signed
+        ),
     )
 
 
-LONG = Structure(kind=StructureKind.LONG_OPTION, legs=(Leg(contract=call(CALL_600, 600), ratio=1),))
-VERTICAL = Structure(
-    kind=StructureKind.DEBIT_VERTICAL,
-    legs=(
-        Leg(contract=call(CALL_600, 600), ratio=1),
-        Leg(contract=call(CALL_605, 605), ratio=-1),
-    ),
-)
-SHAPES = (LONG, LONG, VERTICAL)
+def _contract(con_id: int, expiry: date) -> OptionContract:
+    right, strike = LISTED[con_id]
+    return OptionContract(
+        con_id=con_id, symbol="SPY", expiry=expiry, strike=Decimal(strike), right=right
+    )
 
 
-def first_quotes() -> dict[int, SimQuote]:
-    return {CALL_600: SimQuote(2.00, 2.03, 20, 20), CALL_605: SimQuote(0.60, 0.62, 20, 20)}
+LONG = structure(StructureKind.LONG_OPTION, (CALL_600,))
+VERTICAL = structure(StructureKind.DEBIT_VERTICAL, (CALL_600, -CALL_605))
+
+
+def listed(expiry: date) -> list[SimContract]:
+    """The contracts as the broker lists them."""
+    return [
+        option(con_id, float(strike), right.value, expiry)
+        for con_id, (right, strike) in LISTED.items()
+    ]
+
+
+def first_quotes(of: Structure) -> dict[int, SimQuote]:
+    """A debit of about 1.40, or a credit of about 1 for each side that is sold."""
+    if of.kind in (StructureKind.LONG_OPTION, StructureKind.DEBIT_VERTICAL):
+        return {CALL_600: SimQuote(2.00, 2.03, 20, 20), CALL_605: SimQuote(0.60, 0.62, 20, 20)}
+    sold, bought = SimQuote(1.60, 1.62, 20, 20), SimQuote(0.60, 0.62, 20, 20)
+    return {CALL_605: sold, PUT_595: sold, CALL_610: bought, PUT_590: bought}

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from domain.event import Recorded
-from domain.events.controls import TradingHalted
+from domain.events.controls import AlertRaised, TradingHalted
 from domain.events.orders import (
     CommissionRecorded,
     FillRecorded,
@@ -25,28 +25,45 @@ from domain.events.orders import (
     Purpose,
     ReconciliationCompleted,
 )
-from domain.events.positions import PositionChanged
+from domain.events.positions import PositionAdjusted, PositionChanged
 from tests.sim import oracle
 from tests.sim.conftest import SimLog
-from tests.sim.oracle import CHECKS, History, verdict
+from tests.sim.history import History, shares_held
+from tests.sim.oracle import CHECKS, verdict
+from tests.sim.stories import story_of
 from tests.sim.wire import PLACE
 from tests.sim.world import run_life
 
-SEEDS_MAX = 40
-_SOUND: list[History] = []
+SEEDS_MAX = 120
+TRADED, DELIVERED = "traded", "delivered"
+_SOUND: dict[str, History] = {}
+
+
+def _sound_life(log: SimLog, folder: Path, kind: str) -> History:
+    """A life without a wrong: one that was traded in and out, or one in which shares were
+    delivered and are held."""
+    for seed in range(1, SEEDS_MAX):
+        story = story_of(seed)
+        if (story.assigned_at is not None) is not (kind == DELIVERED):
+            continue
+        history, _ = run_life(seed, log.store, log.loop, folder / str(seed))
+        sides = {execution.side for execution in history.ledger.executions}
+        shares = shares_held(history.ledger)
+        found = bool(shares) if kind == DELIVERED else sides == {"BOT", "SLD"}
+        if found and not verdict(history):
+            return history
+    raise AssertionError(f"one of {SEEDS_MAX} lives must be sound and {kind}, was none")
 
 
 @pytest.fixture
-def sound(sim_log: SimLog, tmp_path: Path) -> History:
-    """A life with an entry, an exit and no wrong, lived once for all tests here."""
-    for seed in range(1, SEEDS_MAX):
-        if _SOUND:
-            break
-        history, _ = run_life(seed, sim_log.store, sim_log.loop, tmp_path / str(seed))
-        sold = {execution.side for execution in history.ledger.executions}
-        if sold == {"BOT", "SLD"} and not verdict(history):
-            _SOUND.append(history)
-    return deepcopy(_SOUND[0])
+def sound(
+    request: pytest.FixtureRequest, tmp_path: Path, corrupt: Callable[[History], History]
+) -> History:
+    """Lived once for all tests of its kind; the others need no database."""
+    kind = DELIVERED if corrupt in OF_DELIVERIES else TRADED
+    if kind not in _SOUND:
+        _SOUND[kind] = _sound_life(request.getfixturevalue("sim_log"), tmp_path, kind)
+    return deepcopy(_SOUND[kind])
 
 
 def _changed(history: History, kind: type, **update: Any) -> History:
@@ -177,6 +194,70 @@ def _entry_after_a_halt(history: History) -> History:
     return replace(history, log=(early, *history.log))
 
 
+def _delivery(history: History) -> Any:
+    return next(
+        event
+        for event in history.log
+        if isinstance(event.body, PositionAdjusted) and event.body.kind in oracle.DELIVERIES
+    )
+
+
+def _delivery_missing(history: History) -> History:
+    """Neither what we hold nor our cash followed, and nobody was told."""
+    lost = _delivery(history)
+    return replace(history, log=tuple(event for event in history.log if event is not lost))
+
+
+def _ended_at_no_price(history: History) -> History:
+    event = _delivery(history)
+    update = {"price": Decimal("99.99")}
+    wrong = _with_body(event, event.body.model_copy(update=update))
+    return replace(history, log=tuple(wrong if e is event else e for e in history.log))
+
+
+def _delivered_at_another_strike(history: History) -> History:
+    adjustments = history.ledger.adjustments
+    place = next(n for n, adjustment in enumerate(adjustments) if adjustment.multiplier == 1)
+    history.ledger.cash += adjustments[place].quantity
+    return history
+
+
+def _nobody_told(history: History) -> History:
+    log = [event for event in history.log if not isinstance(event.body, AlertRaised)]
+    return replace(history, log=tuple(log))
+
+
+def _a_profit_that_was_not(history: History) -> History:
+    body = next(e.body for e in reversed(history.log) if isinstance(e.body, PositionChanged))
+    return _changed(history, PositionChanged, realised_pnl=body.realised_pnl + Decimal("0.01"))
+
+
+def _bought_back_though_gone(history: History) -> History:
+    """An execution long after the end, of all that was left of a contract."""
+    gone = next(a for a in history.ledger.adjustments if a.multiplier == oracle.MULTIPLIER)
+    executions = history.ledger.executions
+    entry = next(e for e in executions if e.con_id == gone.con_id and e.moves_position)
+    sold = sum(e.signed_quantity for e in executions if e.con_id == gone.con_id)
+    at = (oracle.START + timedelta(seconds=900)).isoformat()
+    side = "SLD" if entry.side == "BOT" else "BOT"
+    again = replace(entry, exec_id="x.01.01", side=side, quantity=abs(sold), at=at)
+    executions.append(again)
+    return history
+
+
+def _entry_while_it_differed(history: History) -> History:
+    event = next(e for e in history.log if isinstance(e.body, ReconciliationCompleted))
+    at = oracle.START + timedelta(seconds=0.001)
+    body = event.body.model_copy(update={"clean": False, "differences": ("one",)})
+    differs = msgspec.structs.replace(_with_body(event, body), recorded_at=at)
+    log = [e for e in history.log if not isinstance(e.body, ReconciliationCompleted)]
+    return replace(history, log=(differs, *log))
+
+
+def _shares_not_seen(history: History) -> History:
+    return _changed(history, ReconciliationCompleted, clean=True, differences=())
+
+
 def _differs_at_last(history: History) -> History:
     return _changed(history, ReconciliationCompleted, clean=False, differences=("one",))
 
@@ -199,14 +280,34 @@ CORRUPTIONS: tuple[tuple[Callable[[History], list[str]], Callable[[History], His
     (oracle.same_positions, _position_differs),
     (oracle.same_cash, _commission_missing),
     (oracle.same_cash, _a_cent_off),
+    (oracle.same_cash, _delivery_missing),
+    (oracle.same_cash, _delivered_at_another_strike),
+    (oracle.same_profit, _a_profit_that_was_not),
+    (oracle.same_profit, _ended_at_no_price),
+    (oracle.every_end_is_told, _delivery_missing),
+    (oracle.every_end_is_told, _ended_at_no_price),
+    (oracle.every_end_is_told, _nobody_told),
     (oracle.never_reversed, _sold_too_much),
+    (oracle.nothing_closed_that_is_gone, _bought_back_though_gone),
     (oracle.nothing_in_doubt, _left_unknown),
     (oracle.nothing_in_doubt, _left_working),
     (oracle.nothing_held, _held_at_the_end),
     (oracle.no_entry_after_a_halt, _entry_after_a_halt),
+    (oracle.no_entry_while_it_differs, _entry_while_it_differed),
+    (oracle.reconciled, _shares_not_seen),
     (oracle.reconciled, _differs_at_last),
     (oracle.reconciled, _never_looked),
 )
+
+OF_DELIVERIES = (
+    _delivery_missing,
+    _ended_at_no_price,
+    _delivered_at_another_strike,
+    _nobody_told,
+    _bought_back_though_gone,
+    _shares_not_seen,
+)
+"""Corruptions of a life in which shares were delivered."""
 
 
 @pytest.mark.parametrize(

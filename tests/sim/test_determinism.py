@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.sim.conftest import SimLog
-from tests.sim.oracle import History
+from tests.sim.history import History
 from tests.sim.world import run_life
 
 SEEDS = (3, 5, 11, 12, 14)

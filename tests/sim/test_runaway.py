@@ -8,7 +8,8 @@ from pathlib import Path
 from domain.execution.references import is_entry
 from domain.risk.parameters import PARAMETERS
 from tests.sim.conftest import SimLog
-from tests.sim.oracle import History, verdict
+from tests.sim.history import History
+from tests.sim.oracle import verdict
 from tests.sim.wire import PLACE
 from tests.sim.world import World, run_life
 

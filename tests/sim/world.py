@@ -16,19 +16,14 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
-from typing import Any
-from unittest.mock import patch
 
 import structlog
 
-import run.trader
-from adapters.interactive_brokers.orders import IbOrders
+from api.controls import REQUEST_STREAM
 from domain.event import Body, Proposed, event_type
-from domain.events.controls import CONTROL_STREAM
 from domain.events.system import ClockStarted, ClockTicked
-from run.config import Settings
-from run.service import Process
-from run.worker import Recorder, Worker
+from domain.execution.marks import is_credit
+from run.worker import Recorder
 from store.contract import Selection
 from store.postgres import PostgresStore
 from tests.adapters.interactive_brokers.still_market import SESSION
@@ -37,12 +32,14 @@ from tests.domain.risk.build import changed
 from tests.domain.risk.build import signal as risk_signal
 from tests.sim.broker import HOST, PORT, SimClock, SimTws
 from tests.sim.clock import START, virtual_clocks, virtual_now
+from tests.sim.history import History, options_held, working
 from tests.sim.loop import VirtualLoop
 from tests.sim.market import Walk, planned
-from tests.sim.oracle import CLIENT_ID, WEIGHED, History, working
+from tests.sim.oracle import WEIGHED
 from tests.sim.process import SimProcess, task_factory
-from tests.sim.shapes import SHAPES
 from tests.sim.store import SimStore
+from tests.sim.stories import FLAT_BEFORE_CLOSE_MINUTES, OPTIONS_CLOSE_SECONDS, story_of
+from tests.sim.trader import sim_trader
 from tests.sim.troubles import Troubles
 from tests.sim.wire import frames_of
 
@@ -52,13 +49,19 @@ DOWN_SECONDS = (0.2, 2.5)
 TOLD_AFTER_SECONDS = (0.0, 0.0, 0.0, 6.0)
 """When the broker hears of a death; until then the client id is taken."""
 STEP_SECONDS = (1.0, 2.8)
+ASSIGNED_MAX = 4
+"""Contracts whose holders exercise early."""
 TRADING_SECONDS = 40.0
 LAST_SECONDS = 160.0
 """After TRADING_SECONDS no fault is added; by then all must be flat, however it went."""
-QUIET_SECONDS = 77.0
+QUIET_SECONDS = 100.0
 """Nothing happens any more: a minute for the next look at the lists, and a coarse tick more."""
-QUIET_STEP_SECONDS = 11.0
-HEARTBEAT_SECONDS = 10.0
+QUIET_STEP_SECONDS = 20.0
+STUCK_SECONDS = 65.0
+"""Until then the exits of what nobody buys are watched closely; then in COARSE_STEP_SECONDS."""
+COARSE_STEP_SECONDS = 25.0
+SETTLED_SECONDS = OPTIONS_CLOSE_SECONDS + 76.0
+"""By then the lists were read once more after options settled."""
 AIM_SECONDS_MAX = 20.0
 AIMED_SHARE = 0.7
 AIMS = (
@@ -74,6 +77,7 @@ AIMS = (
     "PositionOpened",
     "ExitDecided",
     "BrokerSnapshotReceived",
+    "PositionAdjusted",
 )
 """Events after which it is worst to die."""
 STEPS_AFTER_AIM_MAX = 14
@@ -88,16 +92,6 @@ class Life:
     faults: Counter[str] = field(default_factory=Counter)
     steps: int = 0
     virtual_seconds: float = 0.0
-
-
-class SimWorker(Worker):
-    """The trader's worker; the world ticks its clock, and nobody hears its heart."""
-
-    async def _tick(self) -> None:
-        await asyncio.Event().wait()
-
-    async def _beat(self, state: str = "running", **more: float) -> None:
-        await asyncio.Event().wait()
 
 
 class World:
@@ -117,8 +111,8 @@ class World:
         store.on_appended = self._notice
         self._feeds = Recorder(store, "feeds", "sim", f"feeds-{self._name}")
         self._ticks = Recorder(store, self._name, "sim", f"ticks-{self._name}")
-        self._structure = self._random.choice(SHAPES)
-        self._walk = Walk(seed, self._structure)
+        self.story = story_of(seed)
+        self._walk = Walk(seed, self.story)
         self.tws = SimTws(self._walk.market, SimClock(virtual_now), folder / "tws", seed)
         self._troubles = Troubles(seed, loop, self.tws, self._control, self.life.faults)
         self._signals = 0
@@ -135,6 +129,7 @@ class World:
         """Decisions, a wandering market, deaths and faults; then a flat book and silence."""
         await self.begin()
         self._troubles.plan(TRADING_SECONDS)
+        self._plan_the_end()
         due = [3.0, self._random.uniform(15.0, 30.0)]
         while self.loop.time() < TRADING_SECONDS:
             await self._step()
@@ -149,17 +144,24 @@ class World:
         """Broker, clock, parameters, session, and the first process."""
         await self.tws.start(HOST, PORT, poll=False)
         clock = ClockStarted(base_market_time=virtual_now(), speed=1.0, session_date=SESSION)
-        self._feed("market", clock, changed(), planned())
+        early = {"stop__flat_before_close_min": FLAT_BEFORE_CLOSE_MINUTES}
+        values = changed(**early) if self.story.expires else changed()
+        self._feed("market", clock, values, planned(self.story))
         self._quote()
         self._start_trader()
 
     async def rest(self) -> History:
         """No more faults; all goes flat, then nothing happens until the lists were read again."""
-        self.end_deaths()
+        if not self.story.expires:
+            self.end_deaths()
         self._troubles.end()
-        while self.loop.time() < LAST_SECONDS and not self._is_flat():
+        last = LAST_SECONDS if self.story.ends_by_fills else STUCK_SECONDS
+        while self.loop.time() < last and not self._is_flat():
             await self._step()
             self._quote()
+        if self.story.expires and not self._is_flat():
+            await self._settle()
+        self.end_deaths()
         quiet_until = self.loop.time() + QUIET_SECONDS
         while self.loop.time() < quiet_until:
             await asyncio.sleep(QUIET_STEP_SECONDS)
@@ -168,10 +170,39 @@ class World:
             self._append([])
         return await self._history()
 
+    def _plan_the_end(self) -> None:
+        """What may end a position without a fill of ours."""
+        story = self.story
+        if not story.expires:
+            return
+        if story.stuck_at is not None:
+            self.loop.call_at(story.stuck_at, setattr, self._walk, "is_stuck", True)
+        moves_at = story.assigned_at or TRADING_SECONDS
+        self.loop.call_at(moves_at, self._walk.jump, story.last_price, moves_at)
+        if story.assigned_at is not None:
+            for _ in range(self._random.randint(1, ASSIGNED_MAX)):
+                at = story.assigned_at + self._random.choice((0.0, 0.0, 0.5, 8.0))
+                self.loop.call_at(at, self._assign, story.assigned)
+
+    def _assign(self, con_id: int) -> None:
+        before = len(self.tws.ledger().adjustments)
+        self.tws.faults.set("assign", con_id)
+        self.life.faults["assigned"] += len(self.tws.ledger().adjustments) > before
+
+    async def _settle(self) -> None:
+        """The session ends while something is held, and its options with it."""
+        if self._process is not None and self._kills_left > 0:
+            self._aim, self._occurrence = "PositionAdjusted", 1
+        while self.loop.time() < SETTLED_SECONDS:
+            await asyncio.sleep(COARSE_STEP_SECONDS)
+            self.move()
+            self._quote()
+
     async def _history(self) -> History:
         """What is left of it, once everybody is gone."""
         log = tuple(self._store.log(self._kept))
-        history = History(log, self.tws.ledger(), frames_of(self.loop.network))
+        wire = frames_of(self.loop.network)
+        history = History(log, self.tws.ledger(), wire, tuple(self._walk.prices))
         await self._end()
         return history
 
@@ -185,14 +216,13 @@ class World:
 
     def _is_flat(self) -> bool:
         ledger = self.tws.ledger()
-        held = any(position.quantity for position in ledger.positions.values())
-        return not held and not working(ledger)
+        return not options_held(ledger) and not working(ledger)
 
     def _feed(self, stream: str, *bodies: Body) -> None:
         self._store.append_now([self._feeds.propose(stream, body) for body in bodies])
 
     def _control(self, body: Body) -> None:
-        self._feed(CONTROL_STREAM, body)
+        self._feed(REQUEST_STREAM, body)
 
     def _quote(self, *more: Body) -> None:
         self._append([*self._walk.ticks(virtual_now()), *more])
@@ -217,16 +247,19 @@ class World:
         bid, ask = self._walk.net()
         mid = (bid + ask) / 2
         body = risk_signal(
-            self._structure,
+            self.story.structure,
             signal_id=f"{self._signals}-{self._name}",
             at=now,
             mid=str(mid),
             net_bid=bid,
             net_ask=ask,
         )
+        # What is to be held at its end is left by time alone.
+        wide = Decimal(0) if self.story.ends_by_fills else Decimal(5)
+        stop = mid - Decimal("0.20") - wide
         exits = plan(
-            target=str(mid + Decimal("0.30")),
-            stop=str(max(Decimal("0.05"), mid - Decimal("0.20"))),
+            target=str(mid + Decimal("0.30") + wide),
+            stop=str(stop if is_credit(self.story.structure) else max(Decimal("0.05"), stop)),
             time_stop_at=START + timedelta(seconds=TRADING_SECONDS + 2),
             forced_flat_at=START + timedelta(seconds=TRADING_SECONDS + 20),
         )
@@ -249,30 +282,8 @@ class World:
     async def _trade(self, run_id: str) -> None:
         process = self._process
         assert process is not None
-        settings = Settings.model_construct(var_dir=self._folder, database_url="", redis_url="")
-        recorder = Recorder(self._store, "trader", "sim", run_id)
-        log: Any = structlog.get_logger("sim")
-        store: Any = self._store
-        parts = Process("trader", "sim", run_id, settings, store, recorder, log)
-        broker = IbOrders(
-            HOST,
-            PORT,
-            CLIENT_ID,
-            run_id,
-            virtual_now,
-            heartbeat_seconds=HEARTBEAT_SECONDS,
-        )
-
-        def make_worker(_name: str, *given: Any, **named: Any) -> SimWorker:
-            worker = SimWorker(self._name, *given, **named)
-            worker.run_id = run_id
-            worker.recorder = Recorder(self._store, self._name, "sim", run_id)
-            return worker
-
-        with patch.object(run.trader, "Worker", make_worker):
-            trader = run.trader.Trader(parts, broker)
         try:
-            await trader.run()
+            await sim_trader(self._store, self._folder, self._name, run_id).run()
         except Exception as error:
             if process.is_dead:  # it is being buried
                 return

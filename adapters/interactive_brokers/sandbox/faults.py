@@ -60,10 +60,11 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "child_sizing": ("to_fill", "held_until_full", "full_at_once"),
     "depth_style": ("update", "insert_delete"),
 }
-ACTIONS = ("disconnect", "notice", "restart", "reset_depth", "liquidate")
+ACTIONS = ("disconnect", "notice", "restart", "reset_depth", "liquidate", "assign")
 """freeze reads and does nothing; mute does all that is asked and answers nothing.
 
-disconnect: "fin" or "reset"; notice: a code; restart: ids to roll back; liquidate: conId."""
+disconnect: "fin" or "reset"; notice: a code; restart: ids to roll back; liquidate: conId;
+assign: the conId of an option that is short, one contract."""
 
 
 class Faults:

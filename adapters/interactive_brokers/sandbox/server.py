@@ -219,8 +219,10 @@ class TwsSandbox:
         elif name == "reset_depth":
             for session in list(self._sessions.values()):
                 session.feed.reset_depth()
-        elif name == "liquidate" and self._settlement.liquidate(int(value)):
-            self._account_changed()
+        elif name in ("liquidate", "assign"):
+            act = self._settlement.liquidate if name == "liquidate" else self._settlement.assign
+            if act(int(value)):
+                self._account_changed()
 
     def _drop_all(self, *, reset: bool) -> None:
         for session in list(self._connections):

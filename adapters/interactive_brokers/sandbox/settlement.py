@@ -20,7 +20,7 @@ CENT = Decimal("0.01")
 
 
 class Settlement:
-    """Expiry at the close of options trading, and liquidations on demand."""
+    """Expiry at the close of options trading; early assignments and liquidations on demand."""
 
     def __init__(
         self,
@@ -55,16 +55,33 @@ class Settlement:
         spot = Decimal(repr(round(self._account.mark(under.con_id), 2)))
         strike = Decimal(str(contract.strike))
         intrinsic = spot - strike if contract.right == "C" else strike - spot
-        at = stored_time(self._market.now())
-        cause = "expired"
         if intrinsic >= CENT:
-            cause = "exercised" if quantity > 0 else "assigned"
+            self._deliver(contract, quantity, "exercised" if quantity > 0 else "assigned")
+        else:
+            self._remove(contract, quantity, "expired")
+
+    def _remove(self, contract: SimContract, quantity: int, cause: str) -> None:
+        at = stored_time(self._market.now())
         self._book.add_adjustment(
             SimAdjustment(contract.con_id, -quantity, Decimal(0), 100, at, cause)
         )
-        if intrinsic >= CENT:
-            shares = quantity * 100 * (1 if contract.right == "C" else -1)
-            self._book.add_adjustment(SimAdjustment(under.con_id, shares, strike, 1, at, cause))
+
+    def _deliver(self, contract: SimContract, quantity: int, cause: str) -> None:
+        """The options are gone; a hundred shares for each change hands at the strike."""
+        self._remove(contract, quantity, cause)
+        under = self._market.underlying(contract.symbol)
+        shares = quantity * 100 * (1 if contract.right == "C" else -1)
+        strike, at = Decimal(str(contract.strike)), stored_time(self._market.now())
+        self._book.add_adjustment(SimAdjustment(under.con_id, shares, strike, 1, at, cause))
+
+    def assign(self, con_id: int) -> bool:
+        """The holder of one option that we sold exercises it before its expiry."""
+        position = self._account.positions.get(con_id)
+        contract = self._directory.by_con_id(con_id)
+        if position is None or contract is None or position.quantity >= 0:
+            return False
+        self._deliver(contract, -1, "assigned")
+        return True
 
     def liquidate(self, con_id: int) -> bool:
         """Close a position by force, as IB does: order id 0, no reference, liquidation 1."""

@@ -363,6 +363,18 @@ async def test_day_orders_expire_and_options_settle_into_stock_at_the_close(
     assert [a.cause for a in tws.ledger().adjustments] == ["exercised", "exercised"]
 
 
+async def test_a_short_option_is_assigned_before_its_expiry_and_a_held_one_never(
+    tws: TwsSandbox, ib: IB, until: Until
+) -> None:
+    trade = ib.placeOrder(SPREAD, limit("BUY", 2, 0.85))
+    await until(lambda: status(trade) == "Filled")
+    before = tws.ledger().cash
+    tws.faults.set("assign", CALL_605)
+    tws.faults.set("assign", CALL_600)
+    assert positions(tws) == {CALL_600: 2, CALL_605: -1, SPY: -100}
+    assert tws.ledger().cash - before == 60_500
+
+
 async def test_a_restarted_sandbox_knows_orders_fills_and_positions(
     tws: TwsSandbox, ib: IB, market: StillMarket, tmp_path: Path, until: Until
 ) -> None:

@@ -23,6 +23,7 @@ from tests.domain.execution.execution_build import (
     ACCOUNT,
     CLOSE,
     Bench,
+    condor,
     contract,
     debit_vertical,
     execution_of,
@@ -146,6 +147,16 @@ def test_a_list_of_holdings_that_was_empty_for_a_while_gives_the_position_back()
     assert is_clean(bench)
 
 
+def test_an_execution_and_its_correction_that_one_look_brings_count_once() -> None:
+    """Counted twice they would look like contracts that are gone, and with shares of another
+    delivery about, like ones that were exercised."""
+    bench, parent, stop = holding()
+    told = [execution_of(parent, 2, "2.00", f"late.01.0{n}", bench.now) for n in (1, 2)]
+    look(bench, stop, 6, executions=told)
+    assert units(bench) == 6
+    assert is_clean(bench)
+
+
 # Foreign
 
 
@@ -221,6 +232,27 @@ def test_an_exercised_long_option_is_adjusted_with_its_delivery() -> None:
         Decimal("3.50"),
     )
     assert bench.all(PositionChanged)[-1].realised_pnl == Decimal("600.00")
+
+
+def test_shares_prove_the_contract_that_is_in_the_money_and_not_one_that_expired() -> None:
+    """Two shorts are gone the same evening; the shares that came are those of the dearer one."""
+    bench = Bench()
+    bench.start()
+    put, far_put, call, far_call = (leg.contract for leg in condor().legs)
+    bench.market(*(leg_ticks(sold, 1.0, 1.02) for sold in (put, call)))
+    bench.market(*(leg_ticks(bought, 0.5, 0.52) for bought in (far_put, far_call)))
+    bodies = bench.enter(condor(), mid="-1.00")
+    (entry,) = [b for b in bodies if isinstance(b, OrderIntended)]
+    bench.sent(entry)
+    for number in range(4):
+        name = f"e.0{number}.01"
+        bench.give_execution(execution_of(entry, 1, "1.0", name, bench.now, leg=number))
+    bench.now = CLOSE + timedelta(minutes=16)
+    bench.give(underlying_ticks(612.0, bench.now))
+    kinds = {a.con_id: (a.kind, a.price) for a in gone(bench, shares(-100))}
+    assert kinds[call.con_id] == ("assignment", Decimal("2.00"))
+    assert kinds[put.con_id] == ("expiry", Decimal(0))
+    assert pages(bench) == ["ASSIGNMENT"]
 
 
 def test_what_expires_is_adjusted_the_same_evening_at_what_it_was_worth() -> None:
