@@ -14,11 +14,11 @@ from uuid import UUID
 
 import structlog
 
-from domain.event import Body, Proposed, Retention
+from domain.event import Body, Proposed, Retention, encode_body
 from domain.events.feeds import FeedGapClosed, FeedGapOpened, FeedMessageRejected
 from run import metrics
 from run.worker import Recorder
-from store.errors import IdConflict
+from store.errors import IdConflict, InvalidEvent, StoreError
 
 QUEUE_MESSAGES_MAX = 250_000
 GROUP_MESSAGES_MAX = 400
@@ -93,22 +93,24 @@ class Intake:
             await self._close_gap()
 
     async def _append(self, group: Sequence[Proposed]) -> None:
+        """Append a group; what the log cannot take is found by halves, and kept as rejected."""
         try:
             await self._recorder.append(group)
             self.appended += len(group)
-        except IdConflict:
-            # Somebody restated a fact under its old key. One by one shows which, and it is kept.
-            for one in group:
-                await self._append_or_keep(one)
+        except (IdConflict, InvalidEvent) as error:
+            if len(group) == 1:
+                self._keep(group[0], error)
+                return
+            middle = len(group) // 2
+            await self._append(group[:middle])
+            await self._append(group[middle:])
 
-    async def _append_or_keep(self, one: Proposed) -> None:
-        try:
-            await self._recorder.append([one])
-            self.appended += 1
-        except IdConflict as conflict:
-            from domain.event import encode_body
-
-            self.reject(one.stream, one.stream, f"restated: {conflict}", encode_body(one.body))
+    def _keep(self, refused: Proposed, error: StoreError) -> None:
+        """Keep what the log refused: no defect of one message may cost the others or the feeds."""
+        if isinstance(refused.body, FeedMessageRejected):
+            raise error  # nothing is left to try
+        vendor = refused.stream.partition("/")[0]
+        self.reject(vendor, vendor, f"not stored: {error}", encode_body(refused.body))
 
     async def _close_gap(self) -> None:
         if self._lost_since is None:

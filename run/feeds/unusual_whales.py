@@ -20,6 +20,7 @@ from adapters.unusual_whales import (
 from domain.event import derived_id
 from domain.events.feeds import UwRestReceived
 from domain.instruments import SYMBOLS
+from domain.payloads.json_text import json_fault
 from domain.payloads.unusual_whales import family, frame_type, natural_key
 from run.feeds.intake import Intake
 from run.feeds.market_clock import MarketClock
@@ -28,6 +29,7 @@ from run.feeds.states import FeedStates
 SOCKET = "uw.socket"
 REST = "uw.rest"
 TAKE_MAX = 500
+REASON_CHARACTERS_MAX = 200
 GLOBAL_CHANNELS = ("flow-alerts", "news", "market_tide", "trading_halts")
 SYMBOL_CHANNELS = ("option_trades", "price", "gex", "gex_strike", "net_flow")
 
@@ -138,15 +140,22 @@ class RestFeed:
     async def _poll(self, call: Poll) -> None:
         while True:
             if not self._states.is_paused(REST):
-                await self._ask(call)
+                await self.ask(call)
             await self._clock.sleep(call.seconds)
 
-    async def _ask(self, call: Poll) -> None:
+    async def ask(self, call: Poll) -> None:
+        """Ask once; the answer, or what came instead, goes to the intake."""
         try:
             answer = await self._rest.get(call.endpoint, call.path, dict(call.query))
         except UwRestError as error:
             self._failures += 1
-            self._states.changed(REST, "down", str(error)[:200], "")
+            self._states.changed(REST, "down", str(error)[:REASON_CHARACTERS_MAX], "")
+            return
+        fault = json_fault(answer.body_bytes)
+        if fault:
+            reason = f"{answer.path}: status {answer.status}: {fault}"
+            self._states.changed(REST, "down", reason[:REASON_CHARACTERS_MAX], "")
+            self._intake.reject("uw", REST, reason, answer.body_bytes)
             return
         self._states.changed(REST, "ready", "", "")
         body = UwRestReceived(
