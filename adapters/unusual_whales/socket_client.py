@@ -123,6 +123,7 @@ class UwSocket:
         self._url = url
         self._token = token
         self._channels = tuple(channels)
+        self._names = frozenset(channels)
         self._on_state = on_state
         self._now = now
         self._backoff = backoff or Backoff()
@@ -261,7 +262,7 @@ class UwSocket:
                 return f"connection ended with code {socket.close_code}"
 
     def _receive(self, raw: bytes) -> None:
-        frame = read_frame(raw, self._token)
+        frame = read_frame(raw, self._token, self._names)
         self._sequence += 1
         match frame:
             case DataFrame(channel, payload):

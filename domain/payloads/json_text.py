@@ -12,6 +12,8 @@ NESTING_MAX = 64
 """Levels of arrays and objects; the deepest payload seen has five. The decoder's own limit is a
 thousand, less by the depth of whoever calls it, so that what one reader takes fails in another."""
 
+TOO_DEEP = f"nesting must be at most {NESTING_MAX} levels, was deeper"
+
 _raw = msgspec.json.Decoder(msgspec.Raw)
 _OTHERS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _ALIKE = bytes.maketrans(b"{}", b"[]")
@@ -27,16 +29,16 @@ def json_fault(payload: bytes) -> str:
     except msgspec.DecodeError as error:
         return f"text must be JSON: {error}"
     except RecursionError:
-        return _TOO_DEEP
-    return "" if _is_shallow(payload) else _TOO_DEEP
+        return TOO_DEEP
+    return "" if is_shallow(payload) else TOO_DEEP
 
 
-_TOO_DEEP = f"nesting must be at most {NESTING_MAX} levels, was deeper"
+def is_shallow(payload: bytes) -> bool:
+    """Whether valid JSON text has at most NESTING_MAX levels.
 
-
-def _is_shallow(payload: bytes) -> bool:
-    """Takes the innermost pairs of brackets away, a level at a time. Those in strings are none:
-    without escaped characters, strings are every other part between quotes."""
+    Takes the innermost pairs of brackets away, a level at a time. Those in strings are none:
+    without escaped characters, strings are every other part between quotes.
+    """
     if payload.count(b"[") + payload.count(b"{") <= NESTING_MAX:
         return True
     unescaped = payload.replace(b"\\\\", b"").replace(b'\\"', b"")
