@@ -65,16 +65,21 @@ class Intake:
 
     def reject(self, vendor: str, feed: str, reason: str, raw: bytes) -> None:
         """Keep unreadable bytes with the reason."""
-        self.rejected += 1
-        metrics.FEED_REJECTED.labels(feed).inc()
-        body = FeedMessageRejected(
-            vendor=vendor,
-            feed=feed,
-            reason=reason,
-            payload_base64=base64.b64encode(raw[:REJECTED_BYTES_MAX]).decode(),
-            received_at=datetime.now(UTC),
+        self.put_rejected(
+            FeedMessageRejected(
+                vendor=vendor,
+                feed=feed,
+                reason=reason,
+                payload_base64=base64.b64encode(raw[:REJECTED_BYTES_MAX]).decode(),
+                received_at=datetime.now(UTC),
+            )
         )
-        self.put(f"rejected/{vendor}", body, feed=feed)
+
+    def put_rejected(self, body: FeedMessageRejected) -> None:
+        """Queue bytes that an adapter has already found unreadable."""
+        self.rejected += 1
+        metrics.FEED_REJECTED.labels(body.feed).inc()
+        self.put(f"rejected/{body.vendor}", body, feed=body.feed)
 
     def _lose(self, feed: str) -> None:
         if self._lost_since is None:

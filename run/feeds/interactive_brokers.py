@@ -12,6 +12,7 @@ from adapters.interactive_brokers.market_data import FeedCallbacks, FeedState, I
 from domain.event import MarketEvent, Recorded, derived_id
 from domain.events.feeds import (
     ChainListed,
+    FeedMessageRejected,
     IbBarReceived,
     IbDepthReceived,
     IbTicksReceived,
@@ -69,6 +70,9 @@ class BrokerFeed:
         self._intake.reject("ib", FEED, f"{line}: {code}", text.encode())
 
     def _on_event(self, event: MarketEvent) -> None:
+        if isinstance(event, FeedMessageRejected):
+            self._intake.put_rejected(event)
+            return
         if self._states.is_paused(FEED):
             return
         match event:
