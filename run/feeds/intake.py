@@ -15,7 +15,8 @@ from uuid import UUID
 import structlog
 
 from domain.event import Body, Proposed, Retention, encode_body
-from domain.events.feeds import FeedGapClosed, FeedGapOpened, FeedMessageRejected
+from domain.events.feed_health import FeedGapClosed, FeedGapOpened
+from domain.events.feeds import FeedMessageRejected
 from run import metrics
 from run.worker import Recorder
 from store.errors import IdConflict, InvalidEvent, StoreError

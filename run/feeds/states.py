@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from domain.event import Recorded
 from domain.events.controls import FeedPauseRequested, FeedResumeRequested
-from domain.events.feeds import FeedGapClosed, FeedGapOpened, FeedStateChanged
+from domain.events.feed_health import FeedGapClosed, FeedGapOpened, FeedStateChanged
 from run import metrics
 from run.feeds.intake import Intake
 
