@@ -22,7 +22,8 @@ from run.feeds.start import (
     write_session_plan,
 )
 from run.feeds.states import FeedStates
-from run.feeds.unusual_whales import RestFeed, SocketFeed, polls
+from run.feeds.uw_rest import RestFeed, polls
+from run.feeds.uw_socket import SocketFeed
 from run.service import Process, command
 from run.worker import HEARTBEAT_SECONDS
 from store.contract import Selection

@@ -40,7 +40,8 @@ from run.config import Settings
 from run.embedded import free_port
 from run.feeds.__main__ import Feeds
 from run.feeds.market_clock import MarketClock
-from run.feeds.unusual_whales import channels, polls
+from run.feeds.uw_rest import polls
+from run.feeds.uw_socket import channels
 from run.order_effect import OrderEffect
 from run.service import Process
 from run.worker import Recorder, Worker

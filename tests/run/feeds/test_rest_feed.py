@@ -14,7 +14,7 @@ from domain.events.feeds import FeedMessageRejected, UwRestReceived
 from run.feeds.intake import Intake
 from run.feeds.market_clock import MarketClock
 from run.feeds.states import FeedStates
-from run.feeds.unusual_whales import Poll, RestFeed
+from run.feeds.uw_rest import Poll, RestFeed
 from store.postgres import PostgresStore
 from tests.run.feeds.conftest import Until, bodies, running
 
