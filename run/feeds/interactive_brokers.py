@@ -21,6 +21,7 @@ from domain.events.feeds import (
     LinesWanted,
     UnderlyingListed,
 )
+from domain.events.system import SessionPlanned
 from domain.instruments import SYMBOLS, OptionContract
 from run.config import Settings
 from run.feeds.intake import Intake
@@ -32,6 +33,7 @@ FEED = "ib.data"
 OPTION_LINES_MAX = 80
 EXPIRIES_NEAR = 4
 EXPIRY_DAYS_MAX = 65
+DAILY_EXPIRY_DAYS_MAX = 9
 
 
 class BrokerFeed:
@@ -135,11 +137,15 @@ class BrokerFeed:
         identity = derived_id("chain", today, chain.model_dump_json())
         await self._recorder.record(f"chain/{chain.symbol}", chain, event_id=identity)
 
-    def obey(self, event: Recorded) -> None:
-        """Open and close option lines as stages want them, oldest wish first inside the budget."""
+    def note(self, event: Recorded) -> bool:
+        """Remember what a stage wants; whether the event was such a wish."""
         if not isinstance(event.body, LinesWanted):
-            return
+            return False
         self._wanted[event.body.requester] = tuple(w.contract for w in event.body.lines)
+        return True
+
+    def open_wanted(self) -> None:
+        """Open and close option lines as stages want them, the trader's first."""
         wanted: dict[int, OptionContract] = {}
         for requester in sorted(self._wanted, key=lambda name: (name != "trader", name)):
             for contract in self._wanted[requester]:
@@ -167,3 +173,17 @@ def chosen_expiries(known: Sequence[date], today: date) -> list[date]:
         before = [e for e in inside if (e - today).days < days]
         near += after[:1] + before[-1:]
     return sorted(set(near))
+
+
+def calendar_expiries(plan: SessionPlanned) -> dict[str, list[date]]:
+    """What is listed by the calendar alone, while the broker cannot be asked: every session of
+    the next days, and the last one of each week."""
+    today = plan.day.session_date
+    sessions = [day.session_date for day in (plan.day, *plan.later)]
+    weeks = {day.isocalendar()[:2]: day for day in sessions}
+    known = [
+        day
+        for day in sessions
+        if (day - today).days <= DAILY_EXPIRY_DAYS_MAX or weeks[day.isocalendar()[:2]] == day
+    ]
+    return {symbol: chosen_expiries(known, today) for symbol in SYMBOLS}

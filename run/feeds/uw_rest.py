@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -35,7 +35,7 @@ class Poll:
         return self.endpoint.replace("{ticker}", self.symbol)
 
 
-def polls(expiries: dict[str, Sequence[date]]) -> tuple[Poll, ...]:
+def polls(expiries: Mapping[str, Sequence[date]]) -> tuple[Poll, ...]:
     """What is asked while the session runs; `expiries` of each symbol, nearest first."""
     contracts = "/api/stock/{ticker}/option-contracts"
     found = [
