@@ -156,14 +156,14 @@ class Feeds:
     async def _poll(self, plan: SessionPlanned, rest: UwRest) -> None:
         """Poll by the calendar until the broker has listed what there is."""
         feed = RestFeed(rest, self._intake, self._states, self._clock)
+        guesses = calendar_expiries(plan)
         await self._planned.wait()
         if not self._listed.done():
             async with asyncio.TaskGroup() as tasks:
-                guessed = feed.run(polls(calendar_expiries(plan)))
-                polling = tasks.create_task(guessed, name="feeds.uw.rest.guessed")
+                polling = tasks.create_task(feed.run(polls(guesses)), name="feeds.uw.rest.guesses")
                 await asyncio.shield(self._listed)
                 polling.cancel()
-        await feed.run(polls(self._listed.result()))
+        await feed.run(polls(guesses | self._listed.result()))
 
     async def _fold_past(self) -> int:
         """Follow clock, lines and pauses up to the head of the log, and do what stands of them;

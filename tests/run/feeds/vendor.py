@@ -37,7 +37,7 @@ class Vendor:
         return socket
 
     async def call(self, request: web.Request) -> web.Response:
-        self.calls.append(request.path)
+        self.calls.append(request.path_qs)
         return web.json_response({"data": []})
 
 
