@@ -130,5 +130,5 @@ class FeedStates:
     def _put(
         self, feed: str, body: DeskEvent, cause: Recorded | None, event_id: UUID | None = None
     ) -> None:
-        stream = f"feed/{feed}" if feed in FEEDS else "feed/unknown"
-        self._intake.put(stream, body, feed=feed, event_id=event_id, cause=cause)
+        known = feed if feed in FEEDS else "unknown"  # a person may have named any
+        self._intake.put(f"feed/{known}", body, feed=known, event_id=event_id, cause=cause)
