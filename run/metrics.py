@@ -54,6 +54,9 @@ STOPPED_AT = Gauge(
 )
 FEED_MESSAGES = Counter("striketape_feed_messages_total", "Messages received", ["feed"])
 FEED_REJECTED = Counter("striketape_feed_rejected_total", "Messages not readable", ["feed"])
+FEED_LOST = Counter(
+    "striketape_feed_lost_total", "Messages that reached us and were lost on the way", ["feed"]
+)
 FEED_UP = Gauge("striketape_feed_up", "1 while the feed is connected or ready", ["feed"])
 FEED_LAST_MESSAGE = Gauge(
     "striketape_feed_last_message_timestamp_seconds",

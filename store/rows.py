@@ -40,8 +40,16 @@ COLUMNS = (
 )
 
 
-# What a decoder or an upcaster raises over data that is not what it expects.
-NOT_DECODED = (LookupError, ValueError, TypeError, AttributeError, msgspec.MsgspecError)
+# What a decoder or an upcaster raises over data that is not what it expects. How deep a text may
+# be nested before RecursionError depends on how deep its reader was called.
+NOT_DECODED = (
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    msgspec.MsgspecError,
+)
 
 
 class Prepared(msgspec.Struct, frozen=True, gc=False):

@@ -40,7 +40,11 @@ BACKOFF_SECONDS = (1.0, 2.0, 5.0, 10.0)
 HEARTBEAT_SECONDS = 2.0
 ANSWER_SECONDS = 4.0
 MUTE_SECONDS = 20.0
+MEMBER_SECONDS = 300.0
+"""Silence after which quotes of a basket member are asked for anew; a halt lasts five minutes."""
 LINES_MAX = 100
+PARTIAL_CODES = frozenset({10090, 10091})
+"""A part of the data is not subscribed; the other ticks of the line flow."""
 MUTE_AGAIN_MUTES = 3.0
 """A connection that is mute again within so many mute times of new subscriptions is given up."""
 
@@ -57,13 +61,24 @@ class FeedState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedLine:
+    """A subscription that TWS refused, or serves in part."""
+
+    kind: str
+    symbol: str
+    con_id: int
+    is_vital: bool
+    code: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class FeedCallbacks:
     """Where things go: events, (state, reason, connection), and refused subscriptions."""
 
     event: Callable[[MarketEvent], None]
     state: Callable[[FeedState, str, str], None]
-    refused: Callable[[str, int, str], None]
-    """Line (such as "ticks SPY 700001"), error code and text."""
+    refused: Callable[[RefusedLine], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +88,7 @@ class Timing:
     heartbeat_seconds: float = HEARTBEAT_SECONDS
     answer_seconds: float = ANSWER_SECONDS
     mute_seconds: float = MUTE_SECONDS
+    member_seconds: float = MEMBER_SECONDS
     backoff_seconds: tuple[float, ...] = BACKOFF_SECONDS
 
 
@@ -81,6 +97,7 @@ class _Wish:
     kind: str
     contract: Contract
     generic_ticks: str = ""
+    is_vital: bool = False
 
 
 class IbMarketData:
@@ -212,6 +229,10 @@ class IbMarketData:
             await asyncio.sleep(self._timing.heartbeat_seconds)
 
     def _check_flow(self, link: MarketLink) -> None:
+        """The connection answers for its vital lines; a member's silence is its own."""
+        if self._expects_data():
+            for request in link.silent_members(self._timing.member_seconds):
+                self._resubscribe(link, request)
         silent = self._silent_lines(link)
         if not silent or self.state is FeedState.COMPETING_SESSION:
             return
@@ -270,18 +291,27 @@ class IbMarketData:
         elif code == 10225:
             self._resubscribe(link, request)
         elif code != 2152:
-            self._callbacks.refused(self._name(link, request), code, text)
+            line = link.lines[request]
+            is_notice = code in PARTIAL_CODES or code == 10197 or 2100 <= code < 2200
+            line.is_refused = line.is_refused or not is_notice
             if code in (10167, 10168):
-                link.lines[request].market_data_type = 3
+                line.market_data_type = 3
+            contract = line.contract
+            self._callbacks.refused(
+                RefusedLine(line.kind, contract.symbol, contract.conId, line.is_vital, code, text)
+            )
 
     # Lines.
 
     def want_underlying(self, listed: UnderlyingListed, *, bars: bool, depth: bool) -> None:
-        """Keep quotes of an underlying open, and its 5-second bars and depth if asked."""
+        """Keep quotes of an underlying open, and its 5-second bars and depth if asked.
+
+        One with bars is the desk's own, and vital; others are basket members.
+        """
         contract = contracts.stock(listed.symbol, listed.con_id)
-        self._want(_Wish("ticks", contract, GENERIC_TICKS_UNDERLYING))
+        self._want(_Wish("ticks", contract, GENERIC_TICKS_UNDERLYING, is_vital=bars))
         if bars:
-            self._want(_Wish("bars", contract))
+            self._want(_Wish("bars", contract, is_vital=True))
         if depth:
             self._want(_Wish("depth", contract))
 
@@ -314,7 +344,7 @@ class IbMarketData:
     def _subscribe(self, key: tuple[str, int]) -> None:
         link, wish = self._link, self._wishes[key]
         assert link is not None
-        request = link.add_line(wish.contract, wish.kind)
+        request = link.add_line(wish.contract, wish.kind, is_vital=wish.is_vital)
         self._open[key] = request
         client, contract = link.client, wish.contract
         if wish.kind == "ticks":

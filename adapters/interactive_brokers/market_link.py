@@ -51,6 +51,10 @@ class Line:
     contract: Contract
     kind: str
     """ticks, bars or depth."""
+    is_vital: bool = False
+    """It never pauses in a session: silence of it is held against the connection."""
+    is_refused: bool = False
+    """TWS said that it will not serve it."""
     market_data_type: int = 1
     prices: dict[int, float] = field(default_factory=dict)
     ticks: list[Tick] = field(default_factory=list)
@@ -85,30 +89,42 @@ class MarketLink(IbLink):
         self._touched: dict[int, Line] = {}
         self.lines: dict[int, Line] = {}
 
-    def add_line(self, contract: Contract, kind: str) -> int:
+    def add_line(self, contract: Contract, kind: str, *, is_vital: bool) -> int:
         request = self.client.getReqId()
-        self.lines[request] = Line(contract, kind, heard_at=self._monotonic())
+        self.lines[request] = Line(contract, kind, is_vital, heard_at=self._monotonic())
         return request
 
-    def _steady_lines(self) -> dict[int, Line]:
-        """Ticks and bars of underlyings, which never pause in a session; options may be still."""
+    def _vital_lines(self) -> dict[int, Line]:
+        """Ticks and bars of the desk's underlyings, as far as TWS serves them."""
         return {
             request: line
             for request, line in self.lines.items()
-            if line.kind != "depth" and line.contract.secType == "STK"
+            if line.is_vital and line.kind != "depth" and not line.is_refused
         }
 
     def silent_lines(self, seconds: float) -> list[int]:
-        """Steady lines that have said nothing for so long."""
+        """Vital lines that have said nothing for so long."""
         oldest = self._monotonic() - seconds
-        return [k for k, line in self._steady_lines().items() if line.heard_at < oldest]
+        return [k for k, line in self._vital_lines().items() if line.heard_at < oldest]
+
+    def silent_members(self, seconds: float) -> list[int]:
+        """Quotes of other stocks that have said nothing for so long: dead, or halted. Options
+        may be still for any time."""
+        oldest = self._monotonic() - seconds
+        return [
+            request
+            for request, line in self.lines.items()
+            if line.contract.secType == "STK"
+            and not (line.is_vital or line.is_refused)
+            and line.heard_at < oldest
+        ]
 
     def all_speak(self, seconds: float) -> bool:
-        """Each steady line has spoken since its subscription, and lately.
+        """Each vital line has spoken since its subscription, and lately.
 
         A new subscription is no sign of life: bars may stay dead while quotes flow.
         """
-        spoke = all(line.has_spoken for line in self._steady_lines().values())
+        spoke = all(line.has_spoken for line in self._vital_lines().values())
         return spoke and not self.silent_lines(seconds)
 
     def _line(self, request_id: int) -> Line | None:

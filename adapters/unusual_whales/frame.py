@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import msgspec
 
+from domain.payloads.json_text import TOO_DEEP, is_shallow
+
 REASON_CHARACTERS_MAX = 200
+CHANNEL_CHARACTERS_SHOWN = 64
 
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 _text = msgspec.json.Decoder(str)
@@ -54,9 +58,10 @@ def redact(text: str, token: str) -> str:
     return shown[:REASON_CHARACTERS_MAX]
 
 
-def read_frame(raw: bytes, token: str) -> Frame:
+def read_frame(raw: bytes, token: str, channels: Collection[str]) -> Frame:
     """Tell data, join answers and everything else apart.
 
+    Only of `channels`, those that were joined: a channel's name becomes that of a stream.
     An object with `status` and `response` answers a join, in the same outer shape as data.
     """
     try:
@@ -66,12 +71,19 @@ def read_frame(raw: bytes, token: str) -> Frame:
         return UnreadableFrame(
             f"frame must be a JSON array, was {redact(raw.decode(errors='replace'), token)}"
         )
+    except RecursionError:
+        return UnreadableFrame(TOO_DEEP)
+    if not is_shallow(raw):
+        return UnreadableFrame(TOO_DEEP)
     if len(parts) != 2:
         return UnreadableFrame(f"frame must have 2 elements, had {len(parts)}")
     try:
         channel = _text.decode(parts[0])
     except msgspec.DecodeError:
         return UnreadableFrame("frame must begin with a channel name")
+    if channel not in channels:
+        shown = redact(channel[:CHANNEL_CHARACTERS_SHOWN], token)
+        return UnreadableFrame(f"channel must be one that was joined, was {shown!r}")
     payload = bytes(parts[1])
     if b'"status"' in payload and b'"response"' in payload:
         try:

@@ -19,10 +19,10 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
-import msgspec
 
 from adapters.unusual_whales.frame import redact
 from adapters.unusual_whales.limiter import CallLimiter
+from domain.payloads.json_text import json_fault
 from domain.session import new_york
 
 TRIES_MAX = 3
@@ -85,16 +85,6 @@ def _next_quota_day(now: datetime) -> datetime:
     local = new_york(now)
     turn = local.replace(hour=QUOTA_TURNS_OVER_HOUR, minute=0, second=0, microsecond=0)
     return turn if local < turn else turn + timedelta(days=1)
-
-
-def is_json(body: bytes) -> bool:
-    """Whether a body is JSON; an edge page with status 200 is not."""
-    try:
-        msgspec.json.decode(body, type=msgspec.Raw)
-        body.decode()
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return False
-    return True
 
 
 class UwRest:
@@ -163,7 +153,7 @@ class UwRest:
             answer = await self._ask(endpoint, path, pairs, tries)
             retry = answer if isinstance(answer, _Retry) else self._judge(answer)
             if isinstance(answer, UwAnswer) and (retry is None or tries == TRIES_MAX):
-                if answer.status == 200 and not is_json(answer.body_bytes):
+                if answer.status == 200 and json_fault(answer.body_bytes):
                     break
                 return answer
             assert retry is not None
@@ -204,7 +194,7 @@ class UwRest:
             return self._judge_refusal(answer)
         if answer.status >= 500:
             return _Retry(self._wait(answer.tries), f"status {answer.status}")
-        if answer.status == 200 and not is_json(answer.body_bytes):
+        if answer.status == 200 and json_fault(answer.body_bytes):
             shown = redact(answer.body_bytes[:80].decode(errors="replace"), self._token)
             return _Retry(self._wait(answer.tries), f"body must be JSON, was {shown!r}")
         return None

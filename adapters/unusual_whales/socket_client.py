@@ -71,6 +71,8 @@ class UwSocketState:
     state: Literal["connected", "ready", "down"]
     reason: str
     connection: str
+    is_overrun: bool = False
+    """The connection was given up because the queue was full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,7 @@ class UwSocket:
         self._url = url
         self._token = token
         self._channels = tuple(channels)
+        self._names = frozenset(channels)
         self._on_state = on_state
         self._now = now
         self._backoff = backoff or Backoff()
@@ -135,7 +138,7 @@ class UwSocket:
         self._connection = ""
         self._sequence = 0
         self._missing: set[str] = set()
-        self._was_ready = False
+        self._was_ready = self._is_overrun = False
         self._chance = random.Random()  # noqa: S311  jitter, no secret
         self.refused_joins: dict[str, str] = {}
         """Channels whose join was refused on this connection, with the reason."""
@@ -202,7 +205,7 @@ class UwSocket:
     async def _run(self) -> None:
         failures = 0
         while True:
-            self._was_ready = False
+            self._was_ready = self._is_overrun = False
             wait = None
             try:
                 reason = await self._connect_and_read()
@@ -211,7 +214,7 @@ class UwSocket:
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 # The text of a client error may hold the URL, and the URL holds the token.
                 reason = f"connection failed: {type(error).__name__}"
-            self._on_state(UwSocketState("down", reason, self._connection))
+            self._on_state(UwSocketState("down", reason, self._connection, self._is_overrun))
             failures = 0 if self._was_ready else failures + 1
             while len(self._queue) > self._queue_max // 2:
                 self._taken.clear()
@@ -252,6 +255,7 @@ class UwSocket:
             if message.type is aiohttp.WSMsgType.TEXT:
                 self._receive(message.data)
                 if len(self._queue) >= self._queue_max:
+                    self._is_overrun = True
                     return f"queue full at {self._queue_max} messages: reading stopped"
             elif message.type is aiohttp.WSMsgType.BINARY:
                 self._reject("frame must be text, was binary", message.data)
@@ -261,7 +265,7 @@ class UwSocket:
                 return f"connection ended with code {socket.close_code}"
 
     def _receive(self, raw: bytes) -> None:
-        frame = read_frame(raw, self._token)
+        frame = read_frame(raw, self._token, self._names)
         self._sequence += 1
         match frame:
             case DataFrame(channel, payload):

@@ -104,6 +104,14 @@ class CacheFlushRequested(DeskEvent):
     reason: str
 
 
+class CacheFlushed(DeskEvent):
+    """A cache was dropped and is filled again. Stream `cache/<cache>`; caused by its request."""
+
+    cache: str
+    entries: int
+    """Keys or rows that were dropped."""
+
+
 class TradeCancelRequested(DeskEvent):
     """The operator wants this signal's entry withdrawn, or this position closed."""
 

@@ -1,18 +1,22 @@
-"""What the vendors sent, verbatim, and the state of each feed.
+"""What the vendors sent, verbatim, and which lines of the broker are wanted and open.
 
 Payloads are kept as they came: Unusual Whales frames and bodies byte for byte (`payload` is raw
 JSON text), Interactive Brokers fields as the client delivers them. Typed reading is done by
-domain/payloads and by the audit projection.
+domain/payloads and by the audit projection. How the feeds are is in feed_health.py.
 """
 
 from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
 from domain.event import DeskEvent, MarketEvent
+from domain.events.feed_health import FeedGapClosed as FeedGapClosed
+from domain.events.feed_health import FeedGapOpened as FeedGapOpened
+from domain.events.feed_health import FeedStateChanged as FeedStateChanged
 from domain.instruments import OptionContract, Right, Value
 
 
@@ -71,12 +75,50 @@ class UwTradingHaltReceived(UwFrame, frozen=True):
     """Channel trading_halts."""
 
 
+class UwIntervalFlowReceived(UwFrame, frozen=True):
+    """Channel interval_flow: a 5-minute window of one ticker, restated while it fills."""
+
+
+class UwContractScreenerReceived(UwFrame, frozen=True):
+    """Channel contract_screener: a snapshot of one active contract."""
+
+
+class UwLitTradeReceived(UwFrame, frozen=True):
+    """Channel lit_trades:<TICKER>, or the global one."""
+
+
+class UwOffLitTradeReceived(UwFrame, frozen=True):
+    """Channel off_lit_trades:<TICKER>, or the global one."""
+
+
+class UwCustomAlertReceived(UwFrame, frozen=True):
+    """Channel custom_alerts: alerts that were set up on our account at the vendor."""
+
+
+class UwInterpolatedIvReceived(UwFrame, frozen=True):
+    """Channel interpolated_iv:<TICKER>."""
+
+
+class UwIvTermStructureReceived(UwFrame, frozen=True):
+    """Channel iv_term_structure:<TICKER>: only expiries whose values changed."""
+
+
+class UwPeriscopeReceived(UwFrame, frozen=True):
+    """Channel periscope:<ROOT>: a part of a snapshot, complete with the last of its frames."""
+
+
+class UwFuturesTradeReceived(UwFrame, frozen=True):
+    """Channel futures_trades or futures:<CONTRACT>."""
+
+
 class UwOtherReceived(UwFrame, frozen=True):
     """Any further channel: kept, read by nobody yet."""
 
 
 class UwRestReceived(MarketEvent, frozen=True):
     """One REST answer. Stream `uw/rest/<endpoint>`; the body is kept byte for byte."""
+
+    schema_version = 2
 
     endpoint: str
     """Template, such as /api/stock/{ticker}/option-contracts."""
@@ -87,6 +129,15 @@ class UwRestReceived(MarketEvent, frozen=True):
     headers: dict[str, str]
     received_at: datetime
     payload: msgspec.Raw
+    purpose: str = "poll"
+    """poll, backfill, operator. What fills a gap never triggers a signal."""
+    gap_id: str = ""
+    """The gap that it fills (FeedGapOpened.gap_id)."""
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> dict[str, Any]:
+        """In the first version every answer was one of the schedule."""
+        return state
 
 
 class IbTicksReceived(MarketEvent, frozen=True):
@@ -238,34 +289,36 @@ class LinesWanted(DeskEvent):
 
 
 class LineOpened(DeskEvent):
+    """An option line was asked for. Stream `lines/<symbol>`."""
+
     contract: OptionContract
 
 
 class LineClosed(DeskEvent):
+    """An option line was given up. Stream `lines/<symbol>`."""
+
     contract: OptionContract
     reason: str
 
 
-class FeedStateChanged(DeskEvent):
-    """A feed's state: connected, ready, mute, restarting, down, paused. Stream `feed/<name>`.
+class LineRefused(DeskEvent):
+    """A line of the broker stays shut, or brings less than was asked. Stream `lines/<symbol>`."""
 
-    `feed` names vendor and part, such as uw.socket, uw.rest, ib.data.
+    symbol: str
+    con_id: int
+    kind: str
+    """ticks, bars or depth."""
+    code: int
+    """The broker's error code; 0 when our own budget of lines has no room."""
+    reason: str
+
+
+class DepthWanted(DeskEvent):
+    """A requester wants these books open, in order of importance; it replaces the same
+    requester's earlier wish. Stream `lines/<requester>`.
+
+    Feeds obeys inside the broker's limit of three.
     """
 
-    feed: str
-    state: str
-    reason: str
-    connection: str
-
-
-class FeedGapOpened(DeskEvent):
-    feed: str
-    since: datetime
-    cause: str
-
-
-class FeedGapClosed(DeskEvent):
-    feed: str
-    since: datetime
-    until: datetime
-    cause: str
+    requester: str
+    symbols: tuple[str, ...]

@@ -187,3 +187,28 @@ class ClockAccepted(DeskEvent):
     who: str
     why: str
     step_seconds: float
+
+
+class JobStarted(DeskEvent):
+    """A job of the keeper begins. Stream `jobs/<name>`.
+
+    Natural key: name and due_at, so that a second copy of the keeper starts nothing. A job
+    without end is run again: jobs may be repeated.
+    """
+
+    name: str
+    due_at: datetime
+    """When the schedule wanted it; a job that was missed is run late, once."""
+    session_date: date
+
+
+class JobFinished(DeskEvent):
+    """A job of the keeper ended. Stream `jobs/<name>`; natural key: name and due_at."""
+
+    name: str
+    due_at: datetime
+    session_date: date
+    outcome: str
+    """done, failed, skipped."""
+    detail: str
+    seconds: float

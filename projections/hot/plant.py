@@ -20,7 +20,7 @@ from domain.events.controls import (
     TradingReleased,
     TradingStateChanged,
 )
-from domain.events.feeds import FeedGapClosed, FeedGapOpened, FeedStateChanged
+from domain.events.feed_health import FeedGapClosed, FeedGapOpened, FeedStateChanged
 from domain.events.orders import (
     BrokerAccountSeen,
     BrokerConnected,

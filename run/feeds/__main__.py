@@ -13,7 +13,7 @@ from domain.events.system import ProcessHeartbeat, SessionPlanned
 from domain.parameters import PARAMETERS
 from run.feeds.history import HistoryImport
 from run.feeds.intake import Intake
-from run.feeds.interactive_brokers import BrokerFeed
+from run.feeds.interactive_brokers import BrokerFeed, calendar_expiries
 from run.feeds.market_clock import MarketClock
 from run.feeds.start import (
     running_clock,
@@ -22,7 +22,8 @@ from run.feeds.start import (
     write_session_plan,
 )
 from run.feeds.states import FeedStates
-from run.feeds.unusual_whales import RestFeed, SocketFeed, polls
+from run.feeds.uw_rest import RestFeed, polls
+from run.feeds.uw_socket import SocketFeed
 from run.service import Process, command
 from run.worker import HEARTBEAT_SECONDS
 from store.contract import Selection
@@ -30,7 +31,16 @@ from store.contract import Selection
 READS = ("ib_host", "ib_port", "ib_data_client_id", "basket", "uw_")
 OBEYED = frozenset({"ClockStarted", "LinesWanted", "FeedPauseRequested", "FeedResumeRequested"})
 BROKER_SECONDS_MAX = 60.0
+"""How long the plan of the session waits for the broker's part of history."""
+FINISH_SECONDS_MAX = 4.0
+"""How long the end waits for what is queued; the supervisor kills eight seconds after asking."""
 SESSION_POLL_SECONDS = 30.0
+
+
+async def _watch(appending: asyncio.Task[None]) -> None:
+    """Fail with the intake, but let it outlive the readers."""
+    await asyncio.wait({appending})
+    appending.result()
 
 
 class SessionOver(Exception):
@@ -45,6 +55,7 @@ class Feeds:
         process: Process,
         clock: MarketClock | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        broker_seconds_max: float = BROKER_SECONDS_MAX,
     ) -> None:
         self._process = process
         self._settings = process.settings
@@ -52,7 +63,10 @@ class Feeds:
         self._states = FeedStates(self._intake)
         self._clock = clock or MarketClock()
         self._now = now
+        self._broker_seconds_max = broker_seconds_max
         self._plan: SessionPlanned | None = None
+        self._planned = asyncio.Event()
+        self._listed: asyncio.Future[dict[str, list[date]]] = asyncio.Future()
         self._broker = BrokerFeed(
             process.settings,
             process.recorder,
@@ -68,57 +82,112 @@ class Feeds:
         return self._plan.day.open_at <= self._clock.now() < self._plan.day.close_at
 
     async def run(self) -> None:
-        """Import, plan, then run all feeds until cancelled."""
+        """Import, plan, and run all feeds until cancelled; none of them waits for another one."""
         store, recorder = self._process.store, self._process.recorder
         await write_missing_parameters(store, recorder, PARAMETERS)
         if self._settings.mode == "sandbox":
             clock = await running_clock(store)
         else:
             clock = await start_real_clock(store, recorder, self._now())
-        plan = plan_session(clock.session_date)
+        self._plan = plan_session(clock.session_date)
+        appending = asyncio.create_task(self._intake.run(), name="feeds.intake")
+        try:
+            head = await self._fold_past()
+            await self._run_feeds(self._plan, appending, head)
+        finally:
+            await self._broker.data.stop()
+            await self._intake.finish(appending, FINISH_SECONDS_MAX)
+
+    async def _run_feeds(
+        self, plan: SessionPlanned, appending: asyncio.Task[None], head: int
+    ) -> None:
         token = self._settings.uw_token.get_secret_value()
-        self._broker.data.start()
         rest = UwRest(
             self._settings.uw_rest_url, token, limit_factor=self._settings.uw_limit_factor
         )
-        try:
-            async with rest, asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._intake.run(), name="feeds.intake")
-                tasks.create_task(self._beat(), name="feeds.heartbeat")
-                tasks.create_task(self._obey(), name="feeds.obey")
-                if self._settings.mode != "sandbox":
-                    tasks.create_task(self._until_over(clock.session_date), name="feeds.session")
-                basket = self._settings.basket
-                async with asyncio.timeout(BROKER_SECONDS_MAX):
-                    await self._broker.data.wait_connected()
-                await self._broker.list_underlyings(basket)
-                expiries = await self._broker.list_chains(clock.session_date)
-                history = HistoryImport(store, recorder, self._broker.data, rest)
-                ready = await history.run(plan, basket)
-                await write_session_plan(recorder, plan)
-                await recorder.record("history", ready)
-                self._plan = plan
-                socket = SocketFeed(
-                    self._settings.uw_socket_url,
-                    token,
-                    self._intake,
-                    self._states,
-                    clock.session_date,
-                )
-                tasks.create_task(socket.run(), name="feeds.uw.socket")
-                calls = polls({symbol: tuple(days) for symbol, days in expiries.items()})
-                polling = RestFeed(rest, self._intake, self._states, self._clock)
-                tasks.create_task(polling.run(calls), name="feeds.uw.rest")
-        finally:
-            await self._broker.data.stop()
+        socket = SocketFeed(
+            self._settings.uw_socket_url,
+            token,
+            self._intake,
+            self._states,
+            plan.day.session_date,
+        )
+        self._broker.data.start()
+        async with rest, asyncio.TaskGroup() as tasks:
+            tasks.create_task(_watch(appending), name="feeds.intake.watch")
+            tasks.create_task(self._beat(), name="feeds.heartbeat")
+            tasks.create_task(self._obey(head), name="feeds.obey")
+            if self._settings.mode != "sandbox":
+                tasks.create_task(self._until_over(plan.day.session_date), name="feeds.session")
+            tasks.create_task(socket.run(), name="feeds.uw.socket")
+            tasks.create_task(self._prepare(plan, rest), name="feeds.prepare")
+            tasks.create_task(self._poll(plan, rest), name="feeds.uw.rest")
 
-    async def _obey(self) -> None:
-        """Follow clock, lines and pauses from the beginning of the log: the newest wish counts."""
-        async for events, _ in self._process.store.subscribe(0, Selection(types=OBEYED)):
+    async def _prepare(self, plan: SessionPlanned, rest: UwRest) -> None:
+        """List and import, then plan the session: at once when the broker is there, without its
+        part when it is not there in time, and that part when it comes."""
+        recorder, basket = self._process.recorder, self._settings.basket
+        history = HistoryImport(self._process.store, recorder, self._broker.data, rest)
+        is_connected = await self._connects_in_time()
+        if is_connected:
+            await self._list(plan)
+        ready = await history.run(plan, basket)
+        await write_session_plan(recorder, plan)
+        await recorder.record("history", ready)
+        self._planned.set()
+        if not is_connected:
+            await self._broker.data.wait_connected()
+            await self._list(plan)
+            await recorder.record("history", await history.run(plan, basket))
+
+    async def _connects_in_time(self) -> bool:
+        try:
+            async with asyncio.timeout(self._broker_seconds_max):
+                await self._broker.data.wait_connected()
+        except TimeoutError:
+            self._process.log.warning("no broker", seconds=self._broker_seconds_max)
+            return False
+        return True
+
+    async def _list(self, plan: SessionPlanned) -> None:
+        await self._broker.list_underlyings(self._settings.basket)
+        self._listed.set_result(await self._broker.list_chains(plan.day.session_date))
+
+    async def _poll(self, plan: SessionPlanned, rest: UwRest) -> None:
+        """Poll by the calendar until the broker has listed what there is."""
+        feed = RestFeed(rest, self._intake, self._states, self._clock)
+        guesses = calendar_expiries(plan)
+        await self._planned.wait()
+        if not self._listed.done():
+            async with asyncio.TaskGroup() as tasks:
+                polling = tasks.create_task(feed.run(polls(guesses)), name="feeds.uw.rest.guesses")
+                await asyncio.shield(self._listed)
+                polling.cancel()
+        await feed.run(polls(guesses | self._listed.result()))
+
+    async def _fold_past(self) -> int:
+        """Follow clock, lines and pauses up to the head of the log, and do what stands of them;
+        the head."""
+        store, selection = self._process.store, Selection(types=OBEYED)
+        head, after = await store.head(), 0
+        while page := await store.read(after, selection, up_to=head):
+            for event in page:
+                self._clock.apply(event)
+                self._states.obey(event)
+                self._broker.note(event)
+            after = page[-1].position
+        self._states.go_live()
+        self._broker.open_wanted()
+        return head
+
+    async def _obey(self, head: int) -> None:
+        """Follow clock, lines and pauses: the newest wish counts."""
+        async for events, _ in self._process.store.subscribe(head, Selection(types=OBEYED)):
             for event in events:
                 self._clock.apply(event)
                 self._states.obey(event)
-                self._broker.obey(event)
+                if self._broker.note(event):
+                    self._broker.open_wanted()
 
     async def _until_over(self, session_date: date) -> None:
         """Wait for the moment that belongs to the next session."""
@@ -137,6 +206,7 @@ class Feeds:
                     "queue_depth": float(self._intake.depth),
                     "appended": float(self._intake.appended),
                     "rejected": float(self._intake.rejected),
+                    "restated": float(self._intake.restated),
                 },
             )
             await self._process.recorder.record("heartbeat/feeds", heartbeat)

@@ -50,7 +50,12 @@ class HistoryImport:
         self._log: structlog.stdlib.BoundLogger = structlog.get_logger("feeds")
 
     async def run(self, plan: SessionPlanned, basket: Sequence[str]) -> HistoryReady:
-        """Ask for what the log lacks; returns what to write when the session is planned."""
+        """Ask for what the log lacks; returns what to write when the session is planned.
+
+        It may be run again: `warmup` is then what is missing still.
+        """
+        self._missing.clear()
+        self._imported = 0
         day = plan.day.session_date
         before = plan.earlier[-1].session_date
         for symbol in SYMBOLS:

@@ -4,22 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
+from itertools import islice
 
 import structlog
 
 from adapters.interactive_brokers.link import LinkError, RequestFailed
-from adapters.interactive_brokers.market_data import FeedCallbacks, FeedState, IbMarketData
+from adapters.interactive_brokers.market_data import (
+    LINES_MAX,
+    FeedCallbacks,
+    FeedState,
+    IbMarketData,
+    RefusedLine,
+)
 from domain.event import MarketEvent, Recorded, derived_id
+from domain.events.controls import AlertRaised
 from domain.events.feeds import (
     ChainListed,
+    FeedMessageRejected,
     IbBarReceived,
     IbDepthReceived,
     IbTicksReceived,
     LineClosed,
     LineOpened,
+    LineRefused,
     LinesWanted,
     UnderlyingListed,
 )
+from domain.events.system import SessionPlanned
 from domain.instruments import SYMBOLS, OptionContract
 from run.config import Settings
 from run.feeds.intake import Intake
@@ -28,9 +39,11 @@ from run.feeds.states import FeedStates
 from run.worker import Recorder
 
 FEED = "ib.data"
-OPTION_LINES_MAX = 80
+BASKET_LINES_MAX = 14
+"""Members of the basket beyond these have no line, so that options keep eighty."""
 EXPIRIES_NEAR = 4
 EXPIRY_DAYS_MAX = 65
+DAILY_EXPIRY_DAYS_MAX = 9
 
 
 class BrokerFeed:
@@ -50,6 +63,10 @@ class BrokerFeed:
         self._states = states
         self._wanted: dict[str, tuple[OptionContract, ...]] = {}
         self._open: dict[int, OptionContract] = {}
+        self._beyond: frozenset[int] = frozenset()
+        """Contracts that are wanted and for which there is no line."""
+        members = min(len(settings.basket), BASKET_LINES_MAX)
+        self._option_lines_max = LINES_MAX - 2 * len(SYMBOLS) - members
         self._log: structlog.stdlib.BoundLogger = structlog.get_logger("feeds")
         self.data = IbMarketData(
             settings.ib_host,
@@ -65,10 +82,24 @@ class BrokerFeed:
     def _on_state(self, state: FeedState, reason: str, connection: str) -> None:
         self._states.changed(FEED, state.value, reason, connection)
 
-    def _on_refused(self, line: str, code: int, text: str) -> None:
-        self._intake.reject("ib", FEED, f"{line}: {code}", text.encode())
+    def _on_refused(self, line: RefusedLine) -> None:
+        self._refuse(line.symbol, line.con_id, line.kind, line.code, line.text)
+        if line.is_vital:
+            text = f"{line.kind} of {line.symbol} refused: {line.code} {line.text}"
+            identity = derived_id("line.refused", self.data.connection, text)
+            alert = AlertRaised(
+                alert_id=str(identity), severity="critical", code="LINE_REFUSED", text=text
+            )
+            self._intake.put("alerts/feeds", alert, feed=FEED, event_id=identity)
+
+    def _refuse(self, symbol: str, con_id: int, kind: str, code: int, reason: str) -> None:
+        body = LineRefused(symbol=symbol, con_id=con_id, kind=kind, code=code, reason=reason)
+        self._intake.put(f"lines/{symbol}", body, feed=FEED)
 
     def _on_event(self, event: MarketEvent) -> None:
+        if isinstance(event, FeedMessageRejected):
+            self._intake.put_rejected(event)
+            return
         if self._states.is_paused(FEED):
             return
         match event:
@@ -94,6 +125,7 @@ class BrokerFeed:
 
     async def list_underlyings(self, basket: Sequence[str]) -> None:
         """Record contract details, and open quotes, bars and depth of the underlyings."""
+        members = 0
         for symbol in (*SYMBOLS, *basket):
             try:
                 listed = await self.data.underlying(symbol)
@@ -102,6 +134,11 @@ class BrokerFeed:
                 continue
             await self._record_listed(listed)
             own = symbol in SYMBOLS
+            members += not own
+            if members > BASKET_LINES_MAX:
+                reason = f"at most {BASKET_LINES_MAX} members of the basket have a line"
+                self._refuse(symbol, listed.con_id, "ticks", 0, reason)
+                continue
             self.data.want_underlying(listed, bars=own, depth=own)
 
     async def _record_listed(self, listed: UnderlyingListed) -> None:
@@ -131,16 +168,25 @@ class BrokerFeed:
         identity = derived_id("chain", today, chain.model_dump_json())
         await self._recorder.record(f"chain/{chain.symbol}", chain, event_id=identity)
 
-    def obey(self, event: Recorded) -> None:
-        """Open and close option lines as stages want them, oldest wish first inside the budget."""
+    def note(self, event: Recorded) -> bool:
+        """Remember what a stage wants; whether the event was such a wish."""
         if not isinstance(event.body, LinesWanted):
-            return
+            return False
         self._wanted[event.body.requester] = tuple(w.contract for w in event.body.lines)
-        wanted: dict[int, OptionContract] = {}
+        return True
+
+    def open_wanted(self) -> None:
+        """Open and close option lines as stages want them, the trader's first."""
+        wishes: dict[int, OptionContract] = {}
         for requester in sorted(self._wanted, key=lambda name: (name != "trader", name)):
             for contract in self._wanted[requester]:
-                if len(wanted) < OPTION_LINES_MAX:
-                    wanted.setdefault(contract.con_id, contract)
+                wishes.setdefault(contract.con_id, contract)
+        wanted = dict(islice(wishes.items(), self._option_lines_max))
+        beyond = wishes.keys() - wanted.keys()
+        for con_id in sorted(beyond - self._beyond):
+            reason = f"at most {self._option_lines_max} option lines are open"
+            self._refuse(wishes[con_id].symbol, con_id, "ticks", 0, reason)
+        self._beyond = frozenset(beyond)
         for con_id in [c for c in self._open if c not in wanted]:
             contract = self._open.pop(con_id)
             self.data.close_option(con_id)
@@ -163,3 +209,17 @@ def chosen_expiries(known: Sequence[date], today: date) -> list[date]:
         before = [e for e in inside if (e - today).days < days]
         near += after[:1] + before[-1:]
     return sorted(set(near))
+
+
+def calendar_expiries(plan: SessionPlanned) -> dict[str, list[date]]:
+    """What is listed by the calendar alone, while the broker cannot be asked: every session of
+    the next days, and the last one of each week."""
+    today = plan.day.session_date
+    sessions = [day.session_date for day in (plan.day, *plan.later)]
+    weeks = {day.isocalendar()[:2]: day for day in sessions}
+    known = [
+        day
+        for day in sessions
+        if (day - today).days <= DAILY_EXPIRY_DAYS_MAX or weeks[day.isocalendar()[:2]] == day
+    ]
+    return {symbol: chosen_expiries(known, today) for symbol in SYMBOLS}

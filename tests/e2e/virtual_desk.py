@@ -27,6 +27,7 @@ from adapters.market_model.market import SimulatedMarket
 from adapters.unusual_whales.sandbox import UwSandbox, UwSandboxSettings
 from adapters.unusual_whales.sandbox.settings import DEFAULT_TOKEN
 from domain.event import Proposed
+from domain.events.feed_health import FeedMessageRestated
 from domain.events.feeds import ChainListed, FeedMessageRejected, IbBarReceived, UwFrame
 from domain.events.orders import BrokerReady
 from domain.events.system import (
@@ -40,7 +41,8 @@ from run.config import Settings
 from run.embedded import free_port
 from run.feeds.__main__ import Feeds
 from run.feeds.market_clock import MarketClock
-from run.feeds.unusual_whales import channels, polls
+from run.feeds.uw_rest import polls
+from run.feeds.uw_socket import channels
 from run.order_effect import OrderEffect
 from run.service import Process
 from run.worker import Recorder, Worker
@@ -100,7 +102,7 @@ class VirtualStore:
         self.step_recorded_at = self.step_recorded_at or done.recorded_at
         for event in events:
             match event.body:
-                case UwFrame() | FeedMessageRejected():
+                case UwFrame() | FeedMessageRejected() | FeedMessageRestated():
                     self.frames += 1
                 case IbBarReceived() as bar:
                     self.bars[bar.symbol] = bar.start

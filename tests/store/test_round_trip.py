@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import msgspec
 import pytest
 
 from domain.event import DeskEvent, UnknownEventType, body_class, decode_body, encode_body
 from store.contract import Selection
+from store.errors import UnreadableEvent
 from store.eventsourcing import MAPPER, StreamEvent, StreamRecorder
 from store.postgres import PostgresStore
 from tests.store.propose import halt, price, propose
@@ -113,3 +115,16 @@ async def test_the_recorder_reads_by_the_names_of_the_library(store: PostgresSto
     async for notification in recorder.subscribe(gt=4):
         assert notification.id == 5
         break
+
+
+async def test_a_body_that_is_nested_too_deep_is_unreadable_and_nothing_worse(
+    store: PostgresStore,
+) -> None:
+    """The log takes what is JSON; whether a decoder gets through depends on its caller's depth."""
+    good = price(1)
+    deep = msgspec.structs.replace(good.body, payload=msgspec.Raw(b"[" * 995 + b"]" * 995))
+    await store.append([propose(deep, "uw/price:SPY", "deep"), good])
+    with pytest.raises(UnreadableEvent, match="recursion") as raised:
+        await store.read(0)
+    assert raised.value.position == 1
+    assert len(await store.read(1)) == 1

@@ -8,16 +8,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from domain.events.feeds import (
+    UwContractScreenerReceived,
+    UwCustomAlertReceived,
     UwFlowAlertReceived,
     UwFrame,
+    UwFuturesTradeReceived,
     UwGexReceived,
     UwGexStrikeExpiryReceived,
     UwGexStrikeReceived,
+    UwInterpolatedIvReceived,
+    UwIntervalFlowReceived,
+    UwIvTermStructureReceived,
+    UwLitTradeReceived,
     UwMarketTideReceived,
     UwNetFlowReceived,
     UwNewsReceived,
+    UwOffLitTradeReceived,
     UwOptionTradeReceived,
     UwOtherReceived,
+    UwPeriscopeReceived,
     UwPriceReceived,
     UwTradingHaltReceived,
 )
@@ -35,6 +44,16 @@ _FRAMES: dict[str, type[UwFrame]] = {
     "market_tide": UwMarketTideReceived,
     "net_flow": UwNetFlowReceived,
     "trading_halts": UwTradingHaltReceived,
+    "interval_flow": UwIntervalFlowReceived,
+    "contract_screener": UwContractScreenerReceived,
+    "lit_trades": UwLitTradeReceived,
+    "off_lit_trades": UwOffLitTradeReceived,
+    "custom_alerts": UwCustomAlertReceived,
+    "interpolated_iv": UwInterpolatedIvReceived,
+    "iv_term_structure": UwIvTermStructureReceived,
+    "periscope": UwPeriscopeReceived,
+    "futures_trades": UwFuturesTradeReceived,
+    "futures": UwFuturesTradeReceived,
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -17,6 +18,7 @@ from adapters.interactive_brokers.market_data import (
     FeedCallbacks,
     FeedState,
     IbMarketData,
+    RefusedLine,
     Timing,
 )
 from adapters.interactive_brokers.sandbox import TwsSandbox
@@ -64,10 +66,13 @@ class Feed:
 
 @pytest.fixture
 async def feed(tws: TwsSandbox) -> AsyncIterator[Feed]:
+    def made_refused(line: RefusedLine) -> None:
+        made.refused.append((f"{line.kind} {line.symbol} {line.con_id}", line.code))
+
     callbacks = FeedCallbacks(
         event=lambda event: made.events.append(event),
         state=lambda state, reason, _connection: made.states.append((state, reason)),
-        refused=lambda line, code, _text: made.refused.append((line, code)),
+        refused=made_refused,
     )
     timing = Timing(
         heartbeat_seconds=0.02, answer_seconds=0.3, mute_seconds=0.25, backoff_seconds=(0.02,)
@@ -273,6 +278,33 @@ async def test_bars_that_flow_after_a_new_subscription_end_the_silence(
 
     await until(bars_end_it)
     assert feed.data.connection == "run-1/ib.data/1"
+
+
+async def test_members_that_are_refused_or_still_are_not_held_against_the_connection(
+    tws: TwsSandbox, feed: Feed, market: StillMarket, until: Until
+) -> None:
+    """A halted stock is silent for five minutes, and a member without permission for ever."""
+    await open_spy(feed)
+    halted = await feed.data.underlying("AAPL")
+    refused = halted.model_copy(update={"symbol": "GONE", "con_id": 999_999})
+    for member in (halted, refused):
+        feed.data.want_underlying(member, bars=False, depth=False)
+    await until(lambda: feed.data.state is FeedState.READY and feed.refused)
+    feed.data._timing = replace(feed.data._timing, member_seconds=0.5)
+    feed.data._expects_data = lambda: True
+    first = set(tws._sessions[8].feed._lines)
+    began = time.monotonic()
+
+    def five_mute_times_have_passed() -> bool:
+        tws.on_updates([bar(), market.underlying_quoted("SPY", 600.10, 600.12)])
+        return time.monotonic() - began > 5 * feed.data._timing.mute_seconds
+
+    await until(five_mute_times_have_passed)
+    assert feed.data.connection == "run-1/ib.data/1"
+    assert [state for state, _ in feed.states] == [FeedState.CONNECTED, FeedState.READY]
+    assert feed.refused == [("ticks GONE 999999", 200)]
+    asked_anew = set(tws._sessions[8].feed._lines) - first
+    assert asked_anew  # the silent one, on its own
 
 
 async def test_a_mute_feed_is_ready_again_when_data_flow(

@@ -136,7 +136,20 @@ async def test_payload_bytes_are_those_of_the_frame(wire: Wire, until: Until) ->
 
 @pytest.mark.parametrize(
     "garbage",
-    ["not json", "{}", '["one"]', '["a","b","c"]', "[1,{}]", '["price:SPY",[1]]', '["a",{"x":}]'],
+    [
+        "not json",
+        "{}",
+        '["one"]',
+        '["a","b","c"]',
+        "[1,{}]",
+        '["price:SPY",[1]]',
+        '["price:SPY",{"x":}]',
+        '["price:SPY",{"x":' + "[" * 70 + "]" * 70 + "}]",
+        '["price:SPY",{"x":' + "[" * 2_000 + "]" * 2_000 + "}]",
+        '["price:QQQ",{}]',
+        '["price:SPY\\u0000",{}]',
+        '["price:QQQ",{"response":{},"status":"error"}]',
+    ],
 )
 async def test_garbage_is_kept_with_a_reason_and_reading_goes_on(
     wire: Wire, until: Until, garbage: str
@@ -150,6 +163,7 @@ async def test_garbage_is_kept_with_a_reason_and_reading_goes_on(
         rejected, message = await take_all(socket)
     assert isinstance(rejected, UwRejected)
     assert rejected.raw == garbage.encode()
+    assert not socket.refused_joins
     assert rejected.reason
     assert isinstance(message, UwMessage)
     assert message.sequence == rejected.sequence + 1

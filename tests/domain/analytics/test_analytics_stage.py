@@ -492,9 +492,10 @@ def test_unreadable_vendor_payload_is_counted_and_harms_nothing() -> None:
     broken = trade("SPY", at(4), executed_at="never")
     odd = tide(at(4), 1.0, 1.0)
     odd = msgspec.structs.replace(odd, payload=msgspec.Raw(b'{"net_call_premium":[]}'))
+    deep = msgspec.structs.replace(broken, payload=msgspec.Raw(b"[" * 2_000 + b"]" * 2_000))
     worker = consumer()
-    emitted = run(chain_tape((4.0, broken), (4.0, odd)).events, worker)
-    assert worker.states[0].unreadable == 2
+    emitted = run(chain_tape((4.0, broken), (4.0, odd), (4.0, deep)).events, worker)
+    assert worker.states[0].unreadable == 3
     assert value(reports(emitted)[-1], "gex_total") is not None
 
 

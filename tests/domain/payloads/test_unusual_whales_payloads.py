@@ -12,7 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.events.feeds import UwGexStrikeReceived, UwOptionTradeReceived, UwOtherReceived
+from domain.events.feeds import (
+    UwGexStrikeReceived,
+    UwIntervalFlowReceived,
+    UwOptionTradeReceived,
+    UwOtherReceived,
+)
 from domain.instruments import Right
 from domain.payloads import unusual_whales as uw
 
@@ -170,7 +175,8 @@ def test_natural_keys_are_the_vendors_ids_where_there_are_any() -> None:
 def test_channels_map_to_their_event_classes() -> None:
     assert uw.frame_type("option_trades:SPY") is UwOptionTradeReceived
     assert uw.frame_type("gex_strike:QQQ") is UwGexStrikeReceived
-    assert uw.frame_type("interval_flow") is UwOtherReceived
+    assert uw.frame_type("interval_flow") is UwIntervalFlowReceived
+    assert uw.frame_type("congress") is UwOtherReceived
 
 
 @pytest.mark.parametrize(

@@ -1,89 +1,24 @@
-"""The Unusual Whales part of the feeds: one socket, and the REST calls of the session."""
+"""The REST calls of the session to Unusual Whales: each answer is an event, whatever its status."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import msgspec
 
-from adapters.unusual_whales import (
-    UwMessage,
-    UwRejected,
-    UwRest,
-    UwRestError,
-    UwSocket,
-    UwSocketState,
-)
-from domain.event import derived_id
+from adapters.unusual_whales import UwRest, UwRestError
 from domain.events.feeds import UwRestReceived
 from domain.instruments import SYMBOLS
-from domain.payloads.unusual_whales import family, frame_type, natural_key
+from domain.payloads.json_text import json_fault
 from run.feeds.intake import Intake
 from run.feeds.market_clock import MarketClock
 from run.feeds.states import FeedStates
 
-SOCKET = "uw.socket"
 REST = "uw.rest"
-TAKE_MAX = 500
-GLOBAL_CHANNELS = ("flow-alerts", "news", "market_tide", "trading_halts")
-SYMBOL_CHANNELS = ("option_trades", "price", "gex", "gex_strike", "net_flow")
-
-
-def channels() -> tuple[str, ...]:
-    """What the socket joins."""
-    own = tuple(f"{name}:{symbol}" for symbol in SYMBOLS for name in SYMBOL_CHANNELS)
-    return (*GLOBAL_CHANNELS, *own)
-
-
-class SocketFeed:
-    """Frames from the socket to the intake, byte for byte."""
-
-    def __init__(
-        self, url: str, token: str, intake: Intake, states: FeedStates, session: date
-    ) -> None:
-        self._intake = intake
-        self._states = states
-        self._session = session
-        self._socket = UwSocket(url, token, channels(), on_state=self._on_state)
-
-    def _on_state(self, state: UwSocketState) -> None:
-        self._states.changed(SOCKET, state.state, state.reason, state.connection)
-
-    async def run(self) -> None:
-        """Read until cancelled."""
-        async with self._socket as socket:
-            while batch := await socket.take(TAKE_MAX):
-                for item in batch:
-                    if isinstance(item, UwRejected):
-                        self._intake.reject("uw", SOCKET, item.reason, item.raw)
-                    elif not self._states.is_paused(SOCKET):
-                        self._put(item)
-
-    def _put(self, message: UwMessage) -> None:
-        kind = frame_type(message.channel)
-        body = kind(
-            channel=message.channel,
-            connection=message.connection,
-            sequence=message.sequence,
-            received_at=message.received_at,
-            payload=msgspec.Raw(message.payload),
-        )
-        key = natural_key(message.channel, message.payload)
-        identity = (
-            derived_id("uw", family(message.channel), self._session, key)
-            if key is not None
-            else derived_id("uw", message.connection, message.sequence)
-        )
-        self._intake.put(
-            f"uw/{message.channel}",
-            body,
-            feed=SOCKET,
-            occurred_at=message.received_at,
-            event_id=identity,
-        )
+REASON_CHARACTERS_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +35,7 @@ class Poll:
         return self.endpoint.replace("{ticker}", self.symbol)
 
 
-def polls(expiries: dict[str, Sequence[date]]) -> tuple[Poll, ...]:
+def polls(expiries: Mapping[str, Sequence[date]]) -> tuple[Poll, ...]:
     """What is asked while the session runs; `expiries` of each symbol, nearest first."""
     contracts = "/api/stock/{ticker}/option-contracts"
     found = [
@@ -138,15 +73,22 @@ class RestFeed:
     async def _poll(self, call: Poll) -> None:
         while True:
             if not self._states.is_paused(REST):
-                await self._ask(call)
+                await self.ask(call)
             await self._clock.sleep(call.seconds)
 
-    async def _ask(self, call: Poll) -> None:
+    async def ask(self, call: Poll) -> None:
+        """Ask once; the answer, or what came instead, goes to the intake."""
         try:
             answer = await self._rest.get(call.endpoint, call.path, dict(call.query))
         except UwRestError as error:
             self._failures += 1
-            self._states.changed(REST, "down", str(error)[:200], "")
+            self._states.changed(REST, "down", str(error)[:REASON_CHARACTERS_MAX], "")
+            return
+        fault = json_fault(answer.body_bytes)
+        if fault:
+            reason = f"{answer.path}: status {answer.status}: {fault}"
+            self._states.changed(REST, "down", reason[:REASON_CHARACTERS_MAX], "")
+            self._intake.reject("uw", REST, reason, answer.body_bytes)
             return
         self._states.changed(REST, "ready", "", "")
         body = UwRestReceived(

@@ -1,0 +1,98 @@
+"""Pauses of the operator: each is written once, however often the feeds start."""
+
+from __future__ import annotations
+
+import asyncio
+
+from domain.event import Recorded
+from domain.events.controls import ControlRefused, FeedPauseRequested, FeedResumeRequested
+from domain.events.feed_health import FeedGapClosed, FeedGapOpened, FeedStateChanged
+from run.feeds.intake import Intake
+from run.feeds.states import FeedStates
+from run.worker import Recorder
+from store.contract import Selection
+from store.postgres import PostgresStore
+from tests.run.feeds.conftest import bodies
+
+FEED = "uw.socket"
+REQUESTS = Selection(types=frozenset({"FeedPauseRequested", "FeedResumeRequested"}))
+
+
+async def ask(recorder: Recorder, *requests: str) -> list[Recorded]:
+    """Requests of the operator as events on the log; all there are."""
+    for request in requests:
+        kind = FeedPauseRequested if request == "pause" else FeedResumeRequested
+        body = kind(feed=FEED, who="operator", route="api", reason="test")
+        await recorder.record("control/api", body)
+    return await recorder.store.read(0, REQUESTS)
+
+
+async def start(recorder: Recorder, *, live: list[Recorded]) -> FeedStates:
+    """A further start of the feeds: folds what is on the log, then hears `live`."""
+    intake = Intake(Recorder(recorder.store, "feeds", "build", f"run {recorder._count}"))
+    recorder._count += 1
+    states = FeedStates(intake)
+    heard = {event.position for event in live}
+    for event in await recorder.store.read(0, REQUESTS):
+        if event.position not in heard:
+            states.obey(event)
+    states.go_live()
+    states.changed(FEED, "ready", "", "connection")
+    for event in live:
+        states.obey(event)
+    await intake.finish(asyncio.create_task(intake.run()), 5.0)
+    return states
+
+
+async def test_a_past_that_is_over_is_folded_in_silence(
+    recorder: Recorder, store: PostgresStore
+) -> None:
+    await start(recorder, live=await ask(recorder, "pause", "resume"))
+    before = [event.body for event in await store.read(0)]
+    for _ in range(2):
+        assert not (await start(recorder, live=[])).is_paused(FEED)
+    new = [event.body for event in await store.read(0)][len(before) :]
+    assert [body.state for body in new if isinstance(body, FeedStateChanged)] == ["ready"] * 2
+    assert len(new) == 2
+
+
+async def test_a_pause_stands_over_starts_and_is_written_once_with_the_time_of_its_request(
+    recorder: Recorder, store: PostgresStore
+) -> None:
+    (request,) = await ask(recorder, "pause")
+    for _ in range(3):
+        assert (await start(recorder, live=[])).is_paused(FEED)
+    states = await bodies(store, FeedStateChanged)
+    assert [body.state for body in states] == ["paused"]  # none of the connection beside it
+    (gap,) = await bodies(store, FeedGapOpened)
+    assert gap.since == request.recorded_at
+    *_, resume = await ask(recorder, "resume")
+    await start(recorder, live=[resume])
+    (closed,) = await bodies(store, FeedGapClosed)
+    assert (closed.gap_id, closed.until) == (gap.gap_id, resume.recorded_at)
+    assert (await bodies(store, FeedStateChanged))[-1].state == "ready"
+
+
+async def test_a_resume_that_came_while_the_feeds_were_away_ends_the_gap(
+    recorder: Recorder, store: PostgresStore
+) -> None:
+    await start(recorder, live=await ask(recorder, "pause"))
+    await ask(recorder, "resume")
+    for _ in range(2):
+        await start(recorder, live=[])
+    assert len(await bodies(store, FeedGapClosed)) == 1
+
+
+async def test_what_comes_of_a_request_names_it_as_its_cause(
+    recorder: Recorder, store: PostgresStore
+) -> None:
+    pause, again, resume = await ask(recorder, "pause", "pause", "resume")
+    await start(recorder, live=[pause, again, resume])
+    for request, kinds in (
+        (pause, [FeedStateChanged, FeedGapOpened]),
+        (again, [ControlRefused]),
+        (resume, [FeedGapClosed, FeedStateChanged]),
+    ):
+        caused = await store.caused_by(request.event_id)
+        assert [type(event.body) for event in caused] == kinds
+        assert {event.correlation_id for event in caused} == {request.correlation_id}

@@ -1,0 +1,94 @@
+"""The feeds of one vendor do not wait for the other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+
+from adapters.calendar import plan_session
+from adapters.interactive_brokers.market_data import Timing
+from adapters.interactive_brokers.sandbox import TwsSandbox
+from domain.events.feeds import ChainListed, HistoryReady, UwPriceReceived, UwRestReceived
+from domain.events.system import CLOCK_STREAM, ClockStarted, SessionPlanned
+from run.config import Settings
+from run.embedded import free_port
+from run.feeds.__main__ import Feeds
+from run.feeds.interactive_brokers import calendar_expiries
+from run.feeds.uw_socket import channels
+from run.service import Process
+from run.worker import Recorder
+from store.postgres import PostgresStore
+from tests.adapters.interactive_brokers.still_market import OPEN_AT, StillClock, StillMarket
+from tests.run.feeds.conftest import bodies
+from tests.run.feeds.vendor import Vendor, serving
+
+OPEN = OPEN_AT + timedelta(minutes=5)
+
+
+async def seen(condition: Callable[[], Awaitable[object]], feeding: asyncio.Task[None]) -> None:
+    """Wait until a condition holds, while the feeds run."""
+    async with asyncio.timeout(60.0):
+        while not await condition():
+            assert not feeding.done(), feeding.exception()
+            await asyncio.sleep(0.02)
+
+
+async def test_without_tws_unusual_whales_is_ingested_and_tws_joins_when_it_comes(
+    store: PostgresStore, database_url: str, recorder: Recorder, tmp_path: Path
+) -> None:
+    vendor = Vendor([b'["price:SPY",{"close":"600.1"}]'], len(channels()))
+    started = ClockStarted(base_market_time=OPEN, speed=1.0, session_date=OPEN.date())
+    await recorder.record(CLOCK_STREAM, started)
+    async with serving(vendor) as server:
+        settings = Settings(
+            DATABASE_URL=database_url,
+            REDIS_URL="redis://127.0.0.1:1",
+            var_dir=tmp_path,
+            ib_port=free_port(),
+            basket=(),
+            uw_rest_url=str(server.make_url("")),
+            uw_socket_url=str(server.make_url("/socket")),
+            uw_token="token",
+            uw_limit_factor=1_000.0,
+        )
+        log = structlog.get_logger("feeds")
+        process = Process("feeds", "build", "run", settings, store, recorder, log)
+        feeds = Feeds(process, broker_seconds_max=0.0)
+        feeds._broker.data._timing = Timing(backoff_seconds=(0.1,))
+        feeding = asyncio.create_task(feeds.run())
+        await seen(lambda: bodies(store, UwRestReceived), feeding)
+        (plan,) = await bodies(store, SessionPlanned)
+        (ready,) = await bodies(store, HistoryReady)
+        assert await bodies(store, UwPriceReceived)
+        assert any(name.startswith("ib.bars.1day") for name in ready.warmup)
+        assert not await bodies(store, ChainListed)
+        market = StillMarket()
+        tws = TwsSandbox(market, StillClock(market), tmp_path / "tws")
+        await tws.start("127.0.0.1", settings.ib_port)
+
+        async def joined() -> bool:
+            return len(await bodies(store, HistoryReady)) == 2
+
+        await seen(joined, feeding)
+        feeding.cancel()
+        await asyncio.gather(feeding, return_exceptions=True)
+        await tws.stop()
+    assert plan.day.session_date == OPEN.date()
+    assert {body.symbol for body in await bodies(store, ChainListed)} == {"SPY"}
+    ready = (await bodies(store, HistoryReady))[-1]
+    assert not any(name.startswith("ib.bars.1day") for name in ready.warmup)
+
+
+def test_expiries_by_the_calendar_are_sessions_near_and_ends_of_weeks_far() -> None:
+    plan = plan_session(OPEN.date())
+    found = calendar_expiries(plan)["SPY"]
+    assert found[:4] == [plan.day.session_date, *(d.session_date for d in plan.later[:3])]
+    sessions = {d.session_date for d in (plan.day, *plan.later)}
+    assert set(found) <= sessions
+    ends = {day.isocalendar()[:2]: day for day in sorted(sessions)}
+    far = [day for day in found if (day - found[0]).days > 9]
+    assert far and all(ends[day.isocalendar()[:2]] == day for day in far)

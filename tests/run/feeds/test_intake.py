@@ -1,0 +1,132 @@
+"""What readers put is appended in order, and one message never costs another."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from datetime import UTC, datetime
+
+import msgspec
+
+from domain.event import derived_id
+from domain.events.controls import AlertRaised
+from domain.events.feed_health import FeedGapClosed, FeedGapOpened, FeedMessageRestated
+from domain.events.feeds import FeedMessageRejected, UwPriceReceived
+from run.feeds.intake import Intake
+from run.worker import Recorder
+from store.contract import Selection
+from store.postgres import PostgresStore
+from tests.run.feeds.conftest import Until, bodies, running
+
+AT = datetime(2026, 11, 27, 15, 0, tzinfo=UTC)
+LATER = datetime(2026, 11, 27, 15, 1, tzinfo=UTC)
+
+
+def price(sequence: int, payload: bytes = b'{"close":"600.1"}') -> UwPriceReceived:
+    return UwPriceReceived(
+        channel="price:SPY",
+        connection="c",
+        sequence=sequence,
+        received_at=AT,
+        payload=msgspec.Raw(payload),
+    )
+
+
+def put(intake: Intake, body: UwPriceReceived, stream: str = "uw/price:SPY") -> None:
+    identity = derived_id("uw", body.connection, body.sequence)
+    intake.put(stream, body, feed="uw.socket", occurred_at=AT, event_id=identity)
+
+
+async def test_a_message_that_the_log_refuses_is_kept_and_costs_no_other(
+    intake: Intake, store: PostgresStore, until: Until
+) -> None:
+    """Text that is no JSON, and a stream's name that Postgres cannot hold, amid good messages."""
+    for sequence in range(40):
+        put(intake, price(sequence, b"<html>" if sequence == 7 else b"{}"))
+    put(intake, price(40), stream="uw/p\0")
+    put(intake, price(41))
+    async with running(intake):
+        await until(lambda: intake.appended == 42)
+    kept = [body.sequence for body in await bodies(store, UwPriceReceived)]
+    assert kept == [n for n in range(42) if n not in (7, 40)]
+    rejected = await bodies(store, FeedMessageRejected)
+    assert [(body.vendor, "cannot be stored" in body.reason) for body in rejected] == [
+        ("uw", True),
+        ("uw", True),
+    ]
+    assert b"<html>" in base64.b64decode(rejected[0].payload_base64)
+
+
+async def test_a_restated_message_is_kept_beside_the_first_and_costs_its_neighbours_nothing(
+    intake: Intake, store: PostgresStore, until: Until
+) -> None:
+    """The same restatement again, on another connection, is the same fact."""
+    put(intake, price(3, b'{"close":"1"}'))
+    async with running(intake):
+        await until(lambda: intake.appended == 1)
+    for sequence in range(6):
+        put(intake, price(sequence, b'{"close":"2"}'))
+    put(intake, msgspec.structs.replace(price(3, b'{"close":"2"}'), received_at=LATER))
+    async with running(intake):
+        await until(lambda: intake.restated == 2 and not intake.depth)
+        await until(lambda: intake.appended == 8)
+    found = [(body.sequence, bytes(body.payload)) for body in await bodies(store, UwPriceReceived)]
+    two = b'{"close":"2"}'
+    assert found == [(3, b'{"close":"1"}'), *((n, two) for n in (0, 1, 2, 4, 5))]
+    (event,) = await store.read(0, Selection(types=frozenset({"FeedMessageRestated"})))
+    restated = event.body
+    assert isinstance(restated, FeedMessageRestated)
+    assert (restated.vendor, restated.stream) == ("uw", "uw/price:SPY")
+    assert two in bytes(restated.content)
+    assert event.causation_id == derived_id("uw", "c", 3)
+
+
+async def test_a_full_queue_is_a_gap_and_an_alarm_from_the_first_loss_with_a_count_at_its_end(
+    recorder: Recorder, store: PostgresStore, until: Until
+) -> None:
+    intake = Intake(recorder, queue_messages_max=10)
+    for sequence in range(25):
+        put(intake, price(sequence))
+    async with running(intake):
+        await until(lambda: intake.appended == 13)
+    types = [event.type for event in await store.read(0)]
+    assert types == [
+        *("FeedGapOpened", "AlertRaised"),
+        *["UwPriceReceived"] * 10,
+        "FeedGapClosed",
+    ]
+    (opened,) = await bodies(store, FeedGapOpened)
+    (closed,) = await bodies(store, FeedGapClosed)
+    (alert,) = await bodies(store, AlertRaised)
+    assert (opened.feed, opened.gap_id) == ("uw.socket", closed.gap_id)
+    assert (closed.messages_lost, closed.complete) == (15, False)
+    assert alert.severity == "critical"
+
+
+async def test_what_is_queued_at_the_end_is_appended(
+    intake: Intake, store: PostgresStore, until: Until
+) -> None:
+    task = asyncio.create_task(intake.run())
+    for sequence in range(2_000):
+        put(intake, price(sequence))
+    await intake.finish(task, 10.0)
+    assert task.done() and not task.cancelled()
+    assert len(await bodies(store, UwPriceReceived)) == 2_000
+    assert await bodies(store, FeedGapOpened) == []
+
+
+async def test_what_cannot_be_appended_in_time_at_the_end_is_a_gap_with_its_count(
+    intake: Intake, store: PostgresStore
+) -> None:
+    task = asyncio.create_task(intake.run())
+    for sequence in range(4_000):
+        put(intake, price(sequence))
+    intake.abandon("uw.socket", 7)
+    await intake.finish(task, 0.0)
+    (closed,) = await bodies(store, FeedGapClosed)
+    (opened,) = await bodies(store, FeedGapOpened)
+    assert opened.gap_id == closed.gap_id and opened.since == AT
+    kept = len(await bodies(store, UwPriceReceived))
+    assert closed.messages_lost is not None
+    assert 4_007 - kept <= closed.messages_lost <= 4_007
+    assert len(await bodies(store, AlertRaised)) == 1

@@ -1,0 +1,50 @@
+"""A small vendor on loopback: a socket that acknowledges joins and sends what it is told to, and
+calls that are answered with an empty list."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+from aiohttp import WSMsgType, web
+from aiohttp.test_utils import TestServer
+
+
+class Vendor:
+    """`frames` are sent to each connection once all its joins are answered."""
+
+    def __init__(self, frames: list[bytes], joins: int) -> None:
+        self.frames = frames
+        self.joins = joins
+        self.connections = 0
+        self.calls: list[str] = []
+
+    async def socket(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        self.connections += 1
+        left = self.joins
+        async for message in socket:
+            assert message.type is WSMsgType.TEXT
+            channel = msgspec.json.decode(message.data)["channel"]
+            await socket.send_json([channel, {"response": {}, "status": "ok"}])
+            left -= 1
+            if left == 0:
+                frames, self.frames = self.frames, []
+                for frame in frames:
+                    await socket.send_str(frame.decode())
+        return socket
+
+    async def call(self, request: web.Request) -> web.Response:
+        self.calls.append(request.path_qs)
+        return web.json_response({"data": []})
+
+
+@asynccontextmanager
+async def serving(vendor: Vendor) -> AsyncIterator[TestServer]:
+    application = web.Application()
+    application.router.add_get("/socket", vendor.socket)
+    application.router.add_get("/api/{rest:.*}", vendor.call)
+    async with TestServer(application) as server:
+        yield server
