@@ -30,6 +30,7 @@ from tests.domain.execution.execution_build import (
     held,
     leg_ticks,
     listed,
+    long_call,
     underlying_ticks,
 )
 from tests.domain.execution.stories import exits, holding
