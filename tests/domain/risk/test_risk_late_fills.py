@@ -8,7 +8,12 @@ from decimal import Decimal
 import pytest
 
 from domain.events.orders import OrderState
-from domain.events.positions import ExitReason, LegPosition, PositionChanged
+from domain.events.positions import (
+    ExitReason,
+    LegPosition,
+    PositionChanged,
+    PositionReopened,
+)
 from domain.events.risk import RiskDecided
 from domain.instruments import Direction, Strategy
 from domain.risk.stage import RiskStage
@@ -125,6 +130,27 @@ def test_a_late_fill_closed_again_is_no_further_stopped_out_loss() -> None:
     desk.when(opened())
     for _ in range(3):
         closed(desk, "-10", ExitReason.STOP)
+    assert desk.state.cooldowns.streak == {Strategy.ZERO_DTE: 1}
+
+
+def test_the_waiting_time_of_risk_begins_anew_when_a_late_fill_is_stopped_out() -> None:
+    """The check must not let an entry through that the strategy's own gate holds back."""
+    desk = ready()
+    desk.when(opened())
+    closed(desk, "-10", ExitReason.STOP)
+    desk.tick(after=600)
+    reopened = PositionReopened(
+        position_id="pos-1",
+        strategy=Strategy.ZERO_DTE,
+        fill_id="late",
+        legs=(),
+        units=1,
+        reopened_at=desk.at,
+        closed_pnl=Decimal(-10),
+    )
+    desk.when(reopened)
+    closed(desk, "-14", ExitReason.STOP)
+    assert desk.state.cooldowns.stopped_at == {(Strategy.ZERO_DTE, "SPY"): desk.at}
     assert desk.state.cooldowns.streak == {Strategy.ZERO_DTE: 1}
 
 
