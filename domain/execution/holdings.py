@@ -141,7 +141,7 @@ def _likely_first(desk: Desk, con_ids: set[int]) -> list[int]:
     return sorted(con_ids, key=key)
 
 
-def _is_over(desk: Desk, contract: OptionContract) -> bool:
+def is_over(desk: Desk, contract: OptionContract) -> bool:
     """Its last session for options has ended."""
     session = desk.session
     if session is None:
@@ -177,7 +177,7 @@ def _explained(
     shares = shares_delivered(contract, difference)
     free = result.undelivered.get(contract.symbol, 0)
     came = abs(free) >= abs(shares) and free * shares > 0
-    over = _is_over(desk, contract)
+    over = is_over(desk, contract)
     if not came and not (over and difference == -held):
         return False
     kind = "expiry"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from domain.execution.desk import Desk, Trade
+from domain.execution.holdings import is_over
 from domain.execution.leg_watch import are_legs_pending
 from domain.instruments import Leg, OptionContract, Right, Structure, StructureKind
 
@@ -40,7 +41,10 @@ def uncovered_shorts(desk: Desk, trade: Trade) -> tuple[tuple[OptionContract, in
     legs = trade.structure.legs
     if all(trade.held.get(leg.contract.con_id, 0) == leg.ratio * units for leg in legs):
         return ()
-    return () if _is_in_doubt(desk, trade) else _rest(trade).uncovered
+    if _is_in_doubt(desk, trade):
+        return ()
+    # Of legs that ended together one is told first: their own adjustment takes a short away.
+    return tuple(short for short in _rest(trade).uncovered if not is_over(desk, short[0]))
 
 
 def _is_in_doubt(desk: Desk, trade: Trade) -> bool:
