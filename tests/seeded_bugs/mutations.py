@@ -26,6 +26,8 @@ WHERE = (
     "domain/execution",
     "domain/risk",
     "run/order_effect.py",
+    "run/send_outcomes.py",
+    "run/broker_looks.py",
     "run/worker_commits.py",
 )
 NO_RULES = ("parameters.py", "codes.py", "__init__.py")

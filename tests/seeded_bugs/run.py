@@ -36,6 +36,8 @@ TESTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("domain/stage.py", ("tests/run/test_worker_shell.py", LIVES)),
     ("run/worker", ("tests/run/test_worker_shell.py", LIVES)),
     ("run/order_effect.py", ("tests/run/test_order_effect_sends.py", LIVES)),
+    ("run/send_outcomes.py", ("tests/run/test_order_effect_sends.py", LIVES)),
+    ("run/broker_looks.py", ("tests/run/test_order_effect_sends.py", LIVES)),
 )
 
 
