@@ -1,11 +1,14 @@
 """Bugs drawn by chance: one operator, constant or result of the trading code is another.
 
-python -m tests.seeded_bugs.mutations    what the recorded seed draws
+    python -m tests.seeded_bugs.mutations    draw twenty by the recorded seed and keep them
+
+The same seed draws others once the code changes, so what it drew is kept as patches in drawn.json.
 """
 
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -14,12 +17,17 @@ from typing import TypeGuard
 from run.build import ROOT
 from tests.seeded_bugs.patches import Bug
 
+KEPT = Path(__file__).with_name("drawn.json")
 SEED = 20261128
 COUNT = 20
+EQUIVALENT: frozenset[str] = frozenset()
+"""Names of drawn bugs that change no behaviour; docs/testing.md has the proof of each."""
 WHERE = (
     "domain/execution",
     "domain/risk",
     "run/order_effect.py",
+    "run/send_outcomes.py",
+    "run/broker_looks.py",
     "run/worker_commits.py",
 )
 NO_RULES = ("parameters.py", "codes.py", "__init__.py")
@@ -34,11 +42,33 @@ _SYMBOLS = {
 }  # fmt: skip
 
 
-def drawn(excluded: frozenset[str] = frozenset()) -> list[Bug]:
-    """COUNT bugs of the recorded seed; an excluded one (equivalent) is followed by the next."""
+def kept() -> list[Bug]:
+    """What was drawn and kept."""
+    return [Bug(**patch) for patch in json.loads(KEPT.read_text())]
+
+
+def patch_of(bug: Bug) -> dict[str, str]:
+    """The changed line, with as many before it as make it the only such place in its file."""
+    old, new = bug.old.splitlines(keepends=True), bug.new.splitlines(keepends=True)
+    first = next(n for n in range(len(old)) if old[n] != new[n])
+    after = next(n for n in range(len(old)) if old[-1 - n] != new[-1 - n])
+    begin, end = first, len(old) - after
+    while bug.old.count("".join(old[begin:end])) > 1:
+        begin -= 1
+    changed = old[begin:first] + new[first : len(new) - after]
+    return {
+        "name": bug.name,
+        "path": bug.path,
+        "old": "".join(old[begin:end]),
+        "new": "".join(changed),
+    }
+
+
+def drawn() -> list[Bug]:
+    """COUNT bugs of the recorded seed; an equivalent one is followed by the next."""
     sites = [bug for path in _paths() for bug in _bugs(path)]
     Random(SEED).shuffle(sites)
-    return [bug for bug in sites if bug.name not in excluded][:COUNT]
+    return [bug for bug in sites if bug.name not in EQUIVALENT][:COUNT]
 
 
 def _paths() -> Iterator[Path]:
@@ -111,5 +141,6 @@ def _is_truth(node: ast.expr | None) -> TypeGuard[ast.Constant]:
 
 
 if __name__ == "__main__":
-    for bug in drawn():
-        print(bug.name)
+    patches = [patch_of(bug) for bug in drawn()]
+    KEPT.write_text(json.dumps(patches, indent=1) + "\n")
+    print("\n".join(patch["name"] for patch in patches))

@@ -19,7 +19,7 @@ import sys
 import time
 
 from run.build import ROOT, build_id
-from tests.seeded_bugs.mutations import drawn
+from tests.seeded_bugs.mutations import kept
 from tests.seeded_bugs.patches import FIXED, Bug
 
 FOLDER = ROOT / "var/seeded-bugs"
@@ -29,8 +29,6 @@ PROCESSOR_SECONDS_MAX = 90
 SECONDS_MAX = 900.0
 SEEDS = "1-25"
 CAUGHT_SHARE_MIN = 0.95
-EQUIVALENT: frozenset[str] = frozenset()
-"""Names of drawn bugs that change no behaviour; docs/testing.md has the proof of each."""
 LIVES = "tests/sim/test_lives_one.py"
 TESTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("domain/execution/", ("tests/domain/execution", LIVES)),
@@ -38,6 +36,8 @@ TESTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("domain/stage.py", ("tests/run/test_worker_shell.py", LIVES)),
     ("run/worker", ("tests/run/test_worker_shell.py", LIVES)),
     ("run/order_effect.py", ("tests/run/test_order_effect_sends.py", LIVES)),
+    ("run/send_outcomes.py", ("tests/run/test_order_effect_sends.py", LIVES)),
+    ("run/broker_looks.py", ("tests/run/test_order_effect_sends.py", LIVES)),
 )
 
 
@@ -119,9 +119,9 @@ def _limit_processor() -> None:
 
 def main() -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
-    kept = FOLDER / f"results-{build_id()}.json"
-    results: dict[str, list[object]] = json.loads(kept.read_text()) if kept.exists() else {}
-    bugs = [*FIXED, *drawn(EQUIVALENT)]
+    told = FOLDER / f"results-{build_id()}.json"
+    results: dict[str, list[object]] = json.loads(told.read_text()) if told.exists() else {}
+    bugs = [*FIXED, *kept()]
     only = int(os.environ.get("BUG") or "0")
     copy_tree()
     if not is_sound():
@@ -133,7 +133,7 @@ def main() -> int:
             continue
         outcome, seconds, where = attempt(bug)
         results[bug.name] = [outcome, round(seconds, 1), where]
-        kept.write_text(json.dumps(results, indent=1))
+        told.write_text(json.dumps(results, indent=1))
         print(f"{number:2} {outcome} in {seconds:.0f} s: {bug.name}  {where}", flush=True)
     found = [results[bug.name][0] for bug in bugs if bug.name in results]
     caught = found.count("caught")

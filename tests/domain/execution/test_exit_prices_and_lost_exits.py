@@ -138,3 +138,18 @@ def test_a_chain_of_replaces_never_leaves_two_live_orders() -> None:
     ids = {c.order_id for c in bench.all(OrderModifyIntended) if c.order_ref != stop.order_ref}
     assert len(bench.all(OrderModifyIntended)) >= 4
     assert (exits(bench), ids) == ([leaving], {leaving.order_id})
+
+
+def test_an_exit_whose_quotes_go_stale_goes_through_what_was_last_known() -> None:
+    bench, (parent, _) = ordered(long_call())
+    bench.fill(parent, 4, "2.00")
+    bench.seen(listed(parent, "Filled", 4))
+    bench.wait(1, [leg_ticks(LEG, 1.98, 2.02, bench.now + timedelta(seconds=1))])
+    flatten(bench)
+    (leaving,) = exits(bench)
+    assert leaving.limit_price > D("1.97")
+    bench.sent(leaving)
+    bench.seen(listed(leaving))
+    bench.wait(60)
+    (change,) = bench.all(OrderModifyIntended)
+    assert (change.order_ref, change.limit_price) == (leaving.order_ref, D("1.97"))

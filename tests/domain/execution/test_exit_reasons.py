@@ -63,6 +63,13 @@ def test_a_stop_needs_a_second_quote_a_second_later() -> None:
     assert (decided.reason, decided.profile) == (ExitReason.STOP, "urgent")
 
 
+def test_a_quote_that_is_old_by_now_does_not_confirm_a_stop() -> None:
+    bench, _, _ = holding()
+    bench.wait(0.5, quotes(bench, 0.90, 0.94))
+    assert only(bench.wait(2.5), ExitDecided) == []
+    assert only(bench.wait(0.5, quotes(bench, 0.90, 0.94)), ExitDecided)
+
+
 def test_one_good_quote_in_between_starts_the_stop_anew() -> None:
     bench, _, _ = holding()
     bench.wait(0.6, quotes(bench, 0.90, 0.94))
