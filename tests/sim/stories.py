@@ -57,8 +57,10 @@ def story_of(seed: int) -> Story:
     if kind < 0.67:
         return Story(structure(shape, signed, EXPIRY))
     found = structure(shape, signed, SESSION)
-    last_price = random.choice(LAST_PRICES)
-    in_money = [leg.contract for leg in found.legs if leg.ratio < 0 and _worth(leg, last_price) > 0]
+    shorts = [leg for leg in found.legs if leg.ratio < 0]
+    costly = [price for price in LAST_PRICES if any(_worth(leg, price) > 0 for leg in shorts)]
+    last_price = random.choice(costly if costly and random.random() < 0.5 else LAST_PRICES)
+    in_money = [leg.contract for leg in shorts if _worth(leg, last_price) > 0]
     is_early = bool(in_money) and random.random() < 0.7
     return Story(
         found,
