@@ -207,6 +207,8 @@ async def test_a_decision_on_new_streams_waits_for_its_commit_alone(
     monkeypatch.setattr(store, "stream_version", asked)
     emitted = await one.take(events, await store.head())
     assert [(event.stream, event.version) for event in emitted] == [("halts", 1), ("alerts", 1)]
+    assert one.deciding_input(events[-1].position) == events[-1], "nor need its age be asked for"
+    assert one.deciding_input(emitted[-1].position) is None
     await ask(store, 2)
     emitted = await one.take(await page(store, one), await store.head())
     assert [(event.stream, event.version) for event in emitted] == [("halts", 2), ("alerts", 2)]
