@@ -94,10 +94,15 @@ class Desk:
         return dsn
 
 
+async def floor_connection(dsn: str) -> asyncpg.Connection[asyncpg.Record]:
+    """A connection with the settings of the store's writer."""
+    return await asyncpg.connect(dsn, server_settings=_FLOOR_SETTINGS)
+
+
 @asynccontextmanager
 async def opened(dsn: str) -> AsyncIterator[tuple[PostgresStore, Floor]]:
     """A store and the floor beside it, on connections of the same settings."""
-    floor = await asyncpg.connect(dsn, server_settings=_FLOOR_SETTINGS)
+    floor = await floor_connection(dsn)
     try:
         async with await PostgresStore.open(dsn, application_name="benchmark") as store:
             yield store, Floor(floor)

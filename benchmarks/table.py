@@ -143,6 +143,32 @@ ROWS = (
     Row("replay from the archive", "1x of Postgres", "archive.replay_of_log"),
     Row("seal", "200,000 events/s", "seal.rate"),
     Row("verify", "200,000 events/s", "verify.rate"),
+    Row(
+        "confirming stop quote to exit order, wire to wire: p50",
+        "10 ms at 2,000 feed events/s",
+        "latency.exit_p50",
+        (("feeds", "latency.rate"), ("floor", "latency.exit_floor_p50")),
+    ),
+    Row(
+        "the same: p99",
+        "40 ms",
+        "latency.exit_p99",
+        (("floor", "latency.exit_floor_p99"),),
+    ),
+    Row("the same: p50 of the floor", "3x", "latency.exit_of_floor"),
+    Row(
+        "closing bar to long-only entry order, wire to wire: p50",
+        "30 ms at 2,000 feed events/s",
+        "latency.entry_p50",
+        (("first of its bar", "latency.entry_first_p50"), ("floor", "latency.entry_floor_p50")),
+    ),
+    Row(
+        "the same: p99",
+        "100 ms",
+        "latency.entry_p99",
+        (("floor", "latency.entry_floor_p99"),),
+    ),
+    Row("the same: p50 of the floor", "3x", "latency.entry_of_floor"),
 )
 
 _HEAD = """# Performance

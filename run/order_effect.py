@@ -78,9 +78,11 @@ class OrderEffect:
         run_id: str,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         halted_outside: Callable[[], str] = lambda: "",
+        deciding_input: Callable[[int], Recorded | None] = lambda _: None,
     ) -> None:
         """`halted_outside` says why no entry may leave whatever the log says: a file, a worker that
-        stands. Asked before each entry."""
+        stands. Asked before each entry. `deciding_input` is what the worker still has of the inputs
+        at their positions: their age need not be asked of the log."""
         self.broker = broker
         self.recorder = recorder
         self.store = store
@@ -92,6 +94,7 @@ class OrderEffect:
         """Entries that were sent and have not ended: reference to order id."""
         self._now = now
         self._halted_outside = halted_outside
+        self._deciding_input = deciding_input
         self._work = SendQueue()
         self.looks = BrokerLooks(broker, recorder, self._work, self._page)
         self._outcomes = SendOutcomes(recorder, run_id, now)
@@ -218,7 +221,8 @@ class OrderEffect:
     async def _last_look(self, members: Sequence[Recorded]) -> str:
         """Why a committed order may not leave after all; empty when it may."""
         first = _intended(members[0])
-        # The read waits, so it comes first: between the other looks and the send nothing does.
+        # It may wait for a read, so it comes first: between the other looks and the send nothing
+        # does.
         late = await self._is_late(members[0], first.leaves_before) if first.is_entry else ""
         if first.connection != self.connection or not self.broker.is_connected:
             return f"its connection {first.connection} is gone"
@@ -229,7 +233,7 @@ class OrderEffect:
     async def _is_late(self, event: Recorded, leaves_before: datetime | None) -> str:
         if leaves_before is None or event.input_position is None:
             return ""
-        leaves = await leaving_time(self.store, event, self._now)
+        leaves = await leaving_time(self.store, event, self._now, self._deciding_input)
         if leaves is None:
             return "its deciding input is not on the log"
         if leaves > leaves_before:

@@ -120,6 +120,7 @@ class Trader:
             process.store,
             self.worker.run_id,
             halted_outside=lambda: self.files.standing() or self._stands,
+            deciding_input=self.worker.deciding_input,
         )
         self.journal = CancelJournal(settings.var_dir)
 

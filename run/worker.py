@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import platform
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -40,6 +41,7 @@ CHECKPOINT_LAG_SECONDS_MAX = 0.25
 HEARTBEAT_SECONDS = 2.0
 TICKS_PER_REAL_SECOND_MAX = 10.0
 RECOVERY_PAGE = 5_000
+DECIDING_INPUTS_KEPT = 256
 
 
 class Recorder:
@@ -126,6 +128,7 @@ class Worker:
         self._configuration_sha256 = configuration_sha256
         self._on_stopped = on_stopped
         self._figures = figures or dict
+        self._deciding: deque[Recorded] = deque(maxlen=DECIDING_INPUTS_KEPT)
         self._snapshots = WorkerSnapshots(cache, name)
         self._commits = Commits(name, build, store, on_committed)
         self._speed = 1.0
@@ -138,6 +141,10 @@ class Worker:
         """What this worker reads: its stages' types, the clock's base, and its own ticks."""
         types = self.consumer.types - {"ClockTicked", "WorkerStarted"}
         return Selection(types=types | {"ClockStarted"}, own_clock=self.name, without=self.skipped)
+
+    def deciding_input(self, position: int) -> Recorded | None:
+        """An input that something was lately decided on, for who carries the decision out."""
+        return next((event for event in self._deciding if event.position == position), None)
 
     def is_input(self, event: Recorded) -> bool:
         """Own emissions read back are no inputs, nor is what the operator let it pass over."""
@@ -281,6 +288,8 @@ class Worker:
             self._snapshots.count(1)
             inputs.append(event)
             batch.extend(emitted)
+            if emitted:
+                self._deciding.append(event)
             # A decision leaves at once; numbers and silence may share a commit.
             if len(inputs) >= INPUTS_PER_COMMIT_MAX or any(_is_desk(e) for e in emitted):
                 committed.extend(await self._commit(inputs, batch))

@@ -69,15 +69,15 @@ class Commits:
         """Append emissions and move the checkpoint; returns them with their places."""
         if not emitted and position == self.position:
             return []
-        versions: dict[str, int] = {}
-        proposed = [await self._proposal(event, versions) for event in emitted]
+        proposed = self._proposals(emitted)
         try:
             appended = await self._store.append(
                 proposed, Checkpoint(self._worker, self.position, position)
             )
         except CheckpointConflict as error:
             raise self._not_alone(error) from error
-        self.versions |= versions
+        for event, version in zip(emitted, appended.versions, strict=True):
+            self.versions[event.stream] = version
         self.position = position
         self.at = time.monotonic()
         metrics.EMISSIONS.labels(self._worker).inc(len(emitted))
@@ -92,12 +92,23 @@ class Commits:
             f"its checkpoint from {self.position}; this copy ends: {error}"
         )
 
-    async def _proposal(self, event: Recorded, versions: dict[str, int]) -> Proposed:
-        """The event with its expected version; `versions` are those of the commit being made."""
-        version = versions.get(event.stream, self.versions.get(event.stream))
-        if version is None:
-            version = await self._store.stream_version(event.stream)
-        versions[event.stream] = version + 1
+    def _proposals(self, emitted: Sequence[Recorded]) -> list[Proposed]:
+        """The events with their expected versions.
+
+        What this copy first writes to a stream goes without: to ask the log for the version would
+        cost a decision a round trip for each new stream, and would only expect what was found.
+        The checkpoint in the same transaction keeps a second writer out.
+        """
+        versions: dict[str, int] = {}
+        proposed = []
+        for event in emitted:
+            known = versions.get(event.stream, self.versions.get(event.stream))
+            if known is not None:
+                versions[event.stream] = known + 1
+            proposed.append(self._proposal(event, versions.get(event.stream)))
+        return proposed
+
+    def _proposal(self, event: Recorded, version: int | None) -> Proposed:
         return Proposed(
             stream=event.stream,
             event_id=event.event_id,
@@ -107,7 +118,7 @@ class Commits:
             build=self._build,
             body=event.body,
             causation_id=event.causation_id,
-            expected_version=version + 1,
+            expected_version=version,
             input_position=event.input_position,
             ordinal=event.ordinal,
         )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from adapters.interactive_brokers.sandbox.wire import frame
 from benchmarks.ground import Figure, Rounds, rounded
+from benchmarks.latency import Spans
+from benchmarks.latency_desk import bars_in, references_in
 from benchmarks.order import Watch
 
 
@@ -46,3 +49,22 @@ def test_a_limit_is_reached_from_its_own_side(
 
 def test_counts_stay_whole_and_measures_keep_four_digits() -> None:
     assert (rounded(5_000_012), rounded(0.123456), rounded(None)) == (5_000_012, 0.1235, None)
+
+
+def test_hops_of_a_path_add_up_to_it() -> None:
+    spans = Spans()
+    spans.add(10.0, ("quote", 10.002), ("decision", 10.005), ("order", 10.006))
+    spans.add(20.0, ("quote", 20.001), ("decision", 20.002), ("order", 20.004))
+    assert spans.total == pytest.approx([6.0, 4.0])
+    assert {name: sum(took) for name, took in spans.hops.items()} == pytest.approx(
+        {"quote": 3.0, "decision": 4.0, "order": 3.0}
+    )
+
+
+def test_bars_and_orders_are_found_in_the_bytes_of_the_wire() -> None:
+    quote = frame(1, 6, 3, 1, 1.25, 10, 1)
+    bars = b"".join(frame(50, 3, n, 1_791_295_200, 1.0, 2.0, 0.5, 1.5, 10, 1.2, 3) for n in (7, 8))
+    assert list(bars_in(quote + bars)) == [1_791_295_200] * 2
+    assert list(bars_in(quote)) == []
+    placed = frame(3, 10_001, 756733, "SPY", "P0123456789abcdef-X1.1", "DU1234567")
+    assert list(references_in(quote + placed)) == ["P0123456789abcdef-X1.1"]

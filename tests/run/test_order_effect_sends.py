@@ -47,8 +47,16 @@ class Bench:
         self.recorder = Recorder(store, "trader", "test", "run1")
         self.late = timedelta(0)
         self.outside = ""
+        self.deciding: dict[int, Recorded] = {}
+        """Inputs that the worker still has."""
         self.effect = OrderEffect(
-            self.broker, self.recorder, store, "run1", self.now, lambda: self.outside
+            self.broker,
+            self.recorder,
+            store,
+            "run1",
+            self.now,
+            lambda: self.outside,
+            lambda position: self.deciding.get(position),
         )
         self.inputs = 0
         self.real: datetime = START
@@ -208,6 +216,31 @@ async def test_an_entry_whose_last_look_had_to_wait_for_the_log_lapses_by_its_ag
     assert sent_ids(bench) == []
     (told,) = await bench.written(IntentLapsed)
     assert "must leave before" in told.reason
+
+
+@pytest.mark.parametrize(("late_seconds", "sent"), [(1, [100]), (3, [])])
+async def test_an_entry_whose_input_the_worker_still_has_is_judged_by_its_age_without_the_log(
+    bench: Bench, late_seconds: int, sent: list[int]
+) -> None:
+    """The log is not asked between the commit and the bytes; what came late lapses all the same."""
+
+    class Unasked:
+        async def read(self, *_: Any, **__: Any) -> list[Recorded]:
+            raise AssertionError("the log must not be asked for an input that is known")
+
+    tick = bench.recorder.propose("clock", ClockTicked(worker="trader"), market_time=START)
+    (position,) = (await bench.store.append([tick])).positions
+    source = await bench.store.event(tick.event_id)
+    intent = bench.recorder.propose("test", order(100, bench.effect.connection))
+    await bench.store.append([intent])
+    decided = await bench.store.event(intent.event_id)
+    bench.deciding[position] = source
+    bench.real, bench.late = source.recorded_at, timedelta(seconds=late_seconds)
+    bench.effect.store = Unasked()  # type: ignore[assignment]
+    bench.effect.on_committed([_emitted(decided, position, 0)])
+    await bench.effect.drain()
+    assert sent_ids(bench) == sent
+    assert len(await bench.written(IntentLapsed)) == 1 - len(sent)
 
 
 async def test_a_step_of_an_entry_that_waited_too_long_lapses_and_one_of_an_exit_does_not(

@@ -12,6 +12,7 @@ import pytest
 from domain.event import Recorded, derived_id
 from domain.events.controls import AlertRaised, HaltRequested, TradingHalted
 from domain.stage import Consumer, Emission, StageDefect
+from run.stopped import PoisonInput
 from run.worker import Recorder, Worker, inputs_with_emissions
 from store.contract import Selection
 from store.errors import CheckpointConflict
@@ -188,6 +189,35 @@ async def test_a_worker_that_ends_says_what_went_wrong_not_that_tasks_ended(stor
         (one.name, "RuntimeError")
     ]
     assert "order work" in faults[0].body.detail
+
+
+async def test_a_decision_on_new_streams_waits_for_its_commit_alone(
+    store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No round trip for each stream comes before the bytes of an order may leave; what is written
+    to a stream afterwards expects what was written first."""
+
+    async def asked(stream: str) -> int:
+        raise AssertionError(f"the log must not be asked about {stream}")
+
+    await ask(store, 1)
+    one = worker(store)
+    await one.recover()
+    events = await page(store, one)
+    monkeypatch.setattr(store, "stream_version", asked)
+    emitted = await one.take(events, await store.head())
+    assert [(event.stream, event.version) for event in emitted] == [("halts", 1), ("alerts", 1)]
+    assert one.deciding_input(events[-1].position) == events[-1], "nor need its age be asked for"
+    assert one.deciding_input(emitted[-1].position) is None
+    await ask(store, 2)
+    emitted = await one.take(await page(store, one), await store.head())
+    assert [(event.stream, event.version) for event in emitted] == [("halts", 2), ("alerts", 2)]
+    await Recorder(store, "intruder", "build-1", "run-i").record(
+        "halts", TradingHalted(who="intruder", reason="r")
+    )
+    await ask(store, 3)
+    with pytest.raises(PoisonInput, match="VersionConflict"):
+        await one.take(await page(store, one), await store.head())
 
 
 def test_a_stage_that_feeds_itself_for_ever_is_a_defect() -> None:

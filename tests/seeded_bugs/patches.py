@@ -25,10 +25,10 @@ FIXED = (
     Bug(
         "confirm before commit",
         "run/worker_commits.py",
-        "        proposed = [await self._proposal(event, versions) for event in emitted]\n",
+        "        proposed = self._proposals(emitted)\n",
         "        if emitted and self._on_committed is not None:\n"
         "            self._on_committed(list(emitted))\n"
-        "        proposed = [await self._proposal(event, versions) for event in emitted]\n",
+        "        proposed = self._proposals(emitted)\n",
     ),
     Bug(
         "blind retry of a send",
