@@ -101,8 +101,11 @@ async def position_at(store: EventStore, at: datetime) -> int:
     while low < high:
         middle = (low + high + 1) // 2
         found = await store.read(middle - 1, Selection(), 1, middle)
-        if not found or found[0].market_time <= at:
-            low = middle
+        if not found and middle < high:
+            # Nothing is recorded here, though positions are dense: the next that is decides.
+            found = await store.read(middle, Selection(), 1, high)
+        if found and found[0].market_time <= at:
+            low = found[0].position
         else:
             high = middle - 1
     return low
