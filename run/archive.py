@@ -5,7 +5,7 @@
 
 Each day is written, read back and compared with its seals before its partition is dropped; a run
 that was killed is taken up again by the next. Exit codes: 0 done, 1 a day had to stay (why is
-named; those before it were moved), 2 the log or its key cannot be used.
+named; those before it were moved), 2 the log or its key cannot be used, 70 the tool is broken.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from datetime import UTC, date, datetime
 from uuid import uuid4
 
 from domain.event import Retention
-from run.archiving import PASSING, REFUSED, archive, windows
+from run.archiving import REFUSED, archive, windows
 from run.build import build_id
-from run.config import Settings, SettingsError, load_settings
+from run.config import Settings, load_settings
+from run.endings import ending
 from run.worker import Recorder
 from store.archived_days import Moved
 from store.postgres import PostgresStore
@@ -73,10 +74,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     code, error = 0, ""
     try:
         asyncio.run(_archive(load_settings(), given.before, moved))
-    except (SettingsError, KeyUnusable, *PASSING) as failure:
-        code, error = 2, str(failure) or type(failure).__name__
+    except KeyUnusable as failure:
+        code, error = ending(failure)
     except REFUSED as failure:
         code, error = 1, str(failure)
+    except Exception as failure:
+        # Code 1 says that a day had to stay: nothing but that may end with it.
+        code, error = ending(failure)
     if given.json:
         days = [{**asdict(one), "day": one.day.isoformat()} for one in moved]
         print(json.dumps({"ok": not error, "moved": days, "error": error}))

@@ -29,6 +29,7 @@ EPILOG = """exit codes:
   1  a difference was found (verify-decisions, what-if, diff)
   2  the question cannot be answered, and why
   3  another build wrote the log (verify-decisions, what-if); the command for it is named
+  70 the tool itself is broken
 
 examples:
   python -m run.replay state --at 10:05
