@@ -15,6 +15,7 @@ import sys
 import asyncpg
 
 from run.command_line import command_line
+from run.config import check_address
 from run.endings import ending
 from store.logins import WeakPassword, make_service_login
 from store.migrate import MigrationError, migrate
@@ -53,6 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
         code = 2
     else:
         try:
+            check_address("database_url", dsn)
             applied = asyncio.run(_migrate(dsn, os.environ.get("SERVICE_PASSWORD", "")))
         except (MigrationError, WeakPassword, OSError, asyncpg.PostgresError) as failure:
             error, code = str(failure) or type(failure).__name__, 1
