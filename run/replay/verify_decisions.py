@@ -33,7 +33,8 @@ EXAMPLES = """examples:
   verify-decisions --worker trader --after 12000 --json
 
 exit codes: 0 every decision comes out the same; 1 one does not (the first is named by position,
-worker and what differs); 2 the question cannot be answered; 3 another build wrote the log."""
+worker and what differs); 2 the question cannot be answered; 3 another build wrote the log, or
+other settings decided."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -178,10 +179,11 @@ async def run(store: EventStore, asked: argparse.Namespace) -> int:
     after, up_to = asked.after, await store.head()
     if asked.day:
         after, up_to = await positions_of_day(store, parse_day(asked.day))
-    code = await builds.refuse_other_builds(store, asked, names, after, up_to)
+    settings = load_settings()
+    code = await builds.refuse_other_runs(store, asked, names, settings, after, up_to)
     if code:
         return code
-    found = await verify(store, names, load_settings(), after=after, up_to=up_to, page=asked.page)
+    found = await verify(store, names, settings, after=after, up_to=up_to, page=asked.page)
     if not found["differences"] and not any(one["inputs"] for one in found["workers"]):
         raise CannotAnswer(
             f"{', '.join(names)} consumed no input in positions {after + 1} to {up_to}, so nothing "

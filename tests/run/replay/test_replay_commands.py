@@ -77,6 +77,27 @@ def test_another_build_is_not_compared_unless_asked(
     done = ask("verify-decisions")
     assert done.code == 3 and "docker run" in done.err
     assert ask("verify-decisions", "--any-build").code == 0
+    assert ask("what-if", "--set", "risk.limit.position=0.015").code == 3
+    as_json = ask("verify-decisions", "--json")
+    assert json.loads(as_json.out)["exit_code"] == as_json.code == 3 and as_json.err == ""
+
+
+@pytest.mark.parametrize(
+    "question", [("verify-decisions",), ("what-if", "--set", "risk.limit.position=0")]
+)
+@pytest.mark.parametrize("name", ["STRIKETAPE_PUBLICATION_SECRET", "STRIKETAPE_CLAUDE_MODEL"])
+def test_other_settings_are_named_and_not_taken_for_other_decisions(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch, question: tuple[str, ...], name: str
+) -> None:
+    monkeypatch.setenv(name, "another than when the log was written")
+    done = ask(*question)
+    assert done.code == 3 and name in done.err and done.out == ""
+    assert "another" not in done.err
+    assert ask(*question, "--json").code == 3
+    # The signals and the trader decide without them.
+    if question[0] == "verify-decisions":
+        assert ask(*question, "--worker", "trader").code == 0
+        assert ask(*question, "--any-build").code in (0, 1)
 
 
 @pytest.mark.parametrize(

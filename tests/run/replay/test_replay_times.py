@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from domain.events.system import WorkerStarted
-from run.replay.builds import recorded_builds
+from run.replay.builds import recorded_runs
 from run.replay.question import CannotAnswer, parse_time, position_at, positions_of_day
 from store.contract import Selection
 from tests.store.propose import clock_started, halt, propose
@@ -98,6 +98,10 @@ async def test_a_lost_event_never_makes_a_time_show_what_came_later(two_days: An
         for at, last in ((OPENS, 4), (NEXT - timedelta(seconds=1), 4), (NEXT, 8)):
             left = max(position for position in range(2, last + 1) if position not in holes)
             assert await position_at(log, at) == left, (holes, at)
+
+
+async def recorded_builds(store: Any, workers: Any, after: int, up_to: int) -> set[str]:
+    return {run.build for run in await recorded_runs(store, workers, after, up_to)}
 
 
 async def test_builds_are_those_that_ran_in_the_stretch_asked_for(two_days: Any) -> None:
