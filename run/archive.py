@@ -14,7 +14,7 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from uuid import uuid4
@@ -24,8 +24,10 @@ from run.archiving import REFUSED, archive, windows
 from run.build import build_id
 from run.config import Settings, load_settings
 from run.endings import ending
+from run.replay.printing import Progress
 from run.worker import Recorder
 from store.archived_days import Moved
+from store.partitions import leaf_name
 from store.postgres import PostgresStore
 from store.seal import KeyUnusable
 
@@ -35,11 +37,6 @@ async def _archive(settings: Settings, before: date | None, moved: list[Moved]) 
     if before is not None:
         limits[Retention.MARKET] = before
 
-    def note(one: Moved) -> None:
-        moved.append(one)
-        if sys.stderr.isatty():
-            print(f"archive: {one.retention.value} {one.day}", file=sys.stderr)
-
     async with await PostgresStore.open(
         settings.database_url,
         application_name="archive",
@@ -47,7 +44,34 @@ async def _archive(settings: Settings, before: date | None, moved: list[Moved]) 
         read_stall_seconds_max=0.0,
     ) as store:
         recorder = Recorder(store, "archive", build_id(), uuid4().hex)
-        await archive(settings, store, recorder, limits, note)
+        progress = Progress("archive", 0, await _days_with_tables(store, limits))
+
+        def note(one: Moved) -> None:
+            moved.append(one)
+            progress.at(len(moved))
+
+        progress.at(0)
+        try:
+            await archive(settings, store, recorder, limits, note)
+        finally:
+            progress.end()
+
+
+async def _days_with_tables(store: PostgresStore, limits: Mapping[Retention, date]) -> int:
+    """How many days there are to move."""
+    reader = await store.connect_reader()
+    try:
+        before = [leaf_name(retention.value, day) for retention, day in limits.items()]
+        return int(await reader.fetchval(_DAYS, before))
+    finally:
+        await reader.close()
+
+
+_DAYS = """
+    SELECT count(*) FROM pg_class, unnest($1::text[]) AS before
+    WHERE relname ~ '^events_(market|desk)_[0-9]{8}$' AND relkind = 'r'
+      AND left(relname, -8) = left(before, -8) AND relname < before
+"""
 
 
 def _shown(one: Moved) -> str:

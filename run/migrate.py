@@ -17,6 +17,7 @@ import asyncpg
 from run.command_line import command_line
 from run.config import check_address
 from run.endings import ending
+from run.replay.printing import Progress
 from store.logins import WeakPassword, make_service_login
 from store.migrate import MigrationError, migrate
 
@@ -36,7 +37,19 @@ settings, from the environment alone, because .env has the services' login and n
 
 
 async def _migrate(dsn: str, service_password: str) -> list[str]:
-    applied = await migrate(dsn)
+    bars: list[Progress] = []
+
+    def note(done: int, of: int) -> None:
+        if not bars and of:
+            bars.append(Progress("migrate", 0, of))
+        for bar in bars:
+            bar.at(done)
+
+    try:
+        applied = await migrate(dsn, on_applied=note)
+    finally:
+        for bar in bars:
+            bar.end()
     if service_password:
         await make_service_login(dsn, service_password)
     return applied
