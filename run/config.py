@@ -8,13 +8,15 @@ is silently ignored is worse than a start that fails.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from run.address import POSTGRES, REDIS, place
 
 PREFIX = "STRIKETAPE_"
 FILES = (Path(".env"), Path("var/demo/demo.env"))
@@ -186,7 +188,7 @@ def load_settings() -> Settings:
     if unknown:
         raise SettingsError(f"unknown settings: {', '.join(unknown)}; .env.example has them all")
     try:
-        return Settings(_env_file=file)
+        settings = Settings(_env_file=file)
     except ValidationError as error:
         # The input stays out of it: it may be a secret.
         lines = [
@@ -194,6 +196,30 @@ def load_settings() -> Settings:
             for item in error.errors(include_input=False, include_url=False)
         ]
         raise SettingsError(f"settings: {'; '.join(lines)}; {REMEDY}") from None
+    check_address("database_url", settings.database_url)
+    check_address("redis_url", settings.redis_url)
+    check_address("owner_database_url", settings.owner_database_url.get_secret_value())
+    return settings
+
+
+_SCHEMES: Mapping[str, tuple[str, ...]] = {
+    "database_url": POSTGRES,
+    "redis_url": REDIS,
+    "owner_database_url": POSTGRES,
+}
+
+
+def check_address(name: str, address: str) -> None:
+    """Refuse an address that no client can read, or that two would read differently.
+
+    Raises:
+        SettingsError: naming the setting, and never showing any of the address.
+    """
+    try:
+        if address:
+            place(address, _SCHEMES[name])
+    except ValueError as error:
+        raise SettingsError(f"settings: {variable(name)} {error}; {REMEDY}") from None
 
 
 def _complaint(name: str, kind: str, message: str) -> str:
@@ -202,13 +228,21 @@ def _complaint(name: str, kind: str, message: str) -> str:
 
 
 def shown(settings: Settings) -> dict[str, str]:
-    """The settings as an event or a log may show them: no secret, no address with a password."""
+    """The settings as an event or a log may show them: no secret, and of an address no more than
+    host, port and database."""
     result: dict[str, str] = {}
     for name, value in settings:
         if isinstance(value, SecretStr):
             result[name] = "set" if value.get_secret_value() else "not set"
-        elif name in ("database_url", "redis_url"):
-            result[name] = str(value).rpartition("@")[2]
+        elif name in _SCHEMES:
+            result[name] = _place(name, value)
         else:
             result[name] = str(value)
     return result
+
+
+def _place(name: str, address: str) -> str:
+    try:
+        return place(address, _SCHEMES[name])
+    except ValueError:
+        return "not an address"

@@ -8,9 +8,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 
-import orjson
 import structlog
 import uvloop
 
@@ -25,6 +23,7 @@ from run.feeds.start import write_missing_parameters
 from run.snapshots import StateCache, state_cache
 from run.stopped import StartAgain
 from run.worker import Recorder, innermost
+from run.workers import deciding_sha256
 from store.errors import StoreError
 from store.postgres import PostgresStore
 
@@ -43,7 +42,8 @@ class Process:
 
     @property
     def configuration_sha256(self) -> str:
-        return sha256(orjson.dumps(shown(self.settings), option=orjson.OPT_SORT_KEYS)).hexdigest()
+        """Of the settings on which this process' decisions and states depend."""
+        return deciding_sha256(self.name, self.settings)
 
     def state_cache(self) -> StateCache | None:
         """The snapshots of this process; None when there is no secret to sign them with."""

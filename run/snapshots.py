@@ -145,11 +145,12 @@ async def folded(
     initial: Callable[[], S],
     apply: Callable[[S, Recorded], object],
     up_to: int,
+    on_progress: Callable[[int], None] = lambda _: None,
 ) -> S:
     """The state of a fold over the selected events up to a position; `apply` folds in place.
 
     Begins at the newest snapshot of `owner`, and leaves one every EVENTS_BETWEEN_VIEWS events for
-    the next question.
+    the next question. `on_progress` gets the position that the fold has come to.
     """
     state, after, since = initial(), 0, 0
     snapshot = await cache.newest(owner, up_to) if cache is not None else None
@@ -161,6 +162,7 @@ async def folded(
             apply(state, event)
         after = page[-1].position if len(page) == PAGE_EVENTS_MAX else up_to
         since += len(page)
+        on_progress(after)
         if cache is not None and since >= EVENTS_BETWEEN_VIEWS:
             since = 0
             try:

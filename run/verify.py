@@ -4,7 +4,8 @@
     python -m run.verify --from 2026-11-02 --to 2026-11-06
 
 Days are UTC days of recorded_at. Exit codes: 0 clean, 1 tampered (the first bad position and what
-is wrong there are named), 2 unreadable or nothing to compare with (what to do is named).
+is wrong there are named), 2 unreadable or nothing to compare with (what to do is named), 70 the
+tool itself is broken.
 docs/log-integrity.md says what a seal proves and what it does not.
 """
 
@@ -19,23 +20,24 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date
 
-import asyncpg
-
 from run.collector import collect_seldom
-from run.config import Settings, SettingsError, load_settings
+from run.config import Settings, load_settings
+from run.endings import UNANSWERED, ending
 from run.replay.printing import Progress
-from store.archived_days import ArchiveUnreadable
-from store.heads import ForeignKey, Heads, Marks
+from store.heads import Heads, HeadsDamaged, Marks
 from store.integrity import open_log
-from store.seal import KeyUnusable, load_key
-from store.verification import NothingSealed, Verification, Verified
-
-_UNREADABLE = (SettingsError, KeyUnusable, ForeignKey, NothingSealed, ArchiveUnreadable)
-_NO_DATABASE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+from store.seal import load_key
+from store.verification import Finding, NothingSealed, Verification, Verified
 
 
 async def verify(settings: Settings, since: date, until: date) -> Verified:
-    """Verify the log of the settings. Raises whatever makes it unreadable."""
+    """Verify the log of the settings. Raises whatever makes it unreadable.
+
+    Raises:
+        NothingSealed: also when nothing of these days is sealed; clean is only said of what was
+            compared.
+        HeadsDamaged: no head could be compared with.
+    """
     key = load_key(settings.seal_key)
     folder = settings.seals
     bars: list[Progress] = []
@@ -48,10 +50,17 @@ async def verify(settings: Settings, since: date, until: date) -> Verified:
     async with open_log(settings.database_url, settings.archive) as log:
         verification = Verification(log, Heads(folder), Marks(folder), key, note)
         try:
-            return await verification.run(since, until)
+            found = await verification.run(since, until)
         finally:
             for bar in bars:
                 bar.end()
+    if found.finding is None and found.stretches == 0:
+        days = Heads(folder).days
+        raise NothingSealed(
+            f"no event from {since} to {until} is sealed, so nothing was compared; days with seals "
+            f"go from {days[0]} to {days[-1]}"
+        )
+    return found
 
 
 def report(found: Verified, seconds: float, *, as_json: bool) -> int:
@@ -66,7 +75,7 @@ def report(found: Verified, seconds: float, *, as_json: bool) -> int:
         }
         print(json.dumps(answer))
     elif finding:
-        print(f"TAMPERED: first bad position {finding.position}: {finding.text}")
+        print(_tampered(finding))
     else:
         rate = found.events / seconds if seconds else 0
         print(
@@ -77,12 +86,27 @@ def report(found: Verified, seconds: float, *, as_json: bool) -> int:
     return 1 if finding else 0
 
 
-def _unreadable(text: str, *, as_json: bool) -> int:
+def _tampered(finding: Finding) -> str:
+    return f"TAMPERED: first bad position {finding.position}: {finding.text}"
+
+
+def _report_heads(damage: HeadsDamaged, *, as_json: bool) -> int:
+    finding = Finding(damage.after + 1, str(damage))
     if as_json:
-        print(json.dumps({"result": "unreadable", "error": text}))
+        print(json.dumps({"result": "tampered", "finding": asdict(finding)}))
+    else:
+        print(_tampered(finding))
+    return 1
+
+
+def _report_ending(error: Exception, *, as_json: bool) -> int:
+    code, text = ending(error)
+    if as_json:
+        result = "unreadable" if code == UNANSWERED else "broken"
+        print(json.dumps({"result": result, "error": text}))
     else:
         print(f"verify: {text}", file=sys.stderr)
-    return 2
+    return code
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -98,11 +122,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     try:
         found = asyncio.run(verify(load_settings(), given.since, given.until))
-    except _UNREADABLE as error:
-        return _unreadable(str(error), as_json=given.json)
-    except _NO_DATABASE as error:
-        text = f"the log must be readable at DATABASE_URL, was not: {error or type(error).__name__}"
-        return _unreadable(text, as_json=given.json)
+    except HeadsDamaged as error:
+        return _report_heads(error, as_json=given.json)
+    except Exception as error:
+        # Code 1 says that the log was tampered with: nothing but a finding may end with it.
+        return _report_ending(error, as_json=given.json)
     return report(found, time.monotonic() - began, as_json=given.json)
 
 

@@ -7,7 +7,7 @@
 `retry` lets the worker try its input again; `skip` lets it pass over that one input for good. Both
 are recorded, and the worker's process then starts anew; a projection goes on by itself. Recovery,
 verify-decisions and rebuilds leave out what was skipped. Exit codes: 0 done, 1 refused with the
-reason, 2 the log cannot be asked.
+reason, 2 the log cannot be asked, 70 the tool is broken.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ import orjson
 from domain.event import Body
 from domain.events.system import InputSkipped, WorkerRetryRequested, WorkerStopped
 from run.build import build_id
-from run.config import SettingsError, load_settings
+from run.config import load_settings
+from run.endings import ending
 from run.projection_stops import newest_stop, projection_standing
 from run.stopped import control_stream
 from run.worker import Recorder, load_skips
 from run.workers import PROJECTIONS, WORKERS
 from store.contract import Checkpoint, EventStore
-from store.errors import CheckpointConflict, StoreError
+from store.errors import CheckpointConflict
 from store.postgres import PostgresStore
 
 NAMES = (*WORKERS, *PROJECTIONS)
@@ -224,8 +225,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         places = asyncio.run(_answer(given))
     except Refused as failure:
         error, code = str(failure), 1
-    except (SettingsError, StoreError, OSError) as failure:
-        error, code = str(failure), 2
+    except Exception as failure:
+        # Code 1 says that the command was refused: nothing but that may end with it.
+        code, error = ending(failure)
     if given.json:
         workers = [asdict(found) for found in places]
         print(orjson.dumps({"ok": not error, "error": error, "workers": workers}).decode())

@@ -5,8 +5,12 @@ The daemons build their workers from it, and so does verification.
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from typing import Any
+
+from pydantic import SecretStr
 
 from domain.stage import Stage
 from run.config import Settings
@@ -56,6 +60,21 @@ WORKERS: Mapping[str, Callable[[Settings], Sequence[Stage[Any]]]] = {
     "trader": trader_stages,
     "outbox": outbox_stages,
 }
+
+DECIDING: Mapping[str, tuple[str, ...]] = {"outbox": ("publication_secret", "claude_model")}
+"""Fields of Settings on which the decisions of a worker depend; everything else is on the log."""
+
+
+def deciding_sha256(worker: str, settings: Settings) -> str:
+    """Digest of the settings that decide, which WorkerStarted records: with others the decisions
+    come out otherwise, and that would be no finding. A value cannot be read from it."""
+    digest = sha256(worker.encode())
+    for name in DECIDING.get(worker, ()):
+        value = getattr(settings, name)
+        text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        digest.update(hmac.digest(text.encode(), name.encode(), "sha256"))
+    return digest.hexdigest()
+
 
 PROJECTIONS = ("hot", "streams.market", "streams.desk", "audit")
 """Names of the projections of run/projector.py, for who must not import them to name them."""

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
 
 SQL_FOLDER = Path(__file__).resolve().parent.parent / "sql"
+Progress = Callable[[int, int], None]
+"""Called with migrations applied and to be applied."""
 _LOCK_KEY = 7_236_001
 _NAME = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
 
@@ -54,7 +56,9 @@ def migrations(folder: Path = SQL_FOLDER) -> list[Migration]:
     return found
 
 
-async def migrate(dsn: str, folder: Path = SQL_FOLDER) -> list[str]:
+async def migrate(
+    dsn: str, folder: Path = SQL_FOLDER, on_applied: Progress = lambda _, __: None
+) -> list[str]:
     """Bring a database up to date; returns the names of the migrations applied now.
 
     Raises:
@@ -76,8 +80,10 @@ async def migrate(dsn: str, folder: Path = SQL_FOLDER) -> list[str]:
         )
         wanted = migrations(folder)
         pending = await _pending(connection, wanted)
-        for migration in pending:
+        for number, migration in enumerate(pending):
+            on_applied(number, len(pending))
             await _apply(connection, migration)
+        on_applied(len(pending), len(pending))
         return [migration.name for migration in pending]
     finally:
         await connection.close()

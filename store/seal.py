@@ -146,7 +146,7 @@ def load_key(path: Path) -> SealKey:
     """
     try:
         mode = path.stat().st_mode
-        text = path.read_text().strip()
+        text = path.read_bytes().decode("ascii", errors="replace").strip()
     except OSError as error:
         raise KeyUnusable(
             f"the key of the seals must be at {path}, was not ({error.strerror}): put it back from "

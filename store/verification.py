@@ -102,6 +102,7 @@ class Verification:
 
         Raises:
             NothingSealed: no head is there.
+            HeadsDamaged: none that could be compared with is as it was written.
             ForeignKey, OSError: the second place cannot be read.
         """
         days, last, damage = self._sealed_days(since)
@@ -177,8 +178,8 @@ class Verification:
     ) -> _LookedAt:
         """Every stretch of the days up to the first finding."""
         stretches = events = 0
-        before = self._heads.before(self._key, since)
         try:
+            before = self._heads.before(self._key, since)
             for head in self._heads.read(self._key, since):
                 if head.day > until or (first_bad is not None and head.first > first_bad):
                     break

@@ -8,12 +8,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-from domain.event import UnknownEventType
 from run.collector import collect_seldom
-from run.config import SettingsError, load_settings
+from run.config import load_settings
+from run.endings import UNANSWERED, ending
 from run.replay.cli import parser
+from run.replay.printing import print_json
 from run.replay.question import CannotAnswer
-from store.errors import StoreError
 from store.postgres import PostgresStore
 
 
@@ -39,13 +39,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked = parser().parse_args(given, argparse.Namespace(argv=given))
     try:
         return asyncio.run(answer(asked))
-    except (CannotAnswer, SettingsError, StoreError, UnknownEventType) as error:
-        print(f"replay: {error}", file=sys.stderr)
-        return 2
+    except CannotAnswer as error:
+        code, text = UNANSWERED, str(error)
     except BrokenPipeError:
         # The reader has seen enough; nothing more may be flushed into its closed end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        # Code 1 says that a difference was found: nothing but one may end with it.
+        code, text = ending(error)
+    if asked.json:
+        print_json({"error": text, "exit_code": code})
+    else:
+        print(f"replay: {text}", file=sys.stderr)
+    return code
 
 
 if __name__ == "__main__":

@@ -28,7 +28,9 @@ EPILOG = """exit codes:
   0  answered, and nothing differs
   1  a difference was found (verify-decisions, what-if, diff)
   2  the question cannot be answered, and why
-  3  another build wrote the log (verify-decisions, what-if); the command for it is named
+  3  another build or other settings decided (verify-decisions, what-if): the command for that
+     build, or the settings, are named
+  70 the tool itself is broken
 
 examples:
   python -m run.replay state --at 10:05

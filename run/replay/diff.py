@@ -29,7 +29,7 @@ async def run(store: EventStore, asked: argparse.Namespace) -> int:
         raise CannotAnswer(f"diff needs --at twice, was {len(asked.at)} times")
     times = [await time_of(store, text) for text in asked.at]
     positions = [await position_at(store, at) for at in times]
-    before, after = [await desk_at(store, position) for position in positions]
+    before, after = [await desk_at(store, position, "diff") for position in positions]
     found = {name: changes(before.view(name), after.view(name)) for name in asked.view or VIEWS}
     differs = not all(is_empty(one) for one in found.values())
     if asked.json:

@@ -41,8 +41,8 @@ async def run(store: EventStore, asked: argparse.Namespace) -> int:
     files = {
         verify_bundle.EVENTS: b"".join(as_json(as_row(event)) + b"\n" for event in events),
         "story.txt": "".join(f"{line}\n" for line in lines(story)).encode(),
-        "state_before.json": _state(await desk_at(store, before), before),
-        "state_after.json": _state(await desk_at(store, after), after),
+        "state_before.json": _state(await desk_at(store, before, "before"), before),
+        "state_after.json": _state(await desk_at(store, after, "after"), after),
         "verify.py": _verifier(),
     }
     manifest = as_json(_manifest(asked.incident, story, files)) + b"\n"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from domain.event import Recorded
+from run.replay.printing import Progress
 from run.replay.question import CannotAnswer
 from run.replay.reading import of, selected
 from store.contract import EventStore, Selection
@@ -74,9 +75,11 @@ async def _event(store: EventStore, text: str) -> list[Recorded]:
 
 
 async def _message(store: EventStore, vendors_id: str) -> list[Recorded]:
+    head = await store.head()
+    progress = Progress("search", 0, head)
     return [
         event
-        async for event in selected(store, of(*_VENDORS_IDS))
+        async for event in selected(store, of(*_VENDORS_IDS), 0, head, progress)
         if any(
             str(getattr(event.body, name, None)) == vendors_id for name in _VENDORS_IDS[event.type]
         )

@@ -23,6 +23,7 @@ from domain.events.system import (
 )
 from run.build import build_id
 from run.config import load_settings
+from run.replay.printing import Progress
 from run.replay.reading import of, selected
 from run.snapshots import folded, state_cache
 from store.contract import EventStore
@@ -90,13 +91,17 @@ class Past:
         return {name: {"part": name, **row} for name, row in rows.items() if row}
 
 
-async def desk_at(store: EventStore, up_to: int) -> Past:
+async def desk_at(store: EventStore, up_to: int, asked: str = "state") -> Past:
     """The desk after the event at position `up_to`; an empty one for 0. A long fold leaves
-    snapshots for the next question."""
+    snapshots for the next question, and shows how far `asked` is."""
     cache = None
     if isinstance(store, PostgresStore):
         cache = state_cache(store, load_settings(), build_id())
-    past = await folded(store, cache, "replay.past", of(*_TYPES), Past, Past.apply, up_to)
+    progress = Progress(asked, 0, up_to)
+    past = await folded(
+        store, cache, "replay.past", of(*_TYPES), Past, Past.apply, up_to, progress.at
+    )
+    progress.end()
     if up_to > 0:
         await _hear_processes(store, past, up_to)
         await _mark_positions(store, past, up_to)

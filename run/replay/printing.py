@@ -90,6 +90,7 @@ class Progress:
     def __init__(self, what: str, after: int, up_to: int) -> None:
         self._what, self._after, self._total = what, after, max(up_to - after, 1)
         self._shown = -1
+        self._is_on_screen = False
 
     def at(self, position: int) -> None:
         """The run has come to a log position."""
@@ -98,8 +99,16 @@ class Progress:
             self._shown = percent
             bar = "#" * (percent // 4)
             print(f"\r{self._what} [{bar:<25}] {percent:3d} %", end="", file=sys.stderr, flush=True)
+            self._is_on_screen = True
+
+    def hide(self) -> None:
+        """Make room for a line of the answer; the bar comes back with the next percent."""
+        if self._is_on_screen:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            self._is_on_screen = False
 
     def end(self) -> None:
         """The run is over: the next line starts anew."""
-        if self._shown >= 0:
+        if self._is_on_screen:
             print(file=sys.stderr)
+            self._is_on_screen = False

@@ -14,6 +14,8 @@ from store.contract import EventStore, Selection
 
 INSTANT = timedelta(microseconds=1)
 """The least difference between two times on the log."""
+YEAR_MIN, YEAR_MAX = 1971, 9998
+"""A year less at both ends than a time can be: a day before and after it are times too."""
 _ZONE = re.compile(r"\s*(utc|z|ny|et|new york)$", re.IGNORECASE)
 
 
@@ -46,6 +48,7 @@ def parse_time(text: str, session_date: date) -> datetime:
             raise CannotAnswer(
                 f"time must look like 10:05:30 or be an ISO time, was {text!r}"
             ) from None
+    _check_year(at)
     return at if at.tzinfo else at.replace(tzinfo=zone)
 
 
@@ -56,9 +59,16 @@ def parse_day(text: str) -> date:
         CannotAnswer: the text is no date.
     """
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise CannotAnswer(f"day must look like 2026-10-06, was {text!r}") from None
+    _check_year(day)
+    return day
+
+
+def _check_year(day: date) -> None:
+    if not YEAR_MIN <= day.year <= YEAR_MAX:
+        raise CannotAnswer(f"year must be from {YEAR_MIN} to {YEAR_MAX}, was {day.year}")
 
 
 async def newest_session(store: EventStore) -> date:
@@ -101,8 +111,11 @@ async def position_at(store: EventStore, at: datetime) -> int:
     while low < high:
         middle = (low + high + 1) // 2
         found = await store.read(middle - 1, Selection(), 1, middle)
-        if not found or found[0].market_time <= at:
-            low = middle
+        if not found and middle < high:
+            # Nothing is recorded here, though positions are dense: the next that is decides.
+            found = await store.read(middle, Selection(), 1, high)
+        if found and found[0].market_time <= at:
+            low = found[0].position
         else:
             high = middle - 1
     return low

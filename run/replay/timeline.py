@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from domain.event import Recorded, body_types
-from run.replay.printing import as_row, event_line, print_json
+from run.replay.printing import Progress, as_row, event_line, print_json
 from run.replay.question import INSTANT, CannotAnswer, position_at, time_of
 from run.replay.reading import of, selected
 from store.contract import EventStore
@@ -48,7 +48,8 @@ async def run(store: EventStore, asked: argparse.Namespace) -> int:
     wanted = {n: v for n in ("symbol", "strategy") if (v := getattr(asked, n))}
     stories = {name: await _stories(store, name, wanted[name], up_to) for name in wanted}
     shown = 0
-    async for event in selected(store, of(*types), after, up_to):
+    progress = Progress("timeline", after, up_to)
+    async for event in selected(store, of(*types), after, up_to, progress):
         if not all(_is_about(event, n, v, stories[n]) for n, v in wanted.items()):
             continue
         if shown >= asked.limit:
@@ -56,6 +57,7 @@ async def run(store: EventStore, asked: argparse.Namespace) -> int:
             print(text, file=sys.stderr)
             break
         shown += 1
+        progress.hide()
         if asked.json:
             print_json(as_row(event))
         else:
@@ -67,7 +69,7 @@ async def _stories(store: EventStore, name: str, value: str, up_to: int) -> set[
     """Correlation ids of the stories about a symbol or strategy."""
     return {
         event.correlation_id
-        async for event in selected(store, of(*_TELLS), 0, up_to)
+        async for event in selected(store, of(*_TELLS), 0, up_to, Progress(name, 0, up_to))
         if _own(event, name) == value
     }
 

@@ -19,7 +19,7 @@ from run.config import Settings, load_settings
 from run.replay import builds
 from run.replay.consumption import Place, Replayed, places
 from run.replay.printing import Progress, print_json
-from run.replay.question import parse_day, positions_of_day
+from run.replay.question import CannotAnswer, parse_day, positions_of_day
 from run.workers import WORKERS
 from store.contract import PAGE_EVENTS_MAX, EventStore
 
@@ -33,13 +33,16 @@ EXAMPLES = """examples:
   verify-decisions --worker trader --after 12000 --json
 
 exit codes: 0 every decision comes out the same; 1 one does not (the first is named by position,
-worker and what differs); 2 the question cannot be answered; 3 another build wrote the log."""
+worker and what differs); 2 the question cannot be answered; 3 another build wrote the log, or
+other settings decided."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--worker", choices=sorted(WORKERS), help="this one alone")
     parser.add_argument("--day", help="New York day, such as 2026-10-06")
-    parser.add_argument("--after", type=int, default=0, help="compare behind this log position")
+    parser.add_argument(
+        "--after", type=_position, default=0, help="compare behind this log position"
+    )
     parser.add_argument(
         "--page",
         type=_page,
@@ -47,6 +50,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help=f"events read at a time, 1 to {PAGE_EVENTS_MAX}",
     )
     builds.arguments(parser)
+
+
+def _position(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a log position, was {text}")
+    return int(text)
 
 
 def _page(text: str) -> int:
@@ -170,10 +179,16 @@ async def run(store: EventStore, asked: argparse.Namespace) -> int:
     after, up_to = asked.after, await store.head()
     if asked.day:
         after, up_to = await positions_of_day(store, parse_day(asked.day))
-    code = await builds.refuse_other_builds(store, asked, names, after, up_to)
+    settings = load_settings()
+    code = await builds.refuse_other_runs(store, asked, names, settings, after, up_to)
     if code:
         return code
-    found = await verify(store, names, load_settings(), after=after, up_to=up_to, page=asked.page)
+    found = await verify(store, names, settings, after=after, up_to=up_to, page=asked.page)
+    if not found["differences"] and not any(one["inputs"] for one in found["workers"]):
+        raise CannotAnswer(
+            f"{', '.join(names)} consumed no input in positions {after + 1} to {up_to}, so nothing "
+            f"was compared; the log has positions 1 to {await store.head()}"
+        )
     if asked.json:
         print_json(found)
     else:

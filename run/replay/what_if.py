@@ -41,7 +41,7 @@ EXAMPLES = """examples:
 + would be decided too, - would not be, ~ would be decided otherwise (field: recorded -> now).
 Run verify-decisions first: what it finds differs without any other parameter.
 exit codes: 0 no decision would differ; 1 some would; 2 the question cannot be answered, such as a
-value out of its bounds; 3 another build wrote the log."""
+value out of its bounds; 3 another build wrote the log, or other settings decided."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,10 +87,10 @@ async def run(store: EventStore, asked: argparse.Namespace) -> int:
     values = parse_values(asked.set)
     day = parse_day(asked.day) if asked.day else await newest_session(store)
     after, up_to = await positions_of_day(store, day)
-    code = await builds.refuse_other_builds(store, asked, list(WORKERS), after, up_to)
+    settings = load_settings()
+    code = await builds.refuse_other_runs(store, asked, list(WORKERS), settings, after, up_to)
     if code:
         return code
-    settings = load_settings()
     workers = [await Replayed.of(store, name, settings) for name in WORKERS]
     desk = Alternative(workers, values, after)
     progress = Progress("what-if", 0, up_to)

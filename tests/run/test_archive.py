@@ -57,6 +57,18 @@ def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, st
 
 
 @pytest.mark.usefixtures("process")
+def test_the_tool_says_how_far_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("run.replay.printing.is_watched", lambda: True)
+    assert main(["--json"]) == 0
+    shown = capsys.readouterr()
+    percents = [int(part.split()[-1]) for part in shown.err.split("%")[:-1]]
+    assert percents[0] == 0 and percents[-1] == 100 and percents == sorted(set(percents))
+    assert json.loads(shown.out)["ok"] is True
+
+
+@pytest.mark.usefixtures("process")
 def test_the_tool_moves_what_is_past_its_window(capsys: pytest.CaptureFixture[str]) -> None:
     code, text = answer(capsys, "--before", "2020-01-01")
     assert (code, text) == (0, "nothing to archive\n")

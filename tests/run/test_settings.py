@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from run import archive, migrate, verify, worker_control
 from run.build import ROOT
-from run.config import SettingsError, load_settings, require, shown
+from run.config import SettingsError, check_address, load_settings, require, shown
 from run.log import redact
+from run.replay.__main__ import main as replay
 
 
 @pytest.fixture(autouse=True)
@@ -68,6 +71,76 @@ def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     text = str(shown(load_settings())) + repr(load_settings().uw_token)
     assert "canary" not in text
     assert "'uw_token': 'set'" in text
+
+
+@pytest.mark.parametrize(
+    ("database", "redis"),
+    [
+        ("postgresql://u:canary@h:1/d", "redis://:canary@h:1/2"),
+        ("postgresql://h:1/d?user=u&password=canary", "redis://h:1/2?password=canary"),
+        ("postgresql://u:p%2Fcanary@h:1/d?sslmode=require", "rediss://u:canary@h:1/2"),
+    ],
+)
+def test_of_an_address_only_host_port_and_database_are_shown(
+    monkeypatch: pytest.MonkeyPatch, database: str, redis: str
+) -> None:
+    """Wherever in it the password stands: `shown` goes onto the log."""
+    monkeypatch.setenv("DATABASE_URL", database)
+    monkeypatch.setenv("REDIS_URL", redis)
+    found = shown(load_settings())
+    assert (found["database_url"], found["redis_url"]) == ("h:1/d", "h:1/2")
+
+
+NO_ADDRESSES = (
+    "postgresql://me:canary/canary@127.0.0.1:1/db",
+    "postgresql://me:canary#canary@127.0.0.1:1/db",
+    "postgresql://me:canary?canary@127.0.0.1:1/db",
+    "postgresql://me:12/canary@127.0.0.1:1/db",
+    "postgresql://me:canary@127.0.0.1:99999/db",
+    "postgresql://me:canary@127.0.0.1:1/db?canary",
+    "postgres:/me:canary@h/db",
+    "me:canary@h/db",
+)
+
+
+@pytest.mark.parametrize("address", NO_ADDRESSES)
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        (verify.main, ()),
+        (replay, ("why", "1")),
+        (archive.main, ()),
+        (migrate.main, ()),
+        (worker_control.main, ("status",)),
+    ],
+    ids=["verify", "replay", "archive", "migrate", "worker_control"],
+)
+def test_no_tool_repeats_anything_of_an_address_that_it_refuses(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tool: Callable[[list[str]], int],
+    arguments: tuple[str, ...],
+    address: str,
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", address)
+    monkeypatch.setenv("REDIS_URL", "redis://h")
+    for form in ((), ("--json",)):
+        assert tool([*arguments, *form]) == 2
+        told = "".join(capsys.readouterr())
+        assert "DATABASE_URL must" in told and "canary" not in told
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://u@h1:1,h2:2/d",
+        "postgresql:///d?host=/tmp/socket",
+        "postgres://[::1]:5432/d",
+        "postgresql://u:%40%2F%23@h-1.example/d?sslmode=require",
+    ],
+)
+def test_every_form_of_a_good_address_is_taken(address: str) -> None:
+    check_address("database_url", address)
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,15 @@ def test_numbers_have_no_gaps(folder: Path, name: str, message: str) -> None:
         migrations(folder)
 
 
+async def test_each_migration_says_how_far_it_is(database_url: str, folder: Path) -> None:
+    _add(folder, "SELECT 1;")
+    _add(folder, "SELECT 2;")
+    said: list[tuple[int, int]] = []
+    for _ in range(2):
+        await migrate(database_url, folder, lambda done, of: said.append((done, of)))
+    assert said == [(0, 2), (1, 2), (2, 2), (0, 0)]
+
+
 def test_the_command_tells_what_it_did(
     database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -27,7 +27,7 @@ from domain.parameters import PARAMETERS
 from run.build import build_id
 from run.config import Settings
 from run.worker import Recorder, Worker
-from run.workers import WORKERS
+from run.workers import WORKERS, deciding_sha256
 from store.contract import Selection
 from tests.domain.execution import execution_build as build
 from tests.domain.risk import build as risk_build
@@ -71,7 +71,13 @@ class SmallLog:
         self._parameters = parameters
         self._vendors = Recorder(store, "feeds", build_id(), "vendors")
         self.workers = {
-            name: Worker(name, stages(settings), store, build_id())
+            name: Worker(
+                name,
+                stages(settings),
+                store,
+                build_id(),
+                configuration_sha256=deciding_sha256(name, settings),
+            )
             for name, stages in WORKERS.items()
         }
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from run.replay.cli import COMMANDS
 from tests.run.replay.conftest import Ask
+from tests.run.replay.small_log import MESSAGE, SIGNAL
 
 
 def answered(ask: Ask, *arguments: str) -> Any:
@@ -77,6 +79,28 @@ def test_another_build_is_not_compared_unless_asked(
     done = ask("verify-decisions")
     assert done.code == 3 and "docker run" in done.err
     assert ask("verify-decisions", "--any-build").code == 0
+    assert ask("what-if", "--set", "risk.limit.position=0.015").code == 3
+    as_json = ask("verify-decisions", "--json")
+    assert json.loads(as_json.out)["exit_code"] == as_json.code == 3 and as_json.err == ""
+
+
+WHAT_IF = ("what-if", "--set", "risk.limit.position=0")
+
+
+@pytest.mark.parametrize("question", [("verify-decisions",), WHAT_IF])
+@pytest.mark.parametrize("name", ["STRIKETAPE_PUBLICATION_SECRET", "STRIKETAPE_CLAUDE_MODEL"])
+def test_other_settings_are_named_and_not_taken_for_other_decisions(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch, question: tuple[str, ...], name: str
+) -> None:
+    monkeypatch.setenv(name, "another than when the log was written")
+    done = ask(*question)
+    assert done.code == 3 and name in done.err and done.out == ""
+    assert "another" not in done.err
+    assert ask(*question, "--json").code == 3
+    # The signals and the trader decide without them.
+    if question[0] == "verify-decisions":
+        assert ask(*question, "--worker", "trader").code == 0
+        assert ask(*question, "--any-build").code in (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -112,6 +136,31 @@ def test_a_long_run_shows_how_far_it_is_to_whoever_looks(
     monkeypatch.setattr("run.replay.printing.is_watched", lambda: True)
     done = ask("verify-decisions")
     assert "100 %" in done.err and done.err.endswith("\n") and "%" not in done.out
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        ("state", "--at", "10:31"),
+        ("diff", "--at", "10:30", "--at", "10:31"),
+        ("timeline", "--from", "10:30", "--to", "10:31", "--symbol", "SPY"),
+        ("why", MESSAGE),
+        ("export", "--incident", SIGNAL, "--out", "OUT"),
+        WHAT_IF,
+    ],
+    ids=lambda question: question[0],
+)
+def test_every_question_that_may_take_long_says_how_far_it_is(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, question: tuple[str, ...]
+) -> None:
+    """And what it says is never part of the answer."""
+    silent = [part.replace("OUT", str(tmp_path / "silent")) for part in question]
+    assert ask(*silent, "--json").err == ""
+    monkeypatch.setattr("run.replay.printing.is_watched", lambda: True)
+    watched = [part.replace("OUT", str(tmp_path / "watched")) for part in question]
+    done = ask(*watched, "--json")
+    assert "100 %" in done.err
+    assert all(json.loads(line) for line in done.out.splitlines())
 
 
 def test_an_unknown_command_ends_with_code_2(ask: Ask) -> None:

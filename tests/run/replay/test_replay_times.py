@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import combinations
 from typing import Any
 
 import pytest
 
 from domain.events.system import WorkerStarted
-from run.replay.builds import recorded_builds
+from run.replay.builds import recorded_runs
 from run.replay.question import CannotAnswer, parse_time, position_at, positions_of_day
+from store.contract import Selection
 from tests.store.propose import clock_started, halt, propose
 
 MONDAY, TUESDAY = date(2026, 10, 5), date(2026, 10, 6)
@@ -54,9 +57,51 @@ async def test_a_day_is_a_new_york_day_and_the_first_takes_what_came_before_its_
         await positions_of_day(two_days, TUESDAY + timedelta(days=1))
 
 
+async def test_a_day_ends_at_midnight_in_new_york_and_not_in_utc(two_days: Any) -> None:
+    """22:00 in New York is the next day in UTC and still this one."""
+    late = datetime(2026, 10, 7, 2, 0, tzinfo=UTC)
+    await two_days.append([clock_started(late, 0.0, "late"), halt(4)])
+    assert await positions_of_day(two_days, TUESDAY) == (4, 10)
+    midnight = datetime(2026, 10, 7, 4, 0, tzinfo=UTC)
+    await two_days.append([clock_started(midnight, 0.0, "midnight")])
+    assert await positions_of_day(two_days, TUESDAY) == (4, 10)
+    assert await positions_of_day(two_days, TUESDAY + timedelta(days=1)) == (10, 11)
+
+
 async def test_the_position_at_a_time_is_that_of_the_last_event_up_to_it(two_days: Any) -> None:
     moments = (OPENS - timedelta(seconds=1), OPENS, NEXT - timedelta(seconds=1), NEXT)
     assert [await position_at(two_days, at) for at in moments] == [0, 4, 4, 8]
+
+
+class WithHoles:
+    """The log of a store as it reads when events at some positions are lost."""
+
+    def __init__(self, store: Any, holes: frozenset[int]) -> None:
+        self._store, self._holes = store, holes
+
+    async def head(self) -> int:
+        head: int = await self._store.head()
+        return head
+
+    async def read(
+        self, after: int, selection: Selection, limit: int, up_to: int | None = None
+    ) -> Any:
+        left = replace(selection, without=self._holes)
+        return await self._store.read(after, left, limit, up_to)
+
+
+async def test_a_lost_event_never_makes_a_time_show_what_came_later(two_days: Any) -> None:
+    """Whichever one or two events are lost, the answer is the last one left up to that time."""
+    later = range(3, 9)
+    for holes in (*combinations(later, 1), *combinations(later, 2)):
+        log: Any = WithHoles(two_days, frozenset(holes))
+        for at, last in ((OPENS, 4), (NEXT - timedelta(seconds=1), 4), (NEXT, 8)):
+            left = max(position for position in range(2, last + 1) if position not in holes)
+            assert await position_at(log, at) == left, (holes, at)
+
+
+async def recorded_builds(store: Any, workers: Any, after: int, up_to: int) -> set[str]:
+    return {run.build for run in await recorded_runs(store, workers, after, up_to)}
 
 
 async def test_builds_are_those_that_ran_in_the_stretch_asked_for(two_days: Any) -> None:
