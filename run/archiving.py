@@ -16,6 +16,7 @@ from domain.event import Retention, derived_id
 from domain.events.log import LogArchived
 from run.config import Settings
 from run.service import Process
+from run.upkeep import prune
 from run.worker import Recorder
 from store.archived_days import CannotArchive, Moved
 from store.envelope import start_of
@@ -78,7 +79,7 @@ async def nights(process: Process, alert: Alert) -> None:
 
 
 async def one_night(process: Process, alert: Alert, today: date) -> None:
-    """Archive what is past its window on a UTC day."""
+    """Archive what is past its window on a UTC day, then delete what serves nobody any more."""
     before = windows(process.settings, today)
     try:
         moved = await archive(process.settings, process.store, process.recorder, before)
@@ -86,6 +87,12 @@ async def one_night(process: Process, alert: Alert, today: date) -> None:
     except (*REFUSED, *PASSING) as error:
         text = f"not all days could be archived, they stay in Postgres: {error}"
         await alert("warning", "ARCHIVE_DELAYED", text, today.isoformat())
+    try:
+        commits, ticks = await prune(process.store, before[Retention.MARKET])
+        process.log.info("pruned", commits=commits, audit_ticks=ticks)
+    except PASSING as error:
+        text = f"rows that serve nobody could not be deleted, the next night tries again: {error}"
+        await alert("warning", "UPKEEP_DELAYED", text, today.isoformat())
 
 
 def next_night(now: datetime) -> datetime:

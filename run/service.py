@@ -16,6 +16,7 @@ from domain.events.system import ProcessStarted
 from domain.parameters import PARAMETERS
 from run import log, metrics
 from run.build import build_id
+from run.clock_step import BrokerTime, wait_until_accepted
 from run.collector import collect_seldom
 from run.command_line import command_line
 from run.config import Settings, SettingsError, load_settings, require, shown
@@ -51,6 +52,7 @@ class Process:
 
 
 Main = Callable[[Process], Awaitable[None]]
+AskBroker = Callable[[Settings], BrokerTime]
 
 
 def _measure_append(seconds: float, events: int) -> None:
@@ -63,7 +65,9 @@ def _measure_read_wait(seconds: float) -> None:
     metrics.READ_WAIT_SECONDS.inc(seconds)
 
 
-async def _serve(name: str, settings: Settings, main: Main) -> None:
+async def _serve(
+    name: str, settings: Settings, main: Main, ask_broker: AskBroker | None = None
+) -> None:
     from uuid import uuid4
 
     build = build_id()
@@ -91,6 +95,8 @@ async def _serve(name: str, settings: Settings, main: Main) -> None:
         process = Process(name, build, run_id, settings, store, recorder, logger)
         if settings.mode != "sandbox":
             await store.assert_durable()
+        broker_time = None if ask_broker is None else ask_broker(settings)
+        await wait_until_accepted(store, recorder, logger, broker_time)
         # Before anything else: a decision on a log without them could never be made again.
         await write_missing_parameters(store, recorder, PARAMETERS)
         started = ProcessStarted(process=name, build=build, settings=shown(settings))
@@ -122,10 +128,13 @@ def command(
     return serve(name, main, needs)
 
 
-def serve(name: str, main: Main, needs: Sequence[str] = ()) -> int:
+def serve(
+    name: str, main: Main, needs: Sequence[str] = (), *, ask_broker: AskBroker | None = None
+) -> int:
     """Run a daemon until it is asked to stop; the exit code of its process.
 
-    It does not start without the settings that it `needs`.
+    It does not start without the settings that it `needs`, nor while a step of the database clock
+    is refused; `ask_broker` is how that one may be accepted without the operator.
     """
     try:
         settings = load_settings()
@@ -135,7 +144,7 @@ def serve(name: str, main: Main, needs: Sequence[str] = ()) -> int:
         return 2
     collect_seldom()
     try:
-        uvloop.run(_serve(name, settings, main))
+        uvloop.run(_serve(name, settings, main, ask_broker))
     except (StoreError, OSError) as error:
         structlog.get_logger(f"striketape.{name}").error("cannot go on", error=str(error))
         return 1

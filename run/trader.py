@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
+from adapters.interactive_brokers.link import IbLink
 from adapters.interactive_brokers.orders import SENDS_A_SECOND_MAX, IbOrders, NotSent
 from adapters.interactive_brokers.session import SessionRule
 from domain.event import Recorded
@@ -23,7 +24,9 @@ from domain.events.orders import EmergencyCancelSent, Purpose
 from domain.execution.desk import Desk
 from run import metrics
 from run.cancel_journal import CancelJournal
+from run.clock_step import BrokerTime
 from run.command_line import command_line
+from run.config import Settings
 from run.control_file import POLL_SECONDS, REASON_LENGTH_MAX, ControlFiles
 from run.order_effect import OrderEffect
 from run.service import Process, serve
@@ -35,6 +38,8 @@ from store.errors import StoreError
 SANDBOX_SENDS_A_SECOND_MAX = 40
 READS = ("ib_host", "ib_port", "ib_trader_client_id", "ib_account", "var_dir")
 REPORT_SECONDS = 0.5
+BROKER_TIME_SECONDS = 1.0
+"""A later answer is no answer: it would seem to be a clock behind."""
 CANCEL_SECONDS = 4.0
 """Entries that a halt has not ended by then are cancelled without a decision."""
 
@@ -261,6 +266,23 @@ def pipes(arguments: list[str]) -> tuple[int, int] | None:
     return given.control, given.report
 
 
+def ask_broker(settings: Settings) -> BrokerTime:
+    """Asks for the broker's time over a connection of its own, before the trader has one."""
+
+    async def broker_time() -> datetime:
+        SessionRule(settings.mode, settings.ib_account).check_address(
+            settings.ib_host, settings.ib_port
+        )
+        link = IbLink(lambda _: None)
+        await link.open(settings.ib_host, settings.ib_port, settings.ib_trader_client_id)
+        try:
+            return await link.current_time(BROKER_TIME_SECONDS)
+        finally:
+            link.close("the broker's time is known")
+
+    return broker_time
+
+
 async def main(process: Process) -> None:
     """Run the trader, on the watchdog's line when there is one."""
     trader = Trader(process)
@@ -277,4 +299,4 @@ async def main(process: Process) -> None:
 
 if __name__ == "__main__":
     pipes(sys.argv[1:])  # --help and wrong arguments come before any setting
-    sys.exit(serve("trader", main))
+    sys.exit(serve("trader", main, ask_broker=ask_broker))

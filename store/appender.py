@@ -246,13 +246,27 @@ class Appender:
         if state == "ST002":
             return False  # not the plain case: the next attempt learns what is wrong
         if state == "ST001":
-            raise ClockStepped(f"{error}: append ClockAccepted to go on")
+            await self._note_step(connection)
+            raise ClockStepped(
+                f"{error}: compare the database's time with a clock you trust, then "
+                "python -m run.accept_clock --why"
+            )
         if state.startswith("57P") or connection.is_closed():
             return await self._settle(group, group_id, connection, error)
         if state in ("55P03", "57014") or state.startswith("53"):
             raise Stalled(error) from error
         await self._commit_singly(group, StoreError(f"the log refused the event: {error}"))
         return True
+
+    async def _note_step(self, connection: Writer) -> None:
+        """So that whoever starts anew, with an anchor of the new time, is refused as well."""
+        assert self._anchor is not None
+        anchor = self._anchor
+        elapsed = self._monotonic() - anchor.monotonic_seconds
+        try:
+            await connection.execute(_NOTE_STEP, anchor.database_time, anchor.position, elapsed)
+        except (*LOST, asyncpg.PostgresError) as error:
+            raise Stalled(error) from error
 
     async def _commit_singly(self, group: Sequence[Call], error: StoreError) -> None:
         """One bad item must not fail its neighbours: each call gets a group of its own."""
@@ -379,3 +393,4 @@ _GROUP_FIRST = """
 _MOVED = "SELECT consumer FROM checkpoints WHERE moved_by = $1"
 _BY_ID = "SELECT event_id, position, digest FROM event_ids WHERE event_id = ANY ($1::uuid[])"
 _END_BACKEND = "SELECT end_backend($1)"
+_NOTE_STEP = "SELECT note_clock_step($1, $2, $3)"

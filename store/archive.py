@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from domain.event import Recorded, Retention
 from store.archive_format import FOOTER, canonical_bytes, events_of, open_file
-from store.archive_index import Index, open_index
+from store.archive_index import Index, IndexDamaged, open_index
 from store.archived_days import ArchivedDay, ArchiveUnreadable, Question
 from store.envelope import Damaged, Sink, Span
 from store.reading import Decode
@@ -93,7 +93,11 @@ class Archive:
         if index is None:
             return None
         self._indexes[day.file] = index
-        return index.groups(*by_id)
+        try:
+            return index.groups(*by_id)
+        except IndexDamaged:
+            del self._indexes[day.file]  # it may be made again while this process lives
+            return None
 
     def _find(
         self, day: ArchivedDay, question: Question, limit: int | None, decode: Decode

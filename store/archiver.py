@@ -155,7 +155,10 @@ class Archiver:
     async def _index(self, day: ArchivedDay) -> None:
         """Make the index of ids of an archived day, when there is none that fits its file."""
         path = self._folder / day.file
-        if open_index(path, day.sha256) is not None or not path.exists():
+        if not path.exists():
+            return
+        index = open_index(path, day.sha256)
+        if index is not None and await asyncio.to_thread(lambda: index.is_whole):
             return
         try:
             file = open_file(path, checksums=True)

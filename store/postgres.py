@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from copy import copy
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Self, TypeVar
 from uuid import UUID
@@ -34,6 +36,7 @@ CONNECT_SECONDS_MAX = 10.0
 COMMAND_SECONDS_MAX = 30.0
 EVERYTHING = Selection()
 Result = TypeVar("Result")
+_CLOCK = "SELECT clock_timestamp(), (SELECT step_seconds FROM clock_steps)"
 ARCHIVE_FOLDER = Path("var/archive")
 """Where archived days are looked for when the settings do not say (run/config.py)."""
 
@@ -62,6 +65,15 @@ _READER_ROLE = {"role": "striketape_reader"}
 
 async def _keep_session(_: object) -> None:
     """Connections of the pool hold no state that would have to be reset on release."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockReading:
+    """The database's clock."""
+
+    now: datetime
+    step_seconds: float | None
+    """None when nothing of it is refused."""
 
 
 class PostgresStore:
@@ -264,6 +276,16 @@ class PostgresStore:
 
     async def stream_version(self, stream: str) -> int:
         return await self._patiently(lambda: self._reader.stream_version(stream))
+
+    async def clock(self) -> ClockReading:
+        """The database's time, and the step of it that nobody has accepted yet."""
+
+        async def read() -> ClockReading:
+            row = await self._pool.fetchrow(_CLOCK)
+            assert row is not None
+            return ClockReading(*row.values())
+
+        return await self._patiently(read)
 
     async def assert_durable(self) -> None:
         """Refuse a database that may lose what it confirmed; called when a broker is configured.

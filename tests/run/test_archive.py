@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from itertools import chain, repeat
 from pathlib import Path
 
 import asyncpg
 import pytest
 import structlog
 
+from domain.events.system import ProcessFault
+from run import archiving, upkeep
+from run import keeper as keeper_daemon
 from run.archive import main
 from run.archiving import next_night, one_night, windows
 from run.config import Settings
@@ -112,6 +117,65 @@ async def test_a_night_archives_and_a_night_that_cannot_is_told(process: Process
     assert len(list(process.settings.archive.glob("market/*/*.parquet"))) == 2
     assert len(await process.store.read(0, ALERTS)) == 1
     assert [event.position for event in await process.store.read(0)][:40] == list(range(1, 41))
+
+
+async def test_a_night_deletes_by_steps_what_serves_nobody_any_more(
+    process: Process, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Settled commits, and typed ticks of archived days; what is young, and the tail, stay."""
+    monkeypatch.setattr(upkeep, "ROWS_A_STEP_MAX", 2)
+    today = datetime.now(UTC).date()
+    owner = await asyncpg.connect(database_url)
+    for key in range(5):
+        await process.store.append(mixed(100 + key, 1))
+    await owner.execute(
+        "UPDATE commits SET recorded_at = recorded_at - interval '2 days'"
+        " WHERE last_position < (SELECT max(last_position) FROM commits)"
+    )
+    await owner.execute(
+        """
+        INSERT INTO audit.uw_price_ticks (event_position, recorded_at, received_at, source_at,
+            symbol, price)
+        SELECT n, at, at, at, 'SPY', 1 FROM generate_series(1, 12) AS n,
+            LATERAL (SELECT $1::timestamptz + n * interval '1 day' - interval '15 days') AS x (at)
+        """,
+        datetime(today.year, today.month, today.day, tzinfo=UTC),
+    )
+    await one_night(process, Keeper(process).alert, today)
+    kept = await owner.fetch("SELECT event_position FROM audit.uw_price_ticks ORDER BY 1")
+    assert [row["event_position"] for row in kept] == [8, 9, 10, 11, 12]
+    old = "SELECT count(*) FROM commits WHERE recorded_at < now() - interval '1 day'"
+    assert await owner.fetchval(old) == 0
+    head = await process.store.head()
+    assert (await process.store.append(mixed(300, 1))).positions == (head + 1,)
+    assert await process.store.read(0, ALERTS) == []
+    await owner.execute("REVOKE EXECUTE ON FUNCTION prune_commits FROM striketape_writer")
+    await one_night(process, Keeper(process).alert, today)
+    (alert,) = await process.store.read(0, ALERTS)
+    assert (alert.body.code, alert.body.severity) == ("UPKEEP_DELAYED", "warning")
+    await owner.close()
+
+
+async def test_a_running_keeper_seals_archives_and_beats(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All duties of the daemon as it runs them: one that is not begun fails here."""
+    waits = chain((0.0,), repeat(3600.0))
+    monkeypatch.setattr(archiving, "next_night", lambda now: now + timedelta(seconds=next(waits)))
+    last = await process.store.head()
+    running = asyncio.create_task(keeper_daemon.main(process))
+    wanted = {"LogSealed", "LogArchived", "ProcessHeartbeat", "AlertRaised"}
+    fault = ProcessFault(process="signals", error="StageDefect", detail="why")
+    try:
+        async with asyncio.timeout(30):
+            while not wanted <= {event.type for event in await process.store.read(last)}:
+                await process.recorder.record("process/signals", fault)
+                await asyncio.sleep(0.05)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    types = {alert.body.code for alert in await process.store.read(last, ALERTS)}
+    assert types == {"PROCESS_FAULT"}
 
 
 def test_nights_and_windows_are_those_of_the_settings() -> None:

@@ -82,6 +82,23 @@ async def test_calls_of_many_tasks_share_commits_and_keep_their_own_results(
         assert len(groups) < 20
 
 
+async def test_a_group_takes_five_hundred_events_at_most(database_url: str) -> None:
+    """So that who comes next, an order perhaps, waits for a short commit, whatever is queued."""
+    groups: list[int] = []
+    async with await PostgresStore.open(
+        database_url, application_name="test", on_append=lambda _, count: groups.append(count)
+    ) as store:
+        calls = [[price((call, n)) for n in range(120)] for call in range(12)]
+        big = store.append([price(("big", n)) for n in range(700)])
+        order = store.append([halt("order")])
+        pending = [*map(store.append, calls), big, order]
+        *_, ordered = await asyncio.gather(*pending)
+        # Calls are never cut: four of 120 fit, and one that is larger than a group stands alone.
+        assert sum(groups) == 12 * 120 + 701
+        assert [count for count in groups if count > 500] == [700]
+        assert ordered.positions == (12 * 120 + 700 + 1,)
+
+
 async def test_a_version_conflict_writes_nothing_and_is_the_librarys_integrity_error(
     store: PostgresStore,
 ) -> None:

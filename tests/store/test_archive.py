@@ -309,7 +309,7 @@ async def test_an_archived_id_is_found_by_its_index(
         assert await desk.store.caused_by(event.event_id) == effects
 
 
-@pytest.mark.parametrize("damage", ["missing", "cut", "of another file"])
+@pytest.mark.parametrize("damage", ["missing", "cut", "of another file", "words altered"])
 async def test_an_index_that_does_not_fit_is_not_used_and_made_again(
     desk: Desk, damage: str
 ) -> None:
@@ -319,10 +319,16 @@ async def test_an_index_that_does_not_fit_is_not_used_and_made_again(
     assert len(indexes) == 6
     whole = [index.read_bytes() for index in indexes]
     for index, other in zip(indexes, reversed(whole), strict=True):
+        own = index.read_bytes()
         index.unlink()
-        if damage != "missing":
+        if damage == "words altered":
+            index.write_bytes(own[:-24] + bytes(byte ^ 255 for byte in own[-24:]))
+        elif damage != "missing":
             index.write_bytes(other if damage == "of another file" else other[:50])
     for event in before:
         assert await desk.store.event(event.event_id) == event
+    for event in before[::10]:
+        effects = [other for other in before if other.causation_id == event.event_id]
+        assert await desk.store.caused_by(event.event_id) == effects
     assert await desk.archiver().run(desk.all_days()) == []
     assert [index.read_bytes() for index in indexes] == whole

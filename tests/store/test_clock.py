@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from domain.events.system import ClockAccepted
+from store.contract import Checkpoint
 from store.errors import ClockStepped
 from store.postgres import PostgresStore
 from tests.store.propose import clock_started, halt, propose
@@ -131,3 +132,51 @@ async def test_a_small_difference_and_a_fresh_start_are_no_step(database_url: st
         await store.append([halt(1)])
         clock.lost_seconds += 50.0
         assert (await store.append([halt(2)])).positions == (2,)
+
+
+async def test_a_refused_step_outlives_the_processes_that_saw_it(database_url: str) -> None:
+    """Whoever is started afterwards has an anchor of the new time, and must not take it for good:
+    nor may one that was started between the step and its being noticed."""
+    clock = Monotonic()
+    async with await PostgresStore.open(
+        database_url, application_name="one", monotonic=clock
+    ) as one:
+        await one.append([halt(1)])
+        async with await PostgresStore.open(database_url, application_name="between") as between:
+            await between.append([halt("before it was noticed")])
+            clock.lost_seconds = 7_200.0
+            with pytest.raises(ClockStepped):
+                await one.append([halt(2)])
+            for events in ([halt(2)], [halt(2), halt(3)], [clock_started(BASE, 1.0)]):
+                with pytest.raises(ClockStepped, match=r"stepped by 7\d{3}.* run\.accept_clock"):
+                    await between.append(events)
+    async with await PostgresStore.open(database_url, application_name="restarted") as later:
+        with pytest.raises(ClockStepped, match="stepped by 7"):
+            await later.append([halt(2)])
+        with pytest.raises(ClockStepped):
+            await later.append([], Checkpoint("worker", 0, 1))
+        step = (await later.clock()).step_seconds
+        assert step == pytest.approx(7_200, abs=10)
+        await later.append(
+            [propose(ClockAccepted(who="ann", why="slept", step_seconds=step), key="a")]
+        )
+        assert (await later.clock()).step_seconds is None
+        await later.append([halt(2)])
+    async with await PostgresStore.open(database_url, application_name="fresh") as fresh:
+        await fresh.append([halt(3)])
+
+
+async def test_a_step_that_was_accepted_is_not_noted_by_who_notices_it_later(
+    database_url: str,
+) -> None:
+    clock = Monotonic()
+    async with (
+        await PostgresStore.open(database_url, application_name="one", monotonic=clock) as one,
+        await PostgresStore.open(database_url, application_name="two", monotonic=clock) as two,
+    ):
+        await two.append([halt(1)])
+        clock.lost_seconds = 7_200.0
+        body = ClockAccepted(who="operator", why="slept", step_seconds=7_200.0)
+        await one.append([propose(body, key="a")])
+        await two.append([halt(2)])
+        assert (await one.clock()).step_seconds is None

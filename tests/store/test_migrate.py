@@ -10,7 +10,14 @@ import asyncpg
 import pytest
 
 from run import migrate as command
+from store.contract import Checkpoint, Selection
+from store.errors import CheckpointConflict
 from store.migrate import SQL_FOLDER, MigrationError, migrate, migrations
+from store.postgres import PostgresStore
+from tests.store.propose import AT, clock_started, halt, price
+
+OLDEST_WRITABLE = 12
+"""The first number whose append functions this build can call; tests/crash migrates empty ones."""
 
 
 @pytest.fixture
@@ -65,6 +72,43 @@ async def test_a_failing_migration_leaves_nothing_behind(database_url: str, fold
     connection = await asyncpg.connect(database_url)
     assert await connection.fetchval("SELECT to_regclass('half')") is None
     await connection.close()
+
+
+@pytest.mark.parametrize("number", range(OLDEST_WRITABLE, len(migrations(SQL_FOLDER))))
+async def test_a_log_that_holds_events_is_migrated_with_all_it_holds(
+    database_url: str, folder: Path, tmp_path: Path, number: int
+) -> None:
+    """Events, versions, ids, consumers and the clock go on where they were."""
+    address, name = f"{database_url}_old{number}", f"{database_url.rpartition('/')[2]}_old{number}"
+    owner = await asyncpg.connect(database_url)
+    await owner.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
+    old = tmp_path / "old"
+    old.mkdir()
+    for migration in migrations(folder)[:number]:
+        (old / migration.name).write_text((folder / migration.name).read_text())
+    try:
+        await migrate(address, old)
+        before = Selection()
+        async with await PostgresStore.open(address, application_name="before") as store:
+            await store.append([clock_started(AT, 1.0)])
+            await store.append([halt(1), price(1), price(2), halt(2)], Checkpoint("worker", 0, 3))
+            await store.append([halt("alone")])
+            events = await store.read(0, before)
+        applied = await migrate(address, folder)
+        assert len(applied) == len(migrations(folder)) - number
+        async with await PostgresStore.open(address, application_name="after") as store:
+            assert await store.read(0, before) == events
+            repeated = await store.append([halt(2), price(2)])
+            assert repeated.positions == (5, 4)
+            with pytest.raises(CheckpointConflict):
+                await store.append([halt(3)], Checkpoint("worker", 0, 6))
+            done = await store.append([halt(3), price(3)], Checkpoint("worker", 3, 6))
+            assert (done.positions, done.versions) == ((7, 8), (4, 3))
+            assert done.market_times[0] >= events[-1].market_time
+            assert await store.event(events[3].event_id) == events[3]
+    finally:
+        await owner.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await owner.close()
 
 
 @pytest.mark.parametrize(

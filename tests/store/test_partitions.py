@@ -146,7 +146,7 @@ async def test_upkeep_prunes_ids_and_commits_but_never_the_tail(
     last = await _history(owner)
     async with await PostgresStore.open(database_url, application_name="test") as store:
         assert await owner.fetchval("SELECT prune_market_ids($1)", last + 1) == 3 * DAYS
-        assert await owner.fetchval("SELECT prune_commits(clock_timestamp())") == 0
+        assert await owner.fetchval("SELECT prune_commits(clock_timestamp(), 10)") == 0
         await store.append([halt("a")])
-        assert await owner.fetchval("SELECT prune_commits(clock_timestamp())") == 1
+        assert await owner.fetchval("SELECT prune_commits(clock_timestamp(), 10)") == 1
         assert (await store.append([halt("b")])).positions == (last + 2,)
