@@ -69,6 +69,7 @@ CONFIRM_MARKET_SECONDS = 1.12
 WARM_UP_SECONDS = 15.0
 FLOOR_EVERY_SECONDS = 0.5
 RELAY_SECONDS_MAX = 60.0
+TRIALS_MIN = 30
 TICK = Decimal("0.01")
 _RELAY = "from benchmarks.relay import main; main()"
 
@@ -315,8 +316,9 @@ def figures(
     name: str, spans: Spans, floor: Sequence[float], limits: tuple[int, int]
 ) -> list[Figure]:
     """Of one path: the whole of it against goals and floor, and its hops."""
-    if not spans.total or not floor:
-        return [Figure(f"{name}_p50", None, "ms", f"<= {limits[0]}")]
+    if len(spans.total) < TRIALS_MIN or not floor:
+        note = f"{len(spans.total)} trials are too few to say anything"
+        return [Figure(f"{name}_p50", None, "ms", f"<= {limits[0]}", note)]
     p50, p99 = statistics.median(spans.total), percentile(spans.total, 0.99)
     least = statistics.median(floor)
     hops = ", ".join(
@@ -378,7 +380,7 @@ async def _found(trials: Trials, chain: Chain) -> list[Figure]:
 
 def plain(name: str, spans: Spans, note: str) -> list[Figure]:
     """A path that has no goal of its own."""
-    if not spans.total:
+    if len(spans.total) < TRIALS_MIN:
         return []
     p50, p99 = statistics.median(spans.total), percentile(spans.total, 0.99)
     said = f"{note}; {len(spans.total)} trials"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -196,6 +197,11 @@ class LoadedSandboxes(MarketSandbox):
             self.unusual_whales.hub.push(f"option_trades:{symbol}", msgspec.json.encode(row))
 
 
+def _say(text: str) -> None:
+    """Beside the line of figures, which alone goes to standard output."""
+    print(text, file=sys.stderr, flush=True)
+
+
 class LatencyDesk:
     """Everything that runs. `running` starts it in the morning and ends it."""
 
@@ -229,7 +235,7 @@ class LatencyDesk:
             http = await parts.enter_async_context(aiohttp.ClientSession())
             recorder = Recorder(self.store, "director", build_id(), os.urandom(16).hex())
             control = f"http://127.0.0.1:{ports['market_control']}"
-            self.director = Director(self.store, recorder, http, [control], self.day, print)
+            self.director = Director(self.store, recorder, http, [control], self.day, _say)
             await self.director.set_clock(0.0, None, at=starts_at(self.day))
             await self.director.tighten_limits(self._parameters)
             parts.push_async_callback(self.supervisor.stop)
