@@ -27,7 +27,7 @@ from benchmarks.latency_desk import LatencyDesk
 from domain.event import Recorded
 from domain.events.feeds import IbBarReceived, IbTicksReceived
 from domain.events.orders import OrderIntended, Purpose
-from domain.events.positions import PositionChanged, PositionOpened
+from domain.events.positions import PositionClosed, PositionOpened
 from domain.events.signals import SignalValidated
 from domain.events.system import ProcessHeartbeat
 from store.contract import Selection
@@ -39,7 +39,7 @@ FLAGS = {
     "seconds": (400, "seconds after which it ends with what it has"),
 }
 FOLLOWED = frozenset(
-    {"OrderIntended", "PositionChanged", "PositionOpened", "ProcessHeartbeat", "SignalValidated"}
+    {"OrderIntended", "PositionClosed", "PositionOpened", "ProcessHeartbeat", "SignalValidated"}
 )
 PARAMETERS = {
     "signals.0dte.trend.p_min": 0.52,
@@ -61,6 +61,7 @@ PARAMETERS = {
     "risk.order.new_minute": 120.0,
     "risk.order.exit_replaces_minute": 200.0,
     "risk.halt.rate_refusals": 200.0,
+    "risk.halt.errors": 200.0,
 }
 """A desk that trades often and small: the widest values that the parameters' bounds allow."""
 BREACH_AFTER_SECONDS = 0.4
@@ -93,6 +94,8 @@ class Trials:
     intents: list[Recorded] = field(default_factory=list)
     signals: dict[str, Recorded] = field(default_factory=dict)
     breaches: dict[str, Breach] = field(default_factory=dict)
+    paid: dict[str, Decimal] = field(default_factory=dict)
+    """Limit of the entry by position."""
     closed: int = 0
     rates: list[float] = field(default_factory=list)
     """Feed events a second, from one heartbeat of the feeds to the next."""
@@ -124,7 +127,7 @@ class Trials:
                 task = asyncio.create_task(self._breach(body))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
-            case PositionChanged(units=0):
+            case PositionClosed():
                 self.closed += 1
             case ProcessHeartbeat(process="feeds") as body:
                 self._keep_rate(event.recorded_at.timestamp(), body.figures["appended"])
@@ -143,14 +146,16 @@ class Trials:
         self._beat = (now, appended)
 
     def _fill(self, body: OrderIntended) -> None:
-        """The market comes to the order: it can be filled where it lies."""
+        """The market comes to the order, to an exit with more than was paid: losses would halt."""
         market = self.desk.sandboxes.steered
         con_id = body.structure.legs[0].contract.con_id
         assert body.limit_price is not None
         price = body.limit_price
         if body.purpose is Purpose.ENTRY:
+            self.paid[body.position_id] = price
             market.hold(con_id, _quote(price - TICK, price))
         else:
+            price = max(price, self.paid.get(body.position_id, price) + 5 * TICK)
             market.hold(con_id, _quote(price, price + TICK))
 
     async def _breach(self, body: PositionOpened) -> None:
