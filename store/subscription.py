@@ -142,11 +142,11 @@ async def follow(
     doorbell.open()
     patience = Patience(time.monotonic, on_wait, deed="read", seconds_max=inf)
     scanned = after
-    up_to = 0
+    up_to = -1
 
     async def next_page() -> list[Recorded]:
         nonlocal up_to
-        if up_to <= scanned:
+        if up_to < 0:  # the bell tells what comes, not what is there
             up_to = (await reader.head()).position
         if up_to <= scanned:
             up_to = (await doorbell.beyond(scanned, classes)).position

@@ -18,8 +18,11 @@ RATE_CODES = frozenset(
         DenialCode.RATE_BUCKET.value,
     }
 )
-_NOTICES = frozenset({202, 399, 10349, 1100, 1101, 1102, 1300, *range(2100, 2200)})
-"""Codes that report a cancel, a held order or a farm: nothing went wrong."""
+_NOTICES = frozenset(
+    {161, 202, 399, 10147, 10148, 10349, 1100, 1101, 1102, 1300, *range(2100, 2200)}
+)
+"""Codes that report a cancel, one that came after the end of its order, a held order or a farm:
+nothing went wrong."""
 
 
 @dataclass(slots=True)

@@ -106,7 +106,9 @@ def test_a_fill_of_an_enlarged_order_is_no_overfill() -> None:
     assert codes(desk.tick()) == []
 
 
-@pytest.mark.parametrize(("code", "halts"), [(201, True), (105, True), (202, False), (2104, False)])
+@pytest.mark.parametrize(
+    ("code", "halts"), [(201, True), (105, True), (202, False), (10148, False), (2104, False)]
+)
 def test_errors_without_end_halt_and_notices_do_not(code: int, halts: bool) -> None:
     """A desk that is refused twenty times a minute is doing something that nobody meant."""
     desk = ready()
