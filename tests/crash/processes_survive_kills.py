@@ -1,6 +1,6 @@
 """The real processes killed one after the other while they trade: log and ledgers agree.
 
-Minutes each, so `make test` leaves them out: there the trader's processes die
+More than a minute each, so `make test` leaves them out: there the trader's processes die
 (test_trader_survives_kills.py) and the outbox (tests/e2e/test_people_line.py). `make crash SEEDS=n`
 runs them, DESK_SEED=n one.
 """

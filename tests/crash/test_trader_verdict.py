@@ -13,7 +13,7 @@ from domain.events.orders import IntentLapsed
 from tests.crash.trader_verdict import no_entry_after_a_request, no_exit_refused
 from tests.domain.risk.build import Driven
 from tests.sim.clock import START
-from tests.sim.oracle import History
+from tests.sim.history import History
 from tests.sim.wire import PLACE, Frame
 
 ENTRY, EXIT, STOP = (f"P0123456789abcdef-{kind}1" for kind in "EXS")
@@ -33,9 +33,9 @@ def test_an_entry_that_leaves_later_than_a_second_after_the_request_is_found(
 ) -> None:
     log = (recorded(kind(who="operator", route="api", reason="drill"), 5.0),)
     in_time = (sent(ENTRY, 4.0), sent(ENTRY, 5.9), sent(EXIT, 9.0), sent(STOP, 9.0))
-    assert no_entry_after_a_request(History(log, LedgerView(), in_time)) == []
+    assert no_entry_after_a_request(History(log, LedgerView(), in_time, ())) == []
     late = (*in_time, sent(ENTRY, 6.1))
-    [wrong] = no_entry_after_a_request(History(log, LedgerView(), late))
+    [wrong] = no_entry_after_a_request(History(log, LedgerView(), late, ()))
     assert "left at 6.100, a halt was asked at 5.000" in wrong
 
 
@@ -47,6 +47,6 @@ def test_an_exit_or_a_stop_that_a_halt_kept_back_is_found() -> None:
         return recorded(body, 6.0)
 
     sound = (lapsed(ENTRY, "halt: drill"), lapsed(EXIT, "its connection c is gone"))
-    assert no_exit_refused(History(sound, LedgerView(), ())) == []
+    assert no_exit_refused(History(sound, LedgerView(), (), ())) == []
     corrupt = (*sound, lapsed(EXIT, "halt: drill"), lapsed(STOP, "halt: drill"))
-    assert len(no_exit_refused(History(corrupt, LedgerView(), ()))) == 2
+    assert len(no_exit_refused(History(corrupt, LedgerView(), (), ()))) == 2

@@ -30,11 +30,13 @@ from store.contract import Selection
 from tests.crash.desk_kills import moment_comes
 from tests.crash.trader_processes import TraderProcesses
 from tests.crash.trader_verdict import wrongs_of
-from tests.crash.trading_floor import structure_of
+from tests.crash.trading_floor import story_of
 from tests.domain.execution.execution_build import plan as exit_plan
 from tests.domain.risk.build import signal as risk_signal
 from tests.sim.clock import START
-from tests.sim.oracle import WEIGHED, History, nothing_in_doubt, reconciled, same_positions
+from tests.sim.history import History
+from tests.sim.market import FIRST_PRICE
+from tests.sim.oracle import WEIGHED, nothing_in_doubt, reconciled, same_positions
 
 SPEED, FAST = 8.0, 30.0
 SIGNALS_MAX = 4
@@ -70,6 +72,8 @@ CONNECTION = frozenset({"BrokerConnected", "BrokerDisconnected", "BrokerReady"})
 OPENED, LOOKED = "PositionOpened", "BrokerSnapshotReceived"
 REQUESTS = "control/api"
 """Where the API writes what the operator asks."""
+PRICES = ((0.0, FIRST_PRICE),)
+"""Of the underlying, from each second on."""
 TICKS_WITHIN = 200
 """Events at the end of the log among which each contract has been quoted."""
 READ = WEIGHED | {"HaltRequested", "FlattenRequested"}
@@ -122,7 +126,7 @@ class TraderRow:
         self.desk = TraderProcesses(first, dsn, folder)
         self.traded: set[int] = set()
         """Seeds that had a position."""
-        self._structure = structure_of(first)
+        self._structure = story_of(first).structure
         self._after = 0
         """Where the life that is lived began on the log."""
         self._signals = 0
@@ -156,7 +160,7 @@ class TraderRow:
         with suppress(TimeoutError):  # the verdict says what was left
             await self.desk.until(self._is_flat, FLAT_SECONDS_MAX, "a flat book")
         await self._quiet()
-        whole = History(await self._log(0), self.desk.ledger(), self.desk.line.frames())
+        whole = History(await self._log(0), self.desk.ledger(), self.desk.line.frames(), PRICES)
         wrongs = wrongs_of(whole, self._after, (began_at - START).total_seconds())
         if halts and not wrongs:
             await self._release()
@@ -172,7 +176,7 @@ class TraderRow:
                 return False
             if await self.desk.store.checkpoint("trader") < looks[0].position:
                 return False
-            return not reconciled(History(await self._log(0), LedgerView(), ()))
+            return not reconciled(History(await self._log(0), LedgerView(), (), PRICES))
 
         with suppress(TimeoutError):  # the verdict says what differs
             await self.desk.until(holds, LOOK_SECONDS_MAX, "a clean look")
@@ -268,7 +272,7 @@ class TraderRow:
 
     async def _is_flat(self) -> bool:
         """By our own log; the verdict asks the broker."""
-        history = History(await self._log(self._after), LedgerView(), ())
+        history = History(await self._log(self._after), LedgerView(), (), PRICES)
         return not nothing_in_doubt(history) and not same_positions(history)
 
     # The log.

@@ -29,6 +29,7 @@ from store.postgres import PostgresStore
 from tests.adapters.interactive_brokers.still_market import SESSION, StillMarket
 from tests.crash.broker_line import BrokerLine
 from tests.crash.desk_process import child_of
+from tests.crash.trading_floor import story_of
 from tests.domain.risk.build import changed
 from tests.sim.broker import ACCOUNT
 from tests.sim.clock import START
@@ -72,7 +73,7 @@ class TraderProcesses:
             parts.push_async_callback(self.store.close)
             self.recorder = Recorder(self.store, "director", build_id(), f"director-{self._seed}")
             await self.set_clock(speed)
-            for body in (changed(**CHANGED), planned()):
+            for body in (changed(**CHANGED), planned(story_of(self._seed))):
                 await self.recorder.record("market", body)
             await self.line.start()
             parts.push_async_callback(self.line.stop)

@@ -7,7 +7,8 @@ from __future__ import annotations
 from domain.events.orders import IntentLapsed
 from domain.execution.references import is_entry
 from tests.sim.clock import START
-from tests.sim.oracle import CHECKS, HALT_SECONDS, History, no_entry_after_a_halt
+from tests.sim.history import History
+from tests.sim.oracle import CHECKS, HALT_SECONDS, no_entry_after_a_halt
 from tests.sim.wire import PLACE
 
 
@@ -19,6 +20,7 @@ def wrongs_of(whole: History, after: int, began_at: float) -> list[str]:
         tuple(event for event in whole.log if event.position > after),
         whole.ledger,
         tuple(frame for frame in whole.wire if frame.at >= began_at),
+        whole.prices,
     )
     halts = (no_entry_after_a_halt, no_entry_after_a_request, no_exit_refused)
     asked = [(check, whole) for check in CHECKS if check is not no_entry_after_a_halt]

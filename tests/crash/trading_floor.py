@@ -16,22 +16,22 @@ from uuid import uuid4
 
 from adapters.interactive_brokers.sandbox import TwsSandbox
 from domain.events.system import ClockStarted
-from domain.instruments import Structure
 from run.worker import Recorder
 from store.contract import EventStore, Selection
 from store.postgres import PostgresStore
 from tests.sim.broker import ACCOUNT, HOST, standing_faults
 from tests.sim.market import Walk
-from tests.sim.shapes import SHAPES
+from tests.sim.shapes import LONG, VERTICAL
+from tests.sim.stories import Story
 
 STEP_SECONDS = 0.1
 FOR_ONE_LIFE = ("reject_next_orders", "drop_next_orders", "inactive_then_live")
 """Counted switches, which every start of this process would count anew."""
 
 
-def structure_of(seed: int) -> Structure:
-    """What the life of a seed trades."""
-    return Random(f"structure {seed}").choice(SHAPES)
+def story_of(seed: int) -> Story:
+    """What the lives of a row trade; it expires tomorrow and ends by fills."""
+    return Story(Random(f"structure {seed}").choice((LONG, LONG, VERTICAL)))
 
 
 class LogClock:
@@ -64,7 +64,7 @@ async def run(dsn: str, folder: Path, port: int, seed: int) -> None:
     store = await PostgresStore.open(dsn, application_name="floor")
     clock = LogClock(store)
     await clock.look()
-    walk = Walk(seed, structure_of(seed))
+    walk = Walk(seed, story_of(seed))
     walk.market.time = clock.now()
     tws = TwsSandbox(walk.market, clock, folder, ACCOUNT, seed=seed)
     for name, value in standing_faults(Random(f"faults {seed}")).items():
