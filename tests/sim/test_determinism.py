@@ -11,7 +11,7 @@ from tests.sim.conftest import SimLog
 from tests.sim.history import History
 from tests.sim.world import run_life
 
-SEEDS = (3, 5, 11, 12, 14)
+SEEDS = (3, 5, 8, 12, 61)
 _HASHES: dict[int, str] = {}
 
 
