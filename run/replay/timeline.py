@@ -26,7 +26,7 @@ EXAMPLES = """examples:
   timeline --from 15:48 --to 15:53 --type OrderIntended --type OrderChanged --json
 
 --symbol and --strategy take in the whole story of a trade: orders, fills, messages.
-JSON is one event a line. exit codes: 0 answered; 2 the question cannot be answered."""
+JSON is one event a line; one that was cut ends with a line {"truncated": true}. exit codes: 0 answered; 2 the question cannot be answered."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,8 +53,7 @@ async def run(store: EventStore, asked: argparse.Namespace) -> int:
         if not all(_is_about(event, n, v, stories[n]) for n, v in wanted.items()):
             continue
         if shown >= asked.limit:
-            text = f"more than {asked.limit} events; narrow it or raise --limit"
-            print(text, file=sys.stderr)
+            _say_cut(asked, event)
             break
         shown += 1
         progress.hide()
@@ -63,6 +62,15 @@ async def run(store: EventStore, asked: argparse.Namespace) -> int:
         else:
             print(event_line(event))
     return 0
+
+
+def _say_cut(asked: argparse.Namespace, following: Recorded) -> None:
+    """There are more events than were asked for."""
+    text = f"more than {asked.limit} events; narrow it or raise --limit"
+    if asked.json:
+        print_json({"truncated": True, "shown": asked.limit, "next": following.position})
+    else:
+        print(text, file=sys.stderr)
 
 
 async def _stories(store: EventStore, name: str, value: str, up_to: int) -> set[UUID]:
