@@ -104,7 +104,6 @@ def test_a_timeline_of_a_symbol_and_strategy_has_the_whole_story(ask: Ask) -> No
     assert {"OrderChanged", "FillRecorded", "DeliveryConfirmed"} <= types
     assert not {"ClockTicked", "TradingHalted", "IbTicksReceived"} & types
     assert "IbTicksReceived" in {row["type"] for row in rows(ask, "--symbol", "SPY")}
-    assert rows(ask, "--symbol", "QQQ") == rows(ask, "--strategy", "LEAPS") == []
 
 
 def test_a_type_that_does_not_exist_is_refused(ask: Ask) -> None:
