@@ -24,6 +24,7 @@ from domain.events.system import (
 from run.build import build_id
 from run.config import load_settings
 from run.replay.printing import Progress
+from run.replay.question import for_times
 from run.replay.reading import newest_of_stream, of, selected
 from run.snapshots import folded, state_cache
 from store.contract import EventStore, Selection
@@ -116,7 +117,7 @@ async def _hear_processes(store: EventStore, past: Past, up_to: int) -> None:
         heard = {event.stream: event async for event in beats}
         if len(heard) >= len(past.processes) or width >= up_to:
             break
-    last = await store.read(up_to - 1, limit=1, up_to=up_to)
+    last = await for_times(store).read(up_to - 1, limit=1, up_to=up_to)
     for event in heard.values():
         body = event.body
         assert isinstance(body, ProcessHeartbeat)
