@@ -30,7 +30,7 @@ def test_a_database_that_was_not_migrated_is_said_to_be_so(
 ) -> None:
     bare = postgres_server.dsn()
     told = refused(lambda *question: ask_at(bare, *question), "state", "--at", "10:31")
-    assert "run python -m run.migrate" in told
+    assert "python -m run.migrate" in told
 
 
 @pytest.fixture
