@@ -8,6 +8,7 @@ cannot drift apart (docs/architecture.md, "Order of consumption").
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -152,8 +153,11 @@ class Consumer(Generic[S]):
         for own in recorded:
             self.evolve(as_consumed(own, source))
 
-    def verify(self, source: Recorded, recorded: Sequence[Recorded]) -> list[str]:
-        """Run `react` again on an input and compare with what was recorded.
+    def verify(
+        self, source: Recorded, recorded: Sequence[Recorded], tolerance: float = 0.0
+    ) -> list[str]:
+        """Run `react` again on an input and compare with what was recorded; floating point numbers
+        may differ by `tolerance` of themselves.
 
         Returns the differences as sentences, none when the decisions are the same. The state
         evolves with the recorded emissions, so that one difference does not cascade: each
@@ -176,7 +180,7 @@ class Consumer(Generic[S]):
                 again = emission_as_event(
                     emission, current, source, self.worker, self.build, ordinal
                 )
-                differences.extend(_differences(own, again))
+                differences.extend(_differences(own, again, tolerance))
                 queue.append(as_consumed(own, source))
         for own in recorded[seen:]:
             differences.append(f"emission {own.ordinal} {own.type} on the log is not decided again")
@@ -187,16 +191,31 @@ class Consumer(Generic[S]):
 _COMPARED = ("stream", "type", "event_id", "occurred_at", "causation_id", "correlation_id", "body")
 
 
-def _differences(own: Recorded, again: Recorded) -> Iterator[str]:
+def _differences(own: Recorded, again: Recorded, tolerance: float) -> Iterator[str]:
     for field in _COMPARED:
         was, now = getattr(own, field), getattr(again, field)
         if was == now:
             continue
         if field == "body" and type(was) is type(now):
             for name, old, new in body_differences(was, now):
+                if is_close(old, new, tolerance):
+                    continue
                 yield f"emission {own.ordinal} {own.type}: {name} was {old!r}, is now {new!r}"
         else:
             yield f"emission {own.ordinal} {own.type}: {field} was {was!r}, is now {now!r}"
+
+
+def is_close(was: object, now: object, tolerance: float) -> bool:
+    """Whether two values are the same but for floating point numbers, also inside of mappings and
+    tuples, that differ by at most `tolerance` of themselves. Decimals are compared exactly."""
+    if isinstance(was, float) and isinstance(now, float):
+        return math.isclose(was, now, rel_tol=tolerance)
+    if isinstance(was, dict) and isinstance(now, dict):
+        return was.keys() == now.keys() and all(is_close(was[k], now[k], tolerance) for k in was)
+    if isinstance(was, list | tuple) and isinstance(now, list | tuple):
+        pairs = zip(was, now, strict=False)
+        return len(was) == len(now) and all(is_close(old, new, tolerance) for old, new in pairs)
+    return was == now
 
 
 def body_differences(was: object, now: object, path: str = "") -> list[tuple[str, Any, Any]]:

@@ -36,6 +36,7 @@ _OTHER_SCHEMA = (
     asyncpg.UndefinedColumnError,
     asyncpg.UndefinedFunctionError,
     asyncpg.UndefinedObjectError,
+    asyncpg.InvalidParameterValueError,  # the role to be taken
 )
 
 

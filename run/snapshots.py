@@ -25,7 +25,7 @@ from run.config import Settings
 from store.contract import PAGE_EVENTS_MAX, EventStore, Selection
 from store.errors import StoreError
 from store.postgres import PostgresStore
-from store.snapshots import Maker, SnapshotRow, SnapshotTable
+from store.snapshots import POSITIONS_BETWEEN_KEPT, Maker, SnapshotRow, SnapshotTable
 
 PICKLE_PROTOCOL = 5
 COMPRESSION_LEVEL = 1
@@ -149,13 +149,16 @@ async def folded(
 ) -> S:
     """The state of a fold over the selected events up to a position; `apply` folds in place.
 
-    Begins at the newest snapshot of `owner`, and leaves one every EVENTS_BETWEEN_VIEWS events for
-    the next question. `on_progress` gets the position that the fold has come to.
+    Begins at the newest snapshot of `owner`, and leaves for the next question those that the table
+    keeps: one at the end and one in each stretch of positions, never two for less than
+    EVENTS_BETWEEN_VIEWS events. A state grows with the log, so that more would cost more than they
+    save. `on_progress` gets the position that the fold has come to.
     """
     state, after, since = initial(), 0, 0
     snapshot = await cache.newest(owner, up_to) if cache is not None else None
     if snapshot is not None:
         state, after = snapshot.state, snapshot.position
+    kept = after // POSITIONS_BETWEEN_KEPT
     while after < up_to:
         page = await store.read(after, selection, PAGE_EVENTS_MAX, up_to)
         for event in page:
@@ -163,8 +166,9 @@ async def folded(
         after = page[-1].position if len(page) == PAGE_EVENTS_MAX else up_to
         since += len(page)
         on_progress(after)
-        if cache is not None and since >= EVENTS_BETWEEN_VIEWS:
-            since = 0
+        is_bound = after == up_to or after // POSITIONS_BETWEEN_KEPT != kept
+        if cache is not None and since >= EVENTS_BETWEEN_VIEWS and is_bound:
+            since, kept = 0, after // POSITIONS_BETWEEN_KEPT
             try:
                 await cache.save(owner, after, pickled(state))
             except StoreError as error:

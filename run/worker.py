@@ -354,12 +354,13 @@ def innermost(error: BaseException) -> BaseException:
 
 async def load_skips(store: EventStore, worker: str) -> frozenset[int]:
     """Positions that the operator lets this worker pass over."""
-    events = await store.read(0, Selection(types=frozenset({"InputSkipped"})))
-    return frozenset(
-        event.body.position
-        for event in events
-        if isinstance(event.body, InputSkipped) and event.body.worker == worker
-    )
+    skipped: set[int] = set()
+    after = 0
+    while page := await store.read(after, Selection(types=frozenset({"InputSkipped"}))):
+        bodies = (event.body for event in page if isinstance(event.body, InputSkipped))
+        skipped.update(body.position for body in bodies if body.worker == worker)
+        after = page[-1].position
+    return frozenset(skipped)
 
 
 async def inputs_with_emissions(

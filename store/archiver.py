@@ -174,7 +174,12 @@ class Archiver:
         )
         last = None
         if first is not None:
-            _, last = await self._source.stretch(first, 2**62)
+            _, last = await self._source.stretch(first, _NO_POSITION)
+        if last == _NO_POSITION:
+            raise CannotArchive(
+                f"{retention.value} events of {day} stay: nothing is on the log behind that day, "
+                "so that it may still grow; it goes once a later day has events"
+            )
         if not heads or (heads[0].first, heads[-1].last) != (first, last):
             raise CannotArchive(
                 f"{retention.value} events of {day} must be sealed from the first to the last "
@@ -273,6 +278,8 @@ def _compare(path: Path, retention: Retention, heads: list[Head], before: Head |
         before = head
 
 
+_NO_POSITION = 2**62
+"""Beyond any log: where a day ends that no event follows."""
 _LEAVES = """
     SELECT relname FROM pg_class
     WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname ~ $1 ORDER BY relname

@@ -256,8 +256,12 @@ class PostgresStore:
         on_wait = self._noting_waits()
         return follow(self._reader, self._doorbell, after, selection, page, on_wait)
 
-    async def read_stream(self, stream: str, after_version: int = 0) -> list[Recorded]:
-        return await self._patiently(lambda: self._reader.stream(stream, after_version))
+    async def read_stream(
+        self, stream: str, after_version: int = 0, up_to_version: int | None = None
+    ) -> list[Recorded]:
+        return await self._patiently(
+            lambda: self._reader.stream(stream, after_version, up_to_version)
+        )
 
     async def event(self, event_id: UUID) -> Recorded | None:
         return await self._patiently(lambda: self._reader.event(event_id))

@@ -33,9 +33,12 @@ async def write_missing_parameters(
 ) -> int:
     """Write the shipped defaults that the log lacks; returns how many."""
     state = ParameterState()
-    for event in await store.read(0, Selection(types=frozenset({"ParametersChanged"}))):
-        assert isinstance(event.body, ParametersChanged)
-        state.apply(event.body)
+    after = 0
+    while page := await store.read(after, Selection(types=frozenset({"ParametersChanged"}))):
+        for event in page:
+            assert isinstance(event.body, ParametersChanged)
+            state.apply(event.body)
+        after = page[-1].position
     lacking = missing(known, state)
     if lacking:
         change = ParametersChanged(

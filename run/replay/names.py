@@ -20,10 +20,11 @@ _VENDORS_IDS: Mapping[str, tuple[str, ...]] = {
 """Fields in which a vendor's own id of a message or an execution stands."""
 
 
-async def find(store: EventStore, name: str) -> list[Recorded]:
-    """Events that a name means: a log position, an event id, the id of an order, signal, decision,
-    position, delivery, approval or report, or a vendor's id of a message or an execution. A
-    prefix tells them apart: log/12, event/UUID, message/ID, order/REF and so on.
+async def find(store: EventStore, name: str, limit: int) -> list[Recorded]:
+    """What a name means, at most `limit` events of a stream: a log position, an event id, the id
+    of an order, signal, decision, position, delivery, approval or report, or a vendor's id of a
+    message or an execution. A prefix tells them apart: log/12, event/UUID, message/ID, order/REF
+    and so on.
 
     Raises:
         CannotAnswer: nothing on the log has that name.
@@ -37,9 +38,9 @@ async def find(store: EventStore, name: str) -> list[Recorded]:
     elif kind == "message" and bare:
         found = await _message(store, bare)
     elif bare:
-        found = await store.read_stream(name)
+        found = await store.read_stream(name, up_to_version=limit)
     else:
-        found = await _guess(store, name)
+        found = await _guess(store, name, limit)
     if not found:
         raise CannotAnswer(
             "no event, order, signal, decision, position, delivery, approval, report or message "
@@ -48,14 +49,14 @@ async def find(store: EventStore, name: str) -> list[Recorded]:
     return found
 
 
-async def _guess(store: EventStore, name: str) -> list[Recorded]:
+async def _guess(store: EventStore, name: str, limit: int) -> list[Recorded]:
     """A bare name; a number up to the log's end is a position before it is a message."""
     if name.isdigit() and (found := await _at(store, int(name))):
         return found
     if found := await _event(store, name):
         return found
     for kind in NAMED_STREAMS:
-        if found := await store.read_stream(f"{kind}/{name}"):
+        if found := await store.read_stream(f"{kind}/{name}", up_to_version=limit):
             return found
     return await _message(store, name)
 

@@ -24,9 +24,10 @@ from domain.events.system import (
 from run.build import build_id
 from run.config import load_settings
 from run.replay.printing import Progress
-from run.replay.reading import of, selected
+from run.replay.question import for_times
+from run.replay.reading import newest_of_stream, of, selected
 from run.snapshots import folded, state_cache
-from store.contract import EventStore
+from store.contract import EventStore, Selection
 from store.postgres import PostgresStore
 
 VIEWS = (
@@ -116,7 +117,7 @@ async def _hear_processes(store: EventStore, past: Past, up_to: int) -> None:
         heard = {event.stream: event async for event in beats}
         if len(heard) >= len(past.processes) or width >= up_to:
             break
-    last = await store.read(up_to - 1, limit=1, up_to=up_to)
+    last = await for_times(store).read(up_to - 1, limit=1, up_to=up_to)
     for event in heard.values():
         body = event.body
         assert isinstance(body, ProcessHeartbeat)
@@ -130,14 +131,21 @@ async def _hear_processes(store: EventStore, past: Past, up_to: int) -> None:
 
 async def _mark_positions(store: EventStore, past: Past, up_to: int) -> None:
     """The last mark of each position that was open."""
-    for position_id, row in past.fold.positions.items():
-        if row["is_over"]:
-            continue
-        marks = await store.read_stream(f"marks/{position_id}")
-        before = [event for event in marks if event.position <= up_to]
-        if before and isinstance(body := before[-1].body, PositionMarked):
+    rows = {
+        f"marks/{position_id}": row
+        for position_id, row in past.fold.positions.items()
+        if not row["is_over"]
+    }
+    if not rows:
+        return
+    selection = Selection(types=frozenset({"PositionMarked"}), streams=tuple(rows))
+    recent = selected(store, selection, max(0, up_to - LOOK_BACK_POSITIONS[0]), up_to)
+    found = {event.stream: event async for event in recent}
+    for stream, row in rows.items():
+        event = found.get(stream) or await newest_of_stream(store, stream, up_to)
+        if event is not None and isinstance(body := event.body, PositionMarked):
             row |= {"mark": body.mark, "unrealised_pnl": body.unrealised_pnl}
-            row["marked_at"] = at(before[-1].market_time)
+            row["marked_at"] = at(event.market_time)
 
 
 _PASSING = frozenset(

@@ -6,12 +6,15 @@ and only when somebody looks at it.
 
 from __future__ import annotations
 
+import re
 import sys
+from datetime import datetime
 from typing import Any
 
 import orjson
 
 from domain.event import Recorded, encode_body
+from domain.session import NEW_YORK
 from run.replay.question import both_times
 from store.unreadable import Unreadable
 
@@ -20,6 +23,7 @@ _SUMMARY = (
     "quantity", "limit_price", "state", "price", "position_id", "reason", "realised_pnl", "tier",
     "vendor", "channel", "verdict", "who", "close",
 )  # fmt: skip
+_UTC_TEXT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 RAW_SHOWN_MAX = 400
 """Characters of a payload that cannot be read; --json shows all."""
 
@@ -55,8 +59,37 @@ def as_json(answer: object) -> bytes:
 
 
 def print_json(answer: object) -> None:
-    """Print an answer as one line of JSON."""
-    print(as_json(answer).decode())
+    """Print an answer as one line of JSON, each time in it in New York too."""
+    print(as_json(with_new_york(answer)).decode())
+
+
+def with_new_york(answer: Any) -> Any:
+    """The answer with a second field, NAME_ny, beside each field NAME that holds a time, or a list
+    of times. What an event holds is left as it is stored."""
+    if isinstance(answer, dict):
+        told: dict[str, Any] = {}
+        for name, value in answer.items():
+            told[name] = with_new_york(value)
+            if (local := _in_new_york(value)) is not None:
+                told[f"{name}_ny"] = local
+        return told
+    if isinstance(answer, list | tuple):
+        return [with_new_york(item) for item in answer]
+    return answer
+
+
+def _in_new_york(value: object) -> str | list[str | None] | None:
+    """A time as ISO text with New York's offset; None for anything else."""
+    if isinstance(value, str) and _UTC_TEXT.fullmatch(value):
+        value = datetime.fromisoformat(value)
+    if isinstance(value, datetime):
+        return value.astimezone(NEW_YORK).isoformat()
+    if isinstance(value, list | tuple):
+        times = [None if item is None else _in_new_york(item) for item in value]
+        found = [local for local in times if isinstance(local, str)]
+        if found and len(found) + list(value).count(None) == len(value):
+            return [local if isinstance(local, str) else None for local in times]
+    return None
 
 
 def summary(event: Recorded) -> str:

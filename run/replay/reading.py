@@ -33,6 +33,25 @@ async def selected(
         progress.end()
 
 
+async def newest_of_stream(store: EventStore, stream: str, up_to: int) -> Recorded | None:
+    """The last event of a stream up to a position; None without one.
+
+    Versions grow with positions, so that a search by halves finds it in a few small reads, however
+    long the stream is.
+    """
+    newest: Recorded | None = None
+    low, high = 0, await store.stream_version(stream)
+    middle = high  # most are asked about the end of the log
+    while low < high:
+        found = await store.read_stream(stream, middle - 1, middle)
+        if found and found[0].position <= up_to:
+            low, newest = middle, found[0]
+        else:
+            high = middle - 1
+        middle = (low + high + 1) // 2
+    return newest
+
+
 def of(*types: str) -> Selection:
     """All events of these types."""
     return Selection(types=frozenset(types))

@@ -54,7 +54,7 @@ async def story_of(store: EventStore, name: str) -> Story:
     Raises:
         CannotAnswer: nothing on the log has that name.
     """
-    named = await find(store, name)
+    named = await find(store, name, EVENTS_MAX + 1)
     threads = _Threads(store)
     story = Story(frozenset(event.event_id for event in named))
     story.add(named)

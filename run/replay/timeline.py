@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +27,8 @@ EXAMPLES = """examples:
   timeline --from 15:48 --to 15:53 --type OrderIntended --type OrderChanged --json
 
 --symbol and --strategy take in the whole story of a trade: orders, fills, messages.
-JSON is one event a line. exit codes: 0 answered; 2 the question cannot be answered."""
+JSON is one event a line; one that was cut ends with a line {"truncated": true}.
+exit codes: 0 answered; 2 the question cannot be answered."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +37,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--type", action="append", help="event type; may be repeated")
     parser.add_argument("--symbol", help="such as SPY")
     parser.add_argument("--strategy", help="such as 0DTE")
-    parser.add_argument("--limit", type=int, default=LIMIT, help=f"default {LIMIT} events")
+    parser.add_argument("--limit", type=_limit, default=LIMIT, help=f"default {LIMIT} events")
+
+
+def _limit(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, was {text}")
+    return int(text)
 
 
 async def run(store: EventStore, asked: argparse.Namespace) -> int:
@@ -43,18 +51,21 @@ async def run(store: EventStore, asked: argparse.Namespace) -> int:
     types = frozenset(asked.type or ())
     if unknown := types - body_types().keys():
         raise CannotAnswer(f"event type must be in domain/events, was {', '.join(sorted(unknown))}")
-    after = await position_at(store, await time_of(store, asked.since) - INSTANT)
-    up_to = await position_at(store, await time_of(store, asked.until))
+    since, until = await time_of(store, asked.since), await time_of(store, asked.until)
+    if since > until:
+        raise CannotAnswer(f"--from must not be later than --to, was {asked.since} {asked.until}")
+    after = await position_at(store, since - INSTANT)
+    up_to = await position_at(store, until)
     wanted = {n: v for n in ("symbol", "strategy") if (v := getattr(asked, n))}
-    stories = {name: await _stories(store, name, wanted[name], up_to) for name in wanted}
+    told = {name: await _stories(store, name, up_to) for name in wanted}
+    stories = {name: told[name].get(value, set()) for name, value in wanted.items()}
     shown = 0
     progress = Progress("timeline", after, up_to)
     async for event in selected(store, of(*types), after, up_to, progress):
         if not all(_is_about(event, n, v, stories[n]) for n, v in wanted.items()):
             continue
         if shown >= asked.limit:
-            text = f"more than {asked.limit} events; narrow it or raise --limit"
-            print(text, file=sys.stderr)
+            _say_cut(asked, event)
             break
         shown += 1
         progress.hide()
@@ -62,16 +73,34 @@ async def run(store: EventStore, asked: argparse.Namespace) -> int:
             print_json(as_row(event))
         else:
             print(event_line(event))
+    if not shown:
+        for name, value in wanted.items():
+            _refuse_unknown(name, value, told[name])
     return 0
 
 
-async def _stories(store: EventStore, name: str, value: str, up_to: int) -> set[UUID]:
-    """Correlation ids of the stories about a symbol or strategy."""
-    return {
-        event.correlation_id
-        async for event in selected(store, of(*_TELLS), 0, up_to, Progress(name, 0, up_to))
-        if _own(event, name) == value
-    }
+def _refuse_unknown(name: str, value: str, told: Mapping[str, object]) -> None:
+    """Nothing shown is an answer, unless nobody ever heard of what was asked for."""
+    if value not in told:
+        known = ", ".join(sorted(told)) or "none"
+        raise CannotAnswer(f"no event has the {name} {value!r}; those that were traded: {known}")
+
+
+def _say_cut(asked: argparse.Namespace, following: Recorded) -> None:
+    """There are more events than were asked for."""
+    text = f"more than {asked.limit} events; narrow it or raise --limit"
+    if asked.json:
+        print_json({"truncated": True, "shown": asked.limit, "next": following.position})
+    else:
+        print(text, file=sys.stderr)
+
+
+async def _stories(store: EventStore, name: str, up_to: int) -> dict[str, set[UUID]]:
+    """Correlation ids of the stories about each symbol, or each strategy."""
+    found: dict[str, set[UUID]] = {}
+    async for event in selected(store, of(*_TELLS), 0, up_to, Progress(name, 0, up_to)):
+        found.setdefault(str(_own(event, name)), set()).add(event.correlation_id)
+    return found
 
 
 def _own(event: Recorded, name: str) -> Any:

@@ -94,8 +94,12 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parent)
     parser.add_argument("--manifest-sha256", default="", help="noted when the bundle was made")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     asked = parser.parse_args(argv)
     digest, found = check(asked.folder, asked.manifest_sha256)
+    if asked.json:
+        print(json.dumps({"touched": bool(found), "findings": found, "manifest_sha256": digest}))
+        return 1 if found else 0
     for text in found:
         print(text)
     print(f"{MANIFEST} has SHA-256 {digest}: {'TOUCHED' if found else 'everything is as exported'}")

@@ -24,6 +24,8 @@ from run.workers import WORKERS
 from store.contract import PAGE_EVENTS_MAX, EventStore
 
 DIFFERENCES_SHOWN_MAX = 20
+PROCESSOR_TOLERANCE = 1e-9
+"""Of floating point numbers that another processor than the recorded one computed."""
 LOG = "log"
 """Stands in the place of a worker where the log itself has a hole."""
 
@@ -31,6 +33,7 @@ EXAMPLES = """examples:
   verify-decisions                     the whole log, all workers
   verify-decisions --day 2026-10-06    one day: what came before is folded, not compared
   verify-decisions --worker trader --after 12000 --json
+  verify-decisions --other-processor   on another machine than the one that wrote the log
 
 exit codes: 0 every decision comes out the same; 1 one does not (the first is named by position,
 worker and what differs); 2 the question cannot be answered; 3 another build wrote the log, or
@@ -48,6 +51,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         type=_page,
         default=PAGE_EVENTS_MAX,
         help=f"events read at a time, 1 to {PAGE_EVENTS_MAX}",
+    )
+    parser.add_argument(
+        "--other-processor",
+        action="store_true",
+        help=f"numbers may differ by {PROCESSOR_TOLERANCE} of themselves",
     )
     builds.arguments(parser)
 
@@ -70,6 +78,7 @@ class Check:
 
     replayed: Replayed
     after: int
+    tolerance: float = 0.0
     inputs: int = 0
     emissions: int = 0
     differences: int = 0
@@ -97,7 +106,7 @@ class Check:
                 return []
             self.inputs += 1
             self.emissions += len(recorded)
-            return self.replayed.consumer.verify(place.event, recorded)
+            return self.replayed.consumer.verify(place.event, recorded, self.tolerance)
         except Exception as error:
             # A stage that breaks on a damaged log is a finding; its state is worth nothing after.
             self._failed = True
@@ -133,13 +142,14 @@ async def verify(
     after: int = 0,
     up_to: int | None = None,
     page: int = PAGE_EVENTS_MAX,
+    tolerance: float = 0.0,
 ) -> dict[str, Any]:
     """Verify workers on the positions in (after, up_to]; all that they consumed unless given.
 
     The answer has the number of differences, the first one (position, worker, what) or None, the
     positions that are missing, and a result for each worker.
     """
-    checks = [Check(await Replayed.of(store, name, settings), after) for name in names]
+    checks = [Check(await Replayed.of(store, name, settings), after, tolerance) for name in names]
     last = max(check.replayed.checkpoint for check in checks)
     last = last if up_to is None else min(last, up_to)
     progress = Progress("verify", 0, last)
@@ -159,6 +169,7 @@ async def verify(
     progress.end()
     return {
         "build": build_id(),
+        "tolerance": tolerance,
         "differences": len(missing) + sum(check.differences for check in checks),
         "first": first,
         "missing": missing[:DIFFERENCES_SHOWN_MAX],
@@ -183,7 +194,10 @@ async def run(store: EventStore, asked: argparse.Namespace) -> int:
     code = await builds.refuse_other_runs(store, asked, names, settings, after, up_to)
     if code:
         return code
-    found = await verify(store, names, settings, after=after, up_to=up_to, page=asked.page)
+    tolerance = PROCESSOR_TOLERANCE if asked.other_processor else 0.0
+    found = await verify(
+        store, names, settings, after=after, up_to=up_to, page=asked.page, tolerance=tolerance
+    )
     if not found["differences"] and not any(one["inputs"] for one in found["workers"]):
         raise CannotAnswer(
             f"{', '.join(names)} consumed no input in positions {after + 1} to {up_to}, so nothing "

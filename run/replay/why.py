@@ -32,7 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 async def run(store: EventStore, asked: argparse.Namespace) -> int:
     """Print the story of a name."""
     story = await story_of(store, asked.id)
-    if story.truncated:
+    if story.truncated and not asked.json:
         print(f"the story is longer: {EVENTS_MAX} events are shown", file=sys.stderr)
     if asked.json:
         rows = [{**as_row(event), "named": event.event_id in story.named} for event in story.events]

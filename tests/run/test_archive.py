@@ -88,6 +88,29 @@ def test_the_tool_moves_what_is_past_its_window(capsys: pytest.CaptureFixture[st
     assert "STRIKETAPE_ARCHIVE_FOLDER" in capsys.readouterr().err
 
 
+async def test_the_last_day_with_events_stays_and_is_said_to_be_the_last(
+    store: PostgresStore,
+    database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Sealing it would not help: it may still grow."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:9/0")
+    await store.append(mixed(1, 40))
+    owner = await asyncpg.connect(database_url)
+    await Days(owner).spread([40])
+    await owner.execute("SET session_replication_role = replica")
+    await owner.execute("DELETE FROM log_days WHERE first_position > 40")
+    await owner.close()
+    make_key(Path("var/seal.key"))
+    code, text = await asyncio.to_thread(answer, capsys)
+    assert code == 1
+    assert "goes once a later day has events" in text and "keeper" not in text
+
+
 @pytest.mark.usefixtures("process")
 def test_a_day_that_must_stay_is_named(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -248,6 +248,7 @@ async def test_a_view_of_the_past_begins_at_its_snapshot_and_leaves_more(
 ) -> None:
     monkeypatch.setattr(snapshots, "PAGE_EVENTS_MAX", 10)
     monkeypatch.setattr(snapshots, "EVENTS_BETWEEN_VIEWS", 20)
+    monkeypatch.setattr(snapshots, "POSITIONS_BETWEEN_KEPT", 20)
     bodies = [
         TradingReleased(who="w", reason="r") if n % 2 else TradingHalted(who="w", reason="r")
         for n in range(75)
@@ -274,6 +275,30 @@ async def test_a_view_of_the_past_begins_at_its_snapshot_and_leaves_more(
         assert canonical(view) == canonical(expected)
         assert len(seen) <= 20
     assert whole.fold.halt["is_halted"] is True
+
+
+async def test_a_view_of_a_long_log_is_pickled_once_a_stretch_and_at_its_end(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pickling costs as much as the state is large: once a page it would be the square of that."""
+    monkeypatch.setattr(snapshots, "PAGE_EVENTS_MAX", 5)
+    monkeypatch.setattr(snapshots, "EVENTS_BETWEEN_VIEWS", 10)
+    monkeypatch.setattr(snapshots, "POSITIONS_BETWEEN_KEPT", 40)
+    bodies = [TradingHalted(who="w", reason=str(n)) for n in range(100)]
+    await store.append([propose(body, "control", n) for n, body in enumerate(bodies)])
+    saved: list[int] = []
+    cache = cache_of(store)
+    save = cache.save
+
+    async def noting(owner: str, position: int, pickled: bytes) -> int:
+        saved.append(position)
+        return await save(owner, position, pickled)
+
+    monkeypatch.setattr(cache, "save", noting)
+    selection = Selection(types=desk_fold.TYPES)
+    for up_to in (100, 100, 95):
+        await folded(store, cache, "past", selection, Past, Past.apply, up_to)
+    assert saved == [40, 80, 100, 95]
 
 
 async def test_verification_folds_the_whole_log_whatever_snapshots_say(

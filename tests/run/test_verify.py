@@ -145,6 +145,10 @@ def test_a_database_without_the_tables_is_told_to_be_migrated(
     code, text = answer(capsys)
     assert code == 2
     assert "run python -m run.migrate" in text
+    monkeypatch.setenv("DATABASE_URL", postgres_server.dsn("no_such_database"))
+    code, text = answer(capsys)
+    assert code == 2
+    assert "must be readable at DATABASE_URL" in text and "no_such_database" in text
 
 
 @pytest.mark.usefixtures("sealed")

@@ -12,17 +12,17 @@ import pytest
 from domain.event import Recorded
 from domain.events.analytics import BarIgnored
 from domain.events.controls import HaltRequested
-from domain.events.system import ProcessHeartbeat, WorkerStopped
+from domain.events.system import InputSkipped, ProcessHeartbeat, WorkerStopped
 from domain.stage import Emission
 from run import worker_control
 from run.stopped import PoisonInput, StartAgain
 from run.worker import Recorder, Worker, inputs_with_emissions, load_skips
 from run.worker_control import Refused
-from store.contract import Selection
+from store.contract import PAGE_EVENTS_MAX, Selection
 from store.errors import CheckpointConflict
 from store.postgres import PostgresStore
 from tests.run.test_worker_shell import Count, CountingStage, ask
-from tests.store.propose import AT
+from tests.store.propose import AT, propose
 
 NAME = "signals"
 
@@ -153,6 +153,17 @@ async def test_skip_passes_over_that_input_alone_live_and_in_every_later_fold(
         assert verified.consumer.verify(source, own) == []
         positions.append(source.position)
     assert 2 not in positions
+
+
+async def test_every_skip_is_known_however_many_there_are(store: PostgresStore) -> None:
+    """One more than a page of the log holds."""
+    count = PAGE_EVENTS_MAX + 1
+    skips = [
+        InputSkipped(worker=NAME if n % 2 else "other", position=n, who="w", why="test")
+        for n in range(1, count + 1)
+    ]
+    await store.append([propose(body, "control/skips", n) for n, body in enumerate(skips)])
+    assert await load_skips(store, NAME) == set(range(1, count + 1, 2))
 
 
 async def test_retry_tries_the_same_input_again(store: PostgresStore) -> None:

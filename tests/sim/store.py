@@ -79,9 +79,13 @@ class SimStore:
     ) -> AsyncIterator[tuple[list[Recorded], int]]:
         return _Following(self, max(after, self.base), selection, page)
 
-    async def read_stream(self, stream: str, after_version: int = 0) -> list[Recorded]:
+    async def read_stream(
+        self, stream: str, after_version: int = 0, up_to_version: int | None = None
+    ) -> list[Recorded]:
         return await self._asked(
-            lambda: self._seen(self._do(self._store.read_stream(stream, after_version)))
+            lambda: self._seen(
+                self._do(self._store.read_stream(stream, after_version, up_to_version))
+            )
         )
 
     async def event(self, event_id: Any) -> Recorded | None:

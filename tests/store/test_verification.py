@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
 
 from domain.event import Retention
 from store import sealer as sealing
+from store.envelope import Sink, Span
 from store.heads import ForeignKey, Heads, Marks
-from store.integrity import open_log
+from store.integrity import WholeLog, open_log
 from store.postgres import PostgresStore
 from store.seal import SealKey
-from store.verification import NothingSealed, Verification, Verified
-from tests.store.sealed_log import Connection, Days, mixed, seal_three_stretches, sealer, verify
+from store.verification import NothingSealed, Source, Verification, Verified
+from tests.store.sealed_log import (
+    KEY,
+    Connection,
+    Days,
+    mixed,
+    seal_three_stretches,
+    sealer,
+    verify,
+)
 
 COLUMNS = {
     "position": "position + 1000",
@@ -303,6 +313,40 @@ async def test_a_log_that_is_written_meanwhile_raises_no_alarm(
         )
         assert beats >= 1
         assert found.finding is None
+
+
+class DayThatMoves:
+    """A log whose events leave Postgres for the archive right after it was asked where they are:
+    the first look at each of the stretches finds nothing where it was told to look."""
+
+    def __init__(self, log: WholeLog) -> None:
+        self._log = log
+        self._asked: set[int] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+    async def sources(self, span: Span) -> Sequence[Source]:
+        if span.first in self._asked:
+            return await self._log.sources(span)
+        self._asked.add(span.first)
+        return [Emptied()]
+
+
+class Emptied:
+    """A place that holds nothing any more."""
+
+    async def stream(self, span: Span, sink: Sink) -> int:
+        return 0
+
+
+async def test_a_day_that_moves_to_the_archive_meanwhile_raises_no_alarm(
+    database_url: str, sealed: Path
+) -> None:
+    async with open_log(database_url, sealed / "archive") as log:
+        moving: Any = DayThatMoves(log)
+        found = await Verification(moving, Heads(sealed), Marks(sealed), KEY).run()
+    assert (found.finding, found.stretches) == (None, 3)
 
 
 def test_the_classes_are_all_there_are() -> None:

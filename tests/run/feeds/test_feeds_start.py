@@ -13,18 +13,22 @@ from adapters.calendar import plan_session
 from adapters.interactive_brokers.market_data import Timing
 from adapters.interactive_brokers.sandbox import TwsSandbox
 from domain.events.feeds import ChainListed, HistoryReady, UwPriceReceived, UwRestReceived
-from domain.events.system import CLOCK_STREAM, ClockStarted, SessionPlanned
+from domain.events.system import CLOCK_STREAM, ClockStarted, ParametersChanged, SessionPlanned
+from domain.parameters import PARAMETERS
 from run.config import Settings
 from run.embedded import free_port
 from run.feeds.__main__ import Feeds
 from run.feeds.interactive_brokers import calendar_expiries
+from run.feeds.start import write_missing_parameters
 from run.feeds.uw_socket import channels
 from run.service import Process
 from run.worker import Recorder
+from store.contract import PAGE_EVENTS_MAX
 from store.postgres import PostgresStore
 from tests.adapters.interactive_brokers.still_market import OPEN_AT, StillClock, StillMarket
 from tests.run.feeds.conftest import bodies
 from tests.run.feeds.vendor import Vendor, serving
+from tests.store.propose import propose
 
 OPEN = OPEN_AT + timedelta(minutes=5)
 
@@ -35,6 +39,21 @@ async def seen(condition: Callable[[], Awaitable[object]], feeding: asyncio.Task
         while not await condition():
             assert not feeding.done(), feeding.exception()
             await asyncio.sleep(0.02)
+
+
+async def test_a_parameter_is_missing_only_when_no_change_on_the_log_set_it(
+    store: PostgresStore, recorder: Recorder
+) -> None:
+    """Also behind the first page of changes: a default must not undo what an operator set."""
+    changes = [
+        ParametersChanged(values={"some.other": 1.0}, version=n, who="w", why="test")
+        for n in range(1, PAGE_EVENTS_MAX + 1)
+    ]
+    version = len(changes) + 1
+    values = {name: parameter.default for name, parameter in PARAMETERS.items()}
+    changes.append(ParametersChanged(values=values, version=version, who="w", why="test"))
+    await store.append([propose(body, "parameters", body.version) for body in changes])
+    assert await write_missing_parameters(store, recorder, PARAMETERS) == 0
 
 
 async def test_without_tws_unusual_whales_is_ingested_and_tws_joins_when_it_comes(

@@ -97,10 +97,18 @@ TOUCHED = {
 
 
 @pytest.mark.parametrize("touch", TOUCHED.values(), ids=TOUCHED.keys())
-def test_what_was_touched_is_found(bundle: Path, touch: Any) -> None:
+def test_what_was_touched_is_found(
+    bundle: Path, touch: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert verify_bundle.main([str(bundle)]) == 0
+    capsys.readouterr()
+    assert verify_bundle.main([str(bundle), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out).items() >= {"touched": False, "findings": []}.items()
     touch(bundle)
     assert verify_bundle.main([str(bundle)]) == 1
+    capsys.readouterr()
+    assert verify_bundle.main([str(bundle), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["findings"]
 
 
 def test_a_manifest_made_anew_is_found_by_the_digest_noted_elsewhere(

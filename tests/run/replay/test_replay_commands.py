@@ -65,6 +65,27 @@ def test_timeline_lists_events_between_two_times(ask: Ask) -> None:
     assert "more than 1 events" in ask(*arguments, "--limit", "1").err
 
 
+def test_json_tells_everything_on_stdout(ask: Ask) -> None:
+    """That a timeline was cut is a last line of its own, with where it goes on."""
+    arguments = ("timeline", "--from", "10:30:01", "--to", "10:30:02", "--type", "RiskDecided")
+    first, second = map(json.loads, ask(*arguments, "--json").out.splitlines())
+    done = ask(*arguments, "--limit", "1", "--json")
+    rows = [json.loads(line) for line in done.out.splitlines()]
+    assert rows == [first, {"truncated": True, "shown": 1, "next": second["position"]}]
+    assert (done.code, done.err) == (0, "")
+
+
+def test_json_has_each_time_in_utc_and_in_new_york(ask: Ask) -> None:
+    state = answered(ask, "state", "--at", "10:31", "--view", "orders")
+    assert (state["at"], state["at_ny"]) == ("2026-10-06T14:31:00Z", "2026-10-06T10:31:00-04:00")
+    since = state["orders"][0]["since"], state["orders"][0]["since_ny"]
+    assert since == ("2026-10-06T14:30:02Z", "2026-10-06T10:30:02-04:00")
+    event = answered(ask, "why", SIGNAL)["events"][0]
+    assert event["market_time"].endswith("Z") and event["market_time_ny"].endswith("-04:00")
+    changed = ask("diff", "--at", "10:29", "--at", "10:31", "--view", "orders", "--json")
+    assert json.loads(changed.out)["to"]["at_ny"] == state["at_ny"]
+
+
 def test_decisions_come_out_the_same_again(ask: Ask) -> None:
     found = answered(ask, "verify-decisions")
     assert found["differences"] == 0

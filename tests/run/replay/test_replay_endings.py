@@ -30,7 +30,7 @@ def test_a_database_that_was_not_migrated_is_said_to_be_so(
 ) -> None:
     bare = postgres_server.dsn()
     told = refused(lambda *question: ask_at(bare, *question), "state", "--at", "10:31")
-    assert "run python -m run.migrate" in told
+    assert "python -m run.migrate" in told
 
 
 @pytest.fixture
@@ -58,6 +58,33 @@ def test_a_login_that_may_not_read_is_said_to_be_so(ask_at: Ask, nobody_url: str
 )
 def test_a_year_at_the_end_of_time_is_refused(ask: Ask, question: tuple[str, ...]) -> None:
     assert "year must be from 1971 to 9998" in refused(ask, *question)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (("--from", "10:40", "--to", "10:30"), "--from must not be later than --to"),
+        (("--from", "10:30", "--to", "10:40", "--symbol", "spy"), "those that were traded: SPY"),
+        (("--from", "10:30", "--to", "10:40", "--strategy", "none"), "those that were traded: "),
+    ],
+)
+def test_a_timeline_of_nothing_at_all_says_what_there_is(
+    ask: Ask, asked: tuple[str, ...], told: str
+) -> None:
+    assert told in refused(ask, "timeline", *asked)
+
+
+@pytest.mark.parametrize("limit", ["-1", "0", "many"])
+def test_a_limit_below_one_is_refused(ask: Ask, limit: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        ask("timeline", "--from", "10:30", "--to", "10:40", "--limit", limit)
+    assert ended.value.code == 2
+
+
+def test_a_quiet_time_of_a_symbol_that_was_traded_is_an_answer(ask: Ask) -> None:
+    asked = ("timeline", "--from", "11:00", "--to", "11:10", "--symbol", "SPY")
+    done = ask(*asked)
+    assert (done.code, done.out) == (0, "")
 
 
 def test_nothing_compared_is_not_the_same_decisions(

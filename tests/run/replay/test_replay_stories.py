@@ -73,7 +73,8 @@ def test_a_story_that_is_too_long_is_cut_and_says_so(
     monkeypatch.setattr("run.replay.story.EVENTS_MAX", 5)
     done = ask("why", SIGNAL, "--json")
     found = json.loads(done.out)
-    assert len(found["events"]) == 5 and found["truncated"] and "is longer" in done.err
+    assert len(found["events"]) == 5 and found["truncated"] and done.err == ""
+    assert "is longer" in ask("why", SIGNAL).err
 
 
 @pytest.mark.parametrize("name", ["log/0", "log/99999", "0", "event/x", "order/x", "message/1"])
@@ -103,7 +104,6 @@ def test_a_timeline_of_a_symbol_and_strategy_has_the_whole_story(ask: Ask) -> No
     assert {"OrderChanged", "FillRecorded", "DeliveryConfirmed"} <= types
     assert not {"ClockTicked", "TradingHalted", "IbTicksReceived"} & types
     assert "IbTicksReceived" in {row["type"] for row in rows(ask, "--symbol", "SPY")}
-    assert rows(ask, "--symbol", "QQQ") == rows(ask, "--strategy", "LEAPS") == []
 
 
 def test_a_type_that_does_not_exist_is_refused(ask: Ask) -> None:
@@ -130,7 +130,7 @@ def test_every_view_shows_the_past(ask: Ask) -> None:
 
 def test_a_view_may_be_asked_for_alone(ask: Ask) -> None:
     found = answered(ask, "state", "--at", "10:31", "--view", "orders", "--view", "alerts")
-    assert found.keys() == {"at", "position", "halted", "orders", "alerts"}
+    assert found.keys() == {"at", "at_ny", "position", "halted", "orders", "alerts"}
     done = ask("state", "--at", "10:31", "--view", "parameters")
     assert done.code == 0 and "publication.delay_basic_seconds" in done.out
     assert "ask with --view parameters" in ask("state", "--at", "10:31").out

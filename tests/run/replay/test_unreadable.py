@@ -51,6 +51,20 @@ def test_timeline_and_why_show_what_cannot_be_read(
     assert {event["type"] for event in events} > {"RiskDecided", "IntentSent", "FillRecorded"}
 
 
+def test_the_state_at_a_time_needs_no_event_that_is_in_none_of_its_views(
+    ask_at: Ask, copy_url: str
+) -> None:
+    """Wherever the search for the time happens to look."""
+    asked = ("state", "--at", "10:30:02", "--json")
+    before = ask_at(copy_url, *asked)
+    with psycopg.connect(copy_url, autocommit=True) as owner:
+        owner.execute("SET session_replication_role = replica")
+        changed = "UPDATE events SET schema = 99 WHERE type IN ('ClockTicked', 'IbTicksReceived')"
+        assert owner.execute(changed).rowcount > 10
+    after = ask_at(copy_url, *asked)
+    assert after == before and after.code == 0, after.err
+
+
 def test_decisions_are_not_verified_over_what_cannot_be_read(ask_at: Ask, copy_url: str) -> None:
     position, _ = _intent(copy_url, PAYLOAD)
     done = ask_at(copy_url, "verify-decisions")

@@ -170,6 +170,25 @@ def test_a_changed_parameter_is_found_at_the_first_decision_that_used_it(
     assert "DeliveryScheduled: due_at was" in what
 
 
+@pytest.mark.parametrize(
+    ("value", "code"), [("-0.12916666675", 0), ("-0.129166668", 1)], ids=["6e-10", "1e-8"]
+)
+def test_another_processor_may_differ_in_the_tenth_digit_when_that_is_said(
+    ask_at: Ask, damaged: Damaged, value: str, code: int
+) -> None:
+    """Without its being said every bit counts; a larger difference is one in any case."""
+    damaged.set(damaged.position("PnlExplained"), "{theta_pnl}", value)
+    assert first_difference(ask_at, damaged)[1] == "trader"
+    done = ask_at(damaged.url, "verify-decisions", "--other-processor", "--json")
+    assert (done.code, json.loads(done.out)["tolerance"]) == (code, 1e-9)
+
+
+def test_another_processor_decides_no_less_exactly(ask_at: Ask, damaged: Damaged) -> None:
+    """Prices are decimals and quantities whole: none of them may differ."""
+    damaged.set(damaged.position("OrderIntended"), "{limit_price}", '"2.000000000001"')
+    assert ask_at(damaged.url, "verify-decisions", "--other-processor").code == 1
+
+
 def test_an_event_that_cannot_be_read_is_said_to_be_so(ask_at: Ask, damaged: Damaged) -> None:
     damaged.set(damaged.position("HaltRequested"), "{who}", "[]")
     done = ask_at(damaged.url, "verify-decisions")
