@@ -55,3 +55,8 @@ END
 $$;
 REVOKE EXECUTE ON FUNCTION prune_commits, prune_audit_ticks FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION prune_commits, prune_audit_ticks TO striketape_writer;
+
+-- Which inputs the emissions in a file answer, so that recovery and verify-decisions of many days
+-- need not open every later file for each page. 0 and 0 when there is no emission in it; null in a
+-- row from before this migration until the archiver has looked (store/archiver.py).
+ALTER TABLE archived_days ADD COLUMN first_input bigint, ADD COLUMN last_input bigint;

@@ -73,6 +73,7 @@ class Archive:
             ArchiveUnreadable: a file is missing or damaged.
         """
         found: list[Recorded] = []
+        days = [day for day in days if day.may_hold(question)]
         if question.by_id is not None:
             days = await asyncio.to_thread(self._may_know, days, question.by_id)
         for day in days:
@@ -160,6 +161,19 @@ class Archive:
         if size != day.bytes:
             raise OSError(f"{path} must have {day.bytes} bytes, had {size}")
         return open_file(path, checksums=True)
+
+
+def input_bounds(file: pq.ParquetFile) -> tuple[int, int]:
+    """First and last input that emissions in a file answer; 0 and 0 when there is none."""
+    bounds: list[int] = []
+    for group in range(file.num_row_groups):
+        columns = file.metadata.row_group(group)
+        for index in range(columns.num_columns):
+            column = columns.column(index)
+            statistics = column.statistics
+            if column.path_in_schema == "input_position" and statistics and statistics.has_min_max:
+                bounds += [statistics.min, statistics.max]
+    return (min(bounds), max(bounds)) if bounds else (0, 0)
 
 
 def _may_match(wanted: frozenset[str], there: list[str]) -> bool:
