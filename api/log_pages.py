@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -51,6 +51,9 @@ class Page:
     rows: list[LogRow]
     next: int | None
     head: int
+    archived: dict[str, date] = field(default_factory=dict)
+    """Last archived day in the range, of each class that was wanted: its events are in files, and
+    not among the rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,8 @@ class LogPages:
     ) -> Page:
         """Up to `limit` events beyond the cursor `after`, in the given order.
 
-        `since` and `until` bound the events' time, both inclusive.
+        `since` and `until` bound the events' time, both inclusive. Days in the archive are told,
+        not read: a filter on payloads would decode every file.
         """
         assert 1 <= limit <= LIMIT_MAX
         head = await self.head()
@@ -98,11 +102,21 @@ class LogPages:
         if until is not None:
             beyond = until + timedelta(microseconds=1)
             high = await self._position_at(beyond, time_kind, head, days) - 1
+        archived = await self._archived(wanted, low, high)
         if after is not None and order == "newest":
             high = min(high, after - 1)
         elif after is not None:
             low = max(low, after)
-        return await self._scan(wanted, order, low, high, limit, head, days)
+        page = await self._scan(wanted, order, low, high, limit, head, days)
+        return replace(page, archived=archived)
+
+    async def _archived(self, wanted: Filter, low: int, high: int) -> dict[str, date]:
+        rows = await self._pool.fetch(_ARCHIVED, low, high)
+        return {
+            row["retention"]: row["day"]
+            for row in rows
+            if wanted.retention in ("all", row["retention"])
+        }
 
     async def _scan(
         self,
@@ -257,6 +271,10 @@ def _start(day: date) -> datetime:
 
 _HEAD = "SELECT last_position FROM commits ORDER BY last_position DESC LIMIT 1"
 _DAYS = "SELECT first_position, day FROM log_days ORDER BY first_position"
+_ARCHIVED = """
+    SELECT retention::text AS retention, max(day) AS day FROM archived_days
+    WHERE last_position > $1 AND first_position <= $2 GROUP BY retention ORDER BY retention
+"""
 _PROBE = """
     SELECT position, recorded_at, market_time FROM events
     WHERE position >= $1 AND position <= $2 AND recorded_at >= $3 AND recorded_at < $4

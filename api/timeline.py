@@ -1,6 +1,6 @@
 """The audit timeline, one event, and its chain: GET /timeline, /events/{id}, /chain/{id}.
 
-All three come straight from the log.
+All three come straight from the log; the timeline says which days in its range are archived.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ async def timeline(call: Call) -> Response:
         time_kind=query.time,
     )
     rows = await envelopes(call.desk.pages, [mark_unreadable(row) for row in page.rows])
-    return json_answer({"events": rows, "next": page.next, "head": page.head})
+    archived = {retention: day.isoformat() for retention, day in page.archived.items()}
+    return json_answer({"events": rows, "next": page.next, "head": page.head, "archived": archived})
 
 
 async def event(call: Call) -> Response:

@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID, uuid4
 
@@ -63,6 +64,7 @@ class Appender:
         self._patience = Patience(time.monotonic, on_wait)
         self._anchor: Anchor | None = None
         self._connection: Writer | None = None
+        self._backend_started: datetime | None = None
         self._queue: deque[Call] = deque()
         self._queued_events = 0
         self._wake = asyncio.Event()
@@ -247,10 +249,7 @@ class Appender:
             return False  # not the plain case: the next attempt learns what is wrong
         if state == "ST001":
             await self._note_step(connection)
-            raise ClockStepped(
-                f"{error}: compare the database's time with a clock you trust, then "
-                "python -m run.accept_clock --why"
-            )
+            raise ClockStepped(f"{error}: decide with python -m run.accept_clock --why")
         if state.startswith("57P") or connection.is_closed():
             return await self._settle(group, group_id, connection, error)
         if state in ("55P03", "57014") or state.startswith("53"):
@@ -288,7 +287,7 @@ class Appender:
         Raises:
             OutcomeUnknown: the database could not be asked in time.
         """
-        process = lost.get_server_pid()
+        backend = (lost.get_server_pid(), self._backend_started)
         lost.terminate()
         self._connection = None
         deadline = time.monotonic() + SETTLE_SECONDS_MAX
@@ -298,7 +297,7 @@ class Appender:
                 if await connection.fetchval(_GROUP_IS_THERE, group_id):
                     await self._read_back(group, group_id, connection)
                     return True
-                if not await connection.fetchval(_END_BACKEND, process):
+                if not await connection.fetchval(_END_BACKEND, *backend):
                     # It may have committed between the two looks.
                     if not await connection.fetchval(_GROUP_IS_THERE, group_id):
                         return False
@@ -342,13 +341,18 @@ class Appender:
     async def _connected(self) -> Writer:
         if self._connection is None or self._connection.is_closed():
             try:
-                self._connection = await self._connect()
-                if self._anchor is None:
-                    row = await self._connection.fetchrow(_ANCHOR)
-                    assert row is not None
-                    self._anchor = Anchor(row["now"], row["head"], self._monotonic())
+                connection = await self._connect()
+                try:
+                    row = await connection.fetchrow(_ANCHOR)
+                except BaseException:
+                    connection.terminate()
+                    raise
             except (*LOST, asyncpg.PostgresError) as error:
                 raise Stalled(error) from error
+            assert row is not None
+            self._connection, self._backend_started = connection, row["backend_started"]
+            if self._anchor is None:
+                self._anchor = Anchor(row["now"], row["head"], self._monotonic())
         return self._connection
 
     def _disconnect(self) -> None:
@@ -375,7 +379,7 @@ async def close_quietly(connection: Writer) -> None:
 
 
 _ANCHOR = """
-    SELECT clock_timestamp() AS now,
+    SELECT backend_started(), clock_timestamp() AS now,
         coalesce((SELECT max(last_position) FROM commits), 0) AS head
 """
 # The newest rows are enough: a group is settled seconds after it was sent.
@@ -392,5 +396,5 @@ _GROUP_FIRST = """
 """
 _MOVED = "SELECT consumer FROM checkpoints WHERE moved_by = $1"
 _BY_ID = "SELECT event_id, position, digest FROM event_ids WHERE event_id = ANY ($1::uuid[])"
-_END_BACKEND = "SELECT end_backend($1)"
+_END_BACKEND = "SELECT end_backend($1, $2)"
 _NOTE_STEP = "SELECT note_clock_step($1, $2, $3)"

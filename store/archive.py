@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from domain.event import Recorded, Retention
-from store.archive_format import FOOTER, canonical_bytes, events_of, open_file
+from store.archive_format import FOOTER, bounds_of, canonical_bytes, events_of, open_file
 from store.archive_index import Index, IndexDamaged, open_index
 from store.archived_days import ArchivedDay, ArchiveUnreadable, Question
 from store.envelope import Damaged, Sink, Span
@@ -73,6 +73,7 @@ class Archive:
             ArchiveUnreadable: a file is missing or damaged.
         """
         found: list[Recorded] = []
+        days = [day for day in days if day.may_hold(question)]
         if question.by_id is not None:
             days = await asyncio.to_thread(self._may_know, days, question.by_id)
         for day in days:
@@ -162,6 +163,18 @@ class Archive:
         return open_file(path, checksums=True)
 
 
+def input_bounds(file: pq.ParquetFile) -> tuple[int, int]:
+    """First and last input that emissions in a file answer; 0 and 0 when there is none."""
+    bounds: list[int] = []
+    for group in range(file.num_row_groups):
+        columns = file.metadata.row_group(group)
+        for index in range(columns.num_columns):
+            column = columns.column(index)
+            if column.path_in_schema == "input_position":
+                bounds += bounds_of(column) or ()
+    return (min(bounds), max(bounds)) if bounds else (0, 0)
+
+
 def _may_match(wanted: frozenset[str], there: list[str]) -> bool:
     """An empty list on either side excludes nothing."""
     return not wanted or not there or not wanted.isdisjoint(there)
@@ -176,10 +189,10 @@ def _may_hold(group: pq.RowGroupMetaData, question: Question) -> bool:
         column = group.column(index)
         if (bound := bounds.get(column.path_in_schema)) is None:
             continue
-        statistics = column.statistics
-        if statistics is None or not statistics.has_min_max:
+        there = bounds_of(column)
+        if there is None:
             return bool(column.path_in_schema == "position")  # no input at all, so no emission
-        if statistics.max <= bound[0] or statistics.min > bound[1]:
+        if there[1] <= bound[0] or there[0] > bound[1]:
             return False
     return True
 
@@ -259,8 +272,8 @@ class ArchivedBytes:
         try:
             self._file = open_file(path, checksums=False)
             for group in range(self._file.num_row_groups):
-                statistics = self._file.metadata.row_group(group).column(0).statistics
-                bad = statistics.min if statistics and statistics.has_min_max else bad
+                there = bounds_of(self._file.metadata.row_group(group).column(0))
+                bad = there[0] if there else bad
                 column = self._file.read_row_group(group, columns=["position"])["position"]
                 bounds = (pc.min(column).as_py(), pc.max(column).as_py())
                 self._bounds.append(bounds if len(column) else _NO_POSITIONS)

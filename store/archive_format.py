@@ -96,6 +96,22 @@ def open_file(path: Path, *, checksums: bool) -> pq.ParquetFile:
     return file
 
 
+def bounds_of(column: pq.ColumnChunkMetaData) -> tuple[int, int] | None:
+    """Least and greatest of a column of 64-bit numbers in one group; None when it holds only nulls
+    or was altered.
+
+    Raises:
+        ValueError: the column is no longer one of such numbers. Its statistics are not asked for,
+            because Arrow ends the process over a type that does not fit.
+    """
+    if column.physical_type != "INT64":
+        raise ValueError(f"{column.path_in_schema} must be INT64, was {column.physical_type}")
+    statistics = column.statistics
+    if statistics is None or not statistics.has_min_max:
+        return None
+    return statistics.min, statistics.max
+
+
 def table_of(rows: Sequence[bytes]) -> pa.Table:
     """Canonical rows, by position, as a table in that order."""
     fixed = np.frombuffer(b"".join([row[:FIXED_BYTES] for row in rows]), dtype=_FIXED)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DAYS = """
     SELECT retention::text AS retention, day, first_position, last_position, events, file, bytes,
-        sha256
+        sha256, first_input, last_input
     FROM archived_days
 """
 
@@ -44,6 +44,16 @@ class ArchivedDay:
     file: str
     bytes: int
     sha256: str
+    first_input: int | None = None
+    """Inputs that its emissions answer: from, and to; 0 and 0 for none, None when not known."""
+    last_input: int | None = None
+
+    def may_hold(self, question: Question) -> bool:
+        """Whether anything that is wanted can be in the file, as far as is known without it."""
+        if question.emitted_by is None or self.first_input is None or self.last_input is None:
+            return True
+        _, after, up_to = question.emitted_by
+        return self.last_input > after and self.first_input <= up_to
 
 
 def archived_day(row: asyncpg.Record) -> ArchivedDay:

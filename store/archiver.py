@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from domain.event import Retention
 from domain.events.log import LogArchived
-from store.archive import ArchivedBytes, file_sha256
+from store.archive import UNREADABLE, ArchivedBytes, file_sha256, input_bounds
 from store.archive_format import ROWS_PER_GROUP, Writer, open_file
 from store.archive_index import open_index, write_index
 from store.archived_days import DAYS, ArchivedDay, CannotArchive, Moved, archived_day
@@ -82,6 +82,7 @@ class Archiver:
             moved = []
             for row in await self._owner.fetch(DAYS):
                 await self._index(archived_day(row))
+                await self._inputs(archived_day(row))
             for retention, limit in before.items():
                 for day in await self._days_of(retention, limit):
                     moved.append(await self._move(retention, day))
@@ -132,7 +133,15 @@ class Archiver:
         await asyncio.to_thread(_compare, path, retention, heads, before)
         self._point("file compared")
         found = ArchivedDay(
-            retention, day, first, last, count, name, path.stat().st_size, file_sha256(path)
+            retention,
+            day,
+            first,
+            last,
+            count,
+            name,
+            path.stat().st_size,
+            file_sha256(path),
+            *input_bounds(open_file(path, checksums=True)),
         )
         await self._record(
             LogArchived(
@@ -148,9 +157,30 @@ class Archiver:
         )
         self._point("day recorded")
         await self._owner.execute(
-            _INSERT, retention.value, day, first, last, count, name, found.bytes, found.sha256
+            _INSERT,
+            retention.value,
+            day,
+            first,
+            last,
+            count,
+            name,
+            found.bytes,
+            found.sha256,
+            found.first_input,
+            found.last_input,
         )
         return found
+
+    async def _inputs(self, day: ArchivedDay) -> None:
+        """Note which inputs the emissions of a day answer, of one archived before that was done."""
+        path = self._folder / day.file
+        if day.last_input is not None or not path.exists():
+            return
+        try:
+            bounds = input_bounds(open_file(path, checksums=True))
+        except UNREADABLE as error:
+            raise CannotArchive(f"{path} must be readable, was not: {error}") from error
+        await self._owner.execute(_SET_INPUTS, day.retention.value, day.day, *bounds)
 
     async def _index(self, day: ArchivedDay) -> None:
         """Make the index of ids of an archived day, when there is none that fits its file."""
@@ -288,6 +318,10 @@ _DETACHING = "SELECT inhdetachpending FROM pg_inherits WHERE inhrelid = $1::text
 _DAY = f"{DAYS} WHERE retention = $1::text::retention AND day = $2"
 _INSERT = """
     INSERT INTO archived_days (retention, day, first_position, last_position, events, file, bytes,
-        sha256)
-    VALUES ($1::text::retention, $2, $3, $4, $5, $6, $7, $8)
+        sha256, first_input, last_input)
+    VALUES ($1::text::retention, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+"""
+_SET_INPUTS = """
+    UPDATE archived_days SET first_input = $3, last_input = $4
+    WHERE retention = $1::text::retention AND day = $2
 """

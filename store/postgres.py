@@ -16,18 +16,19 @@ from typing import Self, TypeVar
 from uuid import UUID
 
 import asyncpg
+from msgspec.structs import replace
 
 from domain.event import Proposed, Recorded
 from store.appender import EVENTS_PER_CALL_MAX, Appender, OnAppend, Writer
 from store.archived_reading import ArchivedReader
 from store.contract import PAGE_EVENTS_MAX, Appended, Checkpoint, Selection
 from store.envelope import PostgresSource
-from store.errors import NotDurable, StoreUnavailable
+from store.errors import IdConflict, NotDurable, StoreUnavailable, UnreadableEvent
 from store.partitions import make_ahead
 from store.patience import LOST, READ_STALL_SECONDS_MAX, OnWait, Patience, each_wait
 from store.read_only import READ_ONLY, take_reader_role
 from store.reading import Pool, Reader
-from store.rows import prepare, without_repeats
+from store.rows import Prepared, prepare, without_repeats
 from store.subscription import Doorbell, follow
 from store.unreadable import recorded_or_unreadable
 
@@ -36,6 +37,7 @@ CONNECT_SECONDS_MAX = 10.0
 COMMAND_SECONDS_MAX = 30.0
 EVERYTHING = Selection()
 Result = TypeVar("Result")
+_DIGESTS = "SELECT event_id, digest FROM event_ids WHERE event_id = ANY ($1::uuid[])"
 _CLOCK = "SELECT clock_timestamp(), (SELECT step_seconds FROM clock_steps)"
 ARCHIVE_FOLDER = Path("var/archive")
 """Where archived days are looked for when the settings do not say (run/config.py)."""
@@ -239,7 +241,39 @@ class PostgresStore:
                 f"events in one append must be at most {EVENTS_PER_CALL_MAX}, was {len(events)}"
             )
         distinct, index = without_repeats([prepare(event) for event in events])
-        return await self._appender.append(distinct, index, checkpoint)
+        try:
+            return await self._appender.append(distinct, index, checkpoint)
+        except IdConflict:
+            known = await self._patiently(lambda: self._as_stored(distinct))
+            if known == distinct:
+                raise
+        return await self._appender.append(known, index, checkpoint)
+
+    async def _as_stored(self, events: Sequence[Prepared]) -> list[Prepared]:
+        """The events; those that an older build wrote in its own form, as it wrote them.
+
+        A body that gained a field since is encoded otherwise, and still the same fact when the
+        stored one, decoded and upcast, is encoded alike.
+        """
+        rows = await self._pool.fetch(_DIGESTS, [event.proposed.event_id for event in events])
+        digests = {row["event_id"]: row["digest"] for row in rows}
+        found: list[Prepared] = []
+        for event in events:
+            given, digest = event.proposed, digests.get(event.proposed.event_id)
+            if digest is not None and digest != event.digest:
+                stored = await self._readable(given.event_id)
+                if stored is not None and stored.stream == given.stream:
+                    alike = prepare(replace(given, body=stored.body))
+                    if alike.digest == event.digest:
+                        event = replace(event, digest=digest)
+            found.append(event)
+        return found
+
+    async def _readable(self, event_id: UUID) -> Recorded | None:
+        try:
+            return await self._reader.event(event_id)
+        except UnreadableEvent:
+            return None
 
     async def read(
         self,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
+import asyncpg
 import msgspec
 import pytest
 from eventsourcing.persistence import IntegrityError
 
 from domain.event import Recorded
 from domain.events.feeds import UwPriceReceived
+from domain.events.system import ParametersChanged
 from store.contract import Appended, Checkpoint
 from store.errors import (
     CheckpointConflict,
@@ -21,7 +23,7 @@ from store.errors import (
     VersionConflict,
 )
 from store.postgres import PostgresStore
-from tests.store.propose import halt, price
+from tests.store.propose import halt, price, propose
 
 WRITERS = 8
 
@@ -131,6 +133,32 @@ async def test_one_id_with_other_content_is_refused(store: PostgresStore) -> Non
     with pytest.raises(IdConflict, match="two contents"):
         await store.append([halt(2), halt(2, reason="another reason")])
     assert await store.head() == 1
+
+
+async def test_a_fact_that_an_older_build_wrote_is_known_again_in_the_form_of_this_one(
+    store: PostgresStore, database_url: str
+) -> None:
+    """A body that gained a field is no other content: whoever derives it again would end in a
+    loop."""
+    body = ParametersChanged(values={"risk.x": 1.0}, version=1, who="cli", why="start")
+    fact = propose(body, "parameters", 1)
+    await store.append([fact])
+    owner = await asyncpg.connect(database_url)
+    await owner.execute("SET session_replication_role = replica")
+    await owner.execute(
+        "UPDATE events SET schema = 1, data = (data::jsonb - 'until')::json WHERE position = 1"
+    )
+    await owner.execute("UPDATE event_ids SET digest = decode(repeat('00', 16), 'hex')")
+    await owner.close()
+    again = await store.append([fact, halt("new")])
+    assert (again.positions, again.repeated) == ((1, 2), (True, False))
+    assert (await store.append([fact], Checkpoint("worker", 0, 1))).repeated == (True,)
+    for other in (
+        propose(body.model_copy(update={"why": "another"}), "parameters", 1),
+        propose(body, "elsewhere", event_id=fact.event_id),
+    ):
+        with pytest.raises(IdConflict):
+            await store.append([other])
 
 
 async def test_a_frame_heard_again_on_another_connection_is_the_same_fact(

@@ -309,6 +309,28 @@ async def test_an_archived_id_is_found_by_its_index(
         assert await desk.store.caused_by(event.event_id) == effects
 
 
+@pytest.mark.parametrize("since", ["archived", "archived before bounds were noted"])
+async def test_emissions_open_no_file_that_cannot_have_them(
+    desk: Desk, since: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page of a replay of many days must not open every later day's file."""
+    before = [event for event in await desk.everything() if event.input_position is not None]
+    await desk.archiver().run(desk.all_days())
+    if since != "archived":
+        await desk.owner.execute("UPDATE archived_days SET first_input = NULL, last_input = NULL")
+        assert await desk.store.emissions("test", 0, LAST) == before
+        assert await desk.archiver().run(desk.all_days()) == []
+    opened = _spied(desk, monkeypatch)
+    days = []
+    for after, up_to in ((0, 40), (50, 65), (70, 90)):
+        wanted = [e for e in before if after < (e.input_position or 0) <= up_to]
+        assert wanted and await desk.store.emissions("test", after, up_to) == wanted
+        days.append(len(opened))
+    assert days == [1, 2, 3]
+    assert await desk.store.emissions("test", 10**6, 10**7) == []
+    assert len(opened) == 3
+
+
 @pytest.mark.parametrize("damage", ["missing", "cut", "of another file", "words altered"])
 async def test_an_index_that_does_not_fit_is_not_used_and_made_again(
     desk: Desk, damage: str

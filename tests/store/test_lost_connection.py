@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import asyncpg
 import pytest
@@ -207,6 +208,24 @@ async def test_terminated_append_backends_lose_and_double_nothing(
     await terminator
     await owner.close()
     assert [result.positions for result in done] == [(n,) for n in range(1, 21)]
+
+
+async def test_a_connection_that_got_the_lost_ones_number_is_left_alone(
+    store: PostgresStore,
+) -> None:
+    """After a restart of the server a process number is soon another's."""
+    asking, bystander = await store.connect_writer(), await store.connect_writer()
+    number = bystander.get_server_pid()
+    started = await bystander.fetchval("SELECT backend_started()")
+    end = "SELECT end_backend($1, $2)"
+    assert not await asking.fetchval(end, number, started - timedelta(seconds=1))
+    assert await bystander.fetchval("SELECT 1") == 1
+    assert await asking.fetchval(end, number, started)
+    async with asyncio.timeout(20):
+        while await asking.fetchval(end, number, started):
+            await asyncio.sleep(0.01)
+    bystander.terminate()
+    await asking.close()
 
 
 async def test_a_server_that_is_away_for_a_moment_is_waited_for(

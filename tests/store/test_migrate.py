@@ -74,6 +74,19 @@ async def test_a_failing_migration_leaves_nothing_behind(database_url: str, fold
     await connection.close()
 
 
+BACKEND_STARTED = """
+    CREATE FUNCTION backend_started() RETURNS timestamptz
+    LANGUAGE sql AS 'SELECT NULL::timestamptz'
+"""
+
+
+async def lend(address: str, statement: str) -> None:
+    """What this build's appender asks and an older database does not have."""
+    connection = await asyncpg.connect(address)
+    await connection.execute(statement)
+    await connection.close()
+
+
 @pytest.mark.parametrize("number", range(OLDEST_WRITABLE, len(migrations(SQL_FOLDER))))
 async def test_a_log_that_holds_events_is_migrated_with_all_it_holds(
     database_url: str, folder: Path, tmp_path: Path, number: int
@@ -89,11 +102,15 @@ async def test_a_log_that_holds_events_is_migrated_with_all_it_holds(
     try:
         await migrate(address, old)
         before = Selection()
+        if number < 15:
+            await lend(address, BACKEND_STARTED)
         async with await PostgresStore.open(address, application_name="before") as store:
             await store.append([clock_started(AT, 1.0)])
             await store.append([halt(1), price(1), price(2), halt(2)], Checkpoint("worker", 0, 3))
             await store.append([halt("alone")])
             events = await store.read(0, before)
+        if number < 15:
+            await lend(address, "DROP FUNCTION backend_started()")
         applied = await migrate(address, folder)
         assert len(applied) == len(migrations(folder)) - number
         async with await PostgresStore.open(address, application_name="after") as store:

@@ -39,6 +39,8 @@ export interface TimelinePage {
   events: EventRow[];
   next: number | null;
   head: number;
+  /** Last day in the range that is in the archive, by class: its events are not among these. */
+  archived: Record<string, string>;
 }
 
 export interface Chain {

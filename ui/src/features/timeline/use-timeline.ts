@@ -22,6 +22,8 @@ export interface TimelineRows {
   loadOlder: () => void;
   isPaused: boolean;
   setPaused: (paused: boolean) => void;
+  /** Last archived day in the range, by class: its events are not among the rows. */
+  archived: Record<string, string>;
   /** Desk events that came on the stream since the tail was paused. */
   waiting: number;
 }
@@ -54,6 +56,7 @@ export function useTimeline(filters: TimelineFilters): TimelineRows {
     loadOlder: () => {
       if (older.hasNextPage && !older.isFetching) void older.fetchNextPage();
     },
+    archived: older.data?.pages.at(-1)?.archived ?? {},
     isPaused: pausedAt !== null,
     setPaused: (paused) => setPausedAt(paused ? seen : null),
     waiting: pausedAt === null ? 0 : seen - pausedAt,
@@ -82,7 +85,8 @@ function joined(known: Pages, head: number, newer: TimelinePage): Pages {
   // A page that was read anew in the meantime has these events already.
   if (!first || first.head !== head) return known;
   const events = [...newer.events.toReversed(), ...first.events];
-  const front = { events, next: first.next, head: newer.next ?? Math.max(newer.head, head) };
+  const reached = newer.next ?? Math.max(newer.head, head);
+  const front = { events, next: first.next, head: reached, archived: first.archived };
   if (events.length <= ROWS_KEPT_MAX) return { ...known, pages: [front, ...rest] };
   const kept = events.slice(0, ROWS_KEPT_MAX);
   const next = kept.at(-1)?.position ?? null;
