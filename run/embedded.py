@@ -35,6 +35,7 @@ _LINKED = Path("/var/tmp")  # noqa: S108  ownership is checked before anything t
 _DATA_FOR_ROOT = Path("/var/lib/striketape")
 _POLL_SECONDS = 0.01
 _PORTS = range(15_000, 32_000)
+_given_ports: set[int] = set()
 
 
 class EmbeddedError(Exception):
@@ -45,15 +46,21 @@ def free_port() -> int:
     """A port of the loopback interface that nobody listens on at this moment.
 
     Taken below the ranges from which Linux and macOS serve outgoing connections, so that no
-    connection of our own takes it before it is bound.
+    connection of our own takes it before it is bound, and never twice in one process: the first
+    may not be bound yet.
     """
+    if len(_given_ports) > len(_PORTS) // 2:
+        _given_ports.clear()  # those of long ago are bound, or were given up
     for port in random.sample(_PORTS, len(_PORTS)):
+        if port in _given_ports:
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((HOST, port))
             except OSError:
                 continue
+            _given_ports.add(port)
             return port
     raise EmbeddedError(f"a port from {_PORTS[0]} to {_PORTS[-1]} must be free on {HOST}, was none")
 

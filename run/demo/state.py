@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import socket
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -80,8 +81,9 @@ def load(folder: Path, seed: int, day: date | None, recording: str) -> DemoState
     for name in PORT_NAMES:
         if not _is_free(state.ports.get(name, 0)):
             state.ports[name] = free_port()
-    if not _are_free(state.ports.get("metrics", 0)):
-        state.ports["metrics"] = next(p for _ in range(100) if _are_free(p := free_port()))
+    others = {state.ports[name] for name in PORT_NAMES}
+    if not _are_free(state.ports.get("metrics", 0), others):
+        state.ports["metrics"] = next(p for _ in range(100) if _are_free(p := free_port(), others))
     save(folder, state)
     return state
 
@@ -96,9 +98,10 @@ def save(folder: Path, state: DemoState) -> None:
     partial.rename(path)
 
 
-def _are_free(first: int) -> bool:
-    """Whether the ports of the services' metrics are."""
-    return all(_is_free(port) for port in range(first, first + METRICS_PORTS)) if first else False
+def _are_free(first: int, others: Collection[int]) -> bool:
+    """Whether the ports of the services' metrics are, and none of the others is among them."""
+    wanted = range(first, first + METRICS_PORTS)
+    return first > 0 and all(port not in others and _is_free(port) for port in wanted)
 
 
 def _is_free(port: int) -> bool:

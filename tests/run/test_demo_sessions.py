@@ -10,7 +10,8 @@ import pytest
 from adapters.market_model.lean import RecordingMissing
 from run.demo.__main__ import arguments
 from run.demo.recording import OtherSession, checked_folder, next_session
-from run.demo.state import SESSION_OVER, load
+from run.demo.state import METRICS_PORTS, SESSION_OVER, load
+from run.embedded import free_port
 
 FIRST, SECOND, LATER = date(2013, 10, 8), date(2013, 10, 9), date(2013, 10, 11)
 
@@ -108,3 +109,12 @@ def test_a_recording_that_ends_says_so(recording: Path, demo: Path) -> None:
 
 def test_a_seeded_market_goes_on_with_the_next_session() -> None:
     assert next_session(date(2026, 11, 25), "") == date(2026, 11, 27)  # over Thanksgiving
+
+
+def test_no_port_is_given_to_two_parts_of_one_demo(demo: Path) -> None:
+    """None is bound yet when the next one is chosen, so that they are free says nothing."""
+    assert len({free_port() for _ in range(1_000)}) == 1_000
+    ports = dict(load(demo, 1, None, "").ports)
+    metrics = ports.pop("metrics")
+    taken = [*ports.values(), *range(metrics, metrics + METRICS_PORTS)]
+    assert len(set(taken)) == len(taken)
