@@ -47,6 +47,7 @@ _POSTGRES_PORT = free_port()
 _BEGIN_WITH = (
     "tests/e2e/test_demo.py",
     "tests/crash/test_trader_survives_kills.py",
+    "tests/sim/test_lives",
     "tests/ui/test_page_in_browser.py",
     "tests/e2e/",
     "tests/ui/",
