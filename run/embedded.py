@@ -51,7 +51,8 @@ def free_port() -> int:
     """
     if len(_given_ports) > len(_PORTS) // 2:
         _given_ports.clear()  # those of long ago are bound, or were given up
-    for port in random.sample(_PORTS, len(_PORTS)):
+    for _ in range(len(_PORTS)):
+        port = random.choice(_PORTS)
         if port in _given_ports:
             continue
         with socket.socket() as probe:
