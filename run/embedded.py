@@ -52,7 +52,7 @@ def free_port() -> int:
     if len(_given_ports) > len(_PORTS) // 2:
         _given_ports.clear()  # those of long ago are bound, or were given up
     for _ in range(len(_PORTS)):
-        port = random.choice(_PORTS)
+        port = random.choice(_PORTS)  # noqa: S311  nothing secret is drawn
         if port in _given_ports:
             continue
         with socket.socket() as probe:
