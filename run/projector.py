@@ -51,6 +51,8 @@ _EXAMPLES = """
   python -m run.projector rebuild --name hot
 """
 HEARTBEAT_SECONDS = 2.0
+NICENESS = 5
+"""What is derived may be late when the processor is short; what decides may not."""
 REDIS_LOOK_SECONDS_MAX = 1.0
 REDIS_SECONDS_MAX = 30.0
 """A page of thousands of commands is one call, and the first look at a large stream too."""
@@ -190,7 +192,7 @@ def command(arguments: list[str]) -> int:
     sub = commands.add_parser("rebuild", help="build anew beside the live one and swap in")
     sub.add_argument("--name", choices=["hot", "streams", "audit"], default="")
     given = parser.parse_args(arguments)
-    return rebuild_command(given.name) if given.command else serve(NAME, main)
+    return rebuild_command(given.name) if given.command else serve(NAME, main, niceness=NICENESS)
 
 
 def rebuild_command(name: str) -> int:

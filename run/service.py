@@ -4,6 +4,7 @@ parameters, signals to stop."""
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -129,13 +130,20 @@ def command(
 
 
 def serve(
-    name: str, main: Main, needs: Sequence[str] = (), *, ask_broker: AskBroker | None = None
+    name: str,
+    main: Main,
+    needs: Sequence[str] = (),
+    *,
+    ask_broker: AskBroker | None = None,
+    niceness: int = 0,
 ) -> int:
     """Run a daemon until it is asked to stop; the exit code of its process.
 
     It does not start without the settings that it `needs`, nor while a step of the database clock
-    is refused; `ask_broker` is how that one may be accepted without the operator.
+    is refused; `ask_broker` is how that one may be accepted without the operator. A daemon with a
+    `niceness` (as of nice(1)) lets those that decide and send go first.
     """
+    os.nice(niceness)
     try:
         settings = load_settings()
         require(settings, needs)

@@ -10,7 +10,7 @@ import asyncio
 import platform
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -42,6 +42,9 @@ HEARTBEAT_SECONDS = 2.0
 TICKS_PER_REAL_SECOND_MAX = 10.0
 RECOVERY_PAGE = 5_000
 DECIDING_INPUTS_KEPT = 256
+TURNS_TO_LEAVE = 4
+"""Turns of the loop until a commit is in the hands of the socket: the task of the commits, that of
+the store, its connection. Fewer would let a decision wait for the next input's step."""
 
 
 class Recorder:
@@ -180,6 +183,7 @@ class Worker:
         await self.start()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._consume(), name=f"{self.name}.consume")
+            tasks.create_task(self._commits.run(), name=f"{self.name}.commits")
             tasks.create_task(self._snapshots.run(), name=f"{self.name}.snapshots")
             tasks.create_task(self._tick(), name=f"{self.name}.tick")
             tasks.create_task(self._beat(), name=f"{self.name}.heartbeat")
@@ -209,11 +213,11 @@ class Worker:
         """
         started = time.perf_counter()
         self.consumer = Consumer(self.name, self.build, self._stages)
-        self._commits.versions.clear()
         # In this order: a skip between the two is known, and the checkpoint that it moves is not.
         checkpoint = await self.store.checkpoint(self.name)
         self.skipped = await load_skips(self.store, self.name)
-        self.position = self._commits.position = checkpoint
+        self.position = checkpoint
+        self._commits.begin(checkpoint)
         folded = after = 0
         snapshot = await self._snapshots.newest(checkpoint)
         if snapshot is not None:
@@ -247,8 +251,9 @@ class Worker:
         try:
             pages = self.store.subscribe(self.position, self.selection, INPUTS_PER_PAGE_MAX)
             async for events, scanned in pages:
-                await self.take(events, scanned)
-                if len(events) < INPUTS_PER_PAGE_MAX and self._commits.position == self.position:
+                await self._take(events, scanned, self._leave)
+                if len(events) < INPUTS_PER_PAGE_MAX and self._snapshots.is_due:
+                    await self._commits.flush()
                     self._snapshots.offer(self.position, self.consumer.states, self._speed)
         except UnreadableEvent as error:
             await self._take_up_to(error.position - 1)
@@ -259,17 +264,25 @@ class Worker:
         while self.position < last:
             page = await self.store.read(self.position, self.selection, RECOVERY_PAGE, last)
             await self.take(page, page[-1].position if len(page) == RECOVERY_PAGE else last)
-        await self._commits.commit([], last)
+        self._commits.consumed(last)
+        await self._commits.flush()
 
     async def take(self, events: Sequence[Recorded], scanned: int) -> list[Recorded]:
-        """Consume a page; returns the committed emissions.
+        """Consume a page, each decision in a commit of its own; returns the committed emissions.
 
         Raises:
             PoisonInput: an input cannot be taken; all before it are committed.
         """
+        return await self._take(events, scanned, self._commits.flush)
+
+    async def _take(
+        self,
+        events: Sequence[Recorded],
+        scanned: int,
+        leave: Callable[[], Awaitable[list[Recorded]]],
+    ) -> list[Recorded]:
+        """Consume a page; `leave` sees to it that a decision leaves. Returns what it committed."""
         committed: list[Recorded] = []
-        batch: list[Recorded] = []
-        inputs: list[Recorded] = []
         for event in events:
             if not self.is_input(event):
                 self.position = event.position
@@ -281,24 +294,26 @@ class Worker:
             except Exception as error:
                 # Stages are pure: what one raises over this input it will raise again.
                 self.position = event.position - 1
-                await self._commit(inputs, batch)
+                await self._take_up_to(self.position)
                 raise PoisonInput(event, error) from error
             metrics.STEP_SECONDS.labels(self.name).observe(time.perf_counter() - began)
             self.position = event.position
             self._snapshots.count(1)
-            inputs.append(event)
-            batch.extend(emitted)
+            self._commits.add(event, emitted)
             if emitted:
                 self._deciding.append(event)
             # A decision leaves at once; numbers and silence may share a commit.
-            if len(inputs) >= INPUTS_PER_COMMIT_MAX or any(_is_desk(e) for e in emitted):
-                committed.extend(await self._commit(inputs, batch))
-                batch, inputs = [], []
+            if any(_is_desk(e) for e in emitted):
+                committed += await leave()
+            elif self._commits.is_under_way:
+                await asyncio.sleep(0)  # its answer shall not wait for the end of the page
+            if self._commits.waiting >= INPUTS_PER_COMMIT_MAX:
+                committed += await self._commits.flush()
         self.position = max(self.position, scanned)
-        if batch:
-            committed.extend(await self._commit(inputs, batch))
-        elif time.monotonic() - self._commits.at > CHECKPOINT_LAG_SECONDS_MAX:
-            await self._commits.commit([], self.position)
+        self._commits.consumed(self.position)
+        is_late = time.monotonic() - self._commits.at > CHECKPOINT_LAG_SECONDS_MAX
+        if self._commits.waiting or is_late:
+            committed += await leave()
         if events:
             self._lag_seconds = (datetime.now(UTC) - events[-1].recorded_at).total_seconds()
             metrics.LAG_SECONDS.labels(self.name).set(self._lag_seconds)
@@ -306,10 +321,13 @@ class Worker:
             metrics.POSITION.labels(self.name).set(self.position)
         return committed
 
-    async def _commit(
-        self, inputs: Sequence[Recorded], emitted: Sequence[Recorded]
-    ) -> list[Recorded]:
-        return await self._commits.commit_inputs(inputs, emitted, self.position)
+    async def _leave(self) -> list[Recorded]:
+        """Let what waits leave beside the consumption of what comes next, with what comes while
+        another commit is under way."""
+        self._commits.urge()
+        for _ in range(TURNS_TO_LEAVE):
+            await asyncio.sleep(0)
+        return []
 
     def _notice(self, event: Recorded) -> None:
         if isinstance(event.body, ClockStarted) and event.body.speed != self._speed:

@@ -1,11 +1,13 @@
 """How a worker commits: what its stages emitted and its checkpoint, in one transaction.
 
 Used by run/worker.py alone. The checkpoint moves by compare and set, which fences off a second
-copy of the worker.
+copy of the worker. One transaction is under way at a time; what is decided meanwhile waits and
+leaves together in the next one.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from itertools import groupby
@@ -16,7 +18,13 @@ from domain.event import Proposed, Recorded
 from run import metrics
 from run.stopped import PoisonInput
 from store.contract import Appended, Checkpoint, EventStore
-from store.errors import CheckpointConflict, IdConflict, InvalidEvent, VersionConflict
+from store.errors import (
+    CheckpointConflict,
+    IdConflict,
+    InvalidEvent,
+    StoreError,
+    VersionConflict,
+)
 
 _REFUSED = (VersionConflict, IdConflict, InvalidEvent)
 """The log refuses what was decided, and will refuse it again: a fault of the deciding input."""
@@ -38,6 +46,67 @@ class Commits:
         self._build = build
         self._store = store
         self._on_committed = on_committed
+        self._waiting: list[tuple[Recorded, Sequence[Recorded]]] = []
+        self._consumed = 0
+        self._one_at_a_time = asyncio.Lock()
+        self._urged = asyncio.Event()
+        self._is_broken = False
+
+    def begin(self, position: int) -> None:
+        """The checkpoint of the log, from which a worker begins, or begins anew."""
+        self.position = self._consumed = position
+        self.versions.clear()
+        self._waiting.clear()
+        self._is_broken = False
+
+    def add(self, source: Recorded, emitted: Sequence[Recorded]) -> None:
+        """One more input was consumed; what it led to waits for the next commit."""
+        if emitted:
+            self._waiting.append((source, emitted))
+        self._consumed = source.position
+
+    def consumed(self, position: int) -> None:
+        """Up to here there are no more inputs."""
+        self._consumed = max(self._consumed, position)
+
+    @property
+    def waiting(self) -> int:
+        """Inputs that led to something which no commit took yet."""
+        return len(self._waiting)
+
+    @property
+    def is_under_way(self) -> bool:
+        return self._urged.is_set() or self._one_at_a_time.locked()
+
+    def urge(self) -> None:
+        """What waits shall leave as soon as nothing is under way; for `run`."""
+        self._urged.set()
+
+    async def run(self) -> None:
+        """Commit what waits whenever it is urged. Raises what `flush` raises."""
+        while True:
+            await self._urged.wait()
+            await self.flush()
+
+    async def flush(self) -> list[Recorded]:
+        """Commit all that waits, after what is under way; returns it with its places.
+
+        After a failure nothing more is committed, because it would pass over what failed.
+
+        Raises:
+            StoreError: as commit_inputs, and when an earlier commit failed.
+            PoisonInput: as commit_inputs.
+        """
+        async with self._one_at_a_time:
+            self._urged.clear()
+            if self._is_broken:
+                raise StoreError(f"{self._worker} must begin anew after a commit that failed")
+            waiting, self._waiting = self._waiting, []
+            emitted = [event for _, own in waiting for event in own]
+            self._is_broken = True
+            done = await self.commit_inputs([i for i, _ in waiting], emitted, self._consumed)
+            self._is_broken = False
+            return done
 
     async def commit_inputs(
         self, inputs: Sequence[Recorded], emitted: Sequence[Recorded], position: int

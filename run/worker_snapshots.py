@@ -53,16 +53,20 @@ class WorkerSnapshots:
         """So many more inputs were folded since the last snapshot."""
         self._inputs += inputs
 
+    @property
+    def is_due(self) -> bool:
+        """The next moment between inputs with all committed should be offered."""
+        is_wanted = self._cache is not None and self._inputs >= INPUTS_BETWEEN
+        return is_wanted and not self._made.full() and time.monotonic() >= self._not_before
+
     def offer(self, position: int, states: list[Any], speed: float) -> bool:
         """A moment between inputs with all committed: make a snapshot if one is due.
 
         True when it was made. It costs the time to pickle the states, real seconds.
         """
-        if self._cache is None or self._inputs < INPUTS_BETWEEN or self._made.full():
+        if not self.is_due:
             return False
         began = time.monotonic()
-        if began < self._not_before:
-            return False
         try:
             self._made.put_nowait((position, pickled((states, speed))))
         except Exception as error:  # a state that cannot be pickled is no reason to stop

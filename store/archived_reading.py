@@ -22,9 +22,9 @@ from store.contract import Selection
 from store.envelope import start_of
 from store.reading import (
     _CAUSED_BY,
-    _OWN_CLOCK_TYPES,
     _POSITION,
     _STREAM_BOUNDS,
+    OWN_CLOCK_TYPES,
     Head,
     Pool,
     Reader,
@@ -191,7 +191,7 @@ def _selected(selection: Selection, after: int, last: int) -> Question:
         after,
         last,
         types=selection.types,
-        own_clock=(_OWN_CLOCK_TYPES, (f"clock/{own}", f"worker/{own}")) if own else None,
+        own_clock=(OWN_CLOCK_TYPES, (f"clock/{own}", f"worker/{own}")) if own else None,
         streams=frozenset(selection.streams),
         story=selection.correlation_id,
         without=selection.without,

@@ -25,7 +25,7 @@ def statement(function: str, arguments: int) -> str:
     return f"SELECT * FROM {function}({parameters})"  # noqa: S608  numbers alone
 
 
-APPEND_ROWS = statement("append_rows", 11)
+APPEND_ROWS = statement("append_rows", 10)
 APPEND_EVENTS = statement("append_events", 14)
 _STREAM, _OFFSET, _MARKET_TIME = 6, 7, 12
 """Where a row holds the number of its stream in the group, its own in that stream, and its time."""
@@ -82,7 +82,7 @@ class Rows:
         self.streams: dict[str, _Stream] = {}
         self.rows: list[tuple[Any, ...]] = []
         self.checkpoints = [call.checkpoint for call in calls if call.checkpoint is not None]
-        self.has_desk = self.has_market = False
+        self.types: set[str] = set()
         self.is_plain = True
         """False when append_events must weigh the calls."""
         for call in calls:
@@ -91,7 +91,7 @@ class Rows:
             self._add(call)
 
     def _add(self, call: Call) -> None:
-        streams, rows = self.streams, self.rows
+        streams, rows, types = self.streams, self.rows, self.types
         for number, event in enumerate(call.events, len(rows) + 1):
             given = event.proposed
             stream = streams.get(given.stream)
@@ -104,10 +104,7 @@ class Rows:
                 if stream.expected is not None and stream.expected != base:
                     self.is_plain = False
                 stream.expected = base
-            if event.is_desk:
-                self.has_desk = True
-            else:
-                self.has_market = True
+            types.add(event.type)
             rows.append(
                 (
                     given.stream,
@@ -160,8 +157,7 @@ class PlainGroup:
         return [
             *self._given.common(group_id, anchor, monotonic_seconds),
             any(stream.expected is not None for stream in self._given.streams.values()),
-            self._given.has_market,
-            self._given.has_desk,
+            ",".join(self._given.types),
             self._given.calls[-1].events[-1].proposed.market_time,
             self._given.rows,
         ]

@@ -28,7 +28,7 @@ Decode: TypeAlias = Callable[[asyncpg.Record | tuple[Any, ...]], Recorded]
 _DAYS_AT_ONCE_MAX = 32
 _WIDTH_MIN = 4_000
 _WIDTH_MAX = 2_000_000
-_OWN_CLOCK_TYPES = frozenset({"ClockTicked", "WorkerStarted"})
+OWN_CLOCK_TYPES = frozenset({"ClockTicked", "WorkerStarted"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +229,7 @@ class Reader:
             if selection.own_clock:
                 own = [f"clock/{selection.own_clock}", f"worker/{selection.own_clock}"]
                 either.append(
-                    f"(type = ANY ({parameter(sorted(_OWN_CLOCK_TYPES))}::text[])"
+                    f"(type = ANY ({parameter(sorted(OWN_CLOCK_TYPES))}::text[])"
                     f" AND stream = ANY ({parameter(own)}::text[]))"
                 )
             conditions.append(f"({' OR '.join(either)})")

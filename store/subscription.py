@@ -1,47 +1,47 @@
 """Following the log: catch-up by pages, then woken by NOTIFY, with a poll behind it.
 
-Used by store/postgres.py. One connection of each store listens, one channel for each retention
-class; when it is lost it is opened again, and until then the poll carries on. Memory is bounded
-by two pages whatever the lag.
+Used by store/postgres.py. One connection of each store listens; a ring says which types were
+committed (sql/0016_bell.sql). When the connection is lost it is opened again, and until then the
+poll carries on. Memory is bounded by two pages whatever the lag.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import date
 from math import inf
 from typing import Any
 
 import asyncpg
 
-from domain.event import Recorded, Retention
+from domain.event import Recorded
 from store.appender import Writer, close_quietly
 from store.cancellation import raise_if_cancelled
 from store.contract import Selection
 from store.patience import LOST, OnWait, Patience
-from store.reading import Head, Reader, retentions
+from store.reading import OWN_CLOCK_TYPES, Head, Reader
 
 POLL_SECONDS = 0.25
 _RECONNECT_SECONDS_MIN = 0.05
 _RECONNECT_SECONDS_MAX = 2.0
-
-
-def channel(retention: Retention) -> str:
-    """Channel that rings when events of a class were committed."""
-    return f"striketape_{retention.value}"
+_CHANNEL = "striketape"
+_ANY = "*"
+"""What rang while nobody listened, of whatever type."""
 
 
 class Doorbell:
-    """Listens on both channels and wakes whoever waits. Works without anybody listening too:
-    then every wait ends with the poll."""
+    """Listens, and wakes who waits for what rang. Works without anybody listening too: then every
+    wait ends with the poll."""
 
     def __init__(self, connect: Callable[[], Awaitable[Writer]], reader: Reader) -> None:
         self._connect = connect
         self._reader = reader
-        self._rung: dict[Retention, Head] = {}
-        self._waiting: dict[asyncio.Event, frozenset[Retention]] = {}
+        self._rung: dict[str, int] = {}
+        """Last position by type, as far as it rang."""
+        self._newest = Head(0, date.min)
+        self._waiting: dict[asyncio.Event, frozenset[str]] = {}
         self._task: asyncio.Task[None] | None = None
 
     def open(self) -> None:
@@ -55,20 +55,16 @@ class Doorbell:
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
 
-    async def beyond(self, position: int, classes: frozenset[Retention]) -> Head:
-        """A head of the log above `position`: at once when one of the classes rang, else with the
-        next poll that finds one, which no ring of another class puts off."""
+    async def beyond(self, position: int, types: frozenset[str]) -> Head:
+        """A head of the log above `position`: at once when one of the types rang above it (empty:
+        any type), else with the next poll that finds one, which no other ring puts off."""
         woken = asyncio.Event()
-        self._waiting[woken] = classes
+        self._waiting[woken] = types
         try:
             while True:
-                rung = max(
-                    (self._rung[c] for c in classes if c in self._rung),
-                    key=lambda head: head.position,
-                    default=None,
-                )
-                if rung is not None and rung.position > position:
-                    return rung
+                of_interest = types | {_ANY} if types else self._rung
+                if any(self._rung.get(name, 0) > position for name in of_interest):
+                    return self._newest
                 woken.clear()
                 try:
                     async with asyncio.timeout(POLL_SECONDS):
@@ -93,31 +89,28 @@ class Doorbell:
             ended = asyncio.Event()
             connection.add_termination_listener(lambda _, ended=ended: ended.set())
             try:
-                for retention in Retention:
-                    await connection.add_listener(channel(retention), self._ring)
-                # What rang while nobody listened, of whatever class.
-                head = await self._reader.head()
-                for retention in Retention:
-                    self._note(retention, head)
+                await connection.add_listener(_CHANNEL, self._ring)
+                self._note(await self._reader.head(), (_ANY,))
                 await ended.wait()
             except (*LOST, asyncpg.PostgresError):
                 await asyncio.sleep(delay)
             finally:
                 await close_quietly(connection)
 
-    def _ring(self, _: Any, __: int, name: str, payload: object) -> None:
-        position, _, day = str(payload).partition(" ")
+    def _ring(self, _: Any, __: int, ___: str, payload: object) -> None:
+        position, day, types = str(payload).split(" ")
         head = Head(int(position), date.fromisoformat(day))
         self._reader.notice(head)
-        self._note(Retention(name.removeprefix("striketape_")), head)
+        self._note(head, types.split(","))
 
-    def _note(self, retention: Retention, head: Head) -> None:
-        """A class may have events up to `head`: wake who waits for it, and nobody else."""
-        known = self._rung.get(retention)
-        if known is None or known.position < head.position:
-            self._rung[retention] = head
-        for woken, classes in self._waiting.items():
-            if retention in classes:
+    def _note(self, head: Head, types: Sequence[str]) -> None:
+        """Events of these types were committed up to `head`: wake who waits for them."""
+        if head.position > self._newest.position:
+            self._newest = head
+        for name in types:
+            self._rung[name] = max(head.position, self._rung.get(name, 0))
+        for woken, wanted in self._waiting.items():
+            if not wanted or _ANY in types or not wanted.isdisjoint(types):
                 woken.set()
 
 
@@ -138,7 +131,9 @@ async def follow(
     is ours, and to be behind is what a subscription is always ready for. A process that must not
     go on without the log learns it from its own heartbeat, which is an append.
     """
-    classes = retentions(selection)
+    types = selection.types
+    if types and selection.own_clock:
+        types |= OWN_CLOCK_TYPES
     doorbell.open()
     patience = Patience(time.monotonic, on_wait, deed="read", seconds_max=inf)
     scanned = after
@@ -149,7 +144,7 @@ async def follow(
         if up_to < 0:  # the bell tells what comes, not what is there
             up_to = (await reader.head()).position
         if up_to <= scanned:
-            up_to = (await doorbell.beyond(scanned, classes)).position
+            up_to = (await doorbell.beyond(scanned, types)).position
         return await reader.page(scanned, selection, page, up_to)
 
     upcoming: asyncio.Task[list[Recorded]] | None = None

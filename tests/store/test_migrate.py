@@ -74,14 +74,25 @@ async def test_a_failing_migration_leaves_nothing_behind(database_url: str, fold
     await connection.close()
 
 
-BACKEND_STARTED = """
-    CREATE FUNCTION backend_started() RETURNS timestamptz
-    LANGUAGE sql AS 'SELECT NULL::timestamptz'
-"""
+LENT = (
+    (
+        15,
+        "backend_started()",
+        "RETURNS timestamptz LANGUAGE sql AS 'SELECT NULL::timestamptz'",
+    ),
+    (
+        16,
+        "append_rows(uuid, timestamptz, bigint, double precision, consumer_row[], stream_row[],"
+        " boolean, text, timestamptz, event_row[])",
+        "RETURNS TABLE (clock_now timestamptz, recorded_at timestamptz, first_position bigint,"
+        " versions integer[], market_now timestamptz) LANGUAGE sql AS"
+        " 'SELECT * FROM append_rows($1, $2, $3, $4, $5, $6, $7, true, true, $9, $10)'",
+    ),
+)
+"""What this build's appender asks and a database before migration `number` does not have."""
 
 
 async def lend(address: str, statement: str) -> None:
-    """What this build's appender asks and an older database does not have."""
     connection = await asyncpg.connect(address)
     await connection.execute(statement)
     await connection.close()
@@ -102,15 +113,16 @@ async def test_a_log_that_holds_events_is_migrated_with_all_it_holds(
     try:
         await migrate(address, old)
         before = Selection()
-        if number < 15:
-            await lend(address, BACKEND_STARTED)
+        lent = [(function, body) for since, function, body in LENT if number < since]
+        for function, body in lent:
+            await lend(address, f"CREATE FUNCTION {function} {body}")
         async with await PostgresStore.open(address, application_name="before") as store:
             await store.append([clock_started(AT, 1.0)])
             await store.append([halt(1), price(1), price(2), halt(2)], Checkpoint("worker", 0, 3))
             await store.append([halt("alone")])
             events = await store.read(0, before)
-        if number < 15:
-            await lend(address, "DROP FUNCTION backend_started()")
+        for function, _ in lent:
+            await lend(address, f"DROP FUNCTION {function}")
         applied = await migrate(address, folder)
         assert len(applied) == len(migrations(folder)) - number
         async with await PostgresStore.open(address, application_name="after") as store:

@@ -49,7 +49,7 @@ async def _listening(database_url: str) -> None:
     async with asyncio.timeout(5):
         while not await owner.fetchval(
             "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'test listener'"
-            " AND datname = current_database() AND query LIKE 'LISTEN%desk%'"
+            " AND datname = current_database() AND query LIKE 'LISTEN%'"
         ):
             await asyncio.sleep(0.01)
     await owner.close()
