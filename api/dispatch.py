@@ -26,12 +26,13 @@ from api.errors import (
     ApiError,
     answer,
     bad_field,
+    clock_stepped,
     from_validation,
     log_unavailable,
     no_session,
 )
 from api.sessions import Session, csrf_is_right
-from store.errors import IdConflict, StoreError
+from store.errors import ClockStepped, IdConflict, StoreError
 from store.patience import LOST
 
 BODY_BYTES_MAX = 16 * 1_024
@@ -128,6 +129,8 @@ def endpoint(route: ApiRoute, desk: Desk) -> Callable[[Request], Awaitable[Respo
                 ),
                 request.state.request_id,
             )
+        except ClockStepped as error:
+            return answer(clock_stepped(str(error)), request.state.request_id)
         except (StoreError, asyncpg.PostgresError, *LOST) as error:
             _log.error("the log is not available: %r", error)
             return answer(

@@ -11,6 +11,11 @@ import orjson
 from pydantic import ValidationError
 from starlette.responses import Response
 
+ACCEPT_CLOCK = (
+    "compare the database's time with a clock you trust, then: "
+    'python -m run.accept_clock --why "…"'
+)
+
 
 class ApiError(Exception):
     """An answer other than success, with what to do about it."""
@@ -66,6 +71,11 @@ def log_unavailable(detail: str) -> ApiError:
         detail,
         "look at Postgres and at its disk; an emergency halt works by the halt file as well",
     )
+
+
+def clock_stepped(detail: str) -> ApiError:
+    """The log takes nothing until somebody accepts the database's time."""
+    return ApiError(503, "clock_stepped", detail, f"no order leaves meanwhile; {ACCEPT_CLOCK}")
 
 
 def answer(error: ApiError, request_id: str) -> Response:

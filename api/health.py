@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from api import fold_limits
 from api.desk_tables import DeskTables
+from api.errors import ACCEPT_CLOCK
 from api.fold_state import DeskFold, Row, at
 from api.log_pages import LogPages
 from api.settings import ApiSettings
@@ -96,7 +97,7 @@ class HealthReader:
             "redis": redis,
             "postgres": postgres,
         }
-        parts = [*beats, *feeds, *consumers, redis, postgres]
+        parts = [postgres, redis, *beats, *feeds, *consumers]
         worst = max((part["status"] for part in parts), key=lambda s: _RANK[s], default=UP)
         bad = [_name(part) for part in parts if part["status"] != UP]
         sections["overall"] = {"status": worst, "not_up": bad[:10]}
@@ -166,14 +167,20 @@ class HealthReader:
 
     async def _postgres_section(self, fold: DeskFold) -> Row:
         began = self._monotonic()
-        size = await self._pool.fetchval("SELECT pg_database_size(current_database())")
-        return {
+        row = await self._pool.fetchrow(_POSTGRES)
+        assert row is not None
+        section = {
             "name": "postgres",
             "status": UP,
             "latency_ms": round((self._monotonic() - began) * 1_000, 1),
-            "size_bytes": size,
+            "size_bytes": row["size"],
             "head": fold.position,
         }
+        if row["step_seconds"] is None:
+            return section
+        # Nothing can be appended, so every other part soon looks down as well: this says why.
+        stepped = f"its clock stepped by {row['step_seconds']:.1f} s and the log takes nothing"
+        return section | {"status": DOWN, "reason": f"{stepped}; {ACCEPT_CLOCK}"}
 
     async def _redis_section(self) -> Row:
         began = self._monotonic()
@@ -253,6 +260,10 @@ def _name(part: Row) -> str:
     return str(part["name"])
 
 
+_POSTGRES = """
+    SELECT pg_database_size(current_database()) AS size,
+        (SELECT step_seconds FROM clock_steps) AS step_seconds
+"""
 _CONSUMERS = """
     SELECT c.consumer, c.position,
         coalesce((SELECT max(last_position) FROM commits), 0) AS head,

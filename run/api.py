@@ -25,9 +25,11 @@ from api.app import create_app
 from api.settings import LOOPBACK_HOSTS, ApiSettings
 from domain.events.system import ProcessHeartbeat
 from run.build import ROOT
+from run.clock_step import wait_until_accepted
 from run.command_line import command_line
 from run.config import Settings
-from run.service import Process, serve
+from run.service import Process, begin, serve
+from store.errors import ClockStepped
 from store.patience import READ_STALL_SECONDS_MAX, Patience
 from store.reading import Pool
 
@@ -130,6 +132,9 @@ def listening(host: str, port: int) -> socket.socket:
 
 
 async def _beat(process: Process) -> None:
+    """Begin, then beat. A step of the clock, whenever it comes, is waited for while the page goes
+    on: it is where people look for what holds the desk up."""
+    await begin(process)
     while True:
         beat = ProcessHeartbeat(
             process=NAME,
@@ -138,7 +143,10 @@ async def _beat(process: Process) -> None:
             position=0,
             figures={"queue_depth": float(process.store.queued_events)},
         )
-        await process.recorder.record(f"heartbeat/{NAME}", beat)
+        try:
+            await process.recorder.record(f"heartbeat/{NAME}", beat)
+        except ClockStepped:
+            await wait_until_accepted(process.store, process.recorder, process.log)
         await asyncio.sleep(HEARTBEAT_SECONDS)
 
 
@@ -204,7 +212,7 @@ def command(argv: Sequence[str] | None = None) -> int:
     parser = command_line("run.api", __doc__, reads=reads, examples=_EXAMPLES)
     parser.add_argument("command", nargs="?", choices=["serve", "hash-password"], default="serve")
     given = parser.parse_args(argv)
-    return hash_password() if given.command == "hash-password" else serve(NAME, main)
+    return hash_password() if given.command == "hash-password" else serve(NAME, main, start=None)
 
 
 if __name__ == "__main__":

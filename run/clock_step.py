@@ -1,9 +1,9 @@
 """A step of the database clock: what a starting daemon does until somebody accepts it.
 
 While a step is refused the log admits nothing but ClockAccepted, so no order can leave; whoever
-noticed it has ended, and waits here when it is started again (run/service.py). Two may accept:
-the operator (run/accept_clock.py), and a broker whose time agrees with the database's (the trader
-asks it). Both leave ClockAccepted and an alert on the log.
+noticed it has ended, and waits here when it is started again (run/service.py). Only the API goes on
+meanwhile, to say so. Two may accept: the operator (run/accept_clock.py), and a broker whose time
+agrees with the database's (the trader asks it). Both leave ClockAccepted and an alert on the log.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import structlog
 
 from domain.events.controls import AlertRaised
 from domain.events.system import ClockAccepted
+from run import metrics
 from run.worker import Recorder
 from store.errors import StoreError
 from store.postgres import PostgresStore
@@ -30,6 +31,8 @@ BROKER_EVERY_SECONDS = 10.0
 REMIND_SECONDS = 60.0
 COMMAND = "python -m run.accept_clock --why"
 
+OnWait: TypeAlias = Callable[[str], None]
+"""Told at each look what is waited for."""
 BrokerTime: TypeAlias = Callable[[], Awaitable[datetime]]
 """Asks the broker for its time; raises OSError when it is not reached."""
 
@@ -71,20 +74,26 @@ async def wait_until_accepted(
     recorder: Recorder,
     log: structlog.stdlib.BoundLogger,
     broker_time: BrokerTime | None = None,
+    on_wait: OnWait | None = None,
 ) -> None:
-    """Return once no step of the clock is refused; says so in the process's log meanwhile."""
+    """Return once no step of the clock is refused; says so meanwhile in the process's log, its
+    figures, and to `on_wait`."""
     loop = asyncio.get_running_loop()
     told_at = asked_at = float("-inf")
     while (step_seconds := (await store.clock()).step_seconds) is not None:
+        metrics.CLOCK_STEP_SECONDS.set(step_seconds)
+        text = f"the database clock stepped by {step_seconds:.1f} s: decide with {COMMAND}"
+        if on_wait is not None:
+            on_wait(text)
         if loop.time() - told_at >= REMIND_SECONDS:
             told_at = loop.time()
-            text = f"the database clock stepped by {step_seconds:.1f} s: decide with {COMMAND}"
             log.error("alert", code="CLOCK_STEPPED", text=text)
         if broker_time is not None and loop.time() - asked_at >= BROKER_EVERY_SECONDS:
             asked_at = loop.time()
             with suppress(NothingToAccept):
                 await _ask_broker(store, recorder, log, broker_time)
         await asyncio.sleep(POLL_SECONDS)
+    metrics.CLOCK_STEP_SECONDS.set(0)
 
 
 async def _ask_broker(

@@ -32,6 +32,10 @@ EVENTS_APPENDED = Counter("striketape_events_appended_total", "Events appended")
 APPEND_WAITS = Counter(
     "striketape_append_waits_total", "Further attempts at an append while the log stood still"
 )
+CLOCK_STEP_SECONDS = Gauge(
+    "striketape_clock_step_seconds",
+    "Step of the database clock that a process waits to see accepted, 0 for none",
+)
 READ_WAITS = Counter(
     "striketape_read_waits_total", "Further attempts at a read while Postgres was away"
 )

@@ -17,7 +17,7 @@ from domain.events.system import ProcessStarted
 from domain.parameters import PARAMETERS
 from run import log, metrics
 from run.build import build_id
-from run.clock_step import BrokerTime, wait_until_accepted
+from run.clock_step import BrokerTime, OnWait, wait_until_accepted
 from run.collector import collect_seldom
 from run.command_line import command_line
 from run.config import Settings, SettingsError, load_settings, require, shown
@@ -53,7 +53,7 @@ class Process:
 
 
 Main = Callable[[Process], Awaitable[None]]
-AskBroker = Callable[[Settings], BrokerTime]
+Start = Callable[[Process], Awaitable[None]]
 
 
 def _measure_append(seconds: float, events: int) -> None:
@@ -66,9 +66,21 @@ def _measure_read_wait(seconds: float) -> None:
     metrics.READ_WAIT_SECONDS.inc(seconds)
 
 
-async def _serve(
-    name: str, settings: Settings, main: Main, ask_broker: AskBroker | None = None
+async def begin(
+    process: Process, broker_time: BrokerTime | None = None, on_wait: OnWait | None = None
 ) -> None:
+    """Wait while a step of the clock is refused, then put on the log what a start puts there."""
+    await wait_until_accepted(process.store, process.recorder, process.log, broker_time, on_wait)
+    # Before anything else: a decision on a log without them could never be made again.
+    await write_missing_parameters(process.store, process.recorder, PARAMETERS)
+    started = ProcessStarted(
+        process=process.name, build=process.build, settings=shown(process.settings)
+    )
+    await process.recorder.record(f"process/{process.name}", started)
+    process.log.info("started", run_id=process.run_id)
+
+
+async def _serve(name: str, settings: Settings, main: Main, start: Start | None) -> None:
     from uuid import uuid4
 
     build = build_id()
@@ -96,17 +108,16 @@ async def _serve(
         process = Process(name, build, run_id, settings, store, recorder, logger)
         if settings.mode != "sandbox":
             await store.assert_durable()
-        broker_time = None if ask_broker is None else ask_broker(settings)
-        await wait_until_accepted(store, recorder, logger, broker_time)
-        # Before anything else: a decision on a log without them could never be made again.
-        await write_missing_parameters(store, recorder, PARAMETERS)
-        started = ProcessStarted(process=name, build=build, settings=shown(settings))
-        await recorder.record(f"process/{name}", started)
-        logger.info("started", run_id=run_id)
-        await _until_signal(main(process))
+        await _until_signal(_work(process, main, start))
         logger.info("stopped")
     finally:
         await store.close()
+
+
+async def _work(process: Process, main: Main, start: Start | None) -> None:
+    if start is not None:
+        await start(process)
+    await main(process)
 
 
 async def _until_signal(work: Awaitable[None]) -> None:
@@ -134,14 +145,14 @@ def serve(
     main: Main,
     needs: Sequence[str] = (),
     *,
-    ask_broker: AskBroker | None = None,
+    start: Start | None = begin,
     niceness: int = 0,
 ) -> int:
     """Run a daemon until it is asked to stop; the exit code of its process.
 
-    It does not start without the settings that it `needs`, nor while a step of the database clock
-    is refused; `ask_broker` is how that one may be accepted without the operator. A daemon with a
-    `niceness` (as of nice(1)) lets those that decide and send go first.
+    It does not start without the settings that it `needs`, and `main` not before `start` is over;
+    None for a main that begins by itself. A daemon with a `niceness` (as of nice(1)) lets those
+    that decide and send go first.
     """
     os.nice(niceness)
     try:
@@ -152,7 +163,7 @@ def serve(
         return 2
     collect_seldom()
     try:
-        uvloop.run(_serve(name, settings, main, ask_broker))
+        uvloop.run(_serve(name, settings, main, start))
     except (StoreError, OSError) as error:
         structlog.get_logger(f"striketape.{name}").error("cannot go on", error=str(error))
         return 1

@@ -29,7 +29,7 @@ from run.command_line import command_line
 from run.config import Settings
 from run.control_file import POLL_SECONDS, REASON_LENGTH_MAX, ControlFiles
 from run.order_effect import OrderEffect
-from run.service import Process, serve
+from run.service import Process, begin, serve
 from run.stopped import PoisonInput
 from run.worker import Worker
 from run.workers import WORKERS
@@ -38,6 +38,8 @@ from store.errors import StoreError
 SANDBOX_SENDS_A_SECOND_MAX = 40
 READS = ("ib_host", "ib_port", "ib_trader_client_id", "ib_account", "var_dir")
 REPORT_SECONDS = 0.5
+WAITS = "waits:"
+"""A report that begins so says what the start of the trader waits for."""
 BROKER_TIME_SECONDS = 1.0
 """A later answer is no answer: it would seem to be a clock behind."""
 CANCEL_SECONDS = 4.0
@@ -61,6 +63,10 @@ class WatchdogLine:
         """
         with suppress(BlockingIOError):
             os.write(self._report, line.encode() + b"\n")
+
+    def wait(self, what: str) -> None:
+        """Say that the start of this process waits, and for what."""
+        self.say(f"{WAITS} {what}")
 
     async def listen(self) -> None:
         """Obey halts at once and confirm them; end with the watchdog."""
@@ -283,6 +289,14 @@ def ask_broker(settings: Settings) -> BrokerTime:
     return broker_time
 
 
+async def start(process: Process) -> None:
+    """Begin; what is waited for meanwhile, the watchdog hears, which would take it for a hang."""
+    ends = pipes(sys.argv[1:])
+    line = None if ends is None else WatchdogLine(*ends, lambda _: None)
+    on_wait = None if line is None else line.wait
+    await begin(process, ask_broker(process.settings), on_wait)
+
+
 async def main(process: Process) -> None:
     """Run the trader, on the watchdog's line when there is one."""
     trader = Trader(process)
@@ -299,4 +313,4 @@ async def main(process: Process) -> None:
 
 if __name__ == "__main__":
     pipes(sys.argv[1:])  # --help and wrong arguments come before any setting
-    sys.exit(serve("trader", main, ask_broker=ask_broker))
+    sys.exit(serve("trader", main, start=start))

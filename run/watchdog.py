@@ -37,7 +37,7 @@ from run.config import Settings
 from run.control_file import POLL_SECONDS, ControlFiles
 from run.kill_alerts import KillAlerts
 from run.service import Process, command
-from run.trader import READS
+from run.trader import READS, WAITS
 from store.contract import EventStore, Selection
 from store.errors import StoreError
 
@@ -76,6 +76,9 @@ class Child:
     transport: asyncio.ReadTransport
     started: float
     last_beat: float | None = None
+    waits_for: str = ""
+    """What its start waits for, in its own words."""
+    last_wait: float | None = None
     confirmed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def order_halt(self, reason: str) -> None:
@@ -88,15 +91,20 @@ class Child:
 
     async def read_reports(self) -> None:
         while line := await self.reports.readline():
+            word, _, rest = line.decode(errors="replace").strip().partition(" ")
+            if word == WAITS:
+                self.waits_for, self.last_wait = rest, time.monotonic()
+                continue
             self.last_beat = time.monotonic()
-            if line.strip() == b"halted":
+            if word == "halted":
                 self.confirmed.set()
 
     def is_silent(self, seconds: float) -> bool:
-        """No beat for so long: its loop does not turn. The first one may take a start's time."""
+        """No beat for so long: its loop does not turn. The first one may take a start's time, from
+        when the start waits for nothing any more."""
         now = time.monotonic()
         if self.last_beat is None:
-            return now - self.started > FIRST_BEAT_SECONDS_MAX
+            return now - (self.last_wait or self.started) > FIRST_BEAT_SECONDS_MAX
         return now - self.last_beat > seconds
 
     def close(self) -> None:
@@ -247,7 +255,11 @@ class Watchdog:
         self._log.warning("trader ended", code=code, starts=self.starts)
 
     async def _kill_when_silent(self, child: Child) -> None:
+        told = ""
         while not child.is_silent(self._beat_seconds):
+            if child.waits_for != told:
+                told = child.waits_for
+                self._log.error("trader waits", what=told)
             await asyncio.sleep(POLL_SECONDS)
         self._kill(child, f"no beat for {self._beat_seconds:g} s")
 

@@ -26,6 +26,7 @@ from domain.events.system import ClockStarted, ProcessHeartbeat
 from domain.instruments import Strategy
 from run.api import open_pool
 from store.contract import Checkpoint
+from tests.store.stepped_clock import refuse
 
 AT = datetime(2026, 10, 6, 14, 0, tzinfo=UTC)
 
@@ -223,6 +224,21 @@ async def test_health_shows_a_worker_that_stands_before_an_input(api: Any) -> No
     (process,) = health["processes"]
     assert (process["state"], process["status"]) == ("stopped before input 7", "down")
     assert health["overall"] == {"status": "down", "not_up": ["trader"]}
+
+
+async def test_a_refused_clock_is_what_health_names_first_and_what_a_press_is_told(
+    api: Any, database_url: str
+) -> None:
+    """Nothing can be appended, so every other part looks down too."""
+    await api.login()
+    await refuse(database_url)
+    health = (await api.get("/health")).json()
+    assert health["postgres"]["status"] == "down"
+    assert "run.accept_clock --why" in health["postgres"]["reason"]
+    assert health["overall"]["not_up"][0] == "postgres"
+    answer = await api.control("/halt")
+    assert (answer.status_code, answer.json()["error"]) == (503, "clock_stepped")
+    assert "run.accept_clock --why" in answer.json()["remedy"]
 
 
 async def test_health_names_the_trading_state_and_the_limits_breached(api: Any) -> None:

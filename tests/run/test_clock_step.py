@@ -6,39 +6,28 @@ import asyncio
 import json
 import os
 import sys
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 import structlog
 
 from adapters.interactive_brokers.sandbox import TwsSandbox
-from run import clock_step
+from run import clock_step, watchdog
 from run.build import ROOT
-from run.clock_step import disagreement, wait_until_accepted
+from run.clock_step import POLL_SECONDS, disagreement, wait_until_accepted
 from run.config import Settings
+from run.control_file import ControlFiles
+from run.embedded import free_port
 from run.trader import ask_broker
 from run.worker import Recorder
-from store.errors import ClockStepped
 from store.postgres import PostgresStore
 from tests.adapters.interactive_brokers.still_market import StillClock, StillMarket
 from tests.store.propose import halt
+from tests.store.stepped_clock import STEP_SECONDS, refuse
 
 SECONDS_MAX = 60.0
-STEP_SECONDS = 7_200.0
-
-
-async def refuse(database_url: str) -> None:
-    """A process with a monotonic clock that stood still notices a step, and is gone."""
-    lost = [0.0]
-    async with await PostgresStore.open(
-        database_url, application_name="gone", monotonic=lambda: time.monotonic() - lost[0]
-    ) as store:
-        await store.append([halt("before")])
-        lost[0] = STEP_SECONDS
-        with pytest.raises(ClockStepped):
-            await store.append([halt("after")])
 
 
 @pytest.fixture
@@ -48,51 +37,113 @@ def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
     )
 
 
-async def test_a_restarted_daemon_waits_for_the_operators_command(
-    store: PostgresStore, settings: Settings
-) -> None:
-    """It says what to do, appends nothing, and goes on by itself; the alert follows on the log."""
-    await refuse(settings.database_url)
-    environment = {
-        **os.environ,
+def given(settings: Settings) -> dict[str, str]:
+    """The settings as variables of a process that must not read this machine's."""
+    return {
         "DATABASE_URL": settings.database_url,
         "REDIS_URL": settings.redis_url,
         "STRIKETAPE_VAR_DIR": str(settings.var_dir),
+        "STRIKETAPE_IB_PORT": "9",
+        "STRIKETAPE_API_PORT": str(free_port()),
     }
 
-    async def start(*arguments: str) -> asyncio.subprocess.Process:
-        pipe = asyncio.subprocess.PIPE
-        command = (sys.executable, "-m", *arguments)
-        return await asyncio.create_subprocess_exec(
-            *command, cwd=ROOT, env=environment, stdout=pipe
-        )
 
-    daemon = await start("run.keeper")
+async def start(*arguments: str, environment: dict[str, str]) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        *arguments,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdout=asyncio.subprocess.PIPE,
+    )
+
+
+async def press(address: str) -> httpx.Response:
+    """Log in at a page that may just be starting."""
+    body = {"name": "operator", "password": "does not matter"}
+    async with httpx.AsyncClient(base_url=address, timeout=10) as client:
+        while True:
+            try:
+                return await client.post("/api/v1/login", json=body)
+            except httpx.ConnectError:
+                await asyncio.sleep(0.05)
+
+
+async def test_a_restarted_daemon_waits_for_the_operators_command(
+    store: PostgresStore, settings: Settings
+) -> None:
+    """It says what to do, appends nothing, and goes on by itself; the alert follows on the log. The
+    page is there meanwhile and tells whoever presses what it waits for."""
+    await refuse(settings.database_url)
+    environment = given(settings)
+    daemon = await start("run.keeper", environment=environment)
+    page = await start("run.api", environment=environment)
     assert daemon.stdout is not None
     try:
         async with asyncio.timeout(SECONDS_MAX):
             while "CLOCK_STEPPED" not in (line := (await daemon.stdout.readline()).decode()):
                 assert line, "the daemon must wait, was gone"
             assert "run.accept_clock --why" in line
+            told = await press(f"http://127.0.0.1:{environment['STRIKETAPE_API_PORT']}")
+            assert (told.status_code, told.json()["error"]) == (503, "clock_stepped")
+            assert "run.accept_clock --why" in told.json()["remedy"]
             assert [event.type for event in await store.read(0)] == ["HaltRequested"]
             accept = ("run.accept_clock", "--why", "the laptop slept", "--who", "ann", "--json")
-            command = await start(*accept)
+            command = await start(*accept, environment=environment)
             said, _ = await command.communicate()
             answer = json.loads(said)
             assert (command.returncode, answer["state"]) == (0, "accepted")
             assert answer["step_seconds"] == pytest.approx(STEP_SECONDS, abs=30)
-            while "ProcessStarted" not in (types := [e.type for e in await store.read(0)]):
+            while (types := [e.type for e in await store.read(0)]).count("ProcessStarted") < 2:
                 await asyncio.sleep(0.02)
-            again, _ = await (command := await start(*accept)).communicate()
+            command = await start(*accept, environment=environment)
+            again, _ = await command.communicate()
             assert (command.returncode, json.loads(again)["state"]) == (3, "nothing")
     finally:
-        daemon.terminate()
-        await daemon.communicate()
+        for process in (daemon, page):
+            process.terminate()
+            await process.communicate()
     assert types[:2] == ["HaltRequested", "ClockAccepted"]
     log = await store.read(0)
     assert (log[1].body.who, log[1].body.why) == ("ann", "the laptop slept")
     (alert,) = [event.body for event in log if event.type == "AlertRaised"]
     assert (alert.code, alert.severity) == ("CLOCK_STEPPED", "critical")
+
+
+async def test_a_trader_that_waits_is_neither_killed_nor_started_again(
+    store: PostgresStore, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The watchdog knows what it waits for, however long that takes."""
+    await refuse(settings.database_url)
+    for name, value in given(settings).items():
+        monkeypatch.setenv(name, value)
+
+    async def cancel(_: str) -> int:
+        raise AssertionError("nothing must be cancelled")
+
+    of_trader = (sys.executable, "-m", "run.trader")
+    watching = watchdog.Watchdog(of_trader, ControlFiles(settings.var_dir), cancel)
+    task = asyncio.create_task(watching.run())
+    waits: list[float] = []
+    try:
+        async with asyncio.timeout(SECONDS_MAX):
+            while len(waits) < 4:
+                child = watching.child
+                if child is not None and child.last_wait not in (None, *waits):
+                    assert "run.accept_clock" in child.waits_for
+                    waits.append(child.last_wait or 0.0)
+                    # From now on a start that does not wait would be too long already.
+                    monkeypatch.setattr(watchdog, "FIRST_BEAT_SECONDS_MAX", 5 * POLL_SECONDS)
+                await asyncio.sleep(0.02)
+            monkeypatch.undo()
+            await clock_step.accept(store, Recorder(store, "cli", "b", "r"), "ann", "slept")
+            while child is None or child.last_beat is None:
+                await asyncio.sleep(0.02)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert (watching.kills, watching.starts) == ([], 1)
 
 
 async def test_a_broker_whose_time_agrees_accepts_and_one_whose_time_does_not_never(

@@ -29,7 +29,7 @@ export function HealthStrip() {
     if (status === "up") continue;
     parts.push({ name: `lag of ${name}`, status, detail: `${lag_seconds} s behind` });
   }
-  if (postgres) parts.push({ name: "postgres", status: postgres.status, detail: "" });
+  if (postgres) parts.push({ name: "postgres", status: postgres.status, detail: postgres.reason ?? "" });
   if (redis) parts.push({ name: "redis", status: redis.status, detail: redis.reason ?? "" });
   return (
     <ul className="strip" aria-label="Health">
