@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from api.archived_log import ArchivedLog
 from api.desk import Desk
 from api.desk_tables import DeskTables
 from api.dispatch import ApiRoute, endpoint
@@ -71,7 +72,8 @@ def create_app(
 
 
 def _desk(settings: ApiSettings, store: EventStore, redis: Redis, reader_pool: Pool) -> Desk:
-    pages = LogPages(reader_pool, settings.monotonic)
+    archived = ArchivedLog(reader_pool, settings.archive)
+    pages = LogPages(reader_pool, archived, settings.monotonic)
     tables = DeskTables(store, pages, settings.now, settings.history_days)
     return Desk(
         settings=settings,

@@ -14,10 +14,11 @@ from typing import Any
 
 import msgspec
 
+from api.archived_log import LogRow
 from api.desk_fold import TYPES, apply
 from api.fold_state import DeskFold, Row, at
 from api.fold_trades import EXPLAINED
-from api.log_pages import LogPages, LogRow
+from api.log_pages import LogPages
 from domain.events.controls import CONTROL_STREAM
 from domain.events.system import PARAMETERS_STREAM
 from store.contract import EventStore, Selection

@@ -25,6 +25,7 @@ from api.desk import Desk
 from api.errors import (
     ApiError,
     answer,
+    archive_unreadable,
     bad_field,
     clock_stepped,
     from_validation,
@@ -32,6 +33,7 @@ from api.errors import (
     no_session,
 )
 from api.sessions import Session, csrf_is_right
+from store.archived_days import ArchiveUnreadable
 from store.errors import ClockStepped, IdConflict, StoreError
 from store.patience import LOST
 
@@ -131,6 +133,8 @@ def endpoint(route: ApiRoute, desk: Desk) -> Callable[[Request], Awaitable[Respo
             )
         except ClockStepped as error:
             return answer(clock_stepped(str(error)), request.state.request_id)
+        except ArchiveUnreadable as error:
+            return answer(archive_unreadable(str(error)), request.state.request_id)
         except (StoreError, asyncpg.PostgresError, *LOST) as error:
             _log.error("the log is not available: %r", error)
             return answer(

@@ -73,6 +73,10 @@ def log_unavailable(detail: str) -> ApiError:
     )
 
 
+def archive_unreadable(detail: str) -> ApiError:
+    return ApiError(503, "archive_unreadable", detail, "docs/log-integrity.md, Archive")
+
+
 def clock_stepped(detail: str) -> ApiError:
     """The log takes nothing until somebody accepts the database's time."""
     return ApiError(503, "clock_stepped", detail, f"no order leaves meanwhile; {ACCEPT_CLOCK}")

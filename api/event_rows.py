@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from api.log_pages import LogRow
+from api.archived_log import LogRow
 from domain.event import Recorded, encode_body
 from store.unreadable import Unreadable, reason_unreadable, retention_of
 

@@ -1,47 +1,35 @@
-"""The audit timeline: filtered pages of the log, newest or oldest first, straight from its table.
+"""The audit timeline: filtered pages of the log, newest or oldest first, whether hot or archived.
 
 Called by api/timeline.py. Every query names the days it can concern, so that old partitions cost
 nothing; a page that finds little stops after a second with a cursor to go on from, so that a rare
 word in a year of ticks never holds a connection for long. Times are looked up by bisection:
-recorded_at and market_time never fall with position.
+recorded_at and market_time never fall with position. Postgres is asked first and the archive then,
+so that a day that is archived meanwhile is never missed.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Literal
-from uuid import UUID
+from typing import Literal, NamedTuple
 
+from api.archived_log import ArchivedLog, LogRow, TimeColumn
+from api.log_filter import Filter, clauses, literal, question
+from store.archived_days import ArchivedDay, Question
 from store.reading import Pool
 from store.rows import COLUMNS
 
 LIMIT_MAX = 500
 _FIRST_WINDOW = 20_000
 _WINDOW_MAX = 2_000_000
-_PROBE_POSITIONS = 2_000
+_ARCHIVED_WINDOW_MAX = 32_768
+"""Of a window that reaches into archived days: two groups of a file, held for the next window."""
 PAGE_SECONDS_MAX = 1.0
 
 Order = Literal["newest", "oldest"]
 TimeKind = Literal["market", "recorded"]
-LogRow = dict[str, Any]
-"""A row of the log as JSON shows it; its data is the stored text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which events a page shows; empty conditions hold for all."""
-
-    retention: Literal["desk", "market", "all"] = "desk"
-    types: tuple[str, ...] = ()
-    without_types: tuple[str, ...] = ()
-    stream: str = ""
-    worker: str = ""
-    symbol: str = ""
-    text: str = ""
-    correlation: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +39,29 @@ class Page:
     rows: list[LogRow]
     next: int | None
     head: int
-    archived: dict[str, date] = field(default_factory=dict)
-    """Last archived day in the range, of each class that was wanted: its events are in files, and
-    not among the rows."""
+
+
+class _Span(NamedTuple):
+    """Positions from first to last, recorded in [since, until)."""
+
+    first: int
+    last: int
+    since: datetime
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class _Days:
     first_positions: list[int]
     days: list[date]
+    head: int
+
+    def span(self, number: int) -> _Span:
+        """Where a day of the log is; the last one has no end yet."""
+        behind = self.first_positions[number + 1 :]
+        since = _start(self.days[number])
+        last = behind[0] - 1 if behind else self.head
+        return _Span(self.first_positions[number], last, since, since + timedelta(days=1))
 
     def bounds(self, after: int, up_to: int) -> tuple[datetime, datetime]:
         """[since, until) of recorded_at for positions in (after, up_to]."""
@@ -71,8 +73,9 @@ class _Days:
 class LogPages:
     """Reads with the reader's role; safe to call from many tasks."""
 
-    def __init__(self, pool: Pool, monotonic: Callable[[], float]) -> None:
+    def __init__(self, pool: Pool, archived: ArchivedLog, monotonic: Callable[[], float]) -> None:
         self._pool = pool
+        self._archived = archived
         self._monotonic = monotonic
 
     async def page(
@@ -88,35 +91,29 @@ class LogPages:
     ) -> Page:
         """Up to `limit` events beyond the cursor `after`, in the given order.
 
-        `since` and `until` bound the events' time, both inclusive. Days in the archive are told,
-        not read: a filter on payloads would decode every file.
+        `since` and `until` bound the events' time, both inclusive.
         """
         assert 1 <= limit <= LIMIT_MAX
         head = await self.head()
-        days = await self._days()
+        days = await self._days(head)
         if head == 0 or not days.days:
             return Page([], None, 0)
         low, high = 0, head
         if since is not None:
-            low = await self._position_at(since, time_kind, head, days) - 1
+            low = await self._position_at(since, time_kind, days) - 1
         if until is not None:
             beyond = until + timedelta(microseconds=1)
-            high = await self._position_at(beyond, time_kind, head, days) - 1
-        archived = await self._archived(wanted, low, high)
+            high = min(head, await self._position_at(beyond, time_kind, days) - 1)
         if after is not None and order == "newest":
             high = min(high, after - 1)
         elif after is not None:
             low = max(low, after)
-        page = await self._scan(wanted, order, low, high, limit, head, days)
-        return replace(page, archived=archived)
-
-    async def _archived(self, wanted: Filter, low: int, high: int) -> dict[str, date]:
-        rows = await self._pool.fetch(_ARCHIVED, low, high)
-        return {
-            row["retention"]: row["day"]
-            for row in rows
-            if wanted.retention in ("all", row["retention"])
-        }
+        while True:
+            archived = await self._archived.between(low, high, wanted.retention)
+            page = await self._scan(wanted, order, low, high, limit, head, days, archived)
+            # A day that was archived meanwhile may have gone before it was read.
+            if archived == await self._archived.between(low, high, wanted.retention):
+                return page
 
     async def _scan(
         self,
@@ -127,17 +124,22 @@ class LogPages:
         limit: int,
         head: int,
         days: _Days,
+        archived: Sequence[ArchivedDay],
     ) -> Page:
         rows: list[LogRow] = []
         deadline = self._monotonic() + PAGE_SECONDS_MAX
         width = _FIRST_WINDOW
         while low < high:
-            if order == "newest":
-                start, end = max(low, high - width), high
-            else:
-                start, end = low, min(high, low + width)
+            start, end = _next_window(order, low, high, width)
+            if _within(archived, start, end):
+                start, end = _next_window(order, low, high, min(width, _ARCHIVED_WINDOW_MAX))
             missing = limit - len(rows)
             found = await self._window(wanted, order, start, end, missing, days)
+            if files := _within(archived, start, end):
+                asked = question(wanted, start, end)
+                newest = order == "newest"
+                cold = await self._archived.rows(files, asked, missing, newest_first=newest)
+                found = _merged(found, cold, newest_first=newest)[:missing]
             rows.extend(found)
             if len(found) == missing:
                 return Page(rows, rows[-1]["position"], head)
@@ -156,7 +158,7 @@ class LogPages:
         since, until = days.bounds(start, end)
         conditions = ["position > $1", "position <= $2", "recorded_at >= $3", "recorded_at < $4"]
         given: list[object] = [start, end, since, until]
-        for text, value in _conditions(wanted):
+        for text, value in clauses(wanted):
             if value is None:
                 conditions.append(text)
             else:
@@ -175,19 +177,38 @@ class LogPages:
 
     async def tails(self, streams: Sequence[str], since: datetime) -> list[LogRow]:
         """The last event of each of these streams, when recorded since then."""
-        rows = await self._pool.fetch(_TAILS, list(streams), since)
-        return [dict(row) for row in rows]
+        rows = [dict(row) for row in await self._pool.fetch(_TAILS, list(streams), since)]
+        files = await self._archived.of_days(since.date(), date.max)
+        lacking = set(streams) - {row["stream"] for row in rows}
+        if files and lacking:
+            for place in await self._pool.fetch(_ENDS, sorted(lacking), files[0].first):
+                last = place["last_position"]
+                near = _within(files, last - 1, last)
+                rows += await self._archived.rows(near, Question(last - 1, last))
+        found = {row["stream"]: row for row in rows if row["recorded_at"] >= since}
+        return [found[stream] for stream in sorted(found)]
 
     async def of_types(
         self, streams: Sequence[str], types: Sequence[str], since: datetime, until: datetime
     ) -> list[LogRow]:
-        """Stream and data of the events of these types in these streams, oldest first."""
-        rows = await self._pool.fetch(_OF_TYPES, list(streams), list(types), since, until)
-        return [dict(row) for row in rows]
+        """The desk events of these types in these streams, oldest first."""
+        given = (list(streams), list(types), since, until)
+        rows = [dict(row) for row in await self._pool.fetch(_OF_TYPES, *given)]
+        files = await self._archived.of_days(since.date(), until.date(), "desk")
+        if files:
+            asked = Question(
+                files[0].first - 1,
+                files[-1].last,
+                streams=frozenset(streams),
+                types=frozenset(types),
+            )
+            cold = await self._archived.rows(files, asked)
+            rows = _merged(rows, [row for row in cold if since <= row["recorded_at"] < until])
+        return rows
 
     async def streams_under(self, *prefixes: str) -> list[str]:
         """Names of the streams under these prefixes. Looks at every stream: ask seldom."""
-        patterns = [_literal(prefix) + "%" for prefix in prefixes]
+        patterns = [literal(prefix) + "%" for prefix in prefixes]
         return [row["stream"] for row in await self._pool.fetch(_STREAMS, patterns)]
 
     async def first_position_of(self, day: date) -> int:
@@ -197,72 +218,70 @@ class LogPages:
         between the two questions must not be passed over.
         """
         head = await self.head()
-        days = await self._days()
+        days = await self._days(head)
         for first, of_day in zip(days.first_positions, days.days, strict=True):
             if of_day >= day:
                 return first
         return max(1, head)
 
-    async def _days(self) -> _Days:
+    async def _days(self, head: int) -> _Days:
         rows = await self._pool.fetch(_DAYS)
-        return _Days([row["first_position"] for row in rows], [row["day"] for row in rows])
+        return _Days([row["first_position"] for row in rows], [row["day"] for row in rows], head)
 
-    async def _position_at(self, at: datetime, kind: TimeKind, head: int, days: _Days) -> int:
-        """The least position whose time is `at` or later; head + 1 when there is none."""
-        low, high = 1, head + 1
+    async def _position_at(self, at: datetime, kind: TimeKind, days: _Days) -> int:
+        """The position behind the last event whose time is earlier than `at`; 1 without one."""
+        column: TimeColumn = "market_time" if kind == "market" else "recorded_at"
+        low, high = 0, len(days.days)
         while low < high:
             middle = (low + high) // 2
-            end = min(middle + _PROBE_POSITIONS, head)
-            since, until = days.bounds(middle - 1, end)
-            row = await self._pool.fetchrow(_PROBE, middle, end, since, until)
-            # What is no longer hot in Postgres is older than anything that is.
-            if row is None or row["market_time" if kind == "market" else "recorded_at"] < at:
-                low = middle + 1 if row is None else max(middle, row["position"]) + 1
+            if await self._has_earlier(at, column, days.span(middle)):
+                low = middle + 1
             else:
                 high = middle
-        return low
+        return 1 if low == 0 else 1 + await self._last_before(at, column, days.span(low - 1))
+
+    async def _has_earlier(self, at: datetime, column: TimeColumn, day: _Span) -> bool:
+        """Whether any event of a day is earlier."""
+        first = await self._pool.fetchrow(_PROBE, *day)
+        if first is not None and first[column] < at:
+            return True
+        return await self._archived_before(at, column, day) > 0
+
+    async def _last_before(self, at: datetime, column: TimeColumn, day: _Span) -> int:
+        """Position of the last event of a day that is earlier; 0 when there is none."""
+        found = 0
+        low, high = day.first, day.last + 1
+        while low < high:
+            middle = (low + high) // 2
+            row = await self._pool.fetchrow(_PROBE, middle, *day[1:])
+            if row is not None and row[column] < at:
+                found = row["position"]
+                low = found + 1
+            else:
+                high = middle
+        return max(found, await self._archived_before(at, column, day))
+
+    async def _archived_before(self, at: datetime, column: TimeColumn, day: _Span) -> int:
+        files = await self._archived.of_days(day.since.date(), day.since.date())
+        return await self._archived.last_before(files, column, at)
 
 
-def _conditions(wanted: Filter) -> Sequence[tuple[str, object | None]]:
-    found: list[tuple[str, object | None]] = []
-    if wanted.retention != "all":
-        found.append((f"retention = '{wanted.retention}'", None))
-    if wanted.types:
-        found.append(("type = ANY ({}::text[])", list(wanted.types)))
-    if wanted.without_types:
-        found.append(("type <> ALL ({}::text[])", list(wanted.without_types)))
-    if wanted.stream:
-        found.append(("stream LIKE {}", _literal(wanted.stream) + "%"))
-    if wanted.worker:
-        found.append(("worker = {}", wanted.worker))
-    if wanted.symbol:
-        # Bodies are compact JSON, so that a nested symbol is found without parsing.
-        found.append(
-            (
-                "(data::text LIKE '%\"symbol\":\"' || {0} || '\"%'"
-                " OR stream LIKE '%' || {0} OR stream LIKE '%/' || {0} || '/%')",
-                wanted.symbol,
-            )
-        )
-    if wanted.text:
-        found.append(
-            ("(data::text ILIKE {0} OR stream ILIKE {0})", f"%{_literal(wanted.text)}%"),
-        )
-    if wanted.correlation is not None:
-        # The same condition as the log's own reader has, for which there are indexes.
-        found.append(
-            (
-                "(correlation_id = {0} AND (retention = 'desk' OR input_position IS NOT NULL"
-                " OR event_id = {0}))",
-                wanted.correlation,
-            )
-        )
-    return found
+def _next_window(order: Order, low: int, high: int, width: int) -> tuple[int, int]:
+    """(start, end]: the part of (low, high] that is read next."""
+    return (max(low, high - width), high) if order == "newest" else (low, min(high, low + width))
 
 
-def _literal(text: str) -> str:
-    """Text without wildcards of LIKE."""
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+def _within(files: Sequence[ArchivedDay], start: int, end: int) -> list[ArchivedDay]:
+    """Archived days with a position in (start, end]."""
+    return [day for day in files if day.last > start and day.first <= end]
+
+
+def _merged(
+    hot: Sequence[LogRow], cold: Sequence[LogRow], *, newest_first: bool = False
+) -> list[LogRow]:
+    """Both in order, each event once: as long as a day is in both places, both have it."""
+    found = {row["position"]: row for row in (*cold, *hot)}
+    return [found[position] for position in sorted(found, reverse=newest_first)]
 
 
 def _start(day: date) -> datetime:
@@ -271,10 +290,6 @@ def _start(day: date) -> datetime:
 
 _HEAD = "SELECT last_position FROM commits ORDER BY last_position DESC LIMIT 1"
 _DAYS = "SELECT first_position, day FROM log_days ORDER BY first_position"
-_ARCHIVED = """
-    SELECT retention::text AS retention, max(day) AS day FROM archived_days
-    WHERE last_position > $1 AND first_position <= $2 GROUP BY retention ORDER BY retention
-"""
 _PROBE = """
     SELECT position, recorded_at, market_time FROM events
     WHERE position >= $1 AND position <= $2 AND recorded_at >= $3 AND recorded_at < $4
@@ -288,10 +303,14 @@ _TAILS = f"""
     ) AS e ON true
     WHERE s.stream = ANY ($1::text[]) ORDER BY s.stream
 """  # noqa: S608 only constants are put in
-_OF_TYPES = """
-    SELECT stream, data FROM events
+_ENDS = """
+    SELECT stream, last_position FROM streams
+    WHERE stream = ANY ($1::text[]) AND last_position >= $2 ORDER BY stream
+"""
+_OF_TYPES = f"""
+    SELECT {COLUMNS}, retention FROM events
     WHERE stream = ANY ($1::text[]) AND type = ANY ($2::text[]) AND retention = 'desk'
         AND recorded_at >= $3 AND recorded_at < $4
     ORDER BY position
-"""
+"""  # noqa: S608 only constants are put in
 _STREAMS = "SELECT stream FROM streams WHERE stream LIKE ANY ($1::text[]) ORDER BY stream"

@@ -25,6 +25,8 @@ class ApiSettings:
     build: str
     dist: Path
     """Folder of the built page; may be missing."""
+    archive: Path
+    """Folder of archived days; may be missing."""
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
     random_bytes: Callable[[int], bytes]

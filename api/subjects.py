@@ -13,8 +13,9 @@ from typing import Any
 
 import msgspec
 
+from api.archived_log import LogRow
 from api.event_rows import envelope
-from api.log_pages import LogPages, LogRow
+from api.log_pages import LogPages
 
 _BEGINNINGS = ("DeliveryScheduled", "ApprovalRequested")
 _FIELDS = ("kind", "vendor", "tier", "channel", "title", "targets", "text")

@@ -1,6 +1,6 @@
 """The audit timeline, one event, and its chain: GET /timeline, /events/{id}, /chain/{id}.
 
-All three come straight from the log; the timeline says which days in its range are archived.
+All three come straight from the log, whether a day is in Postgres or in the archive.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from api.control_models import EventQuery, TimelineQuery
 from api.dispatch import Call, json_answer
 from api.errors import bad_field, not_found
 from api.event_rows import from_recorded, mark_unreadable, payload
-from api.log_pages import Filter
+from api.log_filter import Filter
 from api.subjects import envelopes
 
 
@@ -44,8 +44,7 @@ async def timeline(call: Call) -> Response:
         time_kind=query.time,
     )
     rows = await envelopes(call.desk.pages, [mark_unreadable(row) for row in page.rows])
-    archived = {retention: day.isoformat() for retention, day in page.archived.items()}
-    return json_answer({"events": rows, "next": page.next, "head": page.head, "archived": archived})
+    return json_answer({"events": rows, "next": page.next, "head": page.head})
 
 
 async def event(call: Call) -> Response:

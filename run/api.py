@@ -70,6 +70,7 @@ def api_settings(settings: Settings, build: str, run_id: str) -> ApiSettings:
         build=build,
         run_id=run_id,
         dist=ROOT / "ui" / "dist",
+        archive=settings.archive,
         now=lambda: datetime.now(UTC),
         monotonic=time.monotonic,
         random_bytes=secrets.token_bytes,

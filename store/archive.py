@@ -12,11 +12,14 @@ import asyncio
 import hashlib
 import json
 import threading
+from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from functools import lru_cache, reduce
-from operator import and_
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
+from typing import Any, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
 import numpy as np
@@ -24,7 +27,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from domain.event import Recorded, Retention
+from domain.event import Recorded
+from store.archive_condition import condition
 from store.archive_format import FOOTER, bounds_of, canonical_bytes, events_of, open_file
 from store.archive_index import Index, IndexDamaged, open_index
 from store.archived_days import ArchivedDay, ArchiveUnreadable, Question
@@ -32,6 +36,9 @@ from store.envelope import Damaged, Sink, Span
 from store.reading import Decode
 from store.rows import recorded
 
+StoredRow: TypeAlias = tuple[Any, ...]
+"""Values in the order of store.rows.COLUMNS."""
+Found = TypeVar("Found")
 GROUPS_HELD_MAX = 2
 OPEN_FILES_MAX = 32
 UNREADABLE = (OSError, pa.ArrowException, ValueError, KeyError, OverflowError, MemoryError)
@@ -100,26 +107,76 @@ class Archive:
             del self._indexes[day.file]  # it may be made again while this process lives
             return None
 
+    async def rows(
+        self, day: ArchivedDay, question: Question, limit: int | None, *, newest_first: bool
+    ) -> list[StoredRow]:
+        """Rows of a day as they are stored, at most `limit` from its first or from its last on.
+
+        Raises:
+            ArchiveUnreadable: the file is missing or damaged.
+        """
+        return await asyncio.to_thread(
+            self._find, day, question, limit, _as_stored, newest_first=newest_first
+        )
+
+    async def last_before(
+        self, day: ArchivedDay, column: Literal["market_time", "recorded_at"], at: datetime
+    ) -> int:
+        """Position of the last event of a day with an earlier time; 0 when there is none.
+
+        Raises:
+            ArchiveUnreadable: the file is missing or damaged.
+        """
+        return await asyncio.to_thread(self._last_before, day, column, at)
+
+    def _last_before(self, day: ArchivedDay, column: str, at: datetime) -> int:
+        with self._reading(day):
+            file = self._open(day)
+
+            def earlier(group: int) -> list[int]:
+                table = file.read_row_group(group, columns=["position", column])
+                return list(table.filter(pc.field(column) < at)["position"].to_pylist())
+
+            # Times never fall with position, so that the groups with an earlier event come first.
+            groups = range(file.num_row_groups)
+            behind = bisect_left(groups, True, key=lambda group: not earlier(group))
+            return max(earlier(behind - 1)) if behind else 0
+
     def _find(
-        self, day: ArchivedDay, question: Question, limit: int | None, decode: Decode
-    ) -> list[Recorded]:
-        found: list[Recorded] = []
+        self,
+        day: ArchivedDay,
+        question: Question,
+        limit: int | None,
+        decode: Callable[[StoredRow], Found],
+        *,
+        newest_first: bool = False,
+    ) -> list[Found]:
+        found: list[Found] = []
+        with self._reading(day):
+            for table in self._tables(day, question, newest_first=newest_first):
+                left = table.num_rows if limit is None else limit - len(found)
+                begin = max(0, table.num_rows - left) if newest_first else 0
+                found += events_of(table.slice(begin, left), decode)
+                if limit is not None and len(found) >= limit:
+                    break
+        return found
+
+    @contextmanager
+    def _reading(self, day: ArchivedDay) -> Iterator[None]:
+        """Files and held groups for one thread; whatever is wrong with them names the file."""
         try:
             with self._lock:
-                for table in self._tables(day, question):
-                    left = table.num_rows if limit is None else limit - len(found)
-                    found += events_of(table.slice(0, left), decode)
-                    if limit is not None and len(found) >= limit:
-                        break
-            return found
+                yield
         except UNREADABLE as error:
             raise ArchiveUnreadable(
                 f"{self.folder / day.file} must be readable, was not: put it back from its backup "
                 f"({error})"
             ) from error
 
-    def _tables(self, day: ArchivedDay, question: Question) -> Iterator[pa.Table]:
-        """The wanted rows of each group, by position."""
+    def _tables(
+        self, day: ArchivedDay, question: Question, *, newest_first: bool = False
+    ) -> Iterator[pa.Table]:
+        """The wanted rows of each group, by position; the last group first when asked."""
         file = self._open(day)
         names = json.loads(file.metadata.metadata[FOOTER])
         if question.own_clock is None and not _may_match(question.types, names["types"]):
@@ -129,11 +186,12 @@ class Archive:
         streams = _streams(file, question, names["streams"])
         if streams == []:
             return
-        wanted, columns = _condition(day, question, streams)
+        wanted, columns = condition(day, question, streams)
         groups: Sequence[int] | None = None
         if question.by_id is not None:
             groups = self._groups_of(day, question.by_id)
-        for group in range(file.num_row_groups) if groups is None else groups:
+        groups = range(file.num_row_groups) if groups is None else groups
+        for group in reversed(groups) if newest_first else groups:
             if not _may_hold(file.metadata.row_group(group), question):
                 continue
             if len(columns) > 1 and (day.file, group) not in self._groups:
@@ -161,6 +219,10 @@ class Archive:
         if size != day.bytes:
             raise OSError(f"{path} must have {day.bytes} bytes, had {size}")
         return open_file(path, checksums=True)
+
+
+def _as_stored(row: StoredRow) -> StoredRow:
+    return row
 
 
 def input_bounds(file: pq.ParquetFile) -> tuple[int, int]:
@@ -204,55 +266,6 @@ def _streams(file: pq.ParquetFile, question: Question, listed: list[str]) -> lis
         return sorted(question.streams) or None
     there = listed or file.read(columns=["stream"])["stream"].unique().to_pylist()
     return sorted(filter(question.takes, there))
-
-
-def _condition(
-    day: ArchivedDay, question: Question, streams: list[str] | None
-) -> tuple[pc.Expression, set[str]]:
-    """The question as a condition on columns, and which columns. It means what the SQL of
-    store/reading.py means."""
-    column = pc.field
-    position = column("position")
-    parts = [(position > question.after) & (position <= question.up_to)]
-    columns = {"position"}
-    if question.types or question.own_clock:
-        either = column("type").isin(sorted(question.types))
-        columns.add("type")
-        if question.own_clock:
-            types, own = question.own_clock
-            columns.add("stream")
-            either |= column("type").isin(sorted(types)) & column("stream").isin(list(own))
-        parts.append(either)
-    if streams is not None:
-        columns.add("stream")
-        parts.append(column("stream").isin(streams))
-    if question.without:
-        parts.append(~position.isin(sorted(question.without)))
-    if question.versions is not None:
-        columns.add("version")
-        low, high = question.versions
-        parts.append((column("version") > low) & (column("version") <= high))
-    if question.story is not None:
-        columns |= {"correlation_id", "event_id", "input_position"}
-        of_story = column("correlation_id") == _id(question.story)
-        if day.retention is Retention.MARKET:
-            of_story &= column("input_position").is_valid()
-        # A null correlation is the event's own id: that one is the root of its story.
-        parts.append(of_story | (column("event_id") == _id(question.story)))
-    for name in ("event_id", "causation_id"):
-        if (identity := getattr(question, name)) is not None:
-            columns.add(name)
-            parts.append(column(name) == _id(identity))
-    if question.emitted_by is not None:
-        worker, low, high = question.emitted_by
-        columns |= {"worker", "input_position"}
-        inputs = column("input_position")
-        parts.append((column("worker") == worker) & (inputs > low) & (inputs <= high))
-    return reduce(and_, parts), columns
-
-
-def _id(identity: UUID) -> pa.Scalar:
-    return pa.scalar(identity.bytes, pa.binary(16))
 
 
 class ArchivedBytes:

@@ -13,10 +13,10 @@ for cutting canonical bytes into fields.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -24,11 +24,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from asyncpg.pgproto.pgproto import UUID
 
-from domain.event import Recorded
 from store.envelope import FIXED_BYTES, FIXED_COLUMNS, VARYING_COLUMNS
-from store.reading import Decode
-from store.rows import recorded
 
+Found = TypeVar("Found")
 ROWS_PER_GROUP = 32_768
 """Bounds the memory of reading and writing: 30 MB of payloads on a busy day."""
 PAYLOAD_LEVEL = 17
@@ -233,8 +231,8 @@ def _of_width(data: bytes, width: int, count: int) -> pa.Array:
     return pa.Array.from_buffers(pa.binary(), count, buffers)
 
 
-def events_of(table: pa.Table, decode: Decode = recorded) -> list[Recorded]:
-    """The events of a table, in its order, bodies decoded and upcast."""
+def events_of(table: pa.Table, decode: Callable[[tuple[Any, ...]], Found]) -> list[Found]:
+    """The events of a table, in its order, each as what is made of its row of COLUMNS."""
     columns = {field.name: _values(table[field.name], field.type) for field in SCHEMA}
     own, stories = columns["event_id"], columns["correlation_id"]
     columns["correlation_id"] = [s or e for s, e in zip(stories, own, strict=True)]

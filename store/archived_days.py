@@ -22,6 +22,8 @@ DAYS = """
         sha256, first_input, last_input
     FROM archived_days
 """
+BETWEEN = f"{DAYS} WHERE last_position > $1 AND first_position <= $2 ORDER BY first_position"
+"""Days with a position in ($1, $2]."""
 
 
 class ArchiveUnreadable(StoreError):
@@ -95,6 +97,13 @@ class Question:
     """Positions that are left out before anything is decoded."""
     category: str = ""
     shard: Shard | None = None
+    without_types: frozenset[str] = frozenset()
+    stream_begins: str = ""
+    worker: str = ""
+    symbol: str = ""
+    """Named in the payload, or a part of the stream's name."""
+    text: str = ""
+    """Anywhere in the payload or the stream's name, in capitals or not."""
 
     @property
     def by_id(self) -> tuple[str, UUID] | None:

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from domain.event import Recorded
 from domain.events.system import POSITION_MAX
-from store.archived_days import DAYS, ArchivedDay, Question, archived_day
+from store.archived_days import BETWEEN, DAYS, ArchivedDay, Question, archived_day
 from store.call import Place
 from store.contract import Selection
 from store.envelope import start_of
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 HEAD_SECONDS_MAX = 60.0
 """Only days before that of the head are archived, so an old head must not be believed: the day of
 it may be over by now, and gone."""
-_BETWEEN = f"{DAYS} WHERE last_position > $1 AND first_position <= $2 ORDER BY first_position"
 _MARKET_DAYS = f"{DAYS} WHERE retention = 'market' ORDER BY first_position DESC"
 
 
@@ -174,7 +173,7 @@ class ArchivedReader(Reader):
         return await self._archive.find(days, question, limit, self._decode)
 
     async def _days_between(self, after: int, last: int) -> list[ArchivedDay]:
-        return [archived_day(row) for row in await self._pool.fetch(_BETWEEN, after, last)]
+        return [archived_day(row) for row in await self._pool.fetch(BETWEEN, after, last)]
 
 
 def _merged(hot: Iterable[Recorded], archived: Iterable[Recorded]) -> list[Recorded]:

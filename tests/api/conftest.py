@@ -126,6 +126,7 @@ async def api(
         mode="sandbox",
         build="test",
         dist=tmp_path / "dist",
+        archive=tmp_path / "archive",
         now=lambda: datetime.now(UTC),
         monotonic=lambda: time.monotonic() + skipped[0],
         random_bytes=secrets.token_bytes,

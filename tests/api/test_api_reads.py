@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from api.archived_log import ArchivedLog
 from api.desk_tables import DeskTables
 from api.log_pages import LogPages
 from domain.events.approvals import ApprovalDecided, ApprovalRequested
@@ -273,18 +275,19 @@ async def test_the_page_works_when_redis_is_away(api: Any, trade: Any) -> None:
 
 
 async def test_tables_begun_on_an_empty_log_miss_nothing_that_comes_meanwhile(
-    api: Any, trade: Any, database_url: str
+    api: Any, trade: Any, database_url: str, tmp_path: Path
 ) -> None:
     """A desk that starts for the first time: the page folds while the first events are written."""
 
     class Interrupted(LogPages):
-        async def _days(self) -> Any:
-            days = await super()._days()
+        async def _days(self, head: int) -> Any:
+            days = await super()._days(head)
             await trade(api)
             return days
 
     pool = await open_pool(database_url)
-    tables = DeskTables(api.store, Interrupted(pool, time.monotonic), lambda: datetime.now(UTC), 4)
+    pages = Interrupted(pool, ArchivedLog(pool, tmp_path), time.monotonic)
+    tables = DeskTables(api.store, pages, lambda: datetime.now(UTC), 4)
     fold = await tables.fold()
     await pool.close()
     assert list(fold.positions) == ["p-1"]

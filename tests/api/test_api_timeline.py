@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -315,33 +315,3 @@ async def test_an_event_that_cannot_be_read_is_shown_as_it_is_stored(
     assert told in chain["causes"][0]["unreadable"] and "unreadable" not in chain["event"]
     for table in ("/positions", "/orders", "/alerts", "/health"):
         assert (await api.get(table)).status_code == 200
-
-
-async def test_a_page_says_which_days_of_its_range_are_archived(
-    api: Any, database_url: str
-) -> None:
-    """What is in files is not among the rows, and must not look like the end of the log."""
-    await _halts(api, 4)
-    await api.login()
-    assert (await _page(api))["archived"] == {}
-    owner = await asyncpg.connect(database_url)
-    await owner.executemany(
-        "INSERT INTO archived_days (retention, day, first_position, last_position, events, file,"
-        " bytes, sha256) VALUES ($1::text::retention, $2, $3, $4, 1, 'f', 1, 's')",
-        [
-            ("market", date(2026, 1, 5), 1, 1),
-            ("market", date(2026, 1, 6), 2, 2),
-            ("desk", date(2026, 1, 5), 1, 1),
-        ],
-    )
-    await owner.close()
-    market, desk = {"market": "2026-01-06"}, {"desk": "2026-01-05"}
-    assert (await _page(api, retention="all"))["archived"] == market | desk
-    assert (await _page(api))["archived"] == desk
-    assert (await _page(api, retention="market"))["archived"] == market
-    newest = await _page(api, limit=1, retention="all")
-    later = await _page(api, limit=1, retention="all", after=newest["next"])
-    assert later["archived"] == market | desk, "also on pages before the last one"
-    since = newest["events"][0]["recorded_at"]
-    bounded = await _page(api, retention="all", **{"from": since, "time": "recorded"})
-    assert bounded["archived"] == {}

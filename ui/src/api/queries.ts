@@ -171,7 +171,7 @@ async function readStory(correlation: string, signal: AbortSignal): Promise<Time
     order: "oldest",
     limit: `${STORY_PAGE}`,
   });
-  let story: TimelinePage = { events: [], next: 0, head: 0, archived: {} };
+  let story: TimelinePage = { events: [], next: 0, head: 0 };
   while (story.next !== null && story.events.length < STORY_EVENTS_MAX) {
     if (story.next > 0) query.set("after", `${story.next}`);
     const page = await get<TimelinePage>(`/timeline?${query.toString()}`, signal);

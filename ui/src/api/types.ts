@@ -39,8 +39,6 @@ export interface TimelinePage {
   events: EventRow[];
   next: number | null;
   head: number;
-  /** Last day in the range that is in the archive, by class: its events are not among these. */
-  archived: Record<string, string>;
 }
 
 export interface Chain {

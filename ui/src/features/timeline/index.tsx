@@ -73,12 +73,6 @@ function Rows({ address }: { address: string }) {
           Older events
         </button>
       )}
-      {Object.entries(timeline.archived).map(([kind, day]) => (
-        <p key={kind} className="empty">
-          The {kind} events up to {day} (UTC) are in the archive:{" "}
-          <code>python -m run.replay timeline</code> shows them.
-        </p>
-      ))}
     </Panel>
   );
 }

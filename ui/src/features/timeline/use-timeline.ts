@@ -22,8 +22,6 @@ export interface TimelineRows {
   loadOlder: () => void;
   isPaused: boolean;
   setPaused: (paused: boolean) => void;
-  /** Last archived day in the range, by class: its events are not among the rows. */
-  archived: Record<string, string>;
   /** Desk events that came on the stream since the tail was paused. */
   waiting: number;
 }
@@ -56,7 +54,6 @@ export function useTimeline(filters: TimelineFilters): TimelineRows {
     loadOlder: () => {
       if (older.hasNextPage && !older.isFetching) void older.fetchNextPage();
     },
-    archived: older.data?.pages.at(-1)?.archived ?? {},
     isPaused: pausedAt !== null,
     setPaused: (paused) => setPausedAt(paused ? seen : null),
     waiting: pausedAt === null ? 0 : seen - pausedAt,
@@ -86,7 +83,7 @@ function joined(known: Pages, head: number, newer: TimelinePage): Pages {
   if (!first || first.head !== head) return known;
   const events = [...newer.events.toReversed(), ...first.events];
   const reached = newer.next ?? Math.max(newer.head, head);
-  const front = { events, next: first.next, head: reached, archived: first.archived };
+  const front = { events, next: first.next, head: reached };
   if (events.length <= ROWS_KEPT_MAX) return { ...known, pages: [front, ...rest] };
   const kept = events.slice(0, ROWS_KEPT_MAX);
   const next = kept.at(-1)?.position ?? null;
