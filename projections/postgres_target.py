@@ -1,26 +1,25 @@
 """A projection in Postgres: changes and position in one transaction.
 
-Used by projections/audit. The state is a row of the schema itself, so that swapping the schema
-swaps tables and position together.
+Used by projections/audit and projections/feed, each in the schema of its name. The state is a row
+of the schema itself, so that swapping the schema swaps tables and position together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, date
 from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
 import asyncpg
 
-from projections.audit.rows import Change, Upsert, column
 from projections.projector import RebuildLost, TargetState
+from projections.rows import Change, Insert, Upsert, column
 from store.appender import close_quietly
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-LIVE_SCHEMA = "audit"
-BUILDING_SCHEMA = "audit_building"
 _SETTINGS = {
     "role": "striketape_projector",
     "lock_timeout": "5s",
@@ -34,9 +33,12 @@ _SETTINGS = {
 class PostgresTarget:
     """Tables of one schema, over a connection that is opened when needed and again when lost."""
 
-    def __init__(self, dsn: str, schema: str = LIVE_SCHEMA) -> None:
-        self.schema = schema
+    def __init__(self, dsn: str, name: str = "audit", *, is_building: bool = False) -> None:
+        self.name = name
+        self.schema = f"{name}_building" if is_building else name
         self._dsn = dsn
+        self._days: set[date] = set()
+        """Days of the schema's tables that are there, since another rebuild was last possible."""
         self._connection: Connection | None = None
         self._beside: PostgresTarget | None = None
 
@@ -48,6 +50,7 @@ class PostgresTarget:
             await self._beside.close()
 
     async def state(self) -> TargetState | None:
+        self._days.clear()
         connection = await self._connected()
         row = await connection.fetchrow(
             f"SELECT generation, version, position, built_at FROM {self.schema}.projection_state"  # noqa: S608
@@ -57,7 +60,7 @@ class PostgresTarget:
         return TargetState(str(row[0]), row[1], row[2], row[3])
 
     async def apply(
-        self, effects: Sequence[Change], state: TargetState, position: int
+        self, effects: Sequence[Change | Insert], state: TargetState, position: int
     ) -> TargetState | None:
         connection = await self._connected()
         async with connection.transaction():
@@ -70,15 +73,39 @@ class PostgresTarget:
             )
             if moved != "UPDATE 1":
                 return None
-            for statement, rows in batches(self.schema, effects):
+            changes = [effect for effect in effects if not isinstance(effect, Insert)]
+            for statement, rows in batches(self.schema, changes):
                 await connection.executemany(statement, rows)
+            days = await self._insert(
+                connection, [effect for effect in effects if isinstance(effect, Insert)]
+            )
+        self._days |= days
         return replace(state, position=position)
 
+    async def _insert(self, connection: Connection, inserts: Sequence[Insert]) -> set[date]:
+        """Copy rows in, a table at a time; the days that were looked after for them.
+
+        Repeats are impossible: the position moves by compare and set in the same transaction.
+        """
+        tables: dict[tuple[str, tuple[str, ...]], list[tuple[Any, ...]]] = {}
+        for row in inserts:
+            tables.setdefault((row.table, row.columns), []).append(row.values)
+        days = {row.values[0].astimezone(UTC).date() for row in inserts} - self._days
+        for day in sorted(days):
+            await connection.execute("SELECT make_feed_days($1, $2, 1)", self.schema, day)
+        for (table, columns), rows in tables.items():
+            await connection.copy_records_to_table(
+                table, records=rows, columns=columns, schema_name=self.schema
+            )
+        return days
+
     async def begin(self, version: int, position: int) -> TargetState:
+        self._days.clear()
         connection = await self._connected()
         generation = uuid4()
         async with connection.transaction():
-            await connection.execute("SELECT begin_audit_build()")
+            start = await connection.fetchval("SELECT begin_projection_build($1)", self.name)
+            position = max(position, start)
             await connection.execute(
                 f"INSERT INTO {self.schema}.projection_state"  # noqa: S608
                 " (generation, version, position, built_at) VALUES ($1, $2, $3, $3)",
@@ -90,16 +117,19 @@ class PostgresTarget:
 
     def beside(self) -> PostgresTarget:
         if self._beside is None:
-            self._beside = PostgresTarget(self._dsn, BUILDING_SCHEMA)
+            self._beside = PostgresTarget(self._dsn, self.name, is_building=True)
         return self._beside
 
     async def swap_in(self, built: TargetState) -> TargetState:
         connection = await self._connected()
-        done = await connection.fetchval("SELECT swap_in_audit_build($1)", UUID(built.generation))
+        done = await connection.fetchval(
+            "SELECT swap_in_projection_build($1, $2)", self.name, UUID(built.generation)
+        )
         if not done:
             raise RebuildLost(
-                f"{BUILDING_SCHEMA} must hold generation {built.generation}, was gone"
+                f"{self.name}_building must hold generation {built.generation}, was gone"
             )
+        self._days.clear()
         if self._beside is not None:
             await self._beside.close()
             self._beside = None

@@ -88,8 +88,8 @@ async def one_night(process: Process, alert: Alert, today: date) -> None:
         text = f"not all days could be archived, they stay in Postgres: {error}"
         await alert("warning", "ARCHIVE_DELAYED", text, today.isoformat())
     try:
-        commits, ticks = await prune(process.store, before[Retention.MARKET])
-        process.log.info("pruned", commits=commits, audit_ticks=ticks)
+        commits, tables = await prune(process.store, before[Retention.MARKET])
+        process.log.info("pruned", commits=commits, feed_tables=tables)
     except PASSING as error:
         text = f"rows that serve nobody could not be deleted, the next night tries again: {error}"
         await alert("warning", "UPKEEP_DELAYED", text, today.isoformat())

@@ -1,8 +1,8 @@
-"""The projector daemon: hot state and streams in Redis, audit tables in Postgres.
+"""The projector daemon: hot state and streams in Redis, audit and feed tables in Postgres.
 
 `python -m run.projector` follows the log, each projection at its own pace. `python -m run.projector
-rebuild [--name hot|streams|audit]` builds projections anew beside the live ones and swaps them in;
-it may be used while the daemon runs. No decision reads what this writes.
+rebuild [--name hot|streams|audit|feed]` builds projections anew beside the live ones and swaps them
+in; it may be used while the daemon runs. No decision reads what this writes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from domain.events.system import ProcessHeartbeat
-from projections import audit, hot, streams
+from projections import audit, feed, hot, streams
 from projections.postgres_target import PostgresTarget
 from projections.projector import (
     PoisonEvent,
@@ -87,16 +87,18 @@ async def projectors(
     redis = Redis.from_url(
         redis_url, decode_responses=True, socket_timeout=REDIS_SECONDS_MAX, socket_keepalive=True
     )
-    tables = PostgresTarget(database_url)
+    audit_tables, feed_tables = PostgresTarget(database_url), PostgresTarget(database_url, "feed")
     running = Running(redis, stops=stops)
     running.add(store, hot.PROJECTION, RedisTarget(redis, hot.PREFIX))
     running.add(store, streams.MARKET, RedisTarget(redis, streams.MARKET_PREFIX))
     running.add(store, streams.DESK, RedisTarget(redis, streams.DESK_PREFIX))
-    running.add(store, audit.PROJECTION, tables)
+    running.add(store, audit.PROJECTION, audit_tables)
+    running.add(store, feed.PROJECTION, feed_tables)
     try:
         yield running
     finally:
-        await tables.close()
+        await audit_tables.close()
+        await feed_tables.close()
         await redis.aclose()
 
 
@@ -190,7 +192,7 @@ def command(arguments: list[str]) -> int:
     parser = command_line("run.projector", __doc__, examples=_EXAMPLES)
     commands = parser.add_subparsers(dest="command")
     sub = commands.add_parser("rebuild", help="build anew beside the live one and swap in")
-    sub.add_argument("--name", choices=["hot", "streams", "audit"], default="")
+    sub.add_argument("--name", choices=["hot", "streams", "audit", "feed"], default="")
     given = parser.parse_args(arguments)
     return rebuild_command(given.name) if given.command else serve(NAME, main, niceness=NICENESS)
 

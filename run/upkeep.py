@@ -1,5 +1,5 @@
-"""Rows that serve nobody any more go every night: commits settled long ago, and typed ticks of the
-audit tables whose market events have left Postgres for the archive.
+"""Rows that serve nobody any more go every night: commits settled long ago, and days of the feed
+tables whose market events have left Postgres for the archive.
 
 Called by the keeper (run/archiving.py). By steps, so that no statement holds anybody up.
 """
@@ -8,40 +8,40 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-from store.envelope import start_of
+import asyncpg
+
 from store.postgres import PostgresStore
 
 ROWS_A_STEP_MAX = 2_000
-"""Of one table; there are some twenty, and the writer's statements end after 2 s."""
+"""Of one table; the writer's statements end after 2 s."""
 STEPS_MAX = 20_000
 """Of one night: more than a night's rows; what is left goes in the next."""
 
 
 async def prune(store: PostgresStore, ticks_before: date) -> tuple[int, int]:
-    """Delete old rows of commits, and typed ticks of days before the given one; how many they were.
+    """Delete old rows of commits, and tables of days before the given one; how many they were.
 
     Raises:
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError: those before are gone.
     """
     connection = await store.connect_writer()
     try:
-        counts = []
-        for function, before in (
-            ("prune_commits", datetime.now(UTC)),
-            ("prune_audit_ticks", start_of(ticks_before)),
-        ):
-            total = 0
-            for _ in range(STEPS_MAX):
-                gone = await connection.fetchval(
-                    f"SELECT {function}($1, $2)",
-                    before,
-                    ROWS_A_STEP_MAX,
-                )
-                total += gone
-                if gone == 0:
-                    break
-            counts.append(total)
-        commits, ticks = counts
-        return commits, ticks
+        commits = await _in_steps(
+            connection, "SELECT prune_commits($1, $2)", datetime.now(UTC), ROWS_A_STEP_MAX
+        )
+        tables = await _in_steps(connection, "SELECT prune_feed_days($1)", ticks_before)
+        return commits, tables
     finally:
         await connection.close()
+
+
+async def _in_steps(
+    connection: asyncpg.Connection[asyncpg.Record], statement: str, *arguments: object
+) -> int:
+    total = 0
+    for _ in range(STEPS_MAX):
+        gone = await connection.fetchval(statement, *arguments)
+        if gone == 0:
+            break
+        total += gone
+    return total

@@ -76,5 +76,5 @@ def deciding_sha256(worker: str, settings: Settings) -> str:
     return digest.hexdigest()
 
 
-PROJECTIONS = ("hot", "streams.market", "streams.desk", "audit")
+PROJECTIONS = ("hot", "streams.market", "streams.desk", "audit", "feed")
 """Names of the projections of run/projector.py, for who must not import them to name them."""

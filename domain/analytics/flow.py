@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -52,7 +53,7 @@ def quote_side(price: Decimal, bid: Decimal, ask: Decimal) -> int:
     return 0
 
 
-def tagged_side(tags: list[str]) -> int | None:
+def tagged_side(tags: Sequence[str]) -> int | None:
     """Side by the vendor's tag; None without one."""
     for tag in tags:
         if tag in _SIDES:
@@ -82,7 +83,7 @@ class Trade:
 
 
 def is_directional(
-    codes: tuple[str, ...], flags: list[str], days_to_expiry: int, price: float
+    codes: tuple[str, ...], flags: Sequence[str], days_to_expiry: int, price: float
 ) -> bool:
     """False for cancelled, late, multi-leg, stock-tied, far or worthless trades."""
     if days_to_expiry > DTE_MAX or price < PRICE_MIN:

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from datetime import date
 
-import msgspec
-
 from domain.analytics.auction import AuctionTicks
 from domain.analytics.chain import Source
 from domain.analytics.economic_calendar import codes_on
 from domain.analytics.ewma import EwMoments
 from domain.analytics.flow import seed_delta_flow
 from domain.analytics.history import newest_before
-from domain.analytics.hot_frames import OPTION_TRADE, amount, trade_of
+from domain.analytics.hot_frames import read_trade
 from domain.analytics.microstructure import Book
 from domain.analytics.news import classes_of, touches
 from domain.analytics.parameters import read_settings
@@ -249,22 +247,13 @@ def on_option_trade(state: AnalyticsState, event: Recorded) -> None:
     if symbol is None or session is None:
         return
     now = event.market_time.timestamp()
-    try:
-        raw = OPTION_TRADE.decode(body.payload)
-        trade = trade_of(raw, session.session_date)
-        slot = symbol.chain.table.slot_of_symbol(raw.option_symbol)
-    except (msgspec.DecodeError, ValueError):
-        state.unreadable += 1
-        return
-    if trade is None:
-        state.unreadable += 1
-        return
-    bid, ask = amount(raw.nbbo_bid), amount(raw.nbbo_ask)
+    trade, bid, ask, volume = read_trade(bytes(body.payload), session.session_date)
     table = symbol.chain.table
+    slot = table.slot_of_symbol(trade.contract)
     if bid is not None and ask is not None:
         table.quote(slot, bid, ask, now, _TRADE)
-    if raw.volume is not None:
-        table.volume[slot] = raw.volume
+    if volume is not None:
+        table.volume[slot] = volume
     if session.is_open(event.market_time):
         symbol.flow.add(trade, now)
 
@@ -276,7 +265,9 @@ def on_tide(state: AnalyticsState, event: Recorded) -> None:
         return
     increment = read_market_tide(bytes(body.payload))
     state.tide.add_increment(
-        increment.net_call_premium, increment.net_put_premium, event.market_time.timestamp()
+        float(increment.net_call_premium),
+        float(increment.net_put_premium),
+        event.market_time.timestamp(),
     )
 
 

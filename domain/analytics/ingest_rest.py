@@ -6,6 +6,7 @@ Called by the stage for UwRestReceived. Bodies that cannot be read raise, and th
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
@@ -63,7 +64,7 @@ def _rest_tide(state: AnalyticsState, event: Recorded, body: UwRestReceived) -> 
 
 class _MajorHeadline(msgspec.Struct):
     headline: str
-    created_at: datetime
+    created_at: Annotated[datetime, msgspec.Meta(tz=True)]
     tickers: list[str] | None = None
     is_major: bool = False
 

@@ -93,7 +93,7 @@ class AnalyticsStage:
         if vendor is not None:
             try:
                 vendor(state, event)
-            except (PayloadError, msgspec.DecodeError, ValueError, RecursionError):
+            except (PayloadError, msgspec.DecodeError, ValueError, OverflowError, RecursionError):
                 state.unreadable += 1
         return state
 

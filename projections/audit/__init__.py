@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from domain.event import Recorded, event_type
-from projections.audit import desk, messages, uw
-from projections.audit.rows import Change
+from projections.audit import desk, messages
 from projections.projector import Projection
+from projections.rows import Change
 
-TABLES: Mapping[type[Any], Callable[[Recorded, Any], list[Change]]] = (
-    dict(desk.TABLES) | dict(messages.TABLES) | dict(uw.TABLES)
+TABLES: Mapping[type[Any], Callable[[Recorded, Any], list[Change]]] = dict(desk.TABLES) | dict(
+    messages.TABLES
 )
 
 

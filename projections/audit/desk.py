@@ -39,7 +39,7 @@ from domain.events.signals import (
     SignalRaised,
     SignalValidated,
 )
-from projections.audit.rows import Change, Update, Upsert, json_text
+from projections.rows import Change, Update, Upsert, json_text
 
 _SIGNAL = (
     "signal_id",

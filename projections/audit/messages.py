@@ -53,7 +53,7 @@ from domain.events.reports import (
 from domain.events.risk import CashFlowRecorded, CashFlowRequested, LimitsChangeRequested
 from domain.events.system import ClockAccepted, InputSkipped, ParametersChanged
 from projections.audit.desk import origin, taken, where
-from projections.audit.rows import Change, Update, Upsert, json_text
+from projections.rows import Change, Update, Upsert, json_text
 
 _DELIVERY = (
     "delivery_id",

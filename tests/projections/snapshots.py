@@ -27,18 +27,27 @@ async def redis_content(redis: Any, prefix: str) -> dict[str, Any]:
     return content
 
 
-async def audit_content(database_url: str) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of every audit table, by key; of the state only the position."""
+async def audit_content(
+    database_url: str, schema: str = "audit"
+) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table of a schema, by key; of the state only the position."""
     connection = await asyncpg.connect(database_url)
     try:
         tables = await connection.fetch(
-            "SELECT tablename FROM pg_tables WHERE schemaname = 'audit' ORDER BY 1"
+            """
+            SELECT c.relname AS tablename FROM pg_class c JOIN pg_namespace n
+                ON n.oid = c.relnamespace
+            WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') AND NOT c.relispartition ORDER BY 1
+            """,
+            schema,
         )
         content: dict[str, list[tuple[Any, ...]]] = {}
         for row in tables:
             table = row["tablename"]
             columns = "position" if table == "projection_state" else "*"
-            rows = await connection.fetch(f"SELECT {columns} FROM audit.{table} ORDER BY 1")  # noqa: S608
+            rows = await connection.fetch(
+                f"SELECT {columns} FROM {schema}.{table} AS found ORDER BY found::text"  # noqa: S608
+            )
             content[table] = [tuple(found.values()) for found in rows]
         return content
     finally:

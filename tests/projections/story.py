@@ -9,45 +9,22 @@ from typing import Any
 import msgspec
 
 from domain.event import Body, Proposed
+from domain.events.feeds import FeedMessageRejected
+from domain.payloads import unusual_whales as uw
+from tests.domain.payloads.frames import FRAMES
 from tests.store.propose import AT, propose
 from tests.store.samples import body_classes, sample_of
 
-UW_PAYLOADS: dict[str, tuple[str, bytes]] = {
-    "UwOptionTradeReceived": (
-        "option_trades:SPY",
-        b'{"id":"t1","underlying_symbol":"SPY","executed_at":1791295320120,"nbbo_bid":"2.41",'
-        b'"nbbo_ask":"2.43","size":12,"price":"2.43","option_symbol":"SPY261006C00770000",'
-        b'"created_at":1791295320171,"report_flags":[],"tags":["ask_side","bullish"],'
-        b'"expiry":"2026-10-06","strike":"770","premium":"2916.00","volume":40311,'
-        b'"implied_volatility":"0.1412","delta":"0.4871","exchange":"XCBO"}',
-    ),
-    "UwFlowAlertReceived": (
-        "flow-alerts",
-        b'{"rule_name":"RepeatedHits","ticker":"QQQ","option_chain":"QQQ261009P00735000",'
-        b'"volume":5120,"total_size":640,"total_premium":231040.0,"end_time":1791295321032,'
-        b'"total_ask_side_prem":201110.0,"total_bid_side_prem":0.0,"price":3.61,'
-        b'"has_sweep":true,"id":"a1","trade_ids":["x"],"trade_count":2}',
-    ),
-    "UwPriceReceived": (
-        "price:IWM",
-        b'{"ticker":"IWM","close":"252.07","time":1791295322330,"vol":11873021}',
-    ),
+UW_FRAMES: dict[str, tuple[str, bytes]] = {
+    uw.frame_type(channel).__name__: (channel, payload) for channel, payload in FRAMES.items()
+} | {
     "UwNewsReceived": (
         "news",
         b'{"headline":"Fed \\u0000 speaker","timestamp":"2026-10-06T14:02:11Z",'
         b'"source":"social-media","tickers":["SPY"]}',
     ),
-    "UwGexReceived": (
-        "gex:SPY",
-        b'{"ticker":"SPY","timestamp":1791295322000,"price":"769.90",'
-        b'"gamma_per_one_percent_move_oi":"-3120450881.25"}',
-    ),
-    "UwGexStrikeExpiryReceived": (
-        "gex_strike_expiry:IWM",
-        b'{"ticker":"IWM","expiry":"2026-10-06","timestamp":1791295322000,"strike":"252",'
-        b'"price":"252.07","call_gamma_oi":"302344.25"}',
-    ),
 }
+"""A frame by the name of its event; the headline has what Postgres does not hold."""
 
 
 def with_fields(cls: type[Any], seed: int = 1, **fields: Any) -> Any:
@@ -61,7 +38,9 @@ def with_fields(cls: type[Any], seed: int = 1, **fields: Any) -> Any:
 
 def readable(body: Body) -> Body:
     """UW frames with a payload of their channel instead of any JSON."""
-    known = UW_PAYLOADS.get(type(body).__name__)
+    if isinstance(body, FeedMessageRejected):
+        return with_fields(type(body), payload_base64="c3Bva2Vu")
+    known = UW_FRAMES.get(type(body).__name__)
     if known is None:
         return body
     framed: Body = with_fields(type(body), channel=known[0], payload=msgspec.Raw(known[1]))

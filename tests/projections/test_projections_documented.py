@@ -1,4 +1,4 @@
-"""docs/projections.md names every key family of Redis and every audit table."""
+"""docs/projections.md names every key family of Redis and every table of Postgres."""
 
 from __future__ import annotations
 
@@ -28,11 +28,14 @@ async def test_every_key_of_hot_state_is_on_the_page(store: PostgresStore, redis
     assert families - NAMED == set()
 
 
-async def test_every_audit_table_is_on_the_page(store: PostgresStore, database_url: str) -> None:
+async def test_every_table_is_on_the_page(store: PostgresStore, database_url: str) -> None:
     connection = await asyncpg.connect(database_url)
-    rows = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'audit'")
+    rows = await connection.fetch(
+        "SELECT tablename FROM pg_tables WHERE schemaname IN ('audit', 'feed')"
+    )
     await connection.close()
     tables = {row[0] for row in rows}
+    assert {"uw_option_trades", "uw_rest_payloads", "uw_unread"} < tables
     assert {"signals", "decisions", "orders", "fills", "publications", "approvals"} < tables
     assert {"reports", "controls"} < tables
     missing = {name for name in tables if not re.search(rf"\b{name}\b", PAGE)}

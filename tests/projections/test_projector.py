@@ -13,11 +13,11 @@ from redis.asyncio import Redis
 
 from domain.events.controls import CacheFlushRequested
 from domain.events.system import ProcessHeartbeat
-from projections import audit, hot, streams
-from projections.audit.rows import Upsert
+from projections import audit, feed, hot, streams
 from projections.postgres_target import PostgresTarget
 from projections.projector import Projector, RebuildLost, TargetState
 from projections.redis_target import Command, RedisTarget, merged
+from projections.rows import Upsert
 from store.postgres import PostgresStore
 from tests.projections.snapshots import audit_content, redis_content
 from tests.projections.story import numbered, one_of_each, with_fields
@@ -34,12 +34,22 @@ async def tables(database_url: str) -> AsyncIterator[PostgresTarget]:
 
 
 @pytest.fixture
-def known(store: PostgresStore, redis: Redis, tables: PostgresTarget) -> Known:
+async def feed_tables(database_url: str) -> AsyncIterator[PostgresTarget]:
+    target = PostgresTarget(database_url, "feed")
+    yield target
+    await target.close()
+
+
+@pytest.fixture
+def known(
+    store: PostgresStore, redis: Redis, tables: PostgresTarget, feed_tables: PostgresTarget
+) -> Known:
     return {
         "hot": Projector(store, hot.PROJECTION, RedisTarget(redis, hot.PREFIX)),
         "market": Projector(store, streams.MARKET, RedisTarget(redis, streams.MARKET_PREFIX)),
         "desk": Projector(store, streams.DESK, RedisTarget(redis, streams.DESK_PREFIX)),
         "audit": Projector(store, audit.PROJECTION, tables),
+        "feed": Projector(store, feed.PROJECTION, feed_tables),
     }
 
 
@@ -80,6 +90,7 @@ async def _everything(redis: Redis, database_url: str) -> dict[str, Any]:
     return {
         "redis": await redis_content(redis, "striketape:"),
         "audit": await audit_content(database_url),
+        "feed": await audit_content(database_url, "feed"),
     }
 
 
@@ -96,8 +107,9 @@ async def test_following_live_equals_building_from_zero(
     for projector in known.values():
         await projector.rebuild()
     assert await _everything(redis, database_url) == live
-    filled = {table for table, rows in live["audit"].items() if rows}
-    assert filled == live["audit"].keys()
+    for schema in ("audit", "feed"):
+        filled = {table for table, rows in live[schema].items() if rows}
+        assert filled == live[schema].keys()
     assert len(live["redis"]) > 40
 
 

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from domain.events.controls import TradingHalted
 from domain.events.system import ProcessHeartbeat
-from projections import audit, hot, streams
+from projections import audit, feed, hot, streams
 from projections.postgres_target import PostgresTarget
 from projections.projector import Projector
 from projections.redis_target import RedisTarget
@@ -32,12 +32,13 @@ async def started(
 ) -> AsyncIterator[list[Projector[Any]]]:
     """All projectors on connections of their own, as a process has them; cut off at the end."""
     redis = Redis.from_url(redis_url, decode_responses=True)
-    tables = PostgresTarget(database_url)
+    tables, feed_tables = PostgresTarget(database_url), PostgresTarget(database_url, "feed")
     projectors: list[Projector[Any]] = [
         Projector(store, hot.PROJECTION, RedisTarget(redis, hot.PREFIX)),
         Projector(store, streams.MARKET, RedisTarget(redis, streams.MARKET_PREFIX)),
         Projector(store, streams.DESK, RedisTarget(redis, streams.DESK_PREFIX)),
         Projector(store, audit.PROJECTION, tables),
+        Projector(store, feed.PROJECTION, feed_tables),
     ]
     tasks = [asyncio.create_task(projector.run()) for projector in projectors]
     try:
@@ -51,10 +52,14 @@ async def started(
         await asyncio.gather(*tasks, return_exceptions=True)
         await redis.aclose()
         await tables.close()
+        await feed_tables.close()
 
 
 async def content(redis: Redis, database_url: str) -> dict[str, Any]:
-    return await redis_content(redis, "striketape:") | await audit_content(database_url)
+    tables = await audit_content(database_url) | {
+        f"feed.{name}": rows for name, rows in (await audit_content(database_url, "feed")).items()
+    }
+    return await redis_content(redis, "striketape:") | tables
 
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:

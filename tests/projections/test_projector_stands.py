@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from domain.event import Recorded
 from domain.events.controls import AlertRaised, HaltRequested
 from domain.events.system import InputSkipped
-from projections import audit, hot, projector, streams
+from projections import audit, feed, hot, projector, streams
 from projections.projector import Projection, Projector
 from projections.redis_target import Command, RedisTarget
 from run import metrics, worker_control
@@ -228,5 +228,5 @@ async def test_an_event_that_was_passed_over_while_it_was_projected_leaves_the_v
 
 
 def test_the_names_of_the_projections_are_those_that_can_be_decided_about() -> None:
-    known = (hot.PROJECTION, streams.MARKET, streams.DESK, audit.PROJECTION)
+    known = (hot.PROJECTION, streams.MARKET, streams.DESK, audit.PROJECTION, feed.PROJECTION)
     assert tuple(projection.name for projection in known) == PROJECTIONS

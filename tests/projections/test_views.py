@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +15,7 @@ from redis.asyncio import Redis
 from domain.event import Body, event_type
 from domain.events.analytics import Metric, MetricComputed, Quality
 from domain.events.controls import TradingState, TradingStateChanged
-from domain.events.feeds import IbTicksReceived, UwPriceReceived
+from domain.events.feeds import IbTicksReceived
 from domain.events.orders import OrderChanged, OrderIntended, OrderState
 from domain.events.positions import (
     ExitPlanChanged,
@@ -30,7 +29,7 @@ from domain.events.publication import DeliveryAttempted, DeliveryConfirmed, Deli
 from domain.events.signals import SignalRaised, SignalValidated
 from domain.events.system import ParametersChanged
 from domain.instruments import Strategy
-from projections import audit, hot, streams
+from projections import audit, feed, hot, streams
 from projections.postgres_target import PostgresTarget
 from projections.projector import Projector
 from projections.redis_target import RedisTarget
@@ -292,33 +291,15 @@ async def test_a_delivery_goes_through_its_states(store: PostgresStore, database
     assert (row["state"], row["attempts"], row["remote_id"]) == ("confirmed", 2, "99")
 
 
-async def test_typed_ticks_have_source_and_ingestion_times_and_the_way_back(
-    store: PostgresStore, database_url: str
-) -> None:
-    events = one_of_each()
-    await store.append(events)
-    [price] = await _audit(store, database_url, "SELECT * FROM audit.uw_price_ticks")
-    assert (price["symbol"], price["price"]) == ("IWM", Decimal("252.07"))
-    assert price["session_volume"] == 11_873_021
-    assert price["source_at"] == datetime.fromtimestamp(1_791_295_322.330, UTC)
-    raw = [e for e in await store.read(0) if e.position == price["event_position"]]
-    assert isinstance(raw[0].body, UwPriceReceived)
-    assert price["recorded_at"] == raw[0].recorded_at
-    assert price["received_at"] == raw[0].body.received_at
-
-
-async def test_a_payload_that_cannot_be_read_is_a_row_that_says_so(
-    store: PostgresStore, database_url: str
-) -> None:
-    body = with_fields(UwPriceReceived, channel="price:SPY", payload=msgspec.Raw(b'{"close":[]}'))
-    [row] = await _audit(store, database_url, "SELECT * FROM audit.uw_unread", body)
-    assert (row["type"], row["channel"]) == ("UwPriceReceived", "price:SPY")
-    assert row["reason"]
-
-
-@pytest.mark.parametrize("projection", [hot.PROJECTION, audit.PROJECTION])
-def test_every_view_is_of_a_type_that_is_read(projection: Any) -> None:
-    views = hot.VIEWS if projection is hot.PROJECTION else audit.TABLES
+@pytest.mark.parametrize(
+    ("projection", "views"),
+    [
+        (hot.PROJECTION, hot.VIEWS),
+        (audit.PROJECTION, audit.TABLES),
+        (feed.PROJECTION, feed.TABLES),
+    ],
+)
+def test_every_view_is_of_a_type_that_is_read(projection: Any, views: Any) -> None:
     assert {event_type(cls) for cls in views} <= projection.types
 
 
@@ -343,5 +324,5 @@ async def test_the_command_builds_what_it_is_asked_for(
 
     assert await run("--name", "streams") == ["streams.market", "streams.desk"]
     assert await redis.exists("striketape:hot:state") == 0
-    assert await run() == ["hot", "streams.market", "streams.desk", "audit"]
+    assert await run() == ["hot", "streams.market", "streams.desk", "audit", "feed"]
     assert await redis.hget("striketape:hot:state", "position") == str(head)

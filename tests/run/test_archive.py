@@ -145,7 +145,7 @@ async def test_a_night_archives_and_a_night_that_cannot_is_told(process: Process
 async def test_a_night_deletes_by_steps_what_serves_nobody_any_more(
     process: Process, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Settled commits, and typed ticks of archived days; what is young, and the tail, stay."""
+    """Settled commits, and feed tables of archived days; what is young, and the tail, stay."""
     monkeypatch.setattr(upkeep, "ROWS_A_STEP_MAX", 2)
     today = datetime.now(UTC).date()
     owner = await asyncpg.connect(database_url)
@@ -155,18 +155,14 @@ async def test_a_night_deletes_by_steps_what_serves_nobody_any_more(
         "UPDATE commits SET recorded_at = recorded_at - interval '2 days'"
         " WHERE last_position < (SELECT max(last_position) FROM commits)"
     )
-    await owner.execute(
-        """
-        INSERT INTO audit.uw_price_ticks (event_position, recorded_at, received_at, source_at,
-            symbol, price)
-        SELECT n, at, at, at, 'SPY', 1 FROM generate_series(1, 12) AS n,
-            LATERAL (SELECT $1::timestamptz + n * interval '1 day' - interval '15 days') AS x (at)
-        """,
-        datetime(today.year, today.month, today.day, tzinfo=UTC),
-    )
+    await owner.execute("SELECT make_feed_days('feed', $1, 12)", today - timedelta(days=14))
     await one_night(process, Keeper(process).alert, today)
-    kept = await owner.fetch("SELECT event_position FROM audit.uw_price_ticks ORDER BY 1")
-    assert [row["event_position"] for row in kept] == [8, 9, 10, 11, 12]
+    kept = await owner.fetch(
+        "SELECT tablename FROM pg_tables WHERE tablename LIKE 'uw_price_ticks__%' ORDER BY 1"
+    )
+    assert [row[0] for row in kept] == [
+        f"uw_price_ticks_{today - timedelta(days=days):%Y%m%d}" for days in (7, 6, 5, 4, 3)
+    ]
     old = "SELECT count(*) FROM commits WHERE recorded_at < now() - interval '1 day'"
     assert await owner.fetchval(old) == 0
     head = await process.store.head()

@@ -1,11 +1,9 @@
-"""Channel names of Unusual Whales: which event a frame becomes, its natural key, its drift.
+"""Channel names of Unusual Whales: which event a frame becomes, its natural key.
 
-Read by run/feeds for every frame and by the audit projection; pure.
+Read by run/feeds for every frame and by the feed projection; pure.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 from domain.events.feeds import (
     UwContractScreenerReceived,
@@ -30,8 +28,7 @@ from domain.events.feeds import (
     UwPriceReceived,
     UwTradingHaltReceived,
 )
-from domain.payloads.unusual_whales.known_fields import OPTIONAL, REQUIRED
-from domain.payloads.unusual_whales.reading import PayloadError, read_object, rows_of
+from domain.payloads.unusual_whales.reading import PayloadError, read_object
 
 _FRAMES: dict[str, type[UwFrame]] = {
     "option_trades": UwOptionTradeReceived,
@@ -89,42 +86,3 @@ def natural_key(channel: str, payload: bytes) -> str | None:
         return fields.text("id")
     except PayloadError:
         return None
-
-
-def _differences(names: Iterable[str], known: str) -> list[str]:
-    present = set(names)
-    required, optional = REQUIRED[known], OPTIONAL.get(known, frozenset())
-    vanished = [f"vanished field {name}" for name in sorted(required - present)]
-    unknown = [f"unknown field {name}" for name in sorted(present - required - optional)]
-    return vanished + unknown
-
-
-def drift(channel: str, payload: bytes) -> list[str]:
-    """Fields that this build does not know or that are gone, as sentences; none when it fits.
-
-    A channel without a table of fields drifts never; bytes that are no object are one sentence.
-    """
-    kind = family(channel)
-    if kind not in REQUIRED:
-        return []
-    try:
-        return _differences(read_object(payload), kind)
-    except PayloadError as error:
-        return [str(error)]
-
-
-def rest_drift(endpoint: str, body: bytes) -> list[str]:
-    """The same for the rows of a REST body; each difference once, in order of name.
-
-    `endpoint` is the template, such as /api/stock/{ticker}/option-contracts.
-    """
-    if endpoint not in REQUIRED:
-        return []
-    try:
-        rows = rows_of(body)
-    except PayloadError as error:
-        return [str(error)]
-    found: set[str] = set()
-    for row in rows:
-        found.update(_differences(row, endpoint))
-    return sorted(found)

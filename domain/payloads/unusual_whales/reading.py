@@ -8,9 +8,10 @@ names the field, because a wrong number is worse than none.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import ItemsView, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import TypeAlias
 
 import msgspec
@@ -24,7 +25,20 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?\Z")
 PLAIN_DIGITS_MAX = 300
 _PLAIN = "0123456789.-"
 _WHOLE_MAX = 2**63
+_MILLISECONDS_MIN = 10**11
+"""Smaller ones are seconds: this is the year 1973, or 5138."""
+_MICROSECONDS_MIN = 10**14
+_NANOSECONDS_MIN = 10**17
+_EPOCH_DIGITS_MAX = 20
+_MILLISECONDS = tuple(timedelta(milliseconds=number) for number in range(1_000))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EXPECTED = {
+    "exact": "a number",
+    "number": "a number",
+    "whole": "a whole number",
+    "instant": "a time with zone",
+    "day": "a date",
+}
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -32,6 +46,11 @@ def is_plain(text: str) -> bool:
     """True for a text that float() and Decimal() read just as _NUMBER would have it, or not at
     all, and that fits a float. Nearly all numbers are such, and a day has millions."""
     return len(text) <= PLAIN_DIGITS_MAX and not text.strip(_PLAIN)
+
+
+def looks_numeric(text: str) -> bool:
+    """Whether a text holds a number, exponents included."""
+    return bool(_NUMBER.match(text)) and len(text) <= DIGITS_MAX
 
 
 class PayloadError(ValueError):
@@ -98,6 +117,9 @@ class Fields:
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
+
+    def items(self) -> ItemsView[str, JsonValue]:
+        return self._values.items()
 
     def _present(self, name: str) -> JsonValue:
         value = self._values.get(name)
@@ -167,14 +189,14 @@ class Fields:
         return number
 
     def whole(self, name: str) -> int | None:
-        """A whole number; 12.0 is one, 12.5 is an error."""
+        """A whole number; 12.0 is one, 12.5 is an error, and so is what 64 bits do not hold."""
         value = self._values.get(name)
         if type(value) is int and -_WHOLE_MAX < value < _WHOLE_MAX:
             return value
         exact = self.exact(name)
         if exact is None:
             return None
-        if exact != exact.to_integral_value():
+        if exact != exact.to_integral_value() or abs(exact) >= _WHOLE_MAX:
             raise self._wrong(name, "a whole number")
         return int(exact)
 
@@ -189,19 +211,16 @@ class Fields:
         raise self._wrong(name, "true or false")
 
     def instant(self, name: str) -> datetime | None:
-        """A time: epoch milliseconds, or ISO 8601 with zone (blank or T between, Z or offset)."""
+        """A time: a number since the epoch, or ISO 8601 with zone (blank or T between, Z or
+        offset)."""
         value = self._values.get(name)
         try:
             if type(value) is int:  # not a bool
-                return from_milliseconds(value)
+                return from_epoch(value)
             if value is None or value == "":
                 return None
-            if isinstance(value, str) and value.isdecimal():
-                return from_milliseconds(int(value))
             if isinstance(value, str):
-                at = datetime.fromisoformat(value)
-                if at.tzinfo is not None:
-                    return at.astimezone(UTC)
+                return from_text(value)
         except (ValueError, OverflowError, OSError):
             pass
         raise self._wrong(name, "a time with zone")
@@ -221,6 +240,22 @@ class Fields:
         except ValueError:
             raise self._wrong(name, "a date") from None
 
+    def rows(self, name: str) -> list[Fields]:
+        """A list of objects; absent or null is empty."""
+        value = self._values.get(name)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            raise self._wrong(name, "a list of objects")
+        return [as_fields(row) for row in value]
+
+    def required(self, name: str, kind: str) -> object:
+        """What the method `kind` says of a field that must be there."""
+        value: object = getattr(self, kind)(name)
+        if value is None:
+            raise self._wrong(name, _EXPECTED.get(kind, "text"))
+        return value
+
     def texts(self, name: str) -> tuple[str, ...]:
         """A list of texts; absent or null is empty."""
         value = self._values.get(name)
@@ -233,9 +268,37 @@ class Fields:
         raise self._wrong(name, "a list of texts")
 
 
-def from_milliseconds(value: int) -> datetime:
-    """
+@lru_cache(maxsize=4_096)  # what comes now is mostly of the last few seconds
+def _second(seconds: int) -> datetime:
+    return _EPOCH + timedelta(0, seconds)
+
+
+def from_epoch(value: int) -> datetime:
+    """A time from a number since the epoch: milliseconds as a rule; seconds, microseconds and
+    nanoseconds are told by their size.
+
     Raises:
         OverflowError: beyond the calendar.
     """
-    return _EPOCH + timedelta(0, value // 1000, value % 1000 * 1000)
+    if _MILLISECONDS_MIN <= value < _MICROSECONDS_MIN:
+        return _second(value // 1000) + _MILLISECONDS[value % 1000]
+    if value < _MILLISECONDS_MIN:
+        return _EPOCH + timedelta(0, value)
+    if value >= _NANOSECONDS_MIN:
+        value //= 1000
+    return _EPOCH + timedelta(0, value // 1_000_000, value % 1_000_000)
+
+
+def from_text(value: str) -> datetime:
+    """A time from a text of a number, or of ISO 8601 with zone.
+
+    Raises:
+        ValueError: it is neither, or beyond the calendar.
+        OverflowError: beyond the calendar.
+    """
+    if value.isdecimal() and len(value) <= _EPOCH_DIGITS_MAX:
+        return from_epoch(int(value))
+    at = datetime.fromisoformat(value)
+    if at.tzinfo is None:
+        raise ValueError("zone must be given, was not")
+    return at.astimezone(UTC)

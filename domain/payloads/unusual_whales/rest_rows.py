@@ -12,7 +12,15 @@ import msgspec
 
 from domain.instruments import Right, parse_occ_symbol
 from domain.payloads.unusual_whales.reading import PayloadError, rows_of
-from domain.payloads.unusual_whales.socket_frames import MarketTide
+
+
+class TideRow(msgspec.Struct, frozen=True):
+    """/api/market/market-tide: totals of the session so far."""
+
+    at: datetime
+    net_call_premium: float
+    net_put_premium: float
+    net_volume: int
 
 
 class ContractRow(msgspec.Struct, frozen=True):
@@ -113,14 +121,14 @@ def read_option_contracts(body: bytes) -> list[ContractRow]:
     return result
 
 
-def read_market_tide_rows(body: bytes) -> list[MarketTide]:
+def read_market_tide_rows(body: bytes) -> list[TideRow]:
     """Running totals of the session, oldest first, usually in steps of five minutes.
 
     Raises:
         PayloadError: the body is not such an answer.
     """
     return [
-        MarketTide(
+        TideRow(
             at=row.required_instant("timestamp"),
             net_call_premium=float(row.required_exact("net_call_premium")),
             net_put_premium=float(row.required_exact("net_put_premium")),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -17,7 +19,8 @@ from domain.analytics.flow import (
     ratio,
     seed_delta_flow,
 )
-from domain.analytics.hot_frames import OPTION_TRADE, trade_of
+from domain.analytics.hot_frames import read_trade
+from domain.payloads.unusual_whales import PayloadError, read_option_trade
 from tests.domain.analytics.build import DAY, OPEN, trade
 
 
@@ -59,12 +62,27 @@ def test_quote_rule_signs_in_exact_decimals(price, bid, ask, side) -> None:
 
 def test_vendor_tag_goes_before_the_quote_rule() -> None:
     at = OPEN + timedelta(minutes=1)
-    tagged = OPTION_TRADE.decode(trade("SPY", at, side="bid_side", price=2.0).payload)
-    read = trade_of(tagged, DAY)
-    assert read is not None and read.side == -1
-    untagged = OPTION_TRADE.decode(trade("SPY", at, side="", price=2.0).payload)
-    read = trade_of(untagged, DAY)
-    assert read is not None and read.side == 1
+    for side, expected in (("bid_side", -1), ("", 1)):
+        payload = bytes(trade("SPY", at, side=side, price=2.0).payload)
+        assert read_trade(payload, DAY).trade.side == expected
+
+
+def test_a_trade_of_flow_is_what_the_codec_of_the_channel_reads() -> None:
+    """Frames that the codec refuses are refused here, and an unusual form reads the same."""
+    at = OPEN + timedelta(minutes=1)
+    payload = bytes(trade("SPY", at, side="", price=2.0).payload)
+    fields = json.loads(payload)
+    read, typed = read_trade(payload, DAY), read_option_trade(payload)
+    assert (read.trade.price, read.trade.size) == (float(typed.price), typed.size)
+    assert (read.trade.premium, read.trade.delta) == (float(typed.premium), typed.delta)
+    assert read.trade.executed_ms == typed.executed_at.timestamp() * 1_000
+    unusual = fields | {"price": 2.0, "executed_at": typed.executed_at.isoformat(), "delta": ""}
+    unusual |= {"premium": None}
+    found = read_trade(json.dumps(unusual).encode(), DAY)
+    assert found.trade == replace(read.trade, delta=None)
+    for bad in ({"price": "nan"}, {"size": None}, {"premium": 10**400}, {"nbbo_bid": "1_0"}):
+        with pytest.raises(PayloadError):
+            read_trade(json.dumps(fields | bad).encode(), DAY)
 
 
 @pytest.mark.parametrize(

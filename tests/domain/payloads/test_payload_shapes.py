@@ -11,21 +11,33 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.payloads.unusual_whales import socket_frames as frames
-from domain.payloads.unusual_whales.reading import PayloadError
-from domain.payloads.unusual_whales.shapes import Shape
-from tests.domain.payloads.test_unusual_whales_payloads import OPTION_TRADE
-
-_STRIKE = (
-    b'{"ticker":"IWM","expiry":"2026-10-06","timestamp":1791295322000,"strike":"252","price":'
-    b'"252.07","call_gamma_oi":"302344.25","put_gamma_oi":"-1.5","call_gamma_ask_vol":"-80646.25",'
-    b'"call_gamma_bid":"7","put_gamma_vol":"0","time":"2026-10-06T14:02:14Z"}'
+from domain.payloads.unusual_whales import (
+    frames_exposure,
+    frames_flow,
+    frames_trades,
+    frames_volatility,
 )
-_PRICE = b'{"ticker":"IWM","close":"252.07","time":1791295322330,"vol":11873021}'
-_READ: list[tuple[bytes, Shape, Callable[[Any], Any]]] = [
-    (OPTION_TRADE, frames._OPTION_TRADE, frames._option_trade),
-    (_PRICE, frames._PRICE, frames._price),
-    (_STRIKE, frames._STRIKE_EXPOSURE, frames._strike_exposure),
+from domain.payloads.unusual_whales.reading import PayloadError
+from domain.payloads.unusual_whales.shapes import Codec
+from tests.domain.payloads.frames import FRAMES
+
+_READ: list[tuple[str, Codec[Any]]] = [
+    ("option_trades:SPY", frames_trades.OPTION_TRADE),
+    ("price:IWM", frames_trades.PRICE),
+    ("off_lit_trades", frames_trades.SHARE_TRADE),
+    ("futures:ESZ6", frames_trades.FUTURES_TRADE),
+    ("gex:SPY", frames_exposure.EXPOSURE),
+    ("gex_strike_expiry:IWM", frames_exposure.STRIKE_EXPOSURE),
+    ("flow-alerts", frames_flow.FLOW_ALERT),
+    ("interval_flow", frames_flow.INTERVAL_FLOW),
+    ("contract_screener", frames_flow.SCREENED_CONTRACT),
+    ("custom_alerts", frames_flow.CUSTOM_ALERT),
+    ("market_tide", frames_flow.MARKET_TIDE),
+    ("net_flow:SPY", frames_flow.NET_FLOW),
+    ("news", frames_flow.NEWS),
+    ("trading_halts", frames_flow.TRADING_HALT),
+    ("interpolated_iv:IWM", frames_volatility.INTERPOLATED_IV),
+    ("iv_term_structure:QQQ", frames_volatility.EXPIRY_IV),
 ]
 _numerals = st.from_regex(r"-?[0-9]{1,20}(\.[0-9]{0,20})?([eE][+-]?[0-9]{1,2})?", fullmatch=True)
 _values = st.one_of(
@@ -69,8 +81,8 @@ def _nobody_sends(value: Any) -> bool:
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(data=st.data())
 def test_both_ways_say_the_same_of_any_payload(data: st.DataObject) -> None:
-    payload, shape, typed = data.draw(st.sampled_from(_READ))
-    fields = json.loads(payload)
+    channel, codec = data.draw(st.sampled_from(_READ))
+    fields = json.loads(FRAMES[channel])
     for name in data.draw(st.lists(st.sampled_from(sorted(fields)), max_size=4)):
         if data.draw(st.booleans()):
             fields.pop(name, None)
@@ -79,6 +91,7 @@ def test_both_ways_say_the_same_of_any_payload(data: st.DataObject) -> None:
     payload = json.dumps(fields).encode()
     if any(_nobody_sends(value) for value in fields.values()):
         return
-    one_step = _outcome(lambda: shape.read(payload, typed))
-    by_field = _outcome(lambda: typed(shape.by_field(payload)))
+    symbol = channel.partition(":")[2]
+    one_step = _outcome(lambda: codec.read(payload, symbol))
+    by_field = _outcome(lambda: codec.typed(codec.shape.by_field(payload), symbol))
     assert one_step == by_field

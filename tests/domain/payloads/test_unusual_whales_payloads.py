@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.events.feeds import (
+    UwFrame,
     UwGexStrikeReceived,
     UwIntervalFlowReceived,
     UwOptionTradeReceived,
@@ -20,6 +21,8 @@ from domain.events.feeds import (
 )
 from domain.instruments import Right
 from domain.payloads import unusual_whales as uw
+from domain.payloads.unusual_whales.known_fields import CHANNELS
+from tests.domain.payloads.frames import FRAMES
 
 OPTION_TRADE = (
     b'{"id":"5b1f0f0e-0000-4000-8000-000000000001","underlying_symbol":"SPY","executed_at":'
@@ -97,8 +100,9 @@ def test_a_very_long_decimal_is_read() -> None:
 def test_a_wrong_kind_of_field_is_an_error_that_names_it() -> None:
     with pytest.raises(uw.PayloadError, match="price must be a number"):
         uw.read_option_trade(changed(OPTION_TRADE, price=["2.43"]))
-    with pytest.raises(uw.PayloadError, match="size must be a whole number"):
-        uw.read_option_trade(changed(OPTION_TRADE, size=1.5))
+    for size in (1.5, None):
+        with pytest.raises(uw.PayloadError, match="size must be a whole number"):
+            uw.read_option_trade(changed(OPTION_TRADE, size=size))
 
 
 def test_the_channel_gives_the_ticker_that_an_old_price_payload_lacks() -> None:
@@ -120,7 +124,7 @@ def test_rest_and_socket_names_of_the_side_split_are_both_read() -> None:
     socket = b'{"strike":"740","timestamp":1791295322000,"call_gamma_ask_vol":"-80646.25"}'
     rest = b'{"strike":"740","time":"2026-10-06T14:02:14Z","call_gamma_ask":"-80646.25"}'
     assert uw.read_strike_exposure(socket, "QQQ").call_gamma_ask_volume == -80646.25
-    assert uw.read_strike_exposure(rest, "QQQ").call_gamma_ask_volume == -80646.25
+    assert uw.read_strike_exposure_row(rest, "QQQ").call_gamma_ask_volume == -80646.25
 
 
 def test_tide_and_net_flow_read() -> None:
@@ -179,46 +183,77 @@ def test_channels_map_to_their_event_classes() -> None:
     assert uw.frame_type("congress") is UwOtherReceived
 
 
-@pytest.mark.parametrize(
-    ("channel", "payload"),
-    [
-        ("option_trades:SPY", OPTION_TRADE),
-        ("flow-alerts", FLOW_ALERT),
-        ("news", NEWS),
-        ("market_tide", TIDE),
-        ("net_flow:SPY", NET_FLOW),
-    ],
-)
-def test_documented_payloads_show_no_drift_and_changed_ones_do(
-    channel: str, payload: bytes
-) -> None:
+@pytest.mark.parametrize("channel", FRAMES)
+def test_documented_payloads_show_no_drift_and_changed_ones_do(channel: str) -> None:
+    payload = FRAMES[channel]
     assert uw.drift(channel, payload) == []
-    first = next(iter(json.loads(payload)))
-    smaller = {k: v for k, v in json.loads(payload).items() if k != first}
-    assert uw.drift(channel, json.dumps(smaller).encode()) == [f"vanished field {first}"]
-    assert uw.drift(channel, changed(payload, brand_new=1)) == ["unknown field brand_new"]
+    fields = json.loads(payload)
+    first = next(iter(fields))
+    smaller = {name: value for name, value in fields.items() if name != first}
+    expected = [] if channel.startswith("price") else [("vanished_field", first)]
+    assert _kinds(uw.drift(channel, json.dumps(smaller).encode())) == expected
+    assert _kinds(uw.drift(channel, changed(payload, brand_new=1))) == [("new_field", "brand_new")]
+    assert _kinds(uw.drift(channel, changed(payload, **{first: [{}]}))) == [("changed_type", first)]
+
+
+def test_an_absent_value_is_no_drift_and_the_kind_that_came_is_told() -> None:
+    assert uw.drift("news", changed(NEWS, source=None, is_trump_ts=None)) == []
+    assert uw.drift("price:SPY", b'{"close":252.07,"time":1791295322330,"vol":"1"}') == [
+        ("changed_type", "close", "must be decimal, was number"),
+        ("changed_type", "vol", "must be whole, was decimal"),
+    ]
 
 
 def test_rest_drift_lists_each_difference_once() -> None:
     body = b'{"data":[{"date":"2026-10-05","close":"1","volatility":"0.1","iv_rank_1y":"2"},{}]}'
-    assert uw.rest_drift("/api/stock/{ticker}/iv-rank", body) == [
-        "vanished field close",
-        "vanished field date",
-        "vanished field iv_rank_1y",
-        "vanished field updated_at",
-        "vanished field volatility",
+    assert _kinds(uw.rest_drift("/api/stock/{ticker}/iv-rank", body)) == [
+        ("vanished_field", name)
+        for name in ("close", "date", "iv_rank_1y", "updated_at", "volatility")
     ]
 
 
-def _read(channel: str, payload: bytes) -> object:
-    readers: dict[str, Any] = {
-        "option_trades:SPY": uw.read_option_trade,
-        "flow-alerts": uw.read_flow_alert,
-        "news": uw.read_news,
-        "market_tide": uw.read_market_tide,
-        "net_flow:SPY": lambda data: uw.read_net_flow(data, "SPY"),
-    }
-    return readers[channel](payload)
+def _kinds(differences: list[uw.Difference]) -> list[tuple[str, str]]:
+    return [(found.kind, found.field) for found in differences]
+
+
+def test_every_channel_has_a_reader_and_a_table_of_known_fields() -> None:
+    for channel, payload in FRAMES.items():
+        kind = uw.frame_type(channel)
+        assert kind is not UwOtherReceived
+        assert uw.READERS[kind](payload, uw.ticker(channel))
+        assert uw.family(channel) in CHANNELS
+    assert set(uw.READERS) == set(UwFrame.__subclasses__()) - {UwOtherReceived}
+
+
+def test_fields_that_decide_nothing_yet_are_kept_too() -> None:
+    trade = uw.read_option_trade(OPTION_TRADE)
+    assert (trade.rho, trade.theoretical_price) == (0.0069, Decimal("2.42"))
+    assert (trade.ewma_bid, trade.ewma_ask) == (Decimal("2.41"), Decimal("2.43"))
+    strike = uw.read_strike_exposure(FRAMES["gex_strike:QQQ"], "QQQ")
+    assert all(getattr(strike, name) is not None for name in strike.__struct_fields__[3:] if name)
+    assert strike.put_vanna_bid_volume == -321.75
+    assert uw.read_news(changed(NEWS, is_trump_ts=True)).is_trump_ts
+
+
+def test_a_board_is_read_row_by_row_and_has_its_limit() -> None:
+    payload = FRAMES["periscope:XSP"]
+    board = uw.read_board(payload)
+    assert (board.symbol, board.total_rows, board.has_more) == ("XSP", 3, False)
+    assert [(row.strike, row.gamma) for row in board.rows] == [
+        (Decimal(769), 41.2), (Decimal(770), -12.9), (Decimal(771), 5.5),
+    ]  # fmt: skip
+    row = json.loads(payload)["rows"][0]
+    with pytest.raises(uw.PayloadError, match="rows must be at most"):
+        uw.read_board(changed(payload, rows=[row] * 2049))
+    with pytest.raises(uw.PayloadError, match="expiry must be a date"):
+        uw.read_board(changed(payload, rows=[{"strike": "1"}]))
+
+
+def test_a_payload_without_symbol_on_a_global_channel_is_an_error() -> None:
+    payload = changed(FRAMES["lit_trades"], symbol=None)
+    assert uw.read_share_trade(payload, "IWM").symbol == "IWM"
+    with pytest.raises(uw.PayloadError, match="symbol must be text"):
+        uw.read_share_trade(payload)
 
 
 _letters = st.sampled_from('aZ09-:.é\x00 "')
@@ -237,15 +272,8 @@ _values = st.one_of(
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_mutated_payloads_read_or_name_the_field_but_never_crash(data: st.DataObject) -> None:
-    samples = {
-        "option_trades:SPY": OPTION_TRADE,
-        "flow-alerts": FLOW_ALERT,
-        "news": NEWS,
-        "market_tide": TIDE,
-        "net_flow:SPY": NET_FLOW,
-    }
-    channel = data.draw(st.sampled_from(sorted(samples)))
-    fields = json.loads(samples[channel])
+    channel = data.draw(st.sampled_from(sorted(FRAMES)))
+    fields = json.loads(FRAMES[channel])
     for name in data.draw(st.lists(st.sampled_from(sorted(fields)), max_size=4)):
         if data.draw(st.booleans()):
             fields.pop(name, None)
@@ -253,7 +281,7 @@ def test_mutated_payloads_read_or_name_the_field_but_never_crash(data: st.DataOb
             fields[name] = data.draw(_values)
     payload = json.dumps(fields).encode()
     with contextlib.suppress(uw.PayloadError):
-        assert _read(channel, payload) is not None
+        assert uw.READERS[uw.frame_type(channel)](payload, uw.ticker(channel)) is not None
     uw.natural_key(channel, payload)
     uw.drift(channel, payload)
 

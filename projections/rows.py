@@ -1,6 +1,6 @@
-"""Changes of audit tables as data, so that the projection itself stays pure.
+"""Changes of tables as data, so that the projections themselves stay pure.
 
-Made by projections/audit/desk.py and uw.py, carried out by projections/postgres_target.py.
+Made by projections/audit and projections/feed, carried out by projections/postgres_target.py.
 """
 
 from __future__ import annotations
@@ -27,6 +27,14 @@ class Update(msgspec.Struct, frozen=True, gc=False):
     table: str
     key: str
     values: Mapping[str, Any]
+
+
+class Insert(msgspec.Struct, frozen=True, gc=False):
+    """A new row of a table that is cut by the day of its first column, recorded_at."""
+
+    table: str
+    columns: tuple[str, ...]
+    values: tuple[Any, ...]
 
 
 Change: TypeAlias = Upsert | Update

@@ -1,0 +1,29 @@
+"""Typed tables of the feeds in Postgres, schema `feed`: what the vendors said, field by field.
+
+A projection of its own, so that the volume of the market never holds up the audit of trades. Its
+tables have a partition for each day, as long as the log has that day's market events in Postgres.
+`PROJECTION` is run by run/projector.py on a PostgresTarget.
+"""
+
+from __future__ import annotations
+
+from domain.event import Recorded, event_type
+from projections.feed.tables import TABLES as TABLES
+from projections.projector import Projection
+from projections.rows import Insert
+
+SCHEMA = "feed"
+
+
+def rows(event: Recorded) -> list[Insert]:
+    """Rows of one event."""
+    table = TABLES.get(type(event.body))
+    return [] if table is None else table(event, event.body)
+
+
+PROJECTION: Projection[Insert] = Projection(
+    name="feed",
+    version=1,
+    types=frozenset(event_type(body) for body in TABLES),
+    effects=rows,
+)
