@@ -61,6 +61,11 @@ FEED_REJECTED = Counter("striketape_feed_rejected_total", "Messages not readable
 FEED_LOST = Counter(
     "striketape_feed_lost_total", "Messages that reached us and were lost on the way", ["feed"]
 )
+FEED_DRIFT = Counter(
+    "striketape_feed_drift_total",
+    "Fields that are new, gone or of another kind, each once a session",
+    ["feed", "kind"],
+)
 FEED_UP = Gauge("striketape_feed_up", "1 while the feed is connected or ready", ["feed"])
 FEED_LAST_MESSAGE = Gauge(
     "striketape_feed_last_message_timestamp_seconds",

@@ -11,6 +11,7 @@ from adapters.calendar import plan_session, session_at
 from adapters.unusual_whales import UwRest
 from domain.events.system import ProcessHeartbeat, SessionPlanned
 from domain.parameters import PARAMETERS
+from run.feeds.drift import Drift
 from run.feeds.history import HistoryImport
 from run.feeds.intake import Intake
 from run.feeds.interactive_brokers import BrokerFeed, calendar_expiries
@@ -60,6 +61,7 @@ class Feeds:
         self._process = process
         self._settings = process.settings
         self._intake = Intake(process.recorder)
+        self._intake.on_message = Drift(self._intake).heard
         self._states = FeedStates(self._intake)
         self._clock = clock or MarketClock()
         self._now = now

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -79,6 +79,8 @@ class Intake:
         self._taken = asyncio.Event()
         self._is_closing = False
         self._log: structlog.stdlib.BoundLogger = structlog.get_logger("feeds")
+        self.on_message: Callable[[str, Proposed], None] | None = None
+        """Told of every message that is queued, with its feed; must be quick."""
         self.appended = 0
         self.rejected = 0
         self.restated = 0
@@ -118,6 +120,8 @@ class Intake:
         if type(event.body).retention is Retention.MARKET:
             metrics.FEED_LAST_MESSAGE.labels(feed).set_to_current_time()
         self._wake.set()
+        if self.on_message is not None:
+            self.on_message(feed, event)
 
     def reject(self, vendor: str, feed: str, reason: str, raw: bytes) -> None:
         """Keep unreadable bytes with the reason."""
