@@ -26,6 +26,7 @@ SUITE = (
         "archive",
         "seal",
         "pricing",
+        "decode",
         "latency",
     ),
 )

@@ -141,6 +141,12 @@ ROWS = (
     Row("the same, batches of 1,000", "1.3x", "open_snapshot.batch_ratio"),
     Row("Parquet archive: bytes", "a tenth of Postgres", "archive.bytes_of_log"),
     Row("replay from the archive", "1x of Postgres", "archive.replay_of_log"),
+    Row(
+        "a payload of an option trade to a typed value, one core",
+        "150,000/s",
+        "decode.option_trades",
+        (("gex_strike_expiry", "decode.gex_strike_expiry"), ("price", "decode.price")),
+    ),
     Row("seal", "200,000 events/s", "seal.rate"),
     Row("verify", "200,000 events/s", "verify.rate"),
     Row(
