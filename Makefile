@@ -73,6 +73,10 @@ disk-full: venv ## the log on small disks that run full; needs root and the righ
 sim: venv ## lives of the trader in virtual time: SEEDS=10000, goes on where it stopped; SEED=7 repeats one
 	@SEED=$(SEED) SEEDS=$(SEEDS) $(PY) -m tests.sim.many_seeds
 
+.PHONY: fuzz
+fuzz: venv ## a million malformed payloads all the way: PAYLOADS=1000000, goes on where it stopped; SEED=7 repeats one
+	@SEED=$(SEED) PAYLOADS=$(PAYLOADS) $(PY) -m tests.fuzz.many
+
 .PHONY: seeded-bugs
 seeded-bugs: venv ## forty bugs put in one by one: the tests must catch them; BUG=7 tries one again
 	@BUG=$(BUG) $(PY) -m tests.seeded_bugs.run

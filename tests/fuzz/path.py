@@ -24,7 +24,7 @@ from domain.events.feeds import UwRestReceived
 from domain.payloads import unusual_whales as uw
 from domain.payloads.json_text import NESTING_MAX, json_fault
 from domain.payloads.unusual_whales.known_rows import ROWS
-from projections import feed
+from projections import feed, hot
 from projections.rows import Insert
 from tests.domain.analytics.build import OPEN, recorded, started
 from tests.domain.payloads.frames import FRAMES
@@ -132,6 +132,8 @@ class Path:
         for row in rows:
             for value in row.values:
                 assert is_storable(value), f"{row.table} does not hold {value!r}"
+        for command in hot.commands(event):
+            assert all(is_storable(value) for value in command if not isinstance(value, dict))
         self._state = self._stage.evolve(self._state, event)
         return rows
 

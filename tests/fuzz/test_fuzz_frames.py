@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from itertools import islice
-from random import Random
-
 import pytest
 
 from tests.domain.payloads.frames import FRAMES
-from tests.fuzz.mutants import mutants
 from tests.fuzz.path import READ, REJECTED, UNREAD, Path
+from tests.fuzz.send import send
 
 PAYLOADS = 5_000
 SEED = 20_261_128
@@ -25,8 +21,6 @@ def path() -> Path:
 def test_malformed_frames_end_as_rejected_or_unread_with_a_reason(path: Path, channel: str) -> None:
     """Or as a row of their table, when what is wrong is none of the fields that are read."""
     assert path.frame(channel, FRAMES[channel]) == READ
-    ends: Counter[str] = Counter()
-    for payload in islice(mutants(FRAMES[channel], Random(f"{SEED} {channel}")), PAYLOADS):
-        ends[path.frame(channel, payload)] += 1
+    ends = send(path, channel, SEED, PAYLOADS)
     assert ends.total() == PAYLOADS
     assert min(ends[REJECTED], ends[UNREAD], ends[READ]) > PAYLOADS // 50, ends
