@@ -42,8 +42,6 @@ from domain.events.feeds import (
 from domain.payloads import unusual_whales as uw
 from projections.rows import Insert, column, json_text
 
-SYMBOL_CHARACTERS_MAX = 64
-"""A longer one would not fit its index."""
 REASON_CHARACTERS_MAX = 500
 _ORIGIN = ("recorded_at", "event_position", "received_at")
 Rows: TypeAlias = list[Insert]
@@ -79,7 +77,6 @@ def _typed(
     fields = columns_of(cls, source_at, **given)
     columns = (*_ORIGIN, *fields)
     values = attrgetter(*fields.values())
-    symbol = columns.index("symbol") if "symbol" in columns else None
     read = uw.READERS[kind]
 
     def rows(event: Recorded, body: UwFrame) -> Rows:
@@ -87,8 +84,6 @@ def _typed(
             told = values(read(bytes(body.payload), uw.ticker(body.channel)))
         except uw.PayloadError as error:
             return _unread(event, body, str(error))
-        if symbol is not None and len(told[symbol - len(_ORIGIN)]) > SYMBOL_CHARACTERS_MAX:
-            return _unread(event, body, f"symbol must have {SYMBOL_CHARACTERS_MAX} characters")
         return _insert(table, columns, event, (body.received_at, *told))
 
     return rows
@@ -100,9 +95,7 @@ def _board(event: Recorded, body: UwFrame) -> Rows:
         board = uw.read_board(bytes(body.payload), uw.ticker(body.channel))
     except uw.PayloadError as error:
         return _unread(event, body, str(error))
-    if len(board.symbol) > SYMBOL_CHARACTERS_MAX:
-        return _unread(event, body, f"symbol must have {SYMBOL_CHARACTERS_MAX} characters")
-    about = (body.received_at, board.at, column(board.symbol), board.total_rows, board.has_more)
+    about = (body.received_at, board.at, board.symbol, board.total_rows, board.has_more)
     return [
         Insert(
             "uw_periscope",

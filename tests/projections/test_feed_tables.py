@@ -119,7 +119,7 @@ async def test_what_cannot_be_read_is_a_row_that_says_why_and_stops_nothing(
     )
     unread = await owner.fetch("SELECT type, channel, reason FROM feed.uw_unread ORDER BY 1, 2")
     assert [tuple(row) for row in unread] == [
-        ("UwLitTradeReceived", "lit_trades", "symbol must have 64 characters"),
+        ("UwLitTradeReceived", "lit_trades", f"symbol must be a ticker, was {'X' * 32!r}"),
         ("UwOtherReceived", "congress", "channel must be one that is known"),
         ("UwPeriscopeReceived", "periscope:XSP", "expiry must be a date, was absent"),
         ("UwPriceReceived", "price:SPY", "close must be a number, was []"),

@@ -8,7 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from domain.payloads.unusual_whales.reading import PayloadError, read_object
-from domain.payloads.unusual_whales.shapes import Codec
+from domain.payloads.unusual_whales.shapes import Codec, symbol_of
 
 BOARD_ROWS_MAX = 2_048
 """Rows of one periscope frame; the vendor sends at most 1,024."""
@@ -156,7 +156,7 @@ def read_board(payload: bytes, symbol: str = "") -> Board:
             )
         )
     return Board(
-        symbol=fields.text("ticker") or symbol,
+        symbol=symbol_of(fields.text("ticker") or symbol),
         at=fields.required_instant("timestamp"),
         total_rows=fields.count("total_rows"),
         has_more=fields.flag("has_more") or False,

@@ -10,7 +10,7 @@ import msgspec
 
 from domain.instruments import Right
 from domain.payloads.unusual_whales.frames_trades import contract
-from domain.payloads.unusual_whales.shapes import Codec
+from domain.payloads.unusual_whales.shapes import Codec, symbol_of
 
 
 class FlowAlert(msgspec.Struct, frozen=True, gc=False):
@@ -207,7 +207,7 @@ def _contract(wire: Any) -> tuple[Any, ...]:
 
 def _alert_contract(wire: Any) -> tuple[Any, ...]:
     root, expiry, right, strike = contract(wire.option_chain)
-    return wire.ticker or root, expiry, right, strike
+    return symbol_of(wire.ticker or root), expiry, right, strike
 
 
 _SIDES = {

@@ -15,7 +15,7 @@ import msgspec
 
 from domain.instruments import Right, parse_occ_symbol
 from domain.payloads.unusual_whales.reading import PayloadError
-from domain.payloads.unusual_whales.shapes import Codec, exact
+from domain.payloads.unusual_whales.shapes import Codec, exact, symbol_of
 
 
 def contract(option_symbol: str) -> tuple[str, date, Right, Decimal]:
@@ -137,7 +137,7 @@ def _option_trade(wire: Any) -> tuple[Any, ...]:
     if premium is None:
         premium = exact(wire.price) * wire.size * 100
     return (
-        wire.underlying_symbol or root,
+        symbol_of(wire.underlying_symbol or root),
         wire.expiry or expiry,
         right,
         exact(wire.strike) or strike,

@@ -56,6 +56,7 @@ _KINDS: Mapping[Any, str] = {
 }
 _NEVER_ABSENT = ("texts", "flag")
 """Kinds that read as empty, or as false, when they are absent."""
+SYMBOL_CHARACTERS_MAX = 32
 Typed = TypeVar("Typed")
 
 
@@ -191,10 +192,8 @@ class Codec(Generic[Typed]):
             values[place] = flag(values[place])
         for place in self._optional_flags:
             values[place] = optional_flag(values[place])
-        if self._symbol is not None and values[self._symbol] is None:
-            if not symbol:
-                raise PayloadError("symbol must be text, was absent")
-            values[self._symbol] = symbol
+        if self._symbol is not None:
+            values[self._symbol] = symbol_of(values[self._symbol] or symbol)
         if self._lead is None:
             return self._make(*values)
         return self._make(*self._lead(wire), *values)
@@ -206,6 +205,20 @@ def _kind(hint: Any) -> tuple[str, bool]:
         return _KINDS[hint], False
     (kind,) = (_KINDS[part] for part in hint.__args__ if part is not type(None))
     return kind, True
+
+
+@lru_cache(maxsize=16_384)
+def symbol_of(text: str) -> str:
+    """A ticker, which becomes a part of names and keys.
+
+    Raises:
+        PayloadError: there is none, or it is none.
+    """
+    if not text:
+        raise PayloadError("symbol must be text, was absent")
+    if len(text) > SYMBOL_CHARACTERS_MAX or not text.isprintable():
+        raise PayloadError(f"symbol must be a ticker, was {text[:SYMBOL_CHARACTERS_MAX]!r}")
+    return text
 
 
 @lru_cache(maxsize=16_384)  # prices of a session are mostly some thousands of texts

@@ -256,6 +256,18 @@ def test_a_payload_without_symbol_on_a_global_channel_is_an_error() -> None:
         uw.read_share_trade(payload)
 
 
+@pytest.mark.parametrize("symbol", ["A" * 33, "SP\x00Y", "SPY\n"])
+def test_a_symbol_that_no_name_can_hold_is_an_error(symbol: str) -> None:
+    for read, payload, name in (
+        (uw.read_option_trade, OPTION_TRADE, "underlying_symbol"),
+        (uw.read_flow_alert, FLOW_ALERT, "ticker"),
+        (uw.read_price, FRAMES["price:IWM"], "ticker"),
+        (uw.read_board, FRAMES["periscope:XSP"], "ticker"),
+    ):
+        with pytest.raises(uw.PayloadError, match="symbol must be a ticker"):
+            read(changed(payload, **{name: symbol}))
+
+
 _letters = st.sampled_from('aZ09-:.é\x00 "')
 _values = st.one_of(
     st.none(),
