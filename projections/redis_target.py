@@ -31,8 +31,14 @@ Command: TypeAlias = tuple[Any, ...]
                                   empty `sums` anew where it was counted, if it was; without cents
                                   no more. The entry remembers it in fields booked_*.
 
+    RENEW key members session     unless the field `session` of the hash is that, drop the hash and
+                                  the keys that its fields name, which begin with `members` if given
+
 All else is texts.
 """
+
+FIELDS_MAX = 1_000
+"""Of one command; Lua hands over at most some thousands of values."""
 
 _PASSING_KINDS = (OutOfMemoryError, ReadOnlyError)
 _PASSING_CODES = ("MISCONF", "BUSY", "MASTERDOWN", "NOREPLICAS", "TRYAGAIN")
@@ -78,6 +84,16 @@ for _, command in ipairs(cjson.decode(ARGV[5])) do
         end
     elseif name == 'BOOK' then
         book(command[2], command[3], command[4], command[5])
+    elseif name == 'RENEW' then
+        if redis.call('HGET', command[2], 'session') ~= command[4] then
+            if command[3] ~= '' then
+                for _, member in ipairs(redis.call('HKEYS', command[2])) do
+                    redis.call('DEL', prefix .. command[3] .. member)
+                end
+            end
+            redis.call('DEL', command[2])
+            redis.call('HSET', command[2], 'session', command[4])
+        end
     elseif name == 'HSETX' then
         if redis.call('EXISTS', command[2]) == 1 then
             command[1] = 'HSET'
@@ -186,7 +202,13 @@ def merged(commands: Sequence[Command]) -> list[tuple[str, ...]]:
 
     def flush() -> None:
         for key, fields in pending.items():
-            result.append(_texts("HSET", key, fields))
+            if len(fields) <= FIELDS_MAX:
+                result.append(_texts("HSET", key, fields))
+                continue
+            names = list(fields)
+            for start in range(0, len(names), FIELDS_MAX):
+                part = {name: fields[name] for name in names[start : start + FIELDS_MAX]}
+                result.append(_texts("HSET", key, part))
         pending.clear()
 
     for command in commands:

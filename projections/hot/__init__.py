@@ -10,14 +10,27 @@ from typing import Any
 
 from domain.event import Recorded, event_type
 from domain.events.controls import CacheFlushRequested
-from projections.hot import market, plant, trades
+from projections.hot import market, plant, trades, unusual_whales
 from projections.projector import Projection
 from projections.redis_target import Command
 
 PREFIX = "striketape:hot:"
-VIEWS: Mapping[type[Any], Callable[[Recorded, Any], list[Command]]] = (
-    dict(market.VIEWS) | dict(trades.VIEWS) | dict(plant.VIEWS)
-)
+View = Callable[[Recorded, Any], list[Command]]
+
+
+def _together(one: View, other: View) -> View:
+    return lambda event, body: one(event, body) + other(event, body)
+
+
+def _views() -> dict[type[Any], View]:
+    found: dict[type[Any], View] = {}
+    for module in (market, trades, plant, unusual_whales):
+        for body, view in module.VIEWS.items():
+            found[body] = _together(found[body], view) if body in found else view
+    return found
+
+
+VIEWS: Mapping[type[Any], View] = _views()
 
 
 def commands(event: Recorded) -> list[Command]:
@@ -33,7 +46,7 @@ def asks_for_rebuild(event: Recorded) -> bool:
 
 PROJECTION: Projection[Command] = Projection(
     name="hot",
-    version=2,
+    version=3,
     types=frozenset(event_type(body) for body in VIEWS) | {event_type(CacheFlushRequested)},
     effects=commands,
     asks_for_rebuild=asks_for_rebuild,

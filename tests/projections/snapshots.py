@@ -18,6 +18,8 @@ async def redis_content(redis: Any, prefix: str) -> dict[str, Any]:
             content[key] = await redis.hgetall(key)
         elif kind == "set":
             content[key] = sorted(await redis.smembers(key))
+        elif kind == "list":
+            content[key] = await redis.lrange(key, 0, -1)
         elif kind == "zset":
             content[key] = await redis.zrange(key, 0, -1, withscores=True)
         elif kind == "stream":
