@@ -19,6 +19,12 @@ DEFAULTS: dict[str, FaultValue] = {
     "freeze": False,
     "mute": False,
     "drop_next_orders": 0,
+    "empty_accounts": False,
+    "slow_answers_seconds": 0.0,
+    "restart_down_seconds": 0.0,
+    "restart_login_dialog": False,
+    "restart_at": "",
+    "cut_off": False,
     # Requests.
     "swallow_open_order_end": False,
     "swallow_position_end": False,
@@ -28,6 +34,8 @@ DEFAULTS: dict[str, FaultValue] = {
     "what_if_unset_first": False,
     "what_if_never_answered": False,
     "history_error": "",
+    "read_only": False,
+    "order_message": False,
     # Order callbacks.
     "duplicate_callbacks": False,
     "delay_callbacks_seconds": 0.0,
@@ -54,17 +62,45 @@ DEFAULTS: dict[str, FaultValue] = {
     "drop_ticks": False,
     "market_data_type": 1,
     "depth_style": "update",
+    "lines_max": 100,
+    "not_subscribed": "",
+    "frozen_con_id": 0,
+    "halted_con_id": 0,
+    "quote_style": "normal",
+    "skip_bars": 0,
+    "pace_bars": False,
+    "flip_imbalance": False,
 }
 CHOICES: dict[str, tuple[str, ...]] = {
     "commission": ("after", "late", "before", "never"),
     "child_sizing": ("to_fill", "held_until_full", "full_at_once"),
     "depth_style": ("update", "insert_delete"),
+    "quote_style": ("normal", "crossed", "empty"),
 }
-ACTIONS = ("disconnect", "notice", "restart", "reset_depth", "liquidate", "assign")
+ACTIONS = (
+    "disconnect",
+    "notice",
+    "restart",
+    "log_in",
+    "farm_blip",
+    "reset_depth",
+    "lose_depth",
+    "stray_ticks",
+    "unset_ticks",
+    "liquidate",
+    "assign",
+)
 """freeze reads and does nothing; mute does all that is asked and answers nothing.
 
 disconnect: "fin" or "reset"; notice: a code; restart: ids to roll back; liquidate: conId;
-assign: the conId of an option that is short, one contract."""
+assign: the conId of an option that is short, one contract.
+
+restart_at is a New York time, HH:MM:SS, at which TWS restarts by itself; with restart_down_seconds
+it refuses connections for so long (real seconds), and with restart_login_dialog it then takes them
+and says nothing until log_in. cut_off: 1100 every two seconds and no data. farm_blip: 2103, 2104,
+and bars that are dead from then on. not_subscribed: `code:conId` of lines, comma separated, a
+code alone for all: 354, 10089, 10090, 10091, 10167 (delayed ticks), 10168. skip_bars: so many bars
+are missing. lose_depth sends all levels again on top of the old ones."""
 
 
 class Faults:

@@ -47,7 +47,7 @@ class HistoryService:
         cursor.skip(2)  # keepUpToDate, options
         cursor.finish()
         contract = self._directory.find_one(asked)
-        problem = self._faults.text("history_error") or self._paced()
+        problem = self._faults.text("history_error") or self.paced()
         if problem:
             send(4, 2, request_id, 162, PREFIX + problem, "")
             return
@@ -73,7 +73,8 @@ class HistoryService:
         start = end - timedelta(days=_days(duration))
         send(17, request_id, tws_time(start), tws_time(end), len(rows), *fields)
 
-    def _paced(self) -> str:
+    def paced(self) -> str:
+        """Count a request; what is wrong when there were too many."""
         now = self._market.now()
         while self._asked_at and now - self._asked_at[0] >= WINDOW:
             self._asked_at.popleft()

@@ -7,16 +7,18 @@ switches. Orders, executions and positions are kept in `state_dir` and outlive t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 from adapters.interactive_brokers.sandbox.account import SimAccount
 from adapters.interactive_brokers.sandbox.book import OrderBook, session_of
-from adapters.interactive_brokers.sandbox.contracts import ContractDirectory
+from adapters.interactive_brokers.sandbox.contracts import NEW_YORK, ContractDirectory
 from adapters.interactive_brokers.sandbox.engine import OrderEngine
 from adapters.interactive_brokers.sandbox.faults import Faults, FaultValue
 from adapters.interactive_brokers.sandbox.history import HistoryService
+from adapters.interactive_brokers.sandbox.market_feed import MarketFeed
 from adapters.interactive_brokers.sandbox.session import ClientSession, Office
 from adapters.interactive_brokers.sandbox.settlement import Settlement
 from adapters.interactive_brokers.sandbox.state import LedgerView
@@ -27,7 +29,11 @@ POLL_SECONDS = 0.1
 PNL_POLLS = 10
 ACCOUNT_REFRESH_MARKET_SECONDS = 180.0
 LATE_COMMISSION_SECONDS = 0.3
+CUT_OFF_POLLS = 20
+"""1100 is repeated while TWS is cut off from the broker."""
 NOTICES = {
+    100: "Max rate of messages per second has been exceeded:max=50 rec=51 (2)",
+    101: "Max number of tickers has been reached",
     1100: "Connectivity between IB and Trader Workstation has been lost.",
     1101: "Connectivity between IB and Trader Workstation has been restored - data lost.",
     1102: "Connectivity between IB and Trader Workstation has been restored - data maintained.",
@@ -37,8 +43,17 @@ NOTICES = {
     2104: "Market data farm connection is OK:usfarm",
     2105: "HMDS data farm connection is broken:ushmds",
     2106: "HMDS data farm connection is OK:ushmds",
+    2108: "Market data farm connection is inactive but should be available upon demand.usopt",
     2110: "Connectivity between Trader Workstation and server is broken. "
     "It will be restored automatically.",
+}
+
+
+FEED_ACTS: dict[str, Callable[[MarketFeed], None]] = {
+    "reset_depth": lambda feed: feed.depth.reset(),
+    "lose_depth": lambda feed: feed.depth.lose_changes(),
+    "stray_ticks": MarketFeed.send_stray_ticks,
+    "unset_ticks": MarketFeed.send_unset_ticks,
 }
 
 
@@ -58,6 +73,7 @@ class TwsSandbox:
             raise ValueError(f"account must start with D exactly when paper, was {account!r}")
         self.faults = Faults(self._act)
         self._market = market
+        self._clock = clock
         directory = ContractDirectory(market)
         self._account = SimAccount(market, directory, account)
         self._book = OrderBook(state_dir, self._account)
@@ -88,6 +104,8 @@ class TwsSandbox:
         self._server: asyncio.Server | None = None
         self._poll_task: asyncio.Task[None] | None = None
         self._polls = 0
+        self._down_until = 0.0
+        self._restarted_on: date | None = None
         self._refreshed_at = market.now()
         self._start_session()
 
@@ -138,6 +156,9 @@ class TwsSandbox:
     def poll_once(self) -> None:
         """Option lines, order matching, P&L and the periodic account refresh."""
         self._polls += 1
+        self._restart_when_due()
+        if self.faults.is_on("cut_off") and self._polls % CUT_OFF_POLLS == 1:
+            self._notice(1100)
         self._market_moved()
         for session in list(self._sessions.values()):
             session.feed.poll()
@@ -168,7 +189,9 @@ class TwsSandbox:
     # Sessions.
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.faults.is_on("refuse_connections") or len(self._connections) >= CLIENTS_MAX:
+        is_down = asyncio.get_running_loop().time() < self._down_until
+        refuses = is_down or self.faults.is_on("refuse_connections")
+        if refuses or len(self._connections) >= CLIENTS_MAX:
             writer.transport.abort()
             return
         session = ClientSession(self._office, self, reader, writer)
@@ -209,20 +232,50 @@ class TwsSandbox:
         if name == "disconnect":
             self._drop_all(reset=value == "reset")
         elif name == "restart":
-            self._drop_all(reset=True)
-            self._book.forget_untransmitted()
-            self._book.roll_back_ids(0 if value is True else int(value))
+            self._restart(0 if value is True else int(value))
+        elif name == "log_in":
+            self.faults.set("silent_handshake", False)
         elif name == "notice":
-            code = int(value)
-            for session in list(self._sessions.values()):
-                session.error(-1, code, NOTICES[code])
-        elif name == "reset_depth":
-            for session in list(self._sessions.values()):
-                session.feed.reset_depth()
+            self._notice(int(value))
+        elif name == "farm_blip":
+            self._notice(2103)
+            self._notice(2104)
+            self._each_feed(MarketFeed.kill_bars)
+        elif name in FEED_ACTS:
+            self._each_feed(FEED_ACTS[name])
         elif name in ("liquidate", "assign"):
             act = self._settlement.liquidate if name == "liquidate" else self._settlement.assign
             if act(int(value)):
                 self._account_changed()
+
+    def _notice(self, code: int) -> None:
+        for session in list(self._sessions.values()):
+            session.error(-1, code, NOTICES[code])
+
+    def _each_feed(self, act: Callable[[MarketFeed], None]) -> None:
+        for session in list(self._sessions.values()):
+            act(session.feed)
+
+    def _restart(self, ids: int) -> None:
+        """All links end; orders that were not transmitted are lost, ids may go back."""
+        self._drop_all(reset=True)
+        self._book.forget_untransmitted()
+        self._book.roll_back_ids(ids)
+        down = self.faults.number("restart_down_seconds")
+        self._down_until = asyncio.get_running_loop().time() + down if down else 0.0
+        if self.faults.is_on("restart_login_dialog"):
+            self.faults.set("silent_handshake")
+
+    def _restart_when_due(self) -> None:
+        """Once a day at `restart_at`, New York time."""
+        due = self.faults.text("restart_at")
+        if not due:
+            return
+        now = self._clock.now().astimezone(NEW_YORK)
+        if self._restarted_on == now.date() or f"{now:%H:%M:%S}" < due:
+            return
+        self._restarted_on = now.date()
+        self._restart(0)
 
     def _drop_all(self, *, reset: bool) -> None:
         for session in list(self._connections):

@@ -38,6 +38,13 @@ FARMS = (
     (2106, "HMDS data farm connection is OK:ushmds"),
     (2158, "Sec-def data farm connection is OK:secdefil"),
 )
+READ_ONLY_ID = 2_147_483_647
+READ_ONLY = (
+    "Error validating request.-'bP' : cause - The API interface is currently in Read-Only mode."
+)
+ORDER_MESSAGE = (
+    "Order Message: Warning: your order will not be placed at the exchange until the next session."
+)
 ID_IN_USE = "Unable to connect as the client id is already in use. Retry with a unique client id."
 
 
@@ -80,7 +87,7 @@ class ClientSession:
         self._pending: list[bytes] = []
         self.client_id = -1
         market, directory, faults = office.market, office.directory, office.faults
-        self.feed = MarketFeed(market, directory, faults, self.send)
+        self.feed = MarketFeed(market, directory, faults, self.send, office.history.paced)
         self.account = AccountFeed(market, directory, office.account, faults, self.send)
         self._handlers = self._table()
 
@@ -164,7 +171,7 @@ class ClientSession:
             self.error(-1, 326, ID_IN_USE)
             self._flush()
             return False
-        self.send(15, 1, self._office.account.name)
+        self.send(15, 1, "" if faults.is_on("empty_accounts") else self._office.account.name)
         if not faults.is_on("withhold_next_valid_id"):
             self.send(9, 1, self._office.book.next_valid_id(self.client_id))
         for code, text in FARMS:
@@ -184,6 +191,13 @@ class ClientSession:
             text = f"Error validating request.-'xx' : cause - request {kind} is not supported"
             self.error(-1, 321, text)
             return
+        slow = faults.number("slow_answers_seconds")
+        if slow:
+            asyncio.get_running_loop().call_later(slow, self._handle, handler, cursor)
+        else:
+            self._handle(handler, cursor)
+
+    def _handle(self, handler: Callable[[FieldCursor], None], cursor: FieldCursor) -> None:
         try:
             handler(cursor)
         except WireError as problem:
@@ -201,8 +215,8 @@ class ClientSession:
             7: self._executions,
             8: lambda _: self.send(9, 1, self._office.book.next_valid_id(self.client_id)),
             9: self._contract_details,
-            10: self.feed.subscribe_depth,
-            11: self.feed.cancel_depth,
+            10: self.feed.depth.subscribe,
+            11: self.feed.depth.cancel,
             15: lambda _: None,
             16: self._open_orders_of_all,
             17: lambda _: self.send(15, 1, self._office.account.name),
@@ -233,7 +247,13 @@ class ClientSession:
         }
 
     def _place(self, cursor: FieldCursor) -> None:
-        self._office.engine.place(self.client_id, read_place_order(cursor))
+        faults, asked = self._office.faults, read_place_order(cursor)
+        if faults.is_on("read_only"):
+            self.error(READ_ONLY_ID, 321, READ_ONLY)
+            return
+        self._office.engine.place(self.client_id, asked)
+        if faults.is_on("order_message"):
+            self.error(asked.order_id, 399, ORDER_MESSAGE)
 
     def _cancel(self, cursor: FieldCursor) -> None:
         cursor.skip(1)
