@@ -30,6 +30,10 @@ Command: TypeAlias = tuple[Any, ...]
                                   realised_cents, the same:<part>, trades and winners; with
                                   empty `sums` anew where it was counted, if it was; without cents
                                   no more. The entry remembers it in fields booked_*.
+    LEVELS key connection ticks at position
+                                  depth ticks (JSON) on the book in a hash: fields bids and asks,
+                                  as domain/analytics/depth_book.py builds them, damage, and those
+                                  named; a new connection begins with an empty book
 
     RENEW key members session     unless the field `session` of the hash is that, drop the hash and
                                   the keys that its fields name, which begin with `members` if given
@@ -71,6 +75,36 @@ local function book(key, sums, cents, part)
     count(sums, part, tonumber(cents), 1)
     redis.call('HSET', key, 'booked_in', sums, 'booked_cents', cents, 'booked_part', part)
 end
+local function rows_text(rows)
+    return #rows == 0 and '[]' or cjson.encode(rows)
+end
+local NAMES = {[0] = 'insert', [1] = 'update', [2] = 'delete'}
+local function levels(key, connection, ticks, at, position)
+    local was = redis.call('HMGET', key, 'connection', 'bids', 'asks', 'damage')
+    local sides, damage = {[0] = {}, [1] = {}}, ''
+    if was[1] == connection then
+        sides = {[0] = cjson.decode(was[3]), [1] = cjson.decode(was[2])}
+        damage = was[4]
+    end
+    for _, tick in ipairs(cjson.decode(ticks)) do
+        local row, maker, operation, side, price, size = unpack(tick)
+        local rows = sides[side] or sides[0]
+        local count = #rows
+        if operation == 0 and row <= count then
+            table.insert(rows, row + 1, {price, size, maker})
+            rows[21] = nil
+        elseif operation == 1 and row < count then
+            rows[row + 1] = {price, size, maker}
+        elseif operation == 2 and row < count then
+            table.remove(rows, row + 1)
+        elseif damage == '' then
+            damage = string.format('%s at %d of %d levels', NAMES[operation] or '?', row, count)
+        end
+    end
+    if #sides[0] + #sides[1] == 0 then damage = '' end
+    redis.call('HSET', key, 'connection', connection, 'bids', rows_text(sides[1]),
+        'asks', rows_text(sides[0]), 'damage', damage, 'received_at', at, 'position', position)
+end
 for _, command in ipairs(cjson.decode(ARGV[5])) do
     local name = command[1]
     command[2] = prefix .. command[2]
@@ -94,6 +128,8 @@ for _, command in ipairs(cjson.decode(ARGV[5])) do
             redis.call('DEL', command[2])
             redis.call('HSET', command[2], 'session', command[4])
         end
+    elseif name == 'LEVELS' then
+        levels(command[2], command[3], command[4], command[5], command[6])
     elseif name == 'HSETX' then
         if redis.call('EXISTS', command[2]) == 1 then
             command[1] = 'HSET'
@@ -198,6 +234,7 @@ def merged(commands: Sequence[Command]) -> list[tuple[str, ...]]:
     Only HSETs without another command between them are merged, so that order still tells.
     """
     result: list[tuple[str, ...]] = []
+    books: list[tuple[str, ...]] = []
     pending: dict[str, dict[str, Any]] = {}
 
     def flush() -> None:
@@ -218,11 +255,13 @@ def merged(commands: Sequence[Command]) -> list[tuple[str, ...]]:
                 pending[key].update(fields)
             else:
                 pending[key] = dict(fields)
+        elif command[0] == "LEVELS":
+            books.append(command)  # no other command touches their keys
         else:
             flush()
             result.append(_texts(*command) if command[0] == "HSETX" else command)
     flush()
-    return result
+    return result + books
 
 
 def _texts(name: str, key: str, fields: Mapping[str, Any]) -> tuple[str, ...]:

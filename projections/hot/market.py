@@ -12,7 +12,13 @@ import msgspec
 
 from domain.event import Recorded
 from domain.events.analytics import MetricComputed, PredictionMade
-from domain.events.feeds import IbBarReceived, IbTicksReceived, LineClosed, LineOpened
+from domain.events.feeds import (
+    IbBarReceived,
+    IbDepthReceived,
+    IbTicksReceived,
+    LineClosed,
+    LineOpened,
+)
 from projections.hot.fields import named, put
 from projections.redis_target import Command
 
@@ -52,6 +58,13 @@ def ticks(event: Recorded, body: IbTicksReceived) -> list[Command]:
     fields |= {"market_data_type": body.market_data_type, "received_at": body.received_at}
     fields |= {"market_time": event.market_time, "position": event.position}
     return [("HSET", key, fields)]
+
+
+def depth(event: Recorded, body: IbDepthReceived) -> list[Command]:
+    """The book of an instrument; the target keeps it, for a packet says only what changed."""
+    ticks_text = msgspec.json.encode(body.ticks).decode()
+    at, position = body.received_at.isoformat(), str(event.position)
+    return [("LEVELS", f"book:{body.symbol}", body.connection, ticks_text, at, position)]
 
 
 def bar(event: Recorded, body: IbBarReceived) -> list[Command]:
@@ -111,6 +124,7 @@ def prediction(_: Recorded, body: PredictionMade) -> list[Command]:
 VIEWS: Mapping[type[Any], Callable[[Recorded, Any], list[Command]]] = {
     IbTicksReceived: ticks,
     IbBarReceived: bar,
+    IbDepthReceived: depth,
     LineOpened: line_opened,
     LineClosed: line_closed,
     MetricComputed: metrics,

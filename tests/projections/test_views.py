@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import asyncpg
@@ -12,10 +13,11 @@ import orjson
 import pytest
 from redis.asyncio import Redis
 
+from domain.analytics.depth_book import DepthBook
 from domain.event import Body, event_type
 from domain.events.analytics import Metric, MetricComputed, Quality
 from domain.events.controls import TradingState, TradingStateChanged
-from domain.events.feeds import IbTicksReceived
+from domain.events.feeds import IbDepthReceived, IbTicksReceived
 from domain.events.orders import OrderChanged, OrderIntended, OrderState
 from domain.events.positions import (
     ExitPlanChanged,
@@ -60,6 +62,40 @@ async def _audit(store: PostgresStore, database_url: str, query: str, *bodies: B
     rows = await connection.fetch(query)
     await connection.close()
     return [dict(row) for row in rows]
+
+
+def _depths(symbol: str, seed: int, packets: int) -> list[IbDepthReceived]:
+    """Packets of one instrument over two connections, some of them of levels that are not there."""
+    random, found = Random(seed), []
+    for number in range(packets):
+        ticks = [
+            (random.randrange(12), random.choice(("ARCA", "")), random.randrange(3), side, 6.5, 1.0)
+            for side in (random.randrange(2) for _ in range(random.randrange(1, 8)))
+        ]
+        ticks = [
+            (*tick[:4], round(random.uniform(1, 999), 2), random.randrange(900)) for tick in ticks
+        ]
+        if random.random() < 0.1:  # as the feed tells of a reset
+            ticks += [(0, "", 2, side, 0.0, 0.0) for side in (0, 1) for _ in range(30)]
+        connection = "run/1" if number < packets // 2 else "run/2"
+        found.append(IbDepthReceived(42, symbol, connection, AT, ticks))
+    return found
+
+
+async def test_hot_books_are_those_that_the_domain_builds(
+    store: PostgresStore, redis: Redis
+) -> None:
+    """Inserts and deletes shift levels in both; a change of a missing level damages both."""
+    tapes = {f"S{seed}": _depths(f"S{seed}", seed, 20 + 10 * seed) for seed in range(6)}
+    read = await _hot(store, redis, *(body for tape in tapes.values() for body in tape))
+    for symbol, tape in tapes.items():
+        shown, book = await read(f"book:{symbol}"), DepthBook()
+        for body in tape[len(tape) // 2 :]:
+            book.apply(body.ticks, 0.0)
+        for name, levels in (("bids", book.bids), ("asks", book.asks)):
+            assert orjson.loads(shown[name]) == [[x.price, x.size, x.maker] for x in levels]
+        damage = book.damage.partition(" for ")[0]  # doubts that last are the reader's to find
+        assert shown["damage"] == damage and shown["connection"] == "run/2"
 
 
 def _ticks(*ticks: tuple[int, float, float], expiry: str = "") -> IbTicksReceived:
