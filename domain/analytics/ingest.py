@@ -22,6 +22,7 @@ from domain.analytics.past import past_of
 from domain.analytics.state import AnalyticsState, SymbolState
 from domain.analytics.tide import seed_slopes
 from domain.event import Recorded
+from domain.events.feed_health import SizeUnitChecked
 from domain.events.feeds import (
     ChainListed,
     HistoryImported,
@@ -44,6 +45,8 @@ from domain.session import SESSION_MINUTES, Session
 
 _TRADE = int(Source.TRADE)
 AUCTION_TICKS = frozenset({34, 35, 36, 61})
+HALTED_TICK = 49
+"""0 trades, 1 halted, 2 a volatility pause; sent with every subscription and at each change."""
 SESSION_SECONDS = SESSION_MINUTES * 60.0
 TIDE_MEAN_SESSIONS = 20
 TIDE_SUM_SESSIONS = 5
@@ -175,6 +178,16 @@ def on_underlying_listed(state: AnalyticsState, event: Recorded) -> None:
     symbol.size_multiplier = body.size_multiplier
 
 
+def on_size_unit(state: AnalyticsState, event: Recorded) -> None:
+    """What the sizes of quotes count, seen from the book: a setting of TWS may have changed it."""
+    body = event.body
+    assert isinstance(body, SizeUnitChecked)
+    symbol = state.symbols.get(body.symbol)
+    if symbol is not None and symbol.size_multiplier != body.size_multiplier:
+        symbol.size_multiplier = body.size_multiplier
+        symbol.order_flow.reset()
+
+
 def _contract_slot(state: AnalyticsState, contract: OptionContract) -> tuple[SymbolState, int]:
     symbol = state.symbols[contract.symbol]
     table = symbol.chain.table
@@ -213,6 +226,10 @@ def on_ticks(state: AnalyticsState, event: Recorded) -> None:
     if symbol.connection != body.connection:
         symbol.connection = body.connection
         symbol.order_flow.reset()
+    for kind, value, _ in body.ticks:
+        if kind == HALTED_TICK and symbol.halted_by_broker != (value > 0):
+            symbol.halted_by_broker = value > 0
+            symbol.order_flow.reset()
     symbol.book.apply(body.ticks, now, float(symbol.size_multiplier))
     session = state.session
     if session is not None and session.is_open(event.market_time):
@@ -309,5 +326,5 @@ def on_halt(state: AnalyticsState, event: Recorded) -> None:
     halt = read_trading_halt(bytes(body.payload))
     symbol = state.symbols.get(halt.symbol)
     if symbol is not None:
-        symbol.halted = halt.state in ("halted", "paused")
+        symbol.halted_by_vendor = halt.state in ("halted", "paused")
         symbol.order_flow.reset()

@@ -51,6 +51,7 @@ _HANDLERS: Mapping[str, Handler] = {
     "HistoryReady": _on_history_ready,
     "ChainListed": ingest.on_chain_listed,
     "UnderlyingListed": ingest.on_underlying_listed,
+    "SizeUnitChecked": ingest.on_size_unit,
     "LineOpened": ingest.on_line,
     "LineClosed": ingest.on_line,
     "IbTicksReceived": ingest.on_ticks,

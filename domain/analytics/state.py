@@ -102,7 +102,8 @@ class SymbolState:
     con_id: int = 0
     size_multiplier: int = 1
     connection: str = ""
-    halted: bool = False
+    halted_by_vendor: bool = False
+    halted_by_broker: bool = False
     book: Book = field(default_factory=Book)
     order_flow: OrderFlow = field(default_factory=OrderFlow)
     chain: ChainState = field(default_factory=ChainState)
@@ -127,8 +128,13 @@ class SymbolState:
         volumes = self.news.volumes
         self.news = NewsState(volumes=volumes)
         self.auction = AuctionRun()
-        self.halted = False
+        self.halted_by_vendor = self.halted_by_broker = False
         self.past = None
+
+    @property
+    def halted(self) -> bool:
+        """Either says so: the news of a halt, or of its end, may miss one of them."""
+        return self.halted_by_vendor or self.halted_by_broker
 
 
 @dataclass(slots=True)

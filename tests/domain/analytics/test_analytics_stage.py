@@ -499,15 +499,6 @@ def test_unreadable_vendor_payload_is_counted_and_harms_nothing() -> None:
     assert value(reports(emitted)[-1], "gex_total") is not None
 
 
-def test_delayed_market_data_never_counts() -> None:
-    tape = Tape()
-    start(tape)
-    delayed = msgspec.structs.replace(book_ticks("SPY", at(4), 660.0), market_data_type=3)
-    tape.add(delayed, at(4))
-    tape.add(bar("SPY", OPEN, 660.0), at(5))
-    assert metric(last_report(tape), "spot_mid").quality is Quality.MISSING
-
-
 def test_greeks_of_the_last_minute_are_floored_and_expired_ones_are_null() -> None:
     close = plan().day.close_at
     for seconds, quality in ((-30, None), (300, Quality.EXPIRED)):
