@@ -26,6 +26,10 @@ class LinkError(ConnectionError):
     """The connection cannot be used: refused, lost, or closed."""
 
 
+class NotReady(LinkError):
+    """TWS took the connection, or may have, and said nothing in time."""
+
+
 class ClientIdInUse(LinkError):
     """Another connection holds our client id. Wait; never take another id."""
 
@@ -161,16 +165,17 @@ class IbLink:
     def is_open(self) -> bool:
         return self._is_open and self.client.isReady()
 
-    async def open(self, host: str, port: int, client_id: int) -> None:
+    async def open(
+        self, host: str, port: int, client_id: int, seconds: float = CONNECT_SECONDS
+    ) -> None:
         """Connect and wait for account and next valid id.
 
         Raises:
             ClientIdInUse: TWS still has a client of this id.
-            LinkError: refused, closed, or not ready within CONNECT_SECONDS.
+            NotReady: no word within `seconds`.
+            LinkError: refused, or closed.
         """
-        connecting = asyncio.ensure_future(
-            self.client.connectAsync(host, port, client_id, CONNECT_SECONDS)
-        )
+        connecting = asyncio.ensure_future(self.client.connectAsync(host, port, client_id, seconds))
         either: list[asyncio.Future[Any]] = [connecting, self._refused]
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if self._refused.done():
@@ -183,7 +188,8 @@ class IbLink:
         except OSError as problem:
             self._abort()
             kind = type(problem).__name__
-            raise LinkError(f"TWS at {host}:{port} must become ready, was {kind}") from None
+            failure = NotReady if isinstance(problem, TimeoutError) else LinkError
+            raise failure(f"TWS at {host}:{port} must become ready, was {kind}") from None
         self._is_open = True
         self._keep_alive()
 

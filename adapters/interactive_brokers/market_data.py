@@ -1,27 +1,46 @@
 """The feed's way to the broker: lines wanted, lines open, and a watchdog over both.
 
-run/feeds owns an IbMarketData: it says what it wants (underlyings, option lines), gets market
-events by callback, and reads contracts and history. The wish outlives the connection: after each
-reconnect everything wanted is subscribed anew. It decides nothing about what is wanted.
+run/feeds owns an IbMarketData: it says what it wants (underlyings, option lines, books), gets
+market events by callback, and reads contracts and history. The wish outlives the connection
+(subscriptions.py); what the watchdog makes of what it sees is decided in feed_state.py. This
+decides nothing about what is wanted.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 
-from ib_async import Contract
-
-from adapters.interactive_brokers import contracts
+from adapters.interactive_brokers import contracts, feed_lines, feed_state
+from adapters.interactive_brokers.broker_clock import BrokerClock, OurTime
+from adapters.interactive_brokers.feed_callbacks import (
+    FeedCallbacks,
+    RefusedLine,
+    StreamTold,
+    Timing,
+)
+from adapters.interactive_brokers.feed_watch import (
+    COMPETING,
+    Alarm,
+    Close,
+    Decision,
+    FeedState,
+    Moment,
+    Recheck,
+    Renew,
+    Silent,
+    Verified,
+    Watch,
+)
 from adapters.interactive_brokers.history import HistoryReader
-from adapters.interactive_brokers.link import LinkError
+from adapters.interactive_brokers.lines import DELAYED
+from adapters.interactive_brokers.link import LinkError, NotReady
 from adapters.interactive_brokers.market_link import MarketLink
 from adapters.interactive_brokers.order_translation import option_contract
+from adapters.interactive_brokers.subscriptions import Subscriptions, Wish
+from domain.analytics.depth_book import DepthBook
 from domain.event import MarketEvent
 from domain.events.feeds import (
     ChainListed,
@@ -31,73 +50,15 @@ from domain.events.feeds import (
 )
 from domain.instruments import OptionContract
 
+FEED = "ib.data"
 GENERIC_TICKS_UNDERLYING = "225,233"
 """Auction values and real-time trades."""
 GENERIC_TICKS_OPTION = "101"
-DEPTH_ROWS = 10
-BAR_SECONDS = 5
-BACKOFF_SECONDS = (1.0, 2.0, 5.0, 10.0)
-HEARTBEAT_SECONDS = 2.0
-ANSWER_SECONDS = 4.0
-MUTE_SECONDS = 20.0
-MEMBER_SECONDS = 300.0
-"""Silence after which quotes of a basket member are asked for anew; a halt lasts five minutes."""
-LINES_MAX = 100
 PARTIAL_CODES = frozenset({10090, 10091})
 """A part of the data is not subscribed; the other ticks of the line flow."""
-MUTE_AGAIN_MUTES = 3.0
-"""A connection that is mute again within so many mute times of new subscriptions is given up."""
-
-
-class FeedState(StrEnum):
-    """What FeedStateChanged says of `ib.data`."""
-
-    CONNECTED = "connected"
-    READY = "ready"
-    MUTE = "mute"
-    RESTARTING = "restarting"
-    DOWN = "down"
-    COMPETING_SESSION = "competing_session"
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedLine:
-    """A subscription that TWS refused, or serves in part."""
-
-    kind: str
-    symbol: str
-    con_id: int
-    is_vital: bool
-    code: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class FeedCallbacks:
-    """Where things go: events, (state, reason, connection), and refused subscriptions."""
-
-    event: Callable[[MarketEvent], None]
-    state: Callable[[FeedState, str, str], None]
-    refused: Callable[[RefusedLine], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Real seconds of the watchdog; tests shorten them."""
-
-    heartbeat_seconds: float = HEARTBEAT_SECONDS
-    answer_seconds: float = ANSWER_SECONDS
-    mute_seconds: float = MUTE_SECONDS
-    member_seconds: float = MEMBER_SECONDS
-    backoff_seconds: tuple[float, ...] = BACKOFF_SECONDS
-
-
-@dataclass(frozen=True, slots=True)
-class _Wish:
-    kind: str
-    contract: Contract
-    generic_ticks: str = ""
-    is_vital: bool = False
+DELAYED_CODE = 10167
+"""Not subscribed, delayed data instead."""
+BOOK_RESET, BUST, DEPTH_NOTICE = 317, 10225, 2152
 
 
 class IbMarketData:
@@ -105,6 +66,8 @@ class IbMarketData:
 
     `expects_data` says whether ticks should flow at all (session hours); without it silence is
     not held against the feed. `speed` is how fast market time runs, for history pacing.
+    `schedule` is the time by which restarts are expected, `our_time` what the broker's clock is
+    compared with.
     """
 
     def __init__(
@@ -118,6 +81,8 @@ class IbMarketData:
         *,
         expects_data: Callable[[], bool] = lambda: True,
         speed: Callable[[], float] = lambda: 1.0,
+        schedule: Callable[[], datetime] | None = None,
+        our_time: OurTime | None = None,
         size_multiplier: int = 1,
         timing: Timing | None = None,
     ) -> None:
@@ -126,19 +91,25 @@ class IbMarketData:
         self._now = now
         self._callbacks = callbacks
         self._expects_data = expects_data
+        self._schedule = schedule or now
+        self._our_time = our_time or now
         self._size_multiplier = size_multiplier
         self._timing = timing or Timing()
-        self._wishes: dict[tuple[str, int], _Wish] = {}
-        self._open: dict[tuple[str, int], int] = {}
+        self._wanted = Subscriptions()
         self._con_ids: dict[str, int] = {}
         self._connections = 0
-        self._resubscribed_at = -math.inf
         self._link: MarketLink | None = None
         self._task: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
         self._history = HistoryReader(speed)
-        self.state = FeedState.DOWN
+        self._clock = BrokerClock(FEED)
+        self._watch = Watch()
+        self._told: FeedState | None = None
         self.connection = ""
+
+    @property
+    def state(self) -> FeedState:
+        return self._watch.state
 
     # Life.
 
@@ -153,10 +124,14 @@ class IbMarketData:
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
         self._drop_link("stopped")
-        self._tell(FeedState.DOWN, "stopped")
+        self._watch = Watch(reason="stopped")
+        self._tell()
 
     async def wait_connected(self) -> None:
         await self._connected.wait()
+
+    def _moment(self) -> Moment:
+        return Moment(time.monotonic(), self._schedule(), self._expects_data())
 
     async def _run(self) -> None:
         failures = 0
@@ -164,9 +139,18 @@ class IbMarketData:
             try:
                 reason = await self._one_connection()
                 failures = 0
-                self._tell(FeedState.RESTARTING, reason)
+                self._decide(feed_state.lost(self._watch, reason, self._moment()))
             except LinkError as problem:
-                self._tell(FeedState.DOWN, str(problem))
+                is_silent = isinstance(problem, NotReady)
+                self._decide(
+                    feed_state.failed(
+                        self._watch,
+                        str(problem),
+                        self._moment(),
+                        self._timing.limits,
+                        is_silent=is_silent,
+                    )
+                )
             self._drop_link("the connection is given up")
             waits = self._timing.backoff_seconds
             await asyncio.sleep(waits[min(failures, len(waits) - 1)])
@@ -180,7 +164,7 @@ class IbMarketData:
         """
         lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._connections += 1
-        self.connection = f"{self._run_id}/ib.data/{self._connections}"
+        self.connection = f"{self._run_id}/{FEED}/{self._connections}"
 
         def when_lost(reason: str) -> None:
             if not lost.done():
@@ -189,15 +173,13 @@ class IbMarketData:
         link = MarketLink(
             self.connection, self._now, time.monotonic, self._on_event, self._on_error, when_lost
         )
-        await link.open(self._host, self._port, self._client_id)
+        seconds = self._timing.connect_seconds
+        await link.open(self._host, self._port, self._client_id, seconds)
         self._link = link
-        self._open.clear()
-        self._resubscribed_at = -math.inf
-        self._tell(FeedState.CONNECTED, "")
-        for key in self._wishes:
-            self._subscribe(key)
+        self._wanted.begin(link)
+        self._decide(feed_state.opened(self._watch, self._moment()))
         self._connected.set()
-        watching = asyncio.create_task(self._watch(link), name="ib-market-watchdog")
+        watching = asyncio.create_task(self._look_after(link), name="ib-market-watchdog")
         try:
             return await lost
         finally:
@@ -206,99 +188,113 @@ class IbMarketData:
 
     def _drop_link(self, reason: str) -> None:
         self._connected.clear()
-        self._open.clear()
+        self._wanted.end()
         if self._link is not None:
             self._link.close(reason)
             self._link = None
 
-    def _tell(self, state: FeedState, reason: str) -> None:
-        if state is not self.state:
-            self.state = state
-            self._callbacks.state(state, reason, self.connection)
-
     # The watchdog.
 
-    async def _watch(self, link: MarketLink) -> None:
-        """Heartbeats, and the age of the last datum of every stream that must flow."""
+    async def _look_after(self, link: MarketLink) -> None:
+        """Heartbeats, and how every stream is."""
         while link.is_open:
+            sent = self._our_time()
             try:
-                await link.current_time(self._timing.answer_seconds)
+                answer = await link.current_time(self._timing.answer_seconds)
             except LinkError:
                 return
-            self._check_flow(link)
+            received = self._our_time()
+            if sent is not None and received is not None:
+                self._measure(int(answer.timestamp()), sent, received)
+            self._look()
             await asyncio.sleep(self._timing.heartbeat_seconds)
 
-    def _check_flow(self, link: MarketLink) -> None:
-        """The connection answers for its vital lines; a member's silence is its own."""
-        if self._expects_data():
-            for request in link.silent_members(self._timing.member_seconds):
-                self._resubscribe(link, request)
-        silent = self._silent_lines(link)
-        if not silent or self.state is FeedState.COMPETING_SESSION:
+    def _measure(self, epoch: int, sent: datetime, received: datetime) -> None:
+        was_off = self._clock.is_off
+        measured = self._clock.take(epoch, sent, received)
+        if measured is None:
             return
-        names = ", ".join(self._name(link, request) for request in silent)
-        reason = f"nothing for {self._timing.mute_seconds:g} s on {names}"
-        self._tell(FeedState.MUTE, reason)
-        age = time.monotonic() - self._resubscribed_at
-        if age < MUTE_AGAIN_MUTES * self._timing.mute_seconds:
-            link.close(reason)
-            return
-        self._resubscribed_at = time.monotonic()
-        for request in silent:
-            self._resubscribe(link, request)
+        self._callbacks.event(measured)
+        if self._clock.is_off and not was_off:
+            text = f"the broker's clock is {measured.offset_seconds:+.1f} s off ours"
+            self._callbacks.alarm(Alarm("critical", "CLOCK_OFFSET", text))
 
-    def _silent_lines(self, link: MarketLink) -> list[int]:
-        """Lines that have said nothing for too long while data should flow."""
-        return link.silent_lines(self._timing.mute_seconds) if self._expects_data() else []
+    def _look(self) -> None:
+        link = self._link
+        if link is not None:
+            self._decide(
+                feed_lines.looked(self._watch, link.seen(), self._moment(), self._timing.limits)
+            )
 
-    def _flows(self, link: MarketLink) -> bool:
-        return not self._expects_data() or link.all_speak(self._timing.mute_seconds)
+    def _decide(self, decision: Decision) -> None:
+        self._watch, acts = decision
+        self._tell()
+        link = self._link
+        for act in acts:
+            match act:
+                case Alarm():
+                    self._callbacks.alarm(act)
+                case _ if link is None:
+                    continue
+                case Close(reason):
+                    link.close(reason)
+                case Recheck():
+                    link.recheck()
+                case Renew(requests):
+                    for request in requests:
+                        self._wanted.renew(link, request)
+                case Verified(request, seconds):
+                    link.lines[request].is_renewed = False
+                    self._stream(link, request, seconds, is_verified=True)
+                case Silent(request, seconds):
+                    self._stream(link, request, seconds, is_verified=False)
 
-    def _name(self, link: MarketLink, request: int) -> str:
-        line = link.lines[request]
-        return f"{line.kind} {line.contract.symbol} {line.contract.conId}"
+    def _stream(self, link: MarketLink, request: int, seconds: float, *, is_verified: bool) -> None:
+        name = link.lines[request].name
+        self._callbacks.stream(StreamTold(name, is_verified, round(seconds, 3), self.connection))
+
+    def _tell(self) -> None:
+        if self._watch.state is not self._told:
+            self._told = self._watch.state
+            self._callbacks.state(self._watch.state, self._watch.reason, self.connection)
 
     def _on_event(self, event: MarketEvent) -> None:
-        link = self._link
         if isinstance(event, FeedMessageRejected):
             self._callbacks.event(event)  # bytes that nobody can read are no sign of life
             return
-        if self.state in (FeedState.CONNECTED, FeedState.COMPETING_SESSION):
-            self._tell(FeedState.READY, "")
-        elif self.state is FeedState.MUTE and link is not None and self._flows(link):
-            self._tell(FeedState.READY, "data flows again")
+        if self._watch.state is not FeedState.READY:
+            self._look()
         self._callbacks.event(event)
 
     def _on_error(self, request_id: int, code: int, text: str) -> None:
         link = self._link
-        if code == 10197:
-            self._tell(FeedState.COMPETING_SESSION, text)
-        if code in (1100, 2110):
-            self._tell(FeedState.MUTE, text)
         if link is None:
             return
-        if code == 1101:  # the data are lost; TWS forgets the subscriptions
-            for request in list(link.lines):
-                self._resubscribe(link, request)
-        elif code == 1300:
-            link.close(text)
-        elif request_id in link.lines:
+        line = link.lines.get(request_id)
+        name = "" if line is None else line.name
+        self._decide(feed_state.noticed(self._watch, code, text, self._moment(), link.seen(), name))
+        if line is not None and code != COMPETING:
             self._line_error(link, request_id, code, text)
 
     def _line_error(self, link: MarketLink, request: int, code: int, text: str) -> None:
-        if code == 317:
+        line = link.lines[request]
+        if code == BOOK_RESET:
             link.clear_depth(request)
-        elif code == 10225:
-            self._resubscribe(link, request)
-        elif code != 2152:
-            line = link.lines[request]
-            is_notice = code in PARTIAL_CODES or code == 10197 or 2100 <= code < 2200
-            line.is_refused = line.is_refused or not is_notice
-            if code in (10167, 10168):
-                line.market_data_type = 3
+        elif code == BUST:
+            self._wanted.renew(link, request)
+        elif code == DEPTH_NOTICE:
+            line.is_answered = True
+        else:
+            is_shut = code not in PARTIAL_CODES and code != DELAYED_CODE
+            is_shut = is_shut and not 2100 <= code < 2200
+            line.is_refused = line.is_refused or is_shut
+            if code == DELAYED_CODE:
+                line.set_type(DELAYED)
             contract = line.contract
             self._callbacks.refused(
-                RefusedLine(line.kind, contract.symbol, contract.conId, line.is_vital, code, text)
+                RefusedLine(
+                    line.kind, contract.symbol, contract.conId, line.is_vital, is_shut, code, text
+                )
             )
 
     # Lines.
@@ -309,67 +305,47 @@ class IbMarketData:
         One with bars is the desk's own, and vital; others are basket members.
         """
         contract = contracts.stock(listed.symbol, listed.con_id)
-        self._want(_Wish("ticks", contract, GENERIC_TICKS_UNDERLYING, is_vital=bars))
+        self._want(Wish("ticks", contract, GENERIC_TICKS_UNDERLYING, is_vital=bars))
         if bars:
-            self._want(_Wish("bars", contract, is_vital=True))
+            self._want(Wish("bars", contract, is_vital=True))
         if depth:
-            self._want(_Wish("depth", contract))
+            self._want(Wish("depth", contract))
 
     def open_option(self, contract: OptionContract) -> None:
         """Keep an option line open until it is closed."""
-        self._want(_Wish("ticks", option_contract(contract), GENERIC_TICKS_OPTION))
+        self._want(Wish("ticks", option_contract(contract), GENERIC_TICKS_OPTION))
 
-    def close_option(self, con_id: int) -> None:
-        key = ("ticks", con_id)
-        self._wishes.pop(key, None)
-        request = self._open.pop(key, None)
-        if request is not None and self._link is not None and self._link.is_open:
-            self._link.client.cancelMktData(request)
-            del self._link.lines[request]
+    def open_book(self, listed: UnderlyingListed) -> None:
+        """Keep the book of a stock open until it is closed; TWS serves three at once."""
+        self._want(Wish("depth", contracts.stock(listed.symbol, listed.con_id)))
+
+    def _want(self, wish: Wish) -> None:
+        self._wanted.add(wish, self._link)
+
+    def close_line(self, con_id: int) -> None:
+        """Give up the quotes of an option or a basket member."""
+        self._wanted.remove("ticks", con_id, self._link)
+
+    def close_book(self, con_id: int) -> None:
+        self._wanted.remove("depth", con_id, self._link)
+
+    def renew_books(self) -> None:
+        """Ask for all books anew."""
+        if self._link is not None:
+            for request, line in list(self._link.lines.items()):
+                if line.kind == "depth":
+                    self._wanted.renew(self._link, request)
 
     def open_lines(self) -> int:
         """Lines that count towards TWS's limit of 100: quotes and bars."""
-        return sum(1 for kind, _ in self._wishes if kind != "depth")
+        return self._wanted.lines()
 
-    def _want(self, wish: _Wish) -> None:
-        key = (wish.kind, wish.contract.conId)
-        if key in self._wishes:
-            return  # a second subscription of one contract could never be cancelled
-        if wish.kind != "depth" and self.open_lines() >= LINES_MAX:
-            raise ValueError(f"open lines must be at most {LINES_MAX}, was one more")
-        self._wishes[key] = wish
-        if self._link is not None and self._link.is_open:
-            self._subscribe(key)
-
-    def _subscribe(self, key: tuple[str, int]) -> None:
-        link, wish = self._link, self._wishes[key]
-        assert link is not None
-        request = link.add_line(wish.contract, wish.kind, is_vital=wish.is_vital)
-        self._open[key] = request
-        client, contract = link.client, wish.contract
-        if wish.kind == "ticks":
-            client.reqMktData(request, contract, wish.generic_ticks, False, False, [])
-        elif wish.kind == "bars":
-            client.reqRealTimeBars(request, contract, BAR_SECONDS, "TRADES", False, [])
-        else:
-            client.reqMktDepth(request, contract, DEPTH_ROWS, True, [])
-
-    def _resubscribe(self, link: MarketLink, request: int) -> None:
-        """Cancel first: two subscriptions of one contract leak a line."""
-        line = link.lines.get(request)
-        if line is None or not link.is_open:
-            return
-        key = (line.kind, line.contract.conId)
-        if line.kind == "ticks":
-            link.client.cancelMktData(request)
-        elif line.kind == "bars":
-            link.client.cancelRealTimeBars(request)
-        else:
-            link.clear_depth(request)
-            link.client.cancelMktDepth(request, True)
-        del link.lines[request]
-        if key in self._wishes:
-            self._subscribe(key)
+    def book(self, con_id: int) -> DepthBook | None:
+        """The book of a contract as it is now; None without one."""
+        for line in () if self._link is None else self._link.lines.values():
+            if line.kind == "depth" and line.contract.conId == con_id:
+                return line.book
+        return None
 
     # Contracts and history.
 

@@ -9,13 +9,33 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypeAlias
 
 from ib_async import BarData, Contract, ContractDetails
 
+from adapters.interactive_brokers.feed_watch import LineSeen
+from adapters.interactive_brokers.lines import (
+    ASK,
+    ASK_SIZE,
+    BID,
+    BID_SIZE,
+    DELAYED_HALTED,
+    DELAYED_TWINS,
+    HALTED,
+    KIND_MAX,
+    LAST,
+    LAST_SIZE,
+    LAST_TIMESTAMP,
+    NO_PRICE,
+    REALTIME_VOLUME,
+    Line,
+    is_number,
+    unless,
+)
 from adapters.interactive_brokers.link import IbLink
+from domain.analytics.depth_book import ASK as ASK_SIDE
+from domain.analytics.depth_book import BID as BID_SIDE
+from domain.analytics.depth_book import DELETE
 from domain.event import MarketEvent
 from domain.events.feeds import (
     FeedMessageRejected,
@@ -24,47 +44,11 @@ from domain.events.feeds import (
     IbTicksReceived,
 )
 
-Tick: TypeAlias = tuple[int, float, float]
-Computation: TypeAlias = tuple[
-    int,
-    float | None,
-    float | None,
-    float | None,
-    float | None,
-    float | None,
-    float | None,
-    float | None,
-    float | None,
-]
-DepthTick: TypeAlias = tuple[int, str, int, int, float, float]
-NO_PRICE = -1.0
-BID, ASK, LAST, LAST_SIZE, BID_SIZE, ASK_SIZE = 1, 2, 4, 5, 0, 3
-DELAYED_TWINS = {66: BID, 67: ASK, 68: LAST, 69: BID_SIZE, 70: ASK_SIZE, 71: LAST_SIZE}
-LAST_TIMESTAMP, REALTIME_VOLUME = 45, 48
-DELETE = 2
-
-
-@dataclass(slots=True)
-class Line:
-    """One subscription: what it is, and what of it waits for the end of the packet."""
-
-    contract: Contract
-    kind: str
-    """ticks, bars or depth."""
-    is_vital: bool = False
-    """It never pauses in a session: silence of it is held against the connection."""
-    is_refused: bool = False
-    """TWS said that it will not serve it."""
-    market_data_type: int = 1
-    prices: dict[int, float] = field(default_factory=dict)
-    ticks: list[Tick] = field(default_factory=list)
-    computations: list[Computation] = field(default_factory=list)
-    depth: list[DepthTick] = field(default_factory=list)
-    levels: dict[int, int] = field(default_factory=lambda: {0: 0, 1: 0})
-    """Levels of the book by side, ask 0 and bid 1."""
-    heard_at: float = 0.0
-    """When it last spoke; when it was subscribed, before that."""
-    has_spoken: bool = False
+POSITIONS_MAX = 1_000
+MAKER_CHARACTERS_MAX = 32
+UNREADABLE_CHARACTERS_MAX = 64_000
+INT64_MAX = 2**63 - 1
+SIDES = {ASK_SIZE: ASK, BID_SIZE: BID, LAST_SIZE: LAST}
 
 
 class MarketLink(IbLink):
@@ -89,50 +73,36 @@ class MarketLink(IbLink):
         self._touched: dict[int, Line] = {}
         self.lines: dict[int, Line] = {}
 
-    def add_line(self, contract: Contract, kind: str, *, is_vital: bool) -> int:
-        request = self.client.getReqId()
-        self.lines[request] = Line(contract, kind, is_vital, heard_at=self._monotonic())
+    def add_line(self, contract: Contract, kind: str, *, is_vital: bool, is_renewed: bool) -> int:
+        request, now = self.client.getReqId(), self._monotonic()
+        self.lines[request] = Line(contract, kind, is_vital, now, now, is_renewed)
         return request
 
-    def _vital_lines(self) -> dict[int, Line]:
-        """Ticks and bars of the desk's underlyings, as far as TWS serves them."""
-        return {
-            request: line
-            for request, line in self.lines.items()
-            if line.is_vital and line.kind != "depth" and not line.is_refused
-        }
+    def seen(self) -> list[LineSeen]:
+        """How each line is."""
+        now = self._monotonic()
+        return [line.seen(request, now) for request, line in self.lines.items()]
 
-    def silent_lines(self, seconds: float) -> list[int]:
-        """Vital lines that have said nothing for so long."""
-        oldest = self._monotonic() - seconds
-        return [k for k, line in self._vital_lines().items() if line.heard_at < oldest]
+    def recheck(self) -> None:
+        """No line passes for alive that does not deliver from now on."""
+        for line in self.lines.values():
+            line.recheck(self._monotonic())
 
-    def silent_members(self, seconds: float) -> list[int]:
-        """Quotes of other stocks that have said nothing for so long: dead, or halted. Options
-        may be still for any time."""
-        oldest = self._monotonic() - seconds
-        return [
-            request
-            for request, line in self.lines.items()
-            if line.contract.secType == "STK"
-            and not (line.is_vital or line.is_refused)
-            and line.heard_at < oldest
-        ]
-
-    def all_speak(self, seconds: float) -> bool:
-        """Each vital line has spoken since its subscription, and lately.
-
-        A new subscription is no sign of life: bars may stay dead while quotes flow.
-        """
-        spoke = all(line.has_spoken for line in self._vital_lines().values())
-        return spoke and not self.silent_lines(seconds)
-
-    def _line(self, request_id: int) -> Line | None:
+    def _line(self, request_id: int, kind: str) -> Line | None:
         """The line of a message; None for one that was just closed."""
         line = self.lines.get(request_id)
+        if line is None:
+            return None
+        if line.kind != kind:
+            raise ValueError(f"{line.name} must not bring {kind}")
+        line.heard_at, line.has_spoken, line.is_answered = self._monotonic(), True, True
+        self._touched[request_id] = line
+        return line
+
+    def _answered(self, request_id: int) -> Line | None:
+        line = self.lines.get(request_id)
         if line is not None:
-            line.heard_at, line.has_spoken = self._monotonic(), True
-            self._touched[request_id] = line
+            line.is_answered = True
         return line
 
     # A packet.
@@ -146,6 +116,7 @@ class MarketLink(IbLink):
             if line.ticks or line.computations:
                 self._emit_ticks(line)
             if line.depth:
+                line.book.apply(line.depth, self._monotonic())
                 self._emit_depth(line)
 
     def _emit_ticks(self, line: Line) -> None:
@@ -182,42 +153,56 @@ class MarketLink(IbLink):
 
     # Ticks.
 
+    def _tick_line(self, request_id: int, kind: int) -> Line | None:
+        if not 0 <= kind <= KIND_MAX:
+            raise ValueError(f"tick type must be in [0, {KIND_MAX}], was {kind}")
+        return self._line(request_id, "ticks")
+
     def priceSizeTick(self, request_id: int, kind: int, price: float, size: float) -> None:
-        line = self._line(request_id)
+        """A price or size that TWS does not have is none: -1 and 0."""
+        line = self._tick_line(request_id, kind)
         if line is None:
             return
         side = DELAYED_TWINS.get(kind, kind)
+        price = price if is_number(price) else NO_PRICE
+        size = size if is_number(size) else 0.0
         if side in (BID, ASK) and size == 0:
             price = NO_PRICE
         if side in (BID, ASK, LAST):
             line.prices[side] = price
         if price or size:
-            line.ticks.append((kind, price, size))
+            line.add(kind, price, size)
 
     def tickSize(self, request_id: int, kind: int, size: float) -> None:
-        line = self._line(request_id)
+        line = self._tick_line(request_id, kind)
         if line is None:
             return
-        priced_by = {BID_SIZE: BID, ASK_SIZE: ASK, LAST_SIZE: LAST}
-        side = priced_by.get(DELAYED_TWINS.get(kind, kind))
+        side = SIDES.get(DELAYED_TWINS.get(kind, kind))
+        if not is_number(size):
+            if side is None:
+                return  # the largest double for a volume or an imbalance: there is none
+            size = 0.0
         price = NO_PRICE if side is None else line.prices.get(side, NO_PRICE)
-        line.ticks.append((kind, price if size else NO_PRICE, size))
+        line.add(kind, price if size else NO_PRICE, size)
 
     def tickGeneric(self, request_id: int, kind: int, value: float) -> None:
-        line = self._line(request_id)
-        if line is not None:
-            line.ticks.append((kind, value if value > 0 else 0.0, 0.0))
+        line = self._tick_line(request_id, kind)
+        if line is None or not is_number(value):
+            return
+        if kind in (HALTED, DELAYED_HALTED):
+            line.is_halted = value > 0
+        line.add(kind, value if value > 0 else 0.0, 0.0)
 
     def tickString(self, request_id: int, kind: int, text: str) -> None:
-        line = self._line(request_id)
+        line = self._tick_line(request_id, kind)
         if line is None:
             return
-        if kind == LAST_TIMESTAMP and text.isdigit():
-            line.ticks.append((kind, float(text), 0.0))
+        if kind == LAST_TIMESTAMP and text.isdecimal() and is_number(float(text)):
+            line.add(kind, float(text), 0.0)
         elif kind == REALTIME_VOLUME:
             price, size, *_ = text.split(";")
-            if price:
-                line.ticks.append((kind, float(price), float(size)))
+            if price and is_number(float(price)) and is_number(float(size)):
+                line.add(kind, float(price), float(size))
 
     def tickOptionComputation(
         self,
@@ -233,29 +218,33 @@ class MarketLink(IbLink):
         theta: float,
         underlying_price: float,
     ) -> None:
-        line = self._line(request_id)
+        line = self._tick_line(request_id, kind)
         if line is None:
             return
         line.computations.append(
             (
                 kind,
-                _unless(implied_volatility, -1),
-                _unless(delta, -2),
-                _unless(price, -1),
-                _unless(pv_dividend, -1),
-                _unless(gamma, -2),
-                _unless(vega, -2),
-                _unless(theta, -2),
-                _unless(underlying_price, -1),
+                unless(implied_volatility, -1),
+                unless(delta, -2),
+                unless(price, -1),
+                unless(pv_dividend, -1),
+                unless(gamma, -2),
+                unless(vega, -2),
+                unless(theta, -2),
+                unless(underlying_price, -1),
             )
         )
 
     def marketDataType(self, request_id: int, kind: int) -> None:
-        line = self.lines.get(request_id)
-        if line is not None:
-            line.market_data_type = kind
+        line = self._answered(request_id)
+        if line is None or line.kind != "ticks":
+            return
+        line.set_type(kind)
+        if line.ticks:
+            self._touched[request_id] = line
 
-    def tickReqParams(self, *_: object) -> None: ...
+    def tickReqParams(self, request_id: int, *_: object) -> None:
+        self._answered(request_id)
 
     def tickSnapshotEnd(self, *_: object) -> None: ...
 
@@ -273,7 +262,11 @@ class MarketLink(IbLink):
         wap: float,
         count: int,
     ) -> None:
-        line = self._line(request_id)
+        if not all(map(is_number, (open_, high, low, close, volume, wap))):
+            raise ValueError("a bar must be of numbers")
+        if not -INT64_MAX <= count <= INT64_MAX:
+            raise ValueError(f"the count of a bar must fit 64 bits, was {count}")
+        line = self._line(request_id, "bars")
         if line is None:
             return
         self._emit(
@@ -309,23 +302,30 @@ class MarketLink(IbLink):
         size: float,
         _is_smart: bool = False,
     ) -> None:
-        line = self._line(request_id)
-        if line is None:
-            return
-        line.depth.append((position, market_maker, operation, side, price, size))
-        if operation == 0:
-            line.levels[side] += 1
-        elif operation == DELETE:
-            line.levels[side] = max(line.levels[side] - 1, 0)
+        if not (0 <= position <= POSITIONS_MAX and 0 <= operation <= DELETE):
+            raise ValueError(f"no such row or operation: {position}, {operation}")
+        if side not in (ASK_SIDE, BID_SIDE) or len(market_maker) > MAKER_CHARACTERS_MAX:
+            raise ValueError(
+                f"no such side or maker: {side}, {market_maker[:MAKER_CHARACTERS_MAX]}"
+            )
+        if not (is_number(price) and is_number(size)):
+            raise ValueError("a level must be of numbers")
+        line = self._line(request_id, "depth")
+        if line is not None:
+            line.depth.append((position, market_maker, operation, side, price, size))
 
     def clear_depth(self, request_id: int) -> None:
-        """Deletes for every level of a book that TWS has thrown away without saying so."""
+        """Deletes for every level of a book that TWS has thrown away without saying so.
+
+        Readers of the log then have an empty book too, whatever it was like before.
+        """
         line = self.lines.get(request_id)
         if line is None or line.kind != "depth":
             return
-        for side, count in line.levels.items():
-            line.depth += [(0, "", DELETE, side, 0.0, 0.0)] * count
-            line.levels[side] = 0
+        line.book.apply(line.depth, self._monotonic())  # of this packet, not emitted yet
+        for side, levels in ((ASK_SIDE, line.book.asks), (BID_SIDE, line.book.bids)):
+            line.depth += [(0, "", DELETE, side, 0.0, 0.0)] * len(levels)
+        line.book.clear()
         if line.depth:
             self._emit_depth(line)
 
@@ -369,11 +369,9 @@ class MarketLink(IbLink):
                 vendor="ib",
                 feed="ib.data",
                 reason="ib_async could not decode the message",
-                payload_base64=base64.b64encode(text.encode()).decode(),
+                payload_base64=base64.b64encode(
+                    text[:UNREADABLE_CHARACTERS_MAX].encode(errors="backslashreplace")
+                ).decode(),
                 received_at=self._received_at,
             )
         )
-
-
-def _unless(value: float, unset: int) -> float | None:
-    return None if value == unset or abs(value) > 1e300 else value

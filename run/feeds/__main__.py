@@ -11,10 +11,11 @@ from adapters.calendar import plan_session, session_at
 from adapters.unusual_whales import UwRest
 from domain.events.system import ProcessHeartbeat, SessionPlanned
 from domain.parameters import PARAMETERS
+from run.feeds.broker_chains import calendar_expiries
 from run.feeds.drift import Drift
 from run.feeds.history import HistoryImport
 from run.feeds.intake import Intake
-from run.feeds.interactive_brokers import BrokerFeed, calendar_expiries
+from run.feeds.interactive_brokers import BrokerFeed
 from run.feeds.market_clock import MarketClock
 from run.feeds.start import (
     running_clock,
@@ -30,7 +31,15 @@ from run.worker import HEARTBEAT_SECONDS
 from store.contract import Selection
 
 READS = ("ib_host", "ib_port", "ib_data_client_id", "basket", "uw_")
-OBEYED = frozenset({"ClockStarted", "LinesWanted", "FeedPauseRequested", "FeedResumeRequested"})
+OBEYED = frozenset(
+    {
+        "ClockStarted",
+        "DepthWanted",
+        "LinesWanted",
+        "FeedPauseRequested",
+        "FeedResumeRequested",
+    }
+)
 BROKER_SECONDS_MAX = 60.0
 """How long the plan of the session waits for the broker's part of history."""
 FINISH_SECONDS_MAX = 4.0
@@ -141,6 +150,7 @@ class Feeds:
             await self._broker.data.wait_connected()
             await self._list(plan)
             await recorder.record("history", await history.run(plan, basket))
+        await self._broker.keep(plan)
 
     async def _connects_in_time(self) -> bool:
         try:

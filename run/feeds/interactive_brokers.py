@@ -2,48 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime
-from itertools import islice
 
 import structlog
 
+from adapters.interactive_brokers.feed_callbacks import FeedCallbacks, RefusedLine, StreamTold
+from adapters.interactive_brokers.feed_watch import Alarm, FeedState
 from adapters.interactive_brokers.link import LinkError, RequestFailed
-from adapters.interactive_brokers.market_data import (
-    LINES_MAX,
-    FeedCallbacks,
-    FeedState,
-    IbMarketData,
-    RefusedLine,
-)
-from domain.event import MarketEvent, Recorded, derived_id
+from adapters.interactive_brokers.market_data import FEED, IbMarketData
+from domain.event import DeskEvent, MarketEvent, Recorded, derived_id
 from domain.events.controls import AlertRaised
+from domain.events.feed_health import FeedClockMeasured, FeedStreamSilent, FeedStreamVerified
 from domain.events.feeds import (
-    ChainListed,
     FeedMessageRejected,
     IbBarReceived,
     IbDepthReceived,
     IbTicksReceived,
-    LineClosed,
-    LineOpened,
-    LineRefused,
-    LinesWanted,
     UnderlyingListed,
 )
 from domain.events.system import SessionPlanned
-from domain.instruments import SYMBOLS, OptionContract
+from domain.instruments import SYMBOLS
 from run.config import Settings
+from run.feeds.broker_chains import BrokerChains
+from run.feeds.broker_lines import BrokerLines
 from run.feeds.intake import Intake
 from run.feeds.market_clock import MarketClock
+from run.feeds.size_unit import SizeUnit
 from run.feeds.states import FeedStates
 from run.worker import Recorder
 
-FEED = "ib.data"
-BASKET_LINES_MAX = 14
-"""Members of the basket beyond these have no line, so that options keep eighty."""
-EXPIRIES_NEAR = 4
-EXPIRY_DAYS_MAX = 65
-DAILY_EXPIRY_DAYS_MAX = 9
+RETRY_LISTING_SECONDS = 60.0
 
 
 class BrokerFeed:
@@ -61,12 +52,14 @@ class BrokerFeed:
         self._recorder = recorder
         self._intake = intake
         self._states = states
-        self._wanted: dict[str, tuple[OptionContract, ...]] = {}
-        self._open: dict[int, OptionContract] = {}
-        self._beyond: frozenset[int] = frozenset()
-        """Contracts that are wanted and for which there is no line."""
-        members = min(len(settings.basket), BASKET_LINES_MAX)
-        self._option_lines_max = LINES_MAX - 2 * len(SYMBOLS) - members
+        self._clock = clock
+        self._is_simulated = settings.mode == "sandbox"
+        self._was_paused = False
+        self._alarms = 0
+        self._alarmed_lines: set[tuple[str, str, int]] = set()
+        self._units = {symbol: SizeUnit(symbol) for symbol in SYMBOLS}
+        self._to_list = asyncio.Event()
+        self._unlisted: set[str] = set()
         self._log: structlog.stdlib.BoundLogger = structlog.get_logger("feeds")
         self.data = IbMarketData(
             settings.ib_host,
@@ -74,34 +67,80 @@ class BrokerFeed:
             settings.ib_data_client_id,
             recorder.run_id,
             lambda: datetime.now(UTC),
-            FeedCallbacks(event=self._on_event, state=self._on_state, refused=self._on_refused),
+            FeedCallbacks(
+                event=self._on_event,
+                state=self._on_state,
+                refused=self._on_refused,
+                stream=self._on_stream,
+                alarm=self._on_alarm,
+            ),
             expects_data=in_session,
             speed=lambda: max(clock.speed, 1.0),
+            schedule=self._schedule,
+            our_time=self._our_time,
         )
+        self.lines = BrokerLines(self.data, self._put, settings.basket)
+        self.chains = BrokerChains(self.data, recorder, self._alarm)
+
+    # Time.
+
+    def _schedule(self) -> datetime:
+        """The time by which restarts are expected."""
+        return self._clock.now() if self._is_simulated else datetime.now(UTC)
+
+    def _our_time(self) -> datetime | None:
+        """What the broker's clock is compared with; none while a simulated day races or stands."""
+        if not self._is_simulated:
+            return datetime.now(UTC)
+        return self._clock.now() if self._clock.speed == 1.0 else None
+
+    # What the data say.
 
     def _on_state(self, state: FeedState, reason: str, connection: str) -> None:
         self._states.changed(FEED, state.value, reason, connection)
+        if state is FeedState.CONNECTED:
+            self.lines.retry()
 
     def _on_refused(self, line: RefusedLine) -> None:
-        self._refuse(line.symbol, line.con_id, line.kind, line.code, line.text)
-        if line.is_vital:
+        key = (line.kind, line.symbol, line.code)
+        if line.is_vital and key not in self._alarmed_lines:
+            self._alarmed_lines.add(key)
             text = f"{line.kind} of {line.symbol} refused: {line.code} {line.text}"
-            identity = derived_id("line.refused", self.data.connection, text)
-            alert = AlertRaised(
-                alert_id=str(identity), severity="critical", code="LINE_REFUSED", text=text
-            )
-            self._intake.put("alerts/feeds", alert, feed=FEED, event_id=identity)
+            self._alarm("critical", "LINE_REFUSED", text)
+        self.lines.refused(line)
 
-    def _refuse(self, symbol: str, con_id: int, kind: str, code: int, reason: str) -> None:
-        body = LineRefused(symbol=symbol, con_id=con_id, kind=kind, code=code, reason=reason)
-        self._intake.put(f"lines/{symbol}", body, feed=FEED)
+    def _on_stream(self, told: StreamTold) -> None:
+        kind = FeedStreamVerified if told.is_verified else FeedStreamSilent
+        body = kind(feed=FEED, channel=told.name, connection=told.connection, seconds=told.seconds)
+        self._put(f"feed/{FEED}", body)
+
+    def _on_alarm(self, alarm: Alarm) -> None:
+        self._alarm(alarm.severity, alarm.code, alarm.text)
+
+    def _alarm(self, severity: str, code: str, text: str) -> None:
+        self._alarms += 1
+        identity = derived_id("ib.alarm", self._recorder.run_id, self._alarms)
+        body = AlertRaised(alert_id=str(identity), severity=severity, code=code, text=text)
+        self._put("alerts/feeds", body)
+
+    def _put(self, stream: str, body: DeskEvent) -> None:
+        self._intake.put(stream, body, feed=FEED)
 
     def _on_event(self, event: MarketEvent) -> None:
-        if isinstance(event, FeedMessageRejected):
-            self._intake.put_rejected(event)
-            return
-        if self._states.is_paused(FEED):
-            return
+        match event:
+            case FeedMessageRejected():
+                self._intake.put_rejected(event)
+            case FeedClockMeasured():
+                self._intake.put(f"feed-clock/{FEED}", event, feed=FEED)
+            case _ if self._states.is_paused(FEED):
+                self._was_paused = True
+            case _:
+                if self._was_paused:  # readers of the log have missed changes of the books
+                    self._was_paused = False
+                    self.data.renew_books()
+                self._put_data(event)
+
+    def _put_data(self, event: MarketEvent) -> None:
         match event:
             case IbBarReceived():
                 identity = derived_id("ib.bar", event.symbol, event.start.isoformat())
@@ -113,6 +152,8 @@ class BrokerFeed:
                     event_id=identity,
                 )
             case IbTicksReceived():
+                if not event.expiry and event.symbol in self._units:
+                    self._units[event.symbol].quoted(event)
                 self._intake.put(
                     f"ib/ticks/{event.symbol}", event, feed=FEED, occurred_at=event.received_at
                 )
@@ -120,106 +161,70 @@ class BrokerFeed:
                 self._intake.put(
                     f"ib/depth/{event.symbol}", event, feed=FEED, occurred_at=event.received_at
                 )
+                self._check_unit(event)
             case _:
                 raise TypeError(f"broker data must be ticks, bars or depth, was {event!r}")
 
+    def _check_unit(self, event: IbDepthReceived) -> None:
+        unit, book = self._units.get(event.symbol), self.data.book(event.con_id)
+        if unit is None or book is None or unit.is_done:
+            return
+        checked = unit.compare(book, event.received_at)
+        if checked is not None:
+            self._put(f"feed/{FEED}", checked)
+
+    # What is listed.
+
     async def list_underlyings(self, basket: Sequence[str]) -> None:
-        """Record contract details, and open quotes, bars and depth of the underlyings."""
-        members = 0
+        """Record contract details, and open quotes, bars and books."""
         for symbol in (*SYMBOLS, *basket):
-            try:
-                listed = await self.data.underlying(symbol)
-            except (LookupError, LinkError, RequestFailed) as error:
-                self._log.warning("underlying not listed", symbol=symbol, error=str(error))
-                continue
-            await self._record_listed(listed)
-            own = symbol in SYMBOLS
-            members += not own
-            if members > BASKET_LINES_MAX:
-                reason = f"at most {BASKET_LINES_MAX} members of the basket have a line"
-                self._refuse(symbol, listed.con_id, "ticks", 0, reason)
-                continue
-            self.data.want_underlying(listed, bars=own, depth=own)
+            await self._list(symbol)
+        self.lines.apply()
+
+    async def _list(self, symbol: str) -> None:
+        try:
+            listed = await self.data.underlying(symbol)
+        except (LookupError, LinkError, RequestFailed) as error:
+            self._log.warning("underlying not listed", symbol=symbol, error=str(error))
+            if symbol in SYMBOLS and symbol not in self._unlisted:
+                self._unlisted.add(symbol)
+                self._alarm("critical", "UNDERLYING_MISSING", f"no contract of {symbol}: {error}")
+            return
+        self._unlisted.discard(symbol)
+        await self._record_listed(listed)
+        self.lines.listed(listed)
 
     async def _record_listed(self, listed: UnderlyingListed) -> None:
         identity = derived_id("underlying", listed.model_dump_json())
         await self._recorder.record(f"chain/{listed.symbol}", listed, event_id=identity)
 
     async def list_chains(self, today: date) -> dict[str, list[date]]:
-        """Record the chains of the nearest expiries and of those around 30 and 60 days."""
-        listed: dict[str, list[date]] = {}
-        for symbol in SYMBOLS:
-            try:
-                known = [e for e in await self.data.expiries(symbol) if e >= today]
-            except (LinkError, RequestFailed, LookupError) as error:
-                self._log.warning("no expiries", symbol=symbol, error=str(error))
-                continue
-            for expiry in chosen_expiries(known, today):
-                try:
-                    chain = await self.data.chain(symbol, expiry)
-                except (LinkError, RequestFailed, LookupError) as error:
-                    self._log.warning("no chain", symbol=symbol, error=str(error))
-                    continue
-                await self._record_chain(chain, today)
-                listed.setdefault(symbol, []).append(expiry)
-        return listed
+        """Record the chains; what cannot be read is tried again by `keep`."""
+        return await self.chains.list_all(today)
 
-    async def _record_chain(self, chain: ChainListed, today: date) -> None:
-        identity = derived_id("chain", today, chain.model_dump_json())
-        await self._recorder.record(f"chain/{chain.symbol}", chain, event_id=identity)
+    async def keep(self, plan: SessionPlanned) -> None:
+        """Chains and contracts that are missing or newly wanted; until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.chains.keep(plan, self._schedule), name="feeds.chains")
+            tasks.create_task(self._list_wanted(), name="feeds.books")
+
+    async def _list_wanted(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RETRY_LISTING_SECONDS):
+                    await self._to_list.wait()
+            self._to_list.clear()
+            await self.data.wait_connected()
+            for symbol in self.lines.to_list():
+                await self._list(symbol)
+            self.lines.apply()
 
     def note(self, event: Recorded) -> bool:
         """Remember what a stage wants; whether the event was such a wish."""
-        if not isinstance(event.body, LinesWanted):
-            return False
-        self._wanted[event.body.requester] = tuple(w.contract for w in event.body.lines)
-        return True
+        return self.lines.note(event)
 
     def open_wanted(self) -> None:
-        """Open and close option lines as stages want them, the trader's first."""
-        wishes: dict[int, OptionContract] = {}
-        for requester in sorted(self._wanted, key=lambda name: (name != "trader", name)):
-            for contract in self._wanted[requester]:
-                wishes.setdefault(contract.con_id, contract)
-        wanted = dict(islice(wishes.items(), self._option_lines_max))
-        beyond = wishes.keys() - wanted.keys()
-        for con_id in sorted(beyond - self._beyond):
-            reason = f"at most {self._option_lines_max} option lines are open"
-            self._refuse(wishes[con_id].symbol, con_id, "ticks", 0, reason)
-        self._beyond = frozenset(beyond)
-        for con_id in [c for c in self._open if c not in wanted]:
-            contract = self._open.pop(con_id)
-            self.data.close_option(con_id)
-            closed = LineClosed(contract=contract, reason="no longer wanted")
-            self._intake.put(f"lines/{contract.symbol}", closed, feed=FEED)
-        for con_id, contract in wanted.items():
-            if con_id not in self._open:
-                self._open[con_id] = contract
-                self.data.open_option(contract)
-                opened = LineOpened(contract=contract)
-                self._intake.put(f"lines/{contract.symbol}", opened, feed=FEED)
-
-
-def chosen_expiries(known: Sequence[date], today: date) -> list[date]:
-    """The nearest four, and the listed ones nearest 9, 30 and 60 days: what the metrics read."""
-    near = list(known[:EXPIRIES_NEAR])
-    inside = [e for e in known if (e - today).days <= EXPIRY_DAYS_MAX]
-    for days in (9, 30, 60):
-        after = [e for e in inside if (e - today).days >= days]
-        before = [e for e in inside if (e - today).days < days]
-        near += after[:1] + before[-1:]
-    return sorted(set(near))
-
-
-def calendar_expiries(plan: SessionPlanned) -> dict[str, list[date]]:
-    """What is listed by the calendar alone, while the broker cannot be asked: every session of
-    the next days, and the last one of each week."""
-    today = plan.day.session_date
-    sessions = [day.session_date for day in (plan.day, *plan.later)]
-    weeks = {day.isocalendar()[:2]: day for day in sessions}
-    known = [
-        day
-        for day in sessions
-        if (day - today).days <= DAILY_EXPIRY_DAYS_MAX or weeks[day.isocalendar()[:2]] == day
-    ]
-    return {symbol: chosen_expiries(known, today) for symbol in SYMBOLS}
+        """Open and close lines as stages want them, the most important first."""
+        self.lines.apply()
+        if self.lines.to_list():
+            self._to_list.set()

@@ -6,25 +6,16 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from decimal import Decimal
-from typing import TypeVar
 
 import pytest
 
+from adapters.interactive_brokers.feed_watch import FeedState
 from adapters.interactive_brokers.link import RequestFailed
-from adapters.interactive_brokers.market_data import (
-    FeedCallbacks,
-    FeedState,
-    IbMarketData,
-    RefusedLine,
-    Timing,
-)
 from adapters.interactive_brokers.sandbox import TwsSandbox
 from adapters.interactive_brokers.sandbox.wire import frame
-from adapters.market_model.contract import AuctionTicked, BarClosed, SimBar
-from domain.event import MarketEvent
+from adapters.market_model.contract import AuctionTicked
 from domain.events.feeds import (
     FeedMessageRejected,
     IbBarReceived,
@@ -33,7 +24,15 @@ from domain.events.feeds import (
 )
 from domain.instruments import Right
 from tests.adapters.interactive_brokers.conftest import Until
-from tests.adapters.interactive_brokers.intents import listed_option, wall_clock
+from tests.adapters.interactive_brokers.feed import (
+    BAR_START,
+    CALL,
+    Feed,
+    bar,
+    open_spy,
+    running_feed,
+)
+from tests.adapters.interactive_brokers.intents import listed_option
 from tests.adapters.interactive_brokers.still_market import (
     CALL_600,
     EXPIRY,
@@ -42,67 +41,11 @@ from tests.adapters.interactive_brokers.still_market import (
     StillMarket,
 )
 
-EventT = TypeVar("EventT")
-CALL = listed_option(CALL_600, 600, Right.CALL)
-BAR_START = datetime(2026, 11, 23, 15, 0, 5, tzinfo=UTC)
-
-
-@dataclass
-class Feed:
-    """A running feed and everything it has called back."""
-
-    data: IbMarketData
-    events: list[MarketEvent] = field(default_factory=list)
-    states: list[tuple[FeedState, str]] = field(default_factory=list)
-    refused: list[tuple[str, int]] = field(default_factory=list)
-
-    def all(self, kind: type[EventT]) -> list[EventT]:
-        return [event for event in self.events if isinstance(event, kind)]
-
-    def ticks(self, con_id: int) -> list[tuple[int, float, float]]:
-        found = [e for e in self.all(IbTicksReceived) if e.con_id == con_id]
-        return [tick for event in found for tick in event.ticks]
-
 
 @pytest.fixture
 async def feed(tws: TwsSandbox) -> AsyncIterator[Feed]:
-    def made_refused(line: RefusedLine) -> None:
-        made.refused.append((f"{line.kind} {line.symbol} {line.con_id}", line.code))
-
-    callbacks = FeedCallbacks(
-        event=lambda event: made.events.append(event),
-        state=lambda state, reason, _connection: made.states.append((state, reason)),
-        refused=made_refused,
-    )
-    timing = Timing(
-        heartbeat_seconds=0.02, answer_seconds=0.3, mute_seconds=0.25, backoff_seconds=(0.02,)
-    )
-    made = Feed(
-        IbMarketData(
-            "127.0.0.1",
-            tws.port,
-            8,
-            "run-1",
-            wall_clock,
-            callbacks,
-            expects_data=lambda: False,
-            timing=timing,
-        )
-    )
-    made.data.start()
-    await made.data.wait_connected()
-    yield made
-    await made.data.stop()
-
-
-def bar(symbol: str = "SPY", start: datetime = BAR_START) -> BarClosed:
-    closed = SimBar(symbol, start, 600.0, 600.2, 599.9, 600.1, 1_000, 600.05, 42)
-    return BarClosed(start + timedelta(seconds=5), closed)
-
-
-async def open_spy(feed: Feed, *, depth: bool = False) -> None:
-    listed = await feed.data.underlying("SPY")
-    feed.data.want_underlying(listed, bars=True, depth=depth)
+    async with running_feed(tws) as made:
+        yield made
 
 
 async def test_underlyings_expiries_and_chains_come_as_domain_events(feed: Feed) -> None:
@@ -147,7 +90,7 @@ async def test_a_closed_line_is_silent_and_can_be_opened_again(
     feed.data.open_option(CALL)  # a second subscription could never be cancelled
     await until(lambda: feed.ticks(CALL_600))
     assert len(tws._sessions[8].feed._lines) == 1
-    feed.data.close_option(CALL_600)
+    feed.data.close_line(CALL_600)
     await until(lambda: not tws._sessions[8].feed._lines)
     feed.events.clear()
     feed.data.open_option(CALL)
@@ -217,7 +160,7 @@ async def test_everything_wanted_is_subscribed_anew_after_a_reconnect(
     feed.data.open_option(CALL)
     await until(lambda: feed.ticks(CALL_600) and feed.all(IbDepthReceived))
     tws.faults.set("disconnect", "reset")
-    await until(lambda: (FeedState.RESTARTING, "the socket was closed") in feed.states)
+    await until(lambda: (FeedState.DOWN, "the socket was closed") in feed.states)
     feed.events.clear()
     await until(lambda: feed.ticks(CALL_600) and feed.all(IbDepthReceived))
     await until(lambda: tws._sessions[8].feed._bars)
@@ -229,8 +172,8 @@ async def test_a_frozen_peer_is_noticed_although_the_socket_stays_open(
     tws: TwsSandbox, feed: Feed, until: Until
 ) -> None:
     tws.faults.set("freeze")
-    await until(lambda: any(state is FeedState.RESTARTING for state, _ in feed.states))
-    assert "no answer to currentTime" in dict(feed.states)[FeedState.RESTARTING]
+    await until(lambda: feed.states[-1][0] is FeedState.DOWN)
+    assert "no answer to currentTime" in feed.states[-1][1]
     tws.faults.set("freeze", False)
     await until(lambda: feed.data.state is FeedState.CONNECTED)
 
@@ -243,21 +186,21 @@ async def test_dead_bars_behind_a_live_link_are_asked_for_anew_then_the_link_goe
     await until(lambda: feed.data.state is FeedState.READY)
     first = set(tws._sessions[8].feed._bars)
     asked_anew: set[int] = set()
-    feed.data._expects_data = lambda: True
+    feed.expects = True
 
     def given_up_while_quotes_flow() -> bool:
         tws.on_updates([market.underlying_quoted("SPY", 600.10, 600.12)])
         if 8 in tws._sessions:
             asked_anew.update(set(tws._sessions[8].feed._bars) - first)
-        return any(state is FeedState.RESTARTING for state, _ in feed.states)
+        return any(state is FeedState.DOWN for state, _ in feed.states)
 
     await until(given_up_while_quotes_flow)
     assert asked_anew
-    restarting = [state for state, _ in feed.states].index(FeedState.RESTARTING)
-    before, reason = feed.states[restarting - 1]
+    down = [state for state, _ in feed.states].index(FeedState.DOWN)
+    before, reason = feed.states[down - 1]
     # The new subscription brought no bar: quotes alone are no recovery.
     assert before is FeedState.MUTE and "bars SPY 756733" in reason
-    assert "bars SPY 756733" in feed.states[restarting][1]
+    assert "bars SPY 756733" in feed.states[down][1]
     await until(lambda: feed.data.connection == "run-1/ib.data/2")
 
 
@@ -267,8 +210,8 @@ async def test_bars_that_flow_after_a_new_subscription_end_the_silence(
     await open_spy(feed)
     await until(lambda: feed.data.state is FeedState.READY)
     first = set(tws._sessions[8].feed._bars)
-    feed.data._timing = replace(feed.data._timing, mute_seconds=1.0)
-    feed.data._expects_data = lambda: True
+    feed.limits(mute_seconds=1.0)
+    feed.expects = True
     await until(lambda: any(state is FeedState.MUTE for state, _ in feed.states))
     await until(lambda: set(tws._sessions[8].feed._bars) - first)
 
@@ -290,14 +233,14 @@ async def test_members_that_are_refused_or_still_are_not_held_against_the_connec
     for member in (halted, refused):
         feed.data.want_underlying(member, bars=False, depth=False)
     await until(lambda: feed.data.state is FeedState.READY and feed.refused)
-    feed.data._timing = replace(feed.data._timing, member_seconds=0.5)
-    feed.data._expects_data = lambda: True
+    feed.limits(member_seconds=0.5)
+    feed.expects = True
     first = set(tws._sessions[8].feed._lines)
     began = time.monotonic()
 
     def five_mute_times_have_passed() -> bool:
         tws.on_updates([bar(), market.underlying_quoted("SPY", 600.10, 600.12)])
-        return time.monotonic() - began > 5 * feed.data._timing.mute_seconds
+        return time.monotonic() - began > 5 * feed.data._timing.limits.mute_seconds
 
     await until(five_mute_times_have_passed)
     assert feed.data.connection == "run-1/ib.data/1"

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
+from adapters.calendar import plan_session
+from adapters.interactive_brokers.feed_callbacks import Timing
 from adapters.interactive_brokers.sandbox import TwsSandbox
 from adapters.interactive_brokers.sandbox.wire import frame
 from adapters.market_model.contract import SimContract
 from domain.events.controls import AlertRaised
 from domain.events.feeds import (
+    ChainListed,
+    DepthWanted,
     FeedMessageRejected,
     IbTicksReceived,
+    LineClosed,
     LineOpened,
     LineRefused,
     LinesWanted,
@@ -30,7 +37,12 @@ from run.worker import Recorder
 from store.postgres import PostgresStore
 from tests.adapters.interactive_brokers.conftest import tws  # noqa: F401
 from tests.adapters.interactive_brokers.intents import listed_option
-from tests.adapters.interactive_brokers.still_market import CALL_600, StillMarket
+from tests.adapters.interactive_brokers.still_market import (
+    CALL_600,
+    SESSION,
+    StillMarket,
+    option,
+)
 from tests.run.feeds.conftest import Until, bodies, running
 
 CLIENT = 8
@@ -52,7 +64,9 @@ class WideMarket(StillMarket):
 
 @pytest.fixture
 def market() -> WideMarket:
-    return WideMarket(basket=tuple(MEMBERS))
+    made = WideMarket(basket=tuple(MEMBERS))
+    made.listed += [option(700_100 + n, 500.0 + n, "C") for n in range(90)]
+    return made
 
 
 @pytest.fixture
@@ -119,7 +133,7 @@ async def test_wishes_beyond_the_budget_are_refused_by_name_and_stop_nothing(
 ) -> None:
     """A hundred lines: six of the underlyings, fourteen of the basket, eighty for options."""
     contracts = [listed_option(700_100 + n, 500 + n, Right.CALL) for n in range(90)]
-    lines = tuple(WantedLine(contract=contract, reason="test") for contract in contracts)
+    lines = tuple(WantedLine(contract=contract, reason="surface") for contract in contracts)
     await recorder.record("lines/signals", LinesWanted(requester="signals", lines=lines))
     best = (WantedLine(contract=listed_option(CALL_600, 600, Right.CALL), reason="held"),)
     await recorder.record("lines/trader", LinesWanted(requester="trader", lines=best))
@@ -137,6 +151,106 @@ async def test_wishes_beyond_the_budget_are_refused_by_name_and_stop_nothing(
     assert opened == [CALL_600, *(700_100 + n for n in range(79))]
     refused = [body.con_id for body in await bodies(store, LineRefused) if body.code == 0]
     assert refused == [*(700_100 + n for n in range(79, 90)), *list(MEMBERS.values())[14:]]
+
+
+async def test_what_tws_refuses_is_closed_and_its_place_goes_to_the_next(
+    broker: BrokerFeed,
+    tws: TwsSandbox,  # noqa: F811
+    intake: Intake,
+    recorder: Recorder,
+    store: PostgresStore,
+    until: Until,
+) -> None:
+    """One contract is not subscribed, and TWS has lines for ten options alone: the others are
+    told and closed. After a reconnect all are tried again."""
+    tws.faults.set("not_subscribed", "354:700103")
+    tws.faults.set("lines_max", 16)
+    wishes = [listed_option(700_100 + n, 500 + n, Right.CALL) for n in range(20)]
+    lines = tuple(WantedLine(contract=contract, reason="surface") for contract in wishes)
+    await recorder.record("lines/signals", LinesWanted(requester="signals", lines=lines))
+
+    def served() -> set[int]:
+        session = tws._sessions.get(CLIENT)
+        lines = [] if session is None else session.feed._lines.values()
+        return {line.contract.con_id for line in lines if line.contract.is_option}
+
+    broker.data._timing = Timing(backoff_seconds=(0.05,))
+    async with connected(broker, intake):
+        assert broker.data._link is not None
+        broker.data._link.client.MaxRequests = 0  # type: ignore[attr-defined]
+        for event in await store.read(0):
+            broker.note(event)
+        await broker.list_underlyings(())
+        broker.open_wanted()
+        await until(lambda: served() == {700_100 + n for n in range(11) if n != 3})
+        await until(lambda: broker.data.open_lines() == 16 and not intake.depth)
+        tws.faults.clear()
+        tws.faults.set("disconnect", "reset")
+        await until(lambda: served() == {700_100 + n for n in range(20)})
+        await until(lambda: not intake.depth)
+    refused = await bodies(store, LineRefused)
+    assert [body.con_id for body in refused if body.code == 354] == [700_103]
+    assert any(body.code == 101 for body in refused)
+    for kind, times in ((LineClosed, 1), (LineOpened, 2)):
+        told = [body.contract.con_id for body in await bodies(store, kind)]
+        assert told.count(700_103) == times and told.count(700_119) >= times
+
+
+async def test_books_go_to_whom_they_are_wished_for_three_at_most(
+    broker: BrokerFeed,
+    tws: TwsSandbox,  # noqa: F811
+    intake: Intake,
+    recorder: Recorder,
+    store: PostgresStore,
+    until: Until,
+) -> None:
+    """The desk's own by default; another symbol's contract is looked up when it is wished for."""
+
+    def books() -> list[str]:
+        session = tws._sessions.get(CLIENT)
+        lines = [] if session is None else session.feed.depth._lines.values()
+        return sorted(line.symbol for line in lines)
+
+    async with connected(broker, intake):
+        await broker.list_underlyings(())
+        await until(lambda: books() == ["IWM", "QQQ", "SPY"])
+        keeping = asyncio.create_task(broker.keep(plan_session(SESSION)))
+        wish = DepthWanted(requester="signals", symbols=("M01", "SPY"))
+        await recorder.record("lines/signals", wish)
+        for event in await store.read(0):
+            broker.note(event)
+        broker.open_wanted()
+        await until(lambda: books() == ["M01", "QQQ", "SPY"])
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+    assert not [b for b in await bodies(store, LineRefused) if b.code == 309]
+
+
+async def test_a_chain_that_stays_away_is_asked_for_again_and_paged(
+    broker: BrokerFeed,
+    intake: Intake,
+    store: PostgresStore,
+    market: WideMarket,
+    until: Until,
+) -> None:
+    """The sandbox lists options of SPY alone; QQQ's come late."""
+    broker.chains._waits = (0.01,)
+    async with connected(broker, intake):
+        await broker.list_underlyings(())
+        assert list(await broker.list_chains(SESSION)) == ["SPY"]
+        keeping = asyncio.create_task(broker.keep(plan_session(SESSION)))
+        await until(lambda: broker.chains.missing and intake.appended)
+        async with asyncio.timeout(10.0):
+            while not await bodies(store, AlertRaised):
+                await asyncio.sleep(0.01)
+        market.listed.append(replace(option(800_900, 500.0, "C"), symbol="QQQ"))
+        await until(lambda: set(broker.chains.missing) == {"IWM"})
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+    (alarm,) = await bodies(store, AlertRaised)
+    assert (alarm.severity, alarm.code) == ("critical", "CHAIN_MISSING")
+    assert "IWM" in alarm.text and "QQQ" in alarm.text
+    assert {chain.symbol for chain in await bodies(store, ChainListed)} == {"SPY", "QQQ"}
 
 
 async def test_a_refused_line_of_an_underlying_is_an_alarm(

@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 
 from adapters.calendar import plan_session
-from adapters.interactive_brokers.market_data import Timing
+from adapters.interactive_brokers.feed_callbacks import Timing
 from adapters.interactive_brokers.sandbox import TwsSandbox
 from domain.events.feeds import ChainListed, HistoryReady, UwPriceReceived, UwRestReceived
 from domain.events.system import CLOCK_STREAM, ClockStarted, ParametersChanged, SessionPlanned
@@ -18,7 +18,7 @@ from domain.parameters import PARAMETERS
 from run.config import Settings
 from run.embedded import free_port
 from run.feeds.__main__ import Feeds
-from run.feeds.interactive_brokers import calendar_expiries
+from run.feeds.broker_chains import calendar_expiries
 from run.feeds.start import write_missing_parameters
 from run.feeds.uw_socket import channels
 from run.service import Process
