@@ -1,4 +1,5 @@
-"""`make fuzz`: a million malformed payloads, to every channel and endpoint in turn.
+"""`make fuzz`: a million malformed payloads, to every channel, endpoint and the broker's feed in
+turn.
 
     make fuzz                      a million, goes on where it stopped
     make fuzz PAYLOADS=50000       fewer
@@ -10,6 +11,7 @@ payload that does harm, with the payload and the command that repeats it, and ex
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import time
@@ -17,6 +19,7 @@ from collections import Counter
 from pathlib import Path
 
 from run.build import build_id
+from tests.fuzz.ib import run as send_to_broker_feed
 from tests.fuzz.path import Path as Way
 from tests.fuzz.send import KINDS, send
 
@@ -33,6 +36,11 @@ def passes(seed: int, ends: Counter[str]) -> bool:
         except AssertionError as error:
             print(f"{error}\nagain: make fuzz SEED={seed}", flush=True)
             return False
+    try:
+        ends["tws_rejected"] += asyncio.run(send_to_broker_feed(seed, PAYLOADS_A_KIND)).rejected
+    except AssertionError as error:
+        print(f"{error}\nagain: make fuzz SEED={seed}", flush=True)
+        return False
     return True
 
 
