@@ -27,6 +27,10 @@ from store.errors import UnreadableEvent
 from store.patience import LOST, may_pass
 
 REBUILD_PAGE = 5_000
+PAGE_EVENTS = 1_000
+BEAT_SECONDS = 0.05
+"""From one page that is not full to the next: a transaction for each few prints would cost several
+times the processor, and what decides runs beside this."""
 IDLE_APPLY_SECONDS = 1.0
 """A position may lag this long behind a log that holds nothing for this projection."""
 _RETRY_SECONDS_MIN = 0.1
@@ -221,7 +225,7 @@ class Projector(Generic[Effect]):
         if not await self._is_past_its_stop():
             await self.rebuild()
             return
-        pages = self._store.subscribe(state.position, selection)
+        pages = self._store.subscribe(state.position, selection, PAGE_EVENTS)
         async with aclosing(pages) as following:  # type: ignore[type-var]
             async for events, scanned in following:
                 if any(self._wants_rebuild(event, state) for event in events):
@@ -243,6 +247,8 @@ class Projector(Generic[Effect]):
                 applied_at = time.monotonic()
                 if events and self._on_applied is not None:
                     self._on_applied(events, applied_at - began)
+                if len(events) < PAGE_EVENTS:
+                    await asyncio.sleep(began + BEAT_SECONDS - applied_at)
 
     async def rebuild(self) -> TargetState:
         """Build the target from the log beside the live one, and swap it in."""

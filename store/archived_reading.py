@@ -47,8 +47,8 @@ class ArchivedReader(Reader):
         ArchiveUnreadable: a file that holds what was asked for is missing or damaged.
     """
 
-    def __init__(self, pool: Pool, folder: Path) -> None:
-        super().__init__(pool)
+    def __init__(self, pool: Pool, tail_pool: Pool, folder: Path) -> None:
+        super().__init__(pool, tail_pool)
         self._folder = folder
         self._archive: Archive | None = None
         self._head_seen_at = -HEAD_SECONDS_MAX

@@ -7,10 +7,11 @@ writing connection), the reader (a small pool) and the doorbell (one listening c
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 from uuid import UUID
@@ -62,6 +63,8 @@ _READER_SETTINGS = {
     "statement_timeout": "20s",
     "idle_in_transaction_session_timeout": "5s",
 }
+# The tail is asked of the tables of one day: their plan holds for any page.
+_TAIL_SETTINGS = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
 _READER_ROLE = {"role": "striketape_reader"}
 
 
@@ -151,14 +154,18 @@ class PostgresStore:
             finally:
                 await first.close()
 
-        async def open_pool() -> Pool:
+        async def open_pool(settings: Mapping[str, str]) -> Pool:
             return await asyncpg.create_pool(
                 dsn,
                 min_size=1,
                 max_size=READER_CONNECTIONS_MAX,
                 timeout=CONNECT_SECONDS_MAX,
                 command_timeout=COMMAND_SECONDS_MAX,
-                server_settings={**reader_settings, "application_name": application_name},
+                server_settings={
+                    **reader_settings,
+                    **settings,
+                    "application_name": application_name,
+                },
                 init=take_reader_role if read_only else None,
                 reset=_keep_session,
             )
@@ -167,12 +174,13 @@ class PostgresStore:
         try:
             if not read_only:
                 await patience.through(prepare_partitions)
-            pool = await patience.through(open_pool)
+            pool = await patience.through(partial(open_pool, {}))
+            tail_pool = await patience.through(partial(open_pool, _TAIL_SETTINGS))
         except (StoreUnavailable, asyncpg.PostgresError, *LOST) as error:
             raise StoreUnavailable(
                 f"the database must be up and migrated (python -m run.migrate), was: {error}"
             ) from error
-        reader = ArchivedReader(pool, archive_folder)
+        reader = ArchivedReader(pool, tail_pool, archive_folder)
         appender = None
         if not read_only:
             appender = Appender(connect_writer, reader.places, on_append, on_wait, monotonic)
@@ -207,7 +215,7 @@ class PostgresStore:
         if self._appender is not None:
             await self._appender.close()
         await self._doorbell.close()
-        await self._pool.close()
+        await self._reader.close()
 
     async def __aenter__(self) -> Self:
         return self
