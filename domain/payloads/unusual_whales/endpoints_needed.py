@@ -98,10 +98,12 @@ NEEDED: tuple[Endpoint, ...] = (
     _needed(f"{_STOCK}/option-contracts",
             "expiry, option_type, limit, page, option_symbol[], exclude_zero_vol_chains "
             "(12 in all)", "data[]", _HOT,
-            "60 s x 3 for each of the two nearest expiries; 2 min for each that analytics read",
+            "60 s x 3 for each of the two nearest expiries; 2 min for each further one that "
+            "analytics read, 10 min while the socket is down",
             *(Schedule(each, (("expiry", "{expiry}"), ("limit", "500")), seconds=seconds,
-                       decides=True)
-              for each, seconds in ((Each.NEAREST, 60), (Each.NEXT, 60), (Each.FURTHER, 120)))),
+                       seconds_down=down, decides=True)
+              for each, seconds, down in ((Each.NEAREST, 60, 60), (Each.NEXT, 60, 60),
+                                          (Each.FURTHER, 120, 600)))),
     _needed(f"{_STOCK}/options-volume", "limit", "data[]", _DERIVED, "2 min x 3", _symbol(120)),
     _needed(f"{_STOCK}/spot-exposures", "date", "data[]", _DERIVED, "60 s x 3", _minutes()),
     _needed(f"{_STOCK}/spot-exposures/expiry-strike",
