@@ -9,8 +9,7 @@ A fault is a JSON object with `kind` and what that kind needs:
     duplicate    count: send the next frames twice
     reorder      count: swap the next frames with the one before
     refuse       status, count (optional): refuse the next upgrades
-    rest         fault, count (optional): bad_gateway, edge_page, timeout, truncated,
-                 unauthorised or forbidden, for the next calls
+    rest         fault, count (optional): one of rest_routes.REST_FAULTS, for the next calls
     quota        spent: the day quota is used up, or not
     frame        channel, payload: push a frame of our own, such as a trading halt
     clear        ends all of the above
@@ -25,12 +24,9 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from adapters.unusual_whales.sandbox.rest_routes import REST_FAULTS
 from adapters.unusual_whales.sandbox.settings import Faults
 from adapters.unusual_whales.sandbox.sockets import SocketHub
-
-REST_FAULTS = frozenset(
-    {"bad_gateway", "edge_page", "timeout", "truncated", "unauthorised", "forbidden"}
-)
 
 
 class FaultRequest(msgspec.Struct):

@@ -38,6 +38,7 @@ ALERT_DELAY = timedelta(seconds=8)
 ALERT_PREMIUM_MIN = 40_000.0
 ALERTS_KEPT_MAX = 500
 HEADLINES_KEPT_MAX = 200
+TRADES_KEPT_MAX = 2_000
 
 Frames = list[tuple[str, Row]]
 
@@ -58,6 +59,7 @@ class FeedWriter:
         self._flow: dict[str, tuple[int, ...]] = dict.fromkeys(market.symbols, (0,) * 8)
         self._pending: dict[str, _Alert] = {}
         self.alerts: deque[Row] = deque(maxlen=ALERTS_KEPT_MAX)
+        self.trades: deque[Row] = deque(maxlen=TRADES_KEPT_MAX)
         self.headlines: deque[NewsPublished] = deque(maxlen=HEADLINES_KEPT_MAX)
 
     def frames(self, updates: Iterable[MarketUpdate], thinned: bool) -> Frames:
@@ -66,12 +68,9 @@ class FeedWriter:
         result: Frames = []
         for update in updates:
             if isinstance(update, OptionTraded):
-                result.append(
-                    (
-                        f"option_trades:{update.contract.symbol}",
-                        option_trade_row(self._market, update),
-                    )
-                )
+                row = option_trade_row(self._market, update)
+                self.trades.appendleft(row)
+                result.append((f"option_trades:{update.contract.symbol}", row))
                 self._consider_alert(update)
             elif isinstance(update, UnderlyingQuoted):
                 result.extend(self._price(update))

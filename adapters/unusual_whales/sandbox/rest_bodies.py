@@ -5,6 +5,7 @@ Field names, types, null groups and row orders are the vendor's as recorded publ
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -18,6 +19,13 @@ from adapters.unusual_whales.sandbox.exposures import (
     walls,
 )
 from adapters.unusual_whales.sandbox.feed import FeedWriter
+from adapters.unusual_whales.sandbox.rest_ask import (
+    Answerer,
+    Ask,
+    BadParameter,
+    epoch_seconds,
+    read_number,
+)
 from adapters.unusual_whales.sandbox.rest_rows import alert_rest_row, minute_row, rank_row
 from adapters.unusual_whales.sandbox.wire import (
     JsonOut,
@@ -32,6 +40,9 @@ from domain.session import new_york
 
 TIDE_MINUTES = 5
 CONTRACT_ROWS_MAX = 500
+CANDLES = frozenset({"1m", "5m", "10m", "15m", "30m", "1h", "4h", "1d"})
+CANDLE_MINUTES = {"1h": "60m", "4h": "240m"}
+STOCK = "/api/stock/{ticker}"
 
 
 class UnknownSession(LookupError):
@@ -44,6 +55,41 @@ class RestBodies:
     def __init__(self, market: SimulatedMarket, feed: FeedWriter) -> None:
         self._market = market
         self._feed = feed
+
+    def routes(self) -> Iterable[tuple[str, Answerer]]:
+        yield "/api/market/market-tide", lambda ask: self.market_tide(ask.day)
+        yield "/api/market/economic-calendar", lambda ask: self.economic_calendar()
+        yield "/api/news/headlines", lambda ask: self.headlines(ask.capped(50, 100))
+        yield "/api/option-trades/flow-alerts", self._alerts
+        yield f"{STOCK}/option-contracts", self._contracts
+        yield f"{STOCK}/expiry-breakdown", lambda ask: self.expiry_breakdown(ask.symbol)
+        yield f"{STOCK}/net-prem-ticks", lambda ask: self.net_premium_ticks(ask.symbol, ask.day)
+        yield f"{STOCK}/iv-rank", lambda ask: self.iv_rank(ask.symbol)
+        yield f"{STOCK}/gex-levels", lambda ask: self.gex_levels(ask.symbol)
+        yield f"{STOCK}/spot-exposures/strike", self._board
+        yield f"{STOCK}/stock-state", lambda ask: self.stock_state(ask.symbol)
+        yield f"{STOCK}/ohlc/{{candle_size}}", self._candles
+
+    def _alerts(self, ask: Ask) -> Row:
+        symbols = {s for s in ask.query.get("ticker_symbol", "").split(",") if s}
+        newer = epoch_seconds(ask.query.get("newer_than"))
+        older = epoch_seconds(ask.query.get("older_than"), float("inf"))
+        return self.flow_alerts(symbols, newer, older, ask.capped(100, 200))
+
+    def _contracts(self, ask: Ask) -> Row:
+        expiry = ask.expiries[0] if ask.expiries else None
+        return self.option_contracts(ask.symbol, expiry, ask.limit or CONTRACT_ROWS_MAX)
+
+    def _board(self, ask: Ask) -> Row:
+        low = read_number(ask.query.get("min_strike"), 0.0)
+        high = read_number(ask.query.get("max_strike"), float("inf"))
+        return self.strike_board(ask.symbol, ask.capped(50, 500), low, high)
+
+    def _candles(self, ask: Ask) -> Row:
+        if ask.name not in CANDLES:
+            raise BadParameter(f"candle size {ask.name}")
+        size = CANDLE_MINUTES.get(ask.name, ask.name)
+        return self.candles(ask.symbol, size, ask.day, ask.capped(2500, 2500))
 
     def _is_today(self, day: date | None) -> bool:
         if day is None or day == self._market.session_date:
@@ -315,12 +361,16 @@ class RestBodies:
         ]
         return {"data": rows}
 
-    def flow_alerts(self, symbols: set[str], newer_than: float, limit: int) -> Row:
-        """Newest first. `newer_than` in epoch seconds, inclusive."""
+    def flow_alerts(
+        self, symbols: set[str], newer_than: float, older_than: float, limit: int
+    ) -> Row:
+        """Newest first. `newer_than` and `older_than` in epoch seconds, inclusive."""
         rows: list[JsonOut] = []
         for alert in self._feed.alerts:
             ended = int(str(alert["end_time"]))
-            if ended / 1000 < newer_than or (symbols and alert["ticker"] not in symbols):
+            if not newer_than <= ended / 1000 <= older_than or (
+                symbols and alert["ticker"] not in symbols
+            ):
                 continue
             if len(rows) == limit:
                 break

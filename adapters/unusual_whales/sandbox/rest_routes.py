@@ -14,22 +14,48 @@ from adapters.market_model.contract import SimClock
 from adapters.market_model.market import SimulatedMarket
 from adapters.unusual_whales.sandbox.ledger import Ledger
 from adapters.unusual_whales.sandbox.limits import CallLimits
-from adapters.unusual_whales.sandbox.rest_bodies import RestBodies, UnknownSession
+from adapters.unusual_whales.sandbox.rest_ask import (
+    Ask,
+    BadParameter,
+    Routes,
+    UnknownTicker,
+    read_date,
+    read_limit,
+)
+from adapters.unusual_whales.sandbox.rest_bodies import UnknownSession
 from adapters.unusual_whales.sandbox.settings import Faults, UwSandboxSettings
-from adapters.unusual_whales.sandbox.wire import Row, identity, zulu
+from adapters.unusual_whales.sandbox.wire import JsonOut, identity, zulu
 
 TIMEOUT_SECONDS = 30.0
+DRIP_SECONDS = 0.05
+PART = b'{"data":['
 EDGE_PAGE = b"<!DOCTYPE html><html><title>Just a moment...</title></html>"
-CANDLES = frozenset({"1m", "5m", "10m", "15m", "30m", "1h", "4h", "1d"})
-CANDLE_MINUTES = {"1h": "60m", "4h": "240m"}
-
-
-class BadParameter(ValueError):
-    """A malformed ticker or parameter: 422."""
-
-
-class UnknownTicker(LookupError):
-    """A well-formed ticker that the market does not have: 404 with {}."""
+REFUSALS: dict[str, tuple[int, bytes, dict[str, str]]] = {
+    "bad_gateway": (502, b"<html>Bad gateway</html>", {}),
+    "server_error": (500, b'{"error":"Internal server error"}', {}),
+    "edge_page": (200, EDGE_PAGE, {}),
+    "edge_refusal": (403, EDGE_PAGE, {}),
+    "forbidden": (
+        403,
+        b'{"code":"advanced_tier_required","message":"Your plan is too small"}',
+        {},
+    ),
+    "unauthorised": (401, b'{"code":"authentication_required"}', {}),
+    "unknown": (404, b"{}", {}),
+    "unprocessable": (422, b'{"path":"/api","msg":"invalid parameter","query":""}', {}),
+    "crowded": (
+        429,
+        b'{"message":"More than 3 concurrent requests are not allowed"}',
+        {"Retry-After": "1"},
+    ),
+    "minute": (
+        429,
+        b'{"message":"Exceeded the rate limit of 120 requests in 60 seconds"}',
+        {"x-uw-req-per-minute-reset": "50"},
+    ),
+}
+"""Answers that can be asked for over the control plane: status, body, headers."""
+REST_FAULTS = frozenset({*REFUSALS, "timeout", "truncated", "truncated_gzip", "drip"})
 
 
 class RestServer:
@@ -38,7 +64,7 @@ class RestServer:
     def __init__(
         self,
         market: SimulatedMarket,
-        bodies: RestBodies,
+        routes: Routes,
         settings: UwSandboxSettings,
         faults: Faults,
         ledger: Ledger,
@@ -46,7 +72,7 @@ class RestServer:
         seconds: Callable[[], float],
     ) -> None:
         self._market = market
-        self._bodies = bodies
+        self._routes = routes
         self._settings = settings
         self._faults = faults
         self._ledger = ledger
@@ -87,25 +113,34 @@ class RestServer:
     async def _broken(
         self, request: web.Request, fault: str, headers: dict[str, str]
     ) -> web.StreamResponse | None:
-        if fault == "bad_gateway":
-            return self._answer(request, 502, b"<html>Bad gateway</html>", headers)
-        if fault == "edge_page":
-            return self._answer(request, 200, EDGE_PAGE, headers)
-        if fault == "forbidden":
-            text = b'{"code":"advanced_tier_required","message":"Your plan is too small"}'
-            return self._answer(request, 403, text, headers)
-        if fault == "unauthorised":
-            return self._answer(request, 401, b'{"code":"authentication_required"}', {})
+        if fault in REFUSALS:
+            status, text, extra = REFUSALS[fault]
+            sent = {} if status == 401 else headers | extra
+            return self._answer(request, status, text, sent)
         if fault == "timeout":
             await asyncio.sleep(TIMEOUT_SECONDS)
             return None
-        if fault == "truncated" and request.transport is not None:
-            whole = web.Response(status=200, headers={"Content-Length": "5000"})
+        if fault == "drip":
+            return await self._drip(request, headers)
+        if fault in ("truncated", "truncated_gzip") and request.transport is not None:
+            coding = {"Content-Encoding": "gzip"} if fault == "truncated_gzip" else {}
+            whole = web.Response(status=200, headers={"Content-Length": "5000", **coding})
             await whole.prepare(request)
-            await whole.write(b'{"data":[')
+            await whole.write(PART if not coding else gzip.compress(PART * 100)[:40])
             request.transport.abort()
             return whole
         return None
+
+    async def _drip(self, request: web.Request, headers: dict[str, str]) -> web.StreamResponse:
+        """A byte at a time, and never the last one."""
+        whole = web.StreamResponse(status=200, headers=headers)
+        whole.content_type = "application/json"
+        whole.enable_chunked_encoding()
+        await whole.prepare(request)
+        for byte in PART * 1_000:
+            await whole.write(bytes([byte]))
+            await asyncio.sleep(DRIP_SECONDS)
+        return whole
 
     def _answer(
         self, request: web.Request, status: int, body: bytes, headers: dict[str, str]
@@ -131,9 +166,13 @@ class RestServer:
 
     # -- routing ---------------------------------------------------------------------------------
 
-    def _respond(self, request: web.Request) -> tuple[int, Row]:
+    def _respond(self, request: web.Request) -> tuple[int, JsonOut]:
+        found = self._routes.find(request.path)
+        if found is None:
+            return 404, {"error": "Route not found"}
+        answerer, parts = found
         try:
-            body = self._body(request)
+            return 200, answerer(self._ask(request, parts))
         except (BadParameter, UnknownSession) as error:
             return 422, {
                 "path": request.path,
@@ -142,58 +181,20 @@ class RestServer:
             }
         except UnknownTicker:
             return 404, {}
-        if body is None:
-            return 404, {"error": "Route not found"}
-        return 200, body
 
-    def _body(self, request: web.Request) -> Row | None:
-        bodies, query = self._bodies, request.query
-        day = self._day(query.get("date"))
-        limit = _limit(query.get("limit"))
-        match request.path.strip("/").split("/"):
-            case ["api", "market", "market-tide"]:
-                return bodies.market_tide(day)
-            case ["api", "market", "economic-calendar"]:
-                return bodies.economic_calendar()
-            case ["api", "news", "headlines"]:
-                return bodies.headlines(min(limit or 50, 100))
-            case ["api", "option-trades", "flow-alerts"]:
-                symbols = {s for s in query.get("ticker_symbol", "").split(",") if s}
-                newer = _epoch_seconds(query.get("newer_than"))
-                return bodies.flow_alerts(symbols, newer, min(limit or 100, 200))
-            case ["api", "stock", ticker, *rest]:
-                return self._stock(self._symbol(ticker), rest, request, day, limit)
-        return None
-
-    def _stock(
-        self, symbol: str, rest: list[str], request: web.Request, day: date | None, limit: int
-    ) -> Row | None:
-        bodies, query = self._bodies, request.query
-        match rest:
-            case ["option-contracts"]:
-                expiry = _date(query.get("expiry"))
-                return bodies.option_contracts(symbol, expiry, limit or 500)
-            case ["expiry-breakdown"]:
-                return bodies.expiry_breakdown(symbol)
-            case ["net-prem-ticks"]:
-                return bodies.net_premium_ticks(symbol, day)
-            case ["iv-rank"]:
-                return bodies.iv_rank(symbol)
-            case ["gex-levels"]:
-                return bodies.gex_levels(symbol)
-            case ["spot-exposures", "strike"]:
-                low = _number(query.get("min_strike"), 0.0)
-                high = _number(query.get("max_strike"), float("inf"))
-                return bodies.strike_board(symbol, min(limit or 50, 500), low, high)
-            case ["stock-state"]:
-                return bodies.stock_state(symbol)
-            case ["ohlc", size]:
-                if size not in CANDLES:
-                    raise BadParameter(f"candle size {size}")
-                return bodies.candles(
-                    symbol, CANDLE_MINUTES.get(size, size), day, min(limit or 2500, 2500)
-                )
-        return None
+    def _ask(self, request: web.Request, parts: dict[str, str]) -> Ask:
+        query = request.query
+        given = [*query.getall("expirations[]", []), *query.getall("expiry", [])]
+        texts = [parts["expiry"]] if "expiry" in parts else given
+        expiries = (read_date(text) for text in texts)
+        return Ask(
+            symbol=self._symbol(parts["ticker"]) if "ticker" in parts else "",
+            day=self._day(query.get("date")),
+            limit=read_limit(query.get("limit")),
+            query=query,
+            expiries=tuple(expiry for expiry in expiries if expiry is not None),
+            name=parts.get("candle_size", parts.get("id", "")),
+        )
 
     def _symbol(self, ticker: str) -> str:
         if not ticker.isalpha() or not ticker.isupper() or len(ticker) > 6:
@@ -203,41 +204,7 @@ class RestServer:
         return ticker
 
     def _day(self, text: str | None) -> date | None:
-        day = _date(text)
+        day = read_date(text)
         if day is not None and day > self._market.session_date:
             raise BadParameter("date is in the future")
         return day
-
-
-def _date(text: str | None) -> date | None:
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise BadParameter(f"date {text[:20]}") from None
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return 0
-    if not text.isdecimal() or int(text) < 1:
-        raise BadParameter(f"limit {text[:20]}")
-    return int(text)
-
-
-def _number(text: str | None, default: float) -> float:
-    if text is None:
-        return default
-    try:
-        return float(text)
-    except ValueError:
-        raise BadParameter(f"number {text[:20]}") from None
-
-
-def _epoch_seconds(text: str | None) -> float:
-    """Epoch seconds or milliseconds; an ISO time is ignored, as the vendor ignores it here."""
-    if text is None or not text.isdecimal():
-        return 0.0
-    value = float(text)
-    return value / 1000 if value > 1e11 else value

@@ -18,8 +18,13 @@ from adapters.market_model.market import SimulatedMarket
 from adapters.unusual_whales.sandbox.control import answer, inject, read_fault
 from adapters.unusual_whales.sandbox.feed import FeedWriter
 from adapters.unusual_whales.sandbox.ledger import Ledger
+from adapters.unusual_whales.sandbox.rest_ask import Routes
 from adapters.unusual_whales.sandbox.rest_bodies import RestBodies
+from adapters.unusual_whales.sandbox.rest_chain_bodies import ChainBodies
+from adapters.unusual_whales.sandbox.rest_market_bodies import MarketBodies
 from adapters.unusual_whales.sandbox.rest_routes import RestServer
+from adapters.unusual_whales.sandbox.rest_series_bodies import SeriesBodies
+from adapters.unusual_whales.sandbox.rest_volume_bodies import VolumeBodies
 from adapters.unusual_whales.sandbox.settings import Faults, UwSandboxSettings
 from adapters.unusual_whales.sandbox.sockets import SocketHub
 from adapters.unusual_whales.sandbox.wire import Row, zulu
@@ -65,7 +70,17 @@ class UwSandbox:
         self.feed = FeedWriter(market)
         self.rest = RestServer(
             market,
-            RestBodies(market, self.feed),
+            Routes(
+                route
+                for bodies in (
+                    RestBodies(market, self.feed),
+                    ChainBodies(market),
+                    VolumeBodies(market),
+                    SeriesBodies(market),
+                    MarketBodies(market, self.feed),
+                )
+                for route in bodies.routes()
+            ),
             self.settings,
             self.faults,
             self.ledger,

@@ -43,6 +43,5 @@ class Faults:
     refuse_upgrades: list[int] = field(default_factory=list)
     """Statuses of the next refused upgrades, in order."""
     rest: list[str] = field(default_factory=list)
-    """What goes wrong with the next REST calls: bad_gateway, edge_page, timeout, truncated,
-    unauthorised, forbidden."""
+    """What goes wrong with the next REST calls: of rest_routes.REST_FAULTS."""
     quota_spent: bool = False
