@@ -1,6 +1,9 @@
 """Taking in REST answers of the flow vendor: contract snapshots, tide totals, headlines, calendar.
 
 Called by the stage for UwRestReceived. Bodies that cannot be read raise, and the stage counts them.
+An answer that fills a gap corrects totals and nothing else: what it tells is old, so that it must
+raise no caution and lead to no signal. A headline that is new all the same is told by the next
+answer of the schedule.
 """
 
 from __future__ import annotations
@@ -24,7 +27,8 @@ from domain.payloads.unusual_whales import read_market_tide_rows
 def on_rest(state: AnalyticsState, event: Recorded) -> None:
     body = event.body
     assert isinstance(body, UwRestReceived)
-    reader = _REST.get(body.endpoint)
+    readers = _REST if body.purpose == "poll" else _REPAIRS
+    reader = readers.get(body.endpoint)
     if reader is not None and body.status == 200:
         reader(state, event, body)
 
@@ -100,3 +104,4 @@ _REST = {
     "/api/news/headlines": _rest_headlines,
     "/api/market/economic-calendar": _rest_calendar,
 }
+_REPAIRS = {"/api/market/market-tide": _rest_tide}
