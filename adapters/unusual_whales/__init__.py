@@ -1,7 +1,9 @@
 """Unusual Whales: the client of its socket and REST interface, and a sandbox that speaks both."""
 
 from adapters.unusual_whales.client import (
+    CALLS_IN_FLIGHT_MAX,
     Backoff,
+    Rank,
     UwAnswer,
     UwItem,
     UwMessage,
@@ -15,7 +17,9 @@ from adapters.unusual_whales.client import (
 )
 
 __all__ = [
+    "CALLS_IN_FLIGHT_MAX",
     "Backoff",
+    "Rank",
     "UwAnswer",
     "UwItem",
     "UwMessage",

@@ -1,5 +1,6 @@
 """The client of Unusual Whales, as run/feeds uses it."""
 
+from adapters.unusual_whales.limiter import CALLS_IN_FLIGHT_MAX, Rank
 from adapters.unusual_whales.rest_client import (
     UwAnswer,
     UwQuotaSpent,
@@ -17,7 +18,9 @@ from adapters.unusual_whales.socket_client import (
 )
 
 __all__ = [
+    "CALLS_IN_FLIGHT_MAX",
     "Backoff",
+    "Rank",
     "UwAnswer",
     "UwItem",
     "UwMessage",

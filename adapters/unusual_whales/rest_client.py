@@ -1,11 +1,12 @@
 """Calls of the Unusual Whales REST interface, inside its limits, answers as they came.
 
     UwRestError
-     +-- UwUnavailable    no answer after all tries
-     +-- UwQuotaSpent     the day's quota is used up; nothing is asked until it turns over
+     +-- UwUnavailable    no readable answer after all tries
+     +-- UwQuotaSpent     the day's quota has no room for the call; nothing was asked
 
 What the vendor answers is returned whatever its status; the caller keeps it. Only what may change
-by itself is asked again: 5xx, time-outs, bodies that are no JSON, and 429 that name a wait.
+by itself is asked again: 5xx, time-outs, bodies that are no JSON, and 429 that name a wait. A
+redirect is an answer like any other: it is never followed with our token.
 """
 
 from __future__ import annotations
@@ -14,26 +15,28 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
 import aiohttp
 
 from adapters.unusual_whales.frame import redact
-from adapters.unusual_whales.limiter import CallLimiter
+from adapters.unusual_whales.limiter import CallLimiter, Rank
+from adapters.unusual_whales.quota import DayQuota
 from domain.payloads.json_text import json_fault
-from domain.session import new_york
 
 TRIES_MAX = 3
 CALL_SECONDS_MAX = 20.0
+"""From the call to the last byte of its answer, however slowly they drip."""
+BODY_BYTES_MAX = 16_000_000
+"""Unpacked; the largest body seen, every strike of a day by the minute, has about four million."""
 BACKOFF_SECONDS = 0.5
 CONCURRENCY_WAIT_SECONDS = 1.0
 MINUTE_WAIT_SECONDS = 60.0
-QUOTA_TURNS_OVER_HOUR = 20
-"""New York hour at which the vendor's quota day begins."""
 KEPT_HEADERS = (
     "content-type",
+    "location",
     "retry-after",
     "x-request-id",
     "x-uw-daily-req-count",
@@ -42,18 +45,7 @@ KEPT_HEADERS = (
     "x-uw-req-per-minute-reset",
     "x-uw-token-req-limit",
 )
-
-
-class UwRestError(Exception):
-    """A call that ended without an answer worth keeping."""
-
-
-class UwUnavailable(UwRestError):
-    """No readable answer after all tries."""
-
-
-class UwQuotaSpent(UwRestError):
-    """The day's calls are used up."""
+Query = Mapping[str, str | list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +61,30 @@ class UwAnswer:
     body_bytes: bytes
     received_at: datetime
     tries: int
+    fault: str
+    """Why the body is no JSON text that may be kept as data, empty when it is."""
+
+    @property
+    def is_edge_page(self) -> bool:
+        """Not of the vendor itself: the edge before it answers with pages, of status 200 and 403
+        too. A token that is unknown may be refused in plain text."""
+        return bool(self.fault) and self.status != 401 and not 300 <= self.status < 400
+
+
+class UwRestError(Exception):
+    """A call that ended without an answer worth keeping as one."""
+
+
+class UwUnavailable(UwRestError):
+    """No readable answer after all tries; `answer` is the last unreadable one, if any came."""
+
+    def __init__(self, reason: str, answer: UwAnswer | None = None) -> None:
+        super().__init__(reason)
+        self.answer = answer
+
+
+class UwQuotaSpent(UwRestError):
+    """The day's quota has no room for a call of that rank."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +95,6 @@ class _Retry:
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
-
-
-def _next_quota_day(now: datetime) -> datetime:
-    local = new_york(now)
-    turn = local.replace(hour=QUOTA_TURNS_OVER_HOUR, minute=0, second=0, microsecond=0)
-    return turn if local < turn else turn + timedelta(days=1)
 
 
 class UwRest:
@@ -98,19 +108,21 @@ class UwRest:
         limit_factor: float = 1.0,
         now: Callable[[], datetime] = _utc_now,
         backoff_seconds: float = BACKOFF_SECONDS,
+        call_seconds_max: float = CALL_SECONDS_MAX,
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._token = token
         self._now = now
         self._backoff_seconds = backoff_seconds
+        self._call_seconds_max = call_seconds_max
         self.limiter = CallLimiter(limit_factor, time.monotonic)
+        self.quota = DayQuota()
         self._session: aiohttp.ClientSession | None = None
-        self._spent_until: datetime | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=CALL_SECONDS_MAX),
+            timeout=aiohttp.ClientTimeout(total=self._call_seconds_max),
             headers={
                 "Authorization": f"Bearer {self._token}",
                 "Accept": "application/json, text/plain",
@@ -132,57 +144,79 @@ class UwRest:
         if self._session is not None:
             await self._session.close()
 
+    @property
+    def quota_share(self) -> float:
+        """Used part of the day's calls; 0 while nothing is known of them."""
+        return self.quota.share(self._now())
+
+    @property
+    def calls_left(self) -> int | None:
+        """Calls left of the day; None before the first answer."""
+        return self.quota.left(self._now())
+
     async def get(
-        self, endpoint: str, path: str, query: Mapping[str, str | list[str]] | None = None
+        self,
+        endpoint: str,
+        path: str,
+        query: Query | None = None,
+        *,
+        rank: Rank = Rank.NEEDED,
+        tries_max: int = TRIES_MAX,
     ) -> UwAnswer:
-        """Ask once, and again where that makes sense, at most TRIES_MAX times.
+        """Ask once, and again where that makes sense, at most `tries_max` times.
 
         Raises:
             UwUnavailable: no readable answer.
-            UwQuotaSpent: the day's quota is used up.
+            UwQuotaSpent: the day's quota has no room for calls of that rank.
         """
-        if self._spent_until is not None and self._now() < self._spent_until:
-            raise UwQuotaSpent(f"{path}: day quota is spent until {self._spent_until:%H:%M %Z}")
         pairs = [
             (name, item)
             for name, value in (query or {}).items()
             for item in ([value] if isinstance(value, str) else value)
         ]
-        reason = ""
-        for tries in range(1, TRIES_MAX + 1):
-            answer = await self._ask(endpoint, path, pairs, tries)
+        reason, last = "", None
+        for tries in range(1, tries_max + 1):
+            if not self.quota.allows(rank, self._now()):
+                raise UwQuotaSpent(f"{path}: {self.quota_share:.0%} of the day's calls are used")
+            answer = await self._ask(endpoint, path, pairs, rank, tries)
             retry = answer if isinstance(answer, _Retry) else self._judge(answer)
-            if isinstance(answer, UwAnswer) and (retry is None or tries == TRIES_MAX):
-                if answer.status == 200 and json_fault(answer.body_bytes):
-                    break
-                return answer
+            if isinstance(answer, UwAnswer):
+                last = answer
+                if retry is None or (tries == tries_max and not answer.is_edge_page):
+                    return answer
             assert retry is not None
             reason = retry.reason
-            if tries < TRIES_MAX:
+            if tries < tries_max:
                 await asyncio.sleep(retry.seconds)
-        raise UwUnavailable(f"{path}: no answer after {TRIES_MAX} tries: {reason}")
+        raise UwUnavailable(f"{path}: no answer after {tries_max} tries: {reason}", last)
 
     async def _ask(
-        self, endpoint: str, path: str, pairs: list[tuple[str, str]], tries: int
+        self, endpoint: str, path: str, pairs: list[tuple[str, str]], rank: Rank, tries: int
     ) -> UwAnswer | _Retry:
         assert self._session is not None, "UwRest must be entered before it is used"
-        async with self.limiter.call():
+        async with self.limiter.call(rank, is_retry=tries > 1):
+            self.quota.count(self._now())
             try:
-                async with self._session.get(self._base_url + path, params=pairs) as response:
-                    body = await response.read()
-            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                async with self._session.get(
+                    self._base_url + path, params=pairs, allow_redirects=False
+                ) as response:
+                    body = await _read(response)
+            except (aiohttp.ClientError, OSError, TimeoutError, _TooLarge) as error:
                 # Not the error's own text: it may show the request with its headers.
-                return _Retry(self._wait(tries), type(error).__name__)
+                return _Retry(self._wait(tries), type(error).__name__.lstrip("_"))
         self.limiter.window.observe(response.headers)
+        self.quota.observe(response.headers, self._now())
+        body = body.replace(self._token.encode(), b"***") if self._token else body
         return UwAnswer(
             endpoint=endpoint,
             path=path,
             query=response.url.query_string,
             status=response.status,
             headers={k: response.headers[k] for k in KEPT_HEADERS if k in response.headers},
-            body_bytes=body.replace(self._token.encode(), b"***") if self._token else body,
+            body_bytes=body,
             received_at=self._now(),
             tries=tries,
+            fault=json_fault(body),
         )
 
     def _wait(self, tries: int) -> float:
@@ -194,17 +228,19 @@ class UwRest:
             return self._judge_refusal(answer)
         if answer.status >= 500:
             return _Retry(self._wait(answer.tries), f"status {answer.status}")
-        if answer.status == 200 and json_fault(answer.body_bytes):
+        if answer.is_edge_page:
             shown = redact(answer.body_bytes[:80].decode(errors="replace"), self._token)
-            return _Retry(self._wait(answer.tries), f"body must be JSON, was {shown!r}")
+            reason = f"status {answer.status}, body must be JSON, was {shown!r}"
+            return _Retry(self._wait(answer.tries), reason)
         return None
 
     def _judge_refusal(self, answer: UwAnswer) -> _Retry | None:
         text = answer.body_bytes.decode(errors="replace")
         if "daily_request_limit_hit" in text:
-            self._spent_until = _next_quota_day(answer.received_at)
+            self.quota.spend(answer.received_at)
             return None
         if "concurrent" in text:
+            self.limiter.crowded()
             after = answer.headers.get("retry-after", "")
             seconds = float(after) if after.isdecimal() else CONCURRENCY_WAIT_SECONDS
             return _Retry(seconds, "too many calls in flight")
@@ -212,3 +248,18 @@ class UwRest:
         seconds = int(reset) / 1000 if reset.isdecimal() else MINUTE_WAIT_SECONDS
         self.limiter.window.exhaust(seconds)
         return _Retry(0.0, "calls of the minute used up")
+
+
+class _TooLarge(Exception):
+    """A body beyond BODY_BYTES_MAX; the rest of it is not read."""
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The body, unpacked, as far as it is one that may be kept."""
+    parts, size = [], 0
+    async for part in response.content.iter_any():
+        size += len(part)
+        if size > BODY_BYTES_MAX:
+            raise _TooLarge
+        parts.append(part)
+    return b"".join(parts)

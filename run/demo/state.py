@@ -130,7 +130,7 @@ def environment(state: DemoState, database_url: str, redis_url: str, var: Path) 
         "UW_REST_URL": f"{local}:{port['uw']}",
         "UW_SOCKET_URL": f"ws://127.0.0.1:{port['uw']}/socket",
         "UW_TOKEN": UW_TOKEN,
-        "UW_LIMIT_FACTOR": "10",
+        "UW_LIMIT_FACTOR": "6",
         "DISCORD_URL": f"{local}:{port['discord']}/api/v10",
         "DISCORD_TOKEN": accounts.discord_token,
         **{f"DISCORD_CHANNEL_{tier}": str(channel) for tier, channel in tiers},

@@ -9,8 +9,12 @@ from datetime import UTC, date, datetime
 
 from adapters.calendar import plan_session, session_at
 from adapters.unusual_whales import UwRest
+from domain.event import Recorded
 from domain.events.system import ProcessHeartbeat, SessionPlanned
 from domain.parameters import PARAMETERS
+from domain.payloads.unusual_whales import family
+from domain.session import new_york
+from run.feeds.backfill import Backfill
 from run.feeds.broker_chains import calendar_expiries
 from run.feeds.drift import Drift
 from run.feeds.history import HistoryImport
@@ -24,8 +28,8 @@ from run.feeds.start import (
     write_session_plan,
 )
 from run.feeds.states import FeedStates
-from run.feeds.uw_rest import RestFeed, polls
-from run.feeds.uw_socket import SocketFeed
+from run.feeds.uw_rest import RestFeed
+from run.feeds.uw_socket import SOCKET, SocketFeed, channels
 from run.service import Process, command
 from run.worker import HEARTBEAT_SECONDS
 from store.contract import Selection
@@ -76,6 +80,7 @@ class Feeds:
         self._now = now
         self._broker_seconds_max = broker_seconds_max
         self._plan: SessionPlanned | None = None
+        self.polling: RestFeed | None = None
         self._planned = asyncio.Event()
         self._listed: asyncio.Future[dict[str, list[date]]] = asyncio.Future()
         self._broker = BrokerFeed(
@@ -101,24 +106,28 @@ class Feeds:
         else:
             clock = await start_real_clock(store, recorder, self._now())
         self._plan = plan_session(clock.session_date)
+        token = self._settings.uw_token.get_secret_value()
+        rest = UwRest(
+            self._settings.uw_rest_url, token, limit_factor=self._settings.uw_limit_factor
+        )
+        flows = {SOCKET: frozenset(family(channel) for channel in channels())}
+        self.polling = RestFeed(
+            rest, self._intake, self._states, self._clock, self._plan.day, flows
+        )
         appending = asyncio.create_task(self._intake.run(), name="feeds.intake")
         try:
             head = await self._fold_past()
-            await self._run_feeds(self._plan, appending, head)
+            await self._run_feeds(self._plan, rest, appending, head)
         finally:
             await self._broker.data.stop()
             await self._intake.finish(appending, FINISH_SECONDS_MAX)
 
     async def _run_feeds(
-        self, plan: SessionPlanned, appending: asyncio.Task[None], head: int
+        self, plan: SessionPlanned, rest: UwRest, appending: asyncio.Task[None], head: int
     ) -> None:
-        token = self._settings.uw_token.get_secret_value()
-        rest = UwRest(
-            self._settings.uw_rest_url, token, limit_factor=self._settings.uw_limit_factor
-        )
         socket = SocketFeed(
             self._settings.uw_socket_url,
-            token,
+            self._settings.uw_token.get_secret_value(),
             self._intake,
             self._states,
             plan.day.session_date,
@@ -132,7 +141,8 @@ class Feeds:
                 tasks.create_task(self._until_over(plan.day.session_date), name="feeds.session")
             tasks.create_task(socket.run(), name="feeds.uw.socket")
             tasks.create_task(self._prepare(plan, rest), name="feeds.prepare")
-            tasks.create_task(self._poll(plan, rest), name="feeds.uw.rest")
+            tasks.create_task(self._poll(plan), name="feeds.uw.rest")
+            tasks.create_task(self._fill_gaps(rest), name="feeds.uw.backfill")
 
     async def _prepare(self, plan: SessionPlanned, rest: UwRest) -> None:
         """List and import, then plan the session: at once when the broker is there, without its
@@ -165,17 +175,21 @@ class Feeds:
         await self._broker.list_underlyings(self._settings.basket)
         self._listed.set_result(await self._broker.list_chains(plan.day.session_date))
 
-    async def _poll(self, plan: SessionPlanned, rest: UwRest) -> None:
+    async def _poll(self, plan: SessionPlanned) -> None:
         """Poll by the calendar until the broker has listed what there is."""
-        feed = RestFeed(rest, self._intake, self._states, self._clock)
+        assert self.polling is not None
         guesses = calendar_expiries(plan)
         await self._planned.wait()
-        if not self._listed.done():
-            async with asyncio.TaskGroup() as tasks:
-                polling = tasks.create_task(feed.run(polls(guesses)), name="feeds.uw.rest.guesses")
-                await asyncio.shield(self._listed)
-                polling.cancel()
-        await feed.run(polls(guesses | self._listed.result()))
+        listed = self._listed.result() if self._listed.done() else {}
+        self.polling.list_expiries(guesses | listed)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.polling.run(), name="feeds.uw.rest.schedule")
+            self.polling.list_expiries(guesses | await asyncio.shield(self._listed))
+
+    async def _fill_gaps(self, rest: UwRest) -> None:
+        today = new_york(self._now()).replace(hour=0, minute=0, second=0, microsecond=0)
+        fill = Backfill(rest, self._intake, self._states, self._clock, channels(), today)
+        await fill.run(self._process.store)
 
     async def _fold_past(self) -> int:
         """Follow clock, lines and pauses up to the head of the log, and do what stands of them;
@@ -187,6 +201,7 @@ class Feeds:
                 self._clock.apply(event)
                 self._states.obey(event)
                 self._broker.note(event)
+                self._note(event)
             after = page[-1].position
         self._states.go_live()
         self._broker.open_wanted()
@@ -198,8 +213,13 @@ class Feeds:
             for event in events:
                 self._clock.apply(event)
                 self._states.obey(event)
+                self._note(event)
                 if self._broker.note(event):
                     self._broker.open_wanted()
+
+    def _note(self, event: Recorded) -> None:
+        assert self.polling is not None
+        self.polling.note(event)
 
     async def _until_over(self, session_date: date) -> None:
         """Wait for the moment that belongs to the next session."""

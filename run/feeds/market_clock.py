@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
+from datetime import UTC, datetime
 
 from domain.event import Recorded
 from domain.events.system import ClockStarted
@@ -18,12 +19,10 @@ class MarketClock:
     def __init__(self) -> None:
         self.started: ClockStarted | None = None
         self._real = datetime.now(UTC)
-        self._changed = asyncio.Event()
 
     def apply(self, event: Recorded) -> None:
         if isinstance(event.body, ClockStarted):
             self.started, self._real = event.body, event.recorded_at
-            self._changed.set()
 
     @property
     def speed(self) -> float:
@@ -31,23 +30,27 @@ class MarketClock:
 
     def now(self) -> datetime:
         """Market time; the real time before the first ClockStarted."""
-        real = datetime.now(UTC)
+        return self.at(datetime.now(UTC))
+
+    def at(self, real: datetime) -> datetime:
+        """Market time of a real one, as the clock runs now."""
         if self.started is None:
             return real
         return self.started.base_market_time + (real - self._real) * self.started.speed
 
-    async def sleep(self, seconds: float) -> None:
-        """Wait for market seconds; in a thinned stretch at least a moment of real time."""
-        until = self.now() + timedelta(seconds=seconds)
-        began = asyncio.get_running_loop().time()
-        while self.now() < until:
-            left = (until - self.now()).total_seconds() / max(self.speed, 1e-9)
-            self._changed.clear()
-            try:
-                async with asyncio.timeout(min(max(left, 0.0), NAP_SECONDS_MAX)):
-                    await self._changed.wait()
-            except TimeoutError:
-                continue
-        if self.started is not None and self.started.thinned:
-            rest = THINNED_REAL_SECONDS_MIN - (asyncio.get_running_loop().time() - began)
-            await asyncio.sleep(max(rest, 0.0))
+    @property
+    def seconds_min(self) -> float:
+        """Market seconds between two calls of one kind: a thinned stretch is run through fast."""
+        is_thinned = self.started is not None and self.started.thinned
+        return THINNED_REAL_SECONDS_MIN * self.speed if is_thinned else 0.0
+
+    def calls_a_minute(self, in_a_real_minute: float) -> float:
+        """Calls in a minute of market time, when there may be so many in a real one."""
+        return in_a_real_minute / max(self.speed, 1.0)
+
+    async def wait(self, until: datetime, woken: asyncio.Event) -> None:
+        """Wait for a market time or for `woken`, and for a moment at most: the clock may change."""
+        left = (until - self.now()).total_seconds() / max(self.speed, 1e-9)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(max(left, 0.0), NAP_SECONDS_MAX)):
+                await woken.wait()

@@ -34,6 +34,10 @@ class FeedStates:
     def is_paused(self, feed: str) -> bool:
         return feed in self._paused
 
+    def is_up(self, feed: str) -> bool:
+        """Whether it is connected or ready and not paused."""
+        return self._states.get(feed, UNKNOWN)[0] in UP and feed not in self._paused
+
     def changed(self, feed: str, state: str, reason: str, connection: str) -> None:
         """Note a state; the same one again writes nothing, nor does any while the feed is
         paused."""
@@ -118,8 +122,7 @@ class FeedStates:
             self._put(body.feed, refused, event, derived_id("feed.refused", event.event_id))
 
     def _show(self, feed: str) -> None:
-        state, _, _ = self._states.get(feed, UNKNOWN)
-        metrics.FEED_UP.labels(feed).set(state in UP and feed not in self._paused)
+        metrics.FEED_UP.labels(feed).set(self.is_up(feed))
 
     def _tell(
         self, feed: str, state: str, reason: str, connection: str, cause: Recorded | None = None

@@ -28,7 +28,7 @@ from adapters.unusual_whales.sandbox import UwSandbox, UwSandboxSettings
 from adapters.unusual_whales.sandbox.settings import DEFAULT_TOKEN
 from domain.event import Proposed
 from domain.events.feed_health import FeedMessageRestated
-from domain.events.feeds import ChainListed, FeedMessageRejected, IbBarReceived, UwFrame
+from domain.events.feeds import FeedMessageRejected, IbBarReceived, UwFrame
 from domain.events.orders import BrokerReady
 from domain.events.system import (
     PARAMETERS_STREAM,
@@ -41,7 +41,6 @@ from run.config import Settings
 from run.embedded import free_port
 from run.feeds.__main__ import Feeds
 from run.feeds.market_clock import MarketClock
-from run.feeds.uw_rest import polls
 from run.feeds.uw_socket import channels
 from run.order_effect import OrderEffect
 from run.service import Process
@@ -58,6 +57,9 @@ BROKER_ANSWER_SECONDS_MAX = 0.5
 SANDBOX_SPEED = 10.0
 """Market seconds for each second that the sandboxes' own limits count."""
 THINNED_POLL_SECONDS = 900.0
+POLLS_A_MINUTE_MAX = 25.0
+LOOK_SECONDS = 0.05
+"""How soon the schedule of REST calls sees that its clock was set."""
 THINNED_LINES_MINUTES = 5
 """How often option lines speak in a thinned stretch."""
 BEFORE_OPEN = timedelta(minutes=5)
@@ -119,28 +121,33 @@ class VirtualStore:
 
 
 class VirtualMarketClock(MarketClock):
-    """The schedule of the feeds' REST calls; knows whether a call is under way."""
+    """The schedule of the feeds' REST calls."""
 
     def __init__(self, time: VirtualTime) -> None:
         super().__init__()
-        self.sleeping = 0
         self._time = time
 
     def now(self) -> datetime:
         return self._time.now
 
-    async def sleep(self, seconds: float) -> None:
-        began = self._time.now
-        self.sleeping += 1
-        try:
-            while self._time.now < began + timedelta(seconds=self._least(seconds)):
-                await self._time.moved.wait()
-        finally:
-            self.sleeping -= 1
-
-    def _least(self, seconds: float) -> float:
+    @property
+    def seconds_min(self) -> float:
         thinned = self.started is not None and self.started.thinned
-        return max(seconds, THINNED_POLL_SECONDS) if thinned else seconds
+        return THINNED_POLL_SECONDS if thinned else 0.0
+
+    def calls_a_minute(self, in_a_real_minute: float) -> float:
+        return POLLS_A_MINUTE_MAX
+
+    async def wait(self, until: datetime, woken: asyncio.Event) -> None:
+        if self.now() >= until:
+            return
+        waits = [asyncio.ensure_future(event.wait()) for event in (self._time.moved, woken)]
+        try:
+            # The clock may be told anew without being moved.
+            await asyncio.wait(waits, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +217,6 @@ class Day:
         self.effect = OrderEffect(
             self.broker, trader.recorder, self.store, trader.run_id, self.store.real_now
         )
-        self._polls = 0
         self._failed: asyncio.Task[None] | None = None
 
     def _process(self, name: str) -> Process:
@@ -232,12 +238,6 @@ class Day:
         """Wait for history, joins and the broker: what a session must find at its open."""
         self._failed = feeding
         await self._seen("HistoryReady")
-        listed = await self.store.read(0, Selection(types=frozenset({"ChainListed"})))
-        expiries: dict[str, list[Any]] = {}
-        for event in listed:
-            assert isinstance(event.body, ChainListed)
-            expiries.setdefault(event.body.symbol, []).append(event.body.expiry)
-        self._polls = len(polls({symbol: tuple(days) for symbol, days in expiries.items()}))
         await self._until(self._feeds_are_open)
         for worker in self.workers:
             await worker.start()
@@ -248,7 +248,10 @@ class Day:
 
     def _feeds_are_open(self) -> bool:
         joined = [set(one) for one in self.sandboxes.uw.hub.joined()]
-        return joined == [set(channels())] and self.clock.sleeping == self._polls
+        return joined == [set(channels())] and self._polls_rest()
+
+    def _polls_rest(self) -> bool:
+        return self.feeds.polling is not None and self.feeds.polling.is_idle
 
     async def _set_clock(self, *, thinned: bool) -> None:
         self.sandboxes.set_thinned(thinned=thinned)
@@ -288,7 +291,7 @@ class Day:
         last = market.open_at + timedelta(seconds=elapsed - 5)
         bars = all(self.store.bars.get(s, last) >= last for s in market.symbols)
         frames = self.store.frames >= self.sandboxes.frames_sent()
-        return bars and frames and self.clock.sleeping == self._polls
+        return bars and frames and self._polls_rest()
 
     async def turn(self) -> None:
         """Consume and carry out until nothing is left to do."""

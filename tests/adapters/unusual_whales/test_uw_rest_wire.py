@@ -11,12 +11,15 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from adapters.market_model.market import SimulatedMarket
 from adapters.unusual_whales import UwQuotaSpent, UwRest, UwUnavailable
 from adapters.unusual_whales.limiter import CALLS_IN_FLIGHT_MAX, CallLimiter, CallWindow
 from adapters.unusual_whales.sandbox import UwSandbox, UwSandboxSettings
 from adapters.unusual_whales.sandbox.control import FaultRequest, inject
+from adapters.unusual_whales.sandbox.rest_routes import EDGE_PAGE
 from domain.payloads import unusual_whales as uw
 from tests.adapters.unusual_whales.conftest import StandingClock, Until, Wire
 
@@ -243,7 +246,13 @@ async def test_the_client_keeps_three_calls_in_flight_by_itself(wire: Wire, rest
     assert [answer.tries for answer in answers] == [1] * 9
 
 
-@pytest.mark.parametrize("kind", ["bad_gateway", "edge_page", "truncated"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "bad_gateway", "server_error", "edge_page", "edge_refusal", "truncated", "truncated_gzip",
+        "minute",
+    ],
+)  # fmt: skip
 async def test_transient_trouble_is_tried_again(wire: Wire, rest: UwRest, kind: str) -> None:
     await fault(wire, FaultRequest("rest", fault=kind, count=2))
     answer = await rest.get("x", "/api/stock/SPY/gex-levels")
@@ -257,15 +266,68 @@ async def test_lasting_trouble_is_unavailable_and_shows_no_token(
     await fault(wire, FaultRequest("rest", fault="edge_page", count=3))
     with pytest.raises(UwUnavailable) as raised:
         await rest.get("x", "/api/stock/SPY/gex-levels")
+    assert raised.value.answer is not None
+    assert raised.value.answer.body_bytes == EDGE_PAGE
     assert wire.token not in str(raised.value)
     assert wire.token not in caplog.text
     assert wire.token not in wire.sandbox.ledger.path.read_text()
 
 
-async def test_a_forbidden_call_is_not_repeated(wire: Wire, rest: UwRest) -> None:
-    await fault(wire, FaultRequest("rest", fault="forbidden"))
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [("unauthorised", 401), ("forbidden", 403), ("unknown", 404), ("unprocessable", 422)],
+)
+async def test_a_refused_call_is_not_repeated(
+    wire: Wire, rest: UwRest, kind: str, status: int
+) -> None:
+    await fault(wire, FaultRequest("rest", fault=kind))
     answer = await rest.get("x", "/api/stock/SPY/gex-levels")
-    assert (answer.status, answer.tries) == (403, 1)
+    assert (answer.status, answer.tries) == (status, 1)
+
+
+@pytest.mark.parametrize("kind", ["timeout", "drip"])
+async def test_an_answer_that_never_ends_is_given_up(wire: Wire, kind: str) -> None:
+    await fault(wire, FaultRequest("rest", fault=kind, count=2))
+    async with UwRest(
+        wire.rest_url, wire.token, backoff_seconds=0.001, call_seconds_max=0.15
+    ) as client:
+        with pytest.raises(UwUnavailable, match="TimeoutError"):
+            await client.get("x", "/api/stock/SPY/gex-levels", tries_max=2)
+        assert (await client.get("x", "/api/stock/SPY/gex-levels")).status == 200
+
+
+async def test_a_refusal_for_crowding_lowers_the_calls_in_flight(wire: Wire) -> None:
+    """`Retry-After` is waited for; the second try is the last one here."""
+    await fault(wire, FaultRequest("rest", fault="crowded"))
+    async with UwRest(wire.rest_url, wire.token) as client:
+        answer = await client.get("x", "/api/stock/SPY/gex-levels", tries_max=1)
+        assert (answer.status, client.limiter.in_flight_max) == (429, 2)
+
+
+async def test_a_redirect_is_not_followed_and_a_huge_body_is_not_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Our token goes to nobody but the vendor, and memory has a limit."""
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked.append(request.path)
+        if request.path == "/moved":
+            raise web.HTTPFound("/elsewhere")
+        return web.Response(text="[" + "1," * 200 + "1]", content_type="application/json")
+
+    monkeypatch.setattr("adapters.unusual_whales.rest_client.BODY_BYTES_MAX", 100)
+    application = web.Application()
+    application.router.add_get("/{path:.*}", answer)
+    async with (
+        TestServer(application) as server,
+        UwRest(str(server.make_url("")), "token", backoff_seconds=0.001) as client,
+    ):
+        moved = await client.get("x", "/moved")
+        assert (moved.status, moved.headers["location"]) == (302, "/elsewhere")
+        with pytest.raises(UwUnavailable, match="TooLarge"):
+            await client.get("x", "/huge", tries_max=1)
+    assert asked == ["/moved", "/huge"]
 
 
 async def test_a_spent_day_quota_stops_all_calls_until_it_turns_over(wire: Wire) -> None:
@@ -277,7 +339,7 @@ async def test_a_spent_day_quota_stops_all_calls_until_it_turns_over(wire: Wire)
         with pytest.raises(UwQuotaSpent):
             await client.get("x", "/api/stock/SPY/gex-levels")
         await fault(wire, FaultRequest("clear"))
-        times[0] = datetime(2026, 10, 7, 0, 1, tzinfo=UTC)
+        times[0] = datetime(2026, 10, 7, 0, 0, tzinfo=UTC)  # 20:00 in New York
         assert (await client.get("x", "/api/stock/SPY/gex-levels")).status == 200
 
 

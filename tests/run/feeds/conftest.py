@@ -6,17 +6,28 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
 
 import pytest
 
 from domain.event import Body, event_type
+from domain.events.system import PlannedDay
 from run.feeds.intake import Intake
+from run.feeds.market_clock import MarketClock
 from run.feeds.states import FeedStates
 from run.worker import Recorder
 from store.contract import Selection
 from store.postgres import PostgresStore
 
+OPEN = datetime(2026, 10, 6, 13, 30, tzinfo=UTC)
+DAY = PlannedDay(
+    session_date=date(2026, 10, 6),
+    open_at=OPEN,
+    close_at=OPEN + timedelta(minutes=390),
+    options_close_at=OPEN + timedelta(minutes=405),
+    is_half_day=False,
+)
 BodyT = TypeVar("BodyT", bound=Body)
 Until = Callable[[Callable[[], object]], Awaitable[None]]
 
@@ -34,6 +45,39 @@ def intake(recorder: Recorder) -> Intake:
 @pytest.fixture
 def states(intake: Intake) -> FeedStates:
     return FeedStates(intake)
+
+
+class StandingClock(MarketClock):
+    """Market time that stands until it is moved."""
+
+    def __init__(self, now: datetime) -> None:
+        super().__init__()
+        self.time = now
+        self._moved = asyncio.Event()
+
+    def now(self) -> datetime:
+        return self.time
+
+    def at(self, real: datetime) -> datetime:
+        return real
+
+    def move(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+        self._moved.set()
+
+    async def wait(self, until: datetime, woken: asyncio.Event) -> None:
+        self._moved.clear()
+        if self.time >= until:
+            return
+        waits = [asyncio.ensure_future(event.wait()) for event in (self._moved, woken)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+
+@pytest.fixture
+def clock() -> StandingClock:
+    return StandingClock(OPEN + timedelta(hours=1))
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
 """A small vendor on loopback: a socket that acknowledges joins and sends what it is told to, and
-calls that are answered with an empty list."""
+calls that are answered with what they are told, else with an empty list."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -48,3 +49,36 @@ async def serving(vendor: Vendor) -> AsyncIterator[TestServer]:
     application.router.add_get("/api/{rest:.*}", vendor.call)
     async with TestServer(application) as server:
         yield server
+
+
+class RestVendor:
+    """Answers a path with what it is told to say, then with no rows; counts calls."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.calls: Counter[str] = Counter()
+        self.queries: list[str] = []
+        self.headers = {"x-uw-token-req-limit": "40000", "x-uw-daily-req-count": "100"}
+        self._says: dict[str, list[web.Response]] = {}
+
+    def say(self, path: str, *responses: web.Response) -> None:
+        """Answer the next calls of a path like this."""
+        self._says.setdefault(path, []).extend(responses)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.calls[request.path] += 1
+        self.queries.append(request.path_qs)
+        waiting = self._says.get(request.path)
+        if waiting:
+            return waiting.pop(0)
+        return web.json_response({"data": []}, headers=self.headers)
+
+
+@asynccontextmanager
+async def serving_rest() -> AsyncIterator[RestVendor]:
+    vendor = RestVendor()
+    application = web.Application()
+    application.router.add_get("/{path:.*}", vendor.answer)
+    async with TestServer(application) as server:
+        vendor.url = str(server.make_url(""))
+        yield vendor
