@@ -10,6 +10,7 @@ import pytest
 
 from adapters.unusual_whales import UwRest
 from adapters.unusual_whales.paging import row_time, rows_of
+from domain.payloads.unusual_whales import rest_drift
 from domain.payloads.unusual_whales.endpoints import SCHEDULED
 from run.feeds.rest_plan import Job, jobs
 from tests.adapters.unusual_whales.conftest import Wire
@@ -50,6 +51,7 @@ async def test_every_scheduled_call_has_a_body(wire: Wire, rest: UwRest) -> None
             assert isinstance(value["data"], dict), job.key
         elif job.endpoint.path not in EMPTY:
             assert rows_of(answer.body_bytes), job.key
+        assert rest_drift(job.endpoint.path, answer.body_bytes) == [], job.key
 
 
 @pytest.mark.parametrize(
