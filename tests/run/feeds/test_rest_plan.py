@@ -12,7 +12,7 @@ from domain.events.system import PlannedDay
 from domain.instruments import SYMBOLS
 from domain.payloads.unusual_whales.endpoint import Each, Priority
 from domain.session import new_york
-from run.feeds.interactive_brokers import calendar_expiries
+from run.feeds.broker_chains import calendar_expiries
 from run.feeds.rest_plan import (
     BATCH_SECONDS,
     DOWN_FOR_MAX,
