@@ -24,7 +24,7 @@ def send(path: Path, kind: str, seed: int, count: int) -> Counter[str]:
     """
     ends: Counter[str] = Counter()
     chance = Random(f"{seed} {kind}")
-    payloads = mutants(FRAMES[kind], chance) if kind in FRAMES else _answers(kind, chance)
+    payloads = mutants(FRAMES[kind], chance) if kind in FRAMES else answers(kind, chance)
     take = path.frame if kind in FRAMES else path.answer
     for number, payload in enumerate(islice(payloads, count)):
         try:
@@ -36,7 +36,7 @@ def send(path: Path, kind: str, seed: int, count: int) -> Counter[str]:
     return ends
 
 
-def _answers(endpoint: str, chance: Random) -> Iterator[bytes]:
+def answers(endpoint: str, chance: Random) -> Iterator[bytes]:
     """A malformed row in every form of body that the vendor uses."""
     for row in mutants(bodies()[endpoint], chance):
         yield _FORMS[int(chance.random() * len(_FORMS))] % row
