@@ -247,6 +247,7 @@ async def test_a_page_is_told_at_once_with_the_remedy(
         mode="sandbox",
         build="test",
         dist=tmp_path,
+        archive=tmp_path / "archive",
         now=lambda: datetime.now(UTC),
         monotonic=time.monotonic,
         random_bytes=secrets.token_bytes,
