@@ -304,6 +304,10 @@ class Book:
     def exposures(self) -> tuple[Exposure, ...]:
         return tuple(story.exposure for story in self.stories())
 
+    def sizes(self) -> tuple[tuple[str, int, bool], ...]:
+        """All that changes of what is open while it is: equal ones are the same book."""
+        return tuple((key, held.units, held.is_reversed) for key, held in self.positions.items())
+
     def reversed_positions(self) -> tuple[str, ...]:
         return tuple(key for key, held in self.positions.items() if held.is_reversed)
 

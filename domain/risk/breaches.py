@@ -13,17 +13,16 @@ from domain.event import Recorded
 from domain.events.controls import TradingState
 from domain.events.orders import BrokerAccountSeen, BrokerSnapshotReceived
 from domain.events.positions import PositionChanged, PositionClosed, PositionOpened
-from domain.events.signals import Result
 from domain.events.system import ClockTicked, ParametersChanged, SessionPlanned
 from domain.risk.codes import DenialCode
 from domain.risk.greeks import DollarGreeks, greek_rows
 from domain.risk.limits import breached_now
-from domain.risk.scenario import revalue, scenario_checks
+from domain.risk.scenario import scenario_breaches
 from domain.risk.state import RiskState
 from domain.risk.valuation import value
 
 REVALUE_SECONDS = 10.0
-"""Real seconds between two revaluations of an unchanged book."""
+"""Real seconds between two revaluations of an unchanged book: fees change nothing of it."""
 
 _TELLING = (
     BrokerAccountSeen,
@@ -57,12 +56,14 @@ def _find_breaches(state: RiskState, event: Recorded) -> None:
     if state.confirmation is None or not isinstance(event.body, _TELLING):
         return
     known, real = state.breaches, state.time.seconds
-    is_unchanged = isinstance(event.body, ClockTicked | BrokerAccountSeen)
-    valued_at = known.valued_at
-    if not is_unchanged or valued_at is None or real - valued_at >= REVALUE_SECONDS:
+    renewed = isinstance(event.body, ParametersChanged | SessionPlanned)
+    held, equity = state.book.sizes(), state.account.equity
+    is_same, valued_at = held == known.held and not renewed, known.valued_at
+    if not is_same or valued_at is None or real - valued_at >= REVALUE_SECONDS:
         known.valued, known.valued_at = _of_values(state), real
-    if not isinstance(event.body, ClockTicked):
+    if not is_same or equity != known.equity:
         known.booked = _of_book(state)
+    known.held, known.equity = held, equity
     seen = known.seen_at | dict.fromkeys((*known.booked, *_of_losses(state), *known.valued), real)
     hold = state.parameters.number("risk.reduce_hold_s")
     known.seen_at = {code: at for code, at in seen.items() if at == real or real - at < hold}
@@ -102,6 +103,6 @@ def _of_values(state: RiskState) -> tuple[str, ...]:
     if book.missing:
         return ()
     rows = greek_rows(book.greeks, DollarGreeks(), equity, state.parameters)
-    checks = [row.check(0) for row in rows]
-    checks += scenario_checks(revalue(book.legs), equity, state.parameters)
-    return tuple(check.code for check in checks if check.result is not Result.PASS)
+    codes = [row.code for row in rows if not row.holds(0)]
+    codes += scenario_breaches(book.legs, equity, state.parameters)
+    return tuple(code.value for code in codes)

@@ -100,14 +100,17 @@ class GreekRow:
         left = self.high - self.book if self.unit > 0 else self.book - self.low
         return Room(self.code.value, max(0.0, left / abs(self.unit)))
 
-    def check(self, units: int) -> Check:
+    def holds(self, units: int) -> bool:
         value = self.book + units * self.unit
         slack = 1e-9 * max(1.0, abs(self.low), abs(self.high if self.high < 1e15 else 0.0))
-        holds = self.low - slack <= value <= self.high + slack
+        return self.low - slack <= value <= self.high + slack
+
+    def check(self, units: int) -> Check:
+        value = self.book + units * self.unit
         high = "-" if self.high >= 1e15 else f"{significant(self.high)}"
         return Check(
             code=self.code.value,
-            result=Result.PASS if holds else Result.FAIL,
+            result=Result.PASS if self.holds(units) else Result.FAIL,
             limit=f"[{significant(self.low)}, {high}] USD",
             value=f"{significant(value)}",
             input=f"book {significant(self.book)}, unit {significant(self.unit)}",

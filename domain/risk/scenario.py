@@ -54,6 +54,11 @@ _MOVES = np.array(MOVES_PERCENT)[:, None, None] * 0.01
 _SHIFTS = np.array(SHIFTS_POINTS)[None, :, None] * 0.01
 _CELLS = tuple(product(MOVES_PERCENT, SHIFTS_POINTS, DAYS))
 _SHAPE = (len(MOVES_PERCENT), len(SHIFTS_POINTS), len(DAYS))
+_NEAR = np.array([abs(move) <= NEAR_PERCENT for move in MOVES_PERCENT])
+_LIMITS = (
+    (DenialCode.SCENARIO_NEAR, "near", _NEAR),
+    (DenialCode.SCENARIO_FULL, "full", np.ones_like(_NEAR)),
+)
 
 
 def _cells(leg: ScenarioLeg) -> tuple[Floats, Floats, Floats]:
@@ -98,17 +103,36 @@ def _changes(legs: Sequence[ScenarioLeg]) -> list[Floats]:
     return [(values[n] - starts[n]) * (leg.contracts * MULTIPLIER) for n, leg in enumerate(legs)]
 
 
-def revalue(legs: Sequence[ScenarioLeg]) -> ScenarioGrid:
-    """P&L of every cell against now, in the order moves, shifts, days, and the worst cells."""
+def _totals(legs: Sequence[ScenarioLeg]) -> Floats:
+    """P&L of the book in every cell against now."""
     total = np.zeros(_SHAPE)
     for change in _changes(legs) if legs else ():
         total = total + change
-    pnl = tuple(significant(value) or 0.0 for value in total.ravel().tolist())
+    return total
+
+
+def revalue(legs: Sequence[ScenarioLeg]) -> ScenarioGrid:
+    """P&L of every cell against now, in the order moves, shifts, days, and the worst cells."""
+    pnl = tuple(significant(value) or 0.0 for value in _totals(legs).ravel().tolist())
     return ScenarioGrid(
         pnl_usd=pnl,
         worst_near=_worst(pnl, NEAR_PERCENT),
         worst=_worst(pnl, max(MOVES_PERCENT)),
     )
+
+
+def scenario_breaches(
+    legs: Sequence[ScenarioLeg], equity: Decimal, parameters: ParameterState
+) -> list[DenialCode]:
+    """Codes of `scenario_checks` that do not pass, from the worst losses alone: asked at every
+    change of the book, where nobody looks at a cell."""
+    totals = np.nan_to_num(_totals(legs), copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    found: list[DenialCode] = []
+    for code, name, cells in _LIMITS:
+        worst = significant(float(totals[cells].min())) or 0.0
+        if worst <= -parameters.number(f"risk.scenario.{name}") * float(equity):
+            found.append(code)
+    return found
 
 
 def _worst(pnl: Sequence[float], most_percent: float) -> ScenarioCell:

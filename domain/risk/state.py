@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 from domain.analytics.economic_calendar import CalendarEvent, codes_on
 from domain.analytics.history import calendar_events
@@ -91,6 +92,9 @@ class Breaches:
     """When each of them was seen last."""
     booked: tuple[str, ...] = ()
     """Those of amounts and numbers, which time alone does not change."""
+    held: tuple[tuple[str, int, bool], ...] = ()
+    equity: Decimal | None = None
+    """Of what, and at which equity, they were evaluated."""
     valued: tuple[str, ...] = ()
     """Those of greeks and scenarios, which are evaluated less often."""
     valued_at: float | None = None
@@ -99,6 +103,8 @@ class Breaches:
 @dataclass(slots=True)
 class RiskState:
     parameters: ParameterState = field(default_factory=ParameterState)
+    confirmation: ConfirmationRule | None = None
+    """Read from the parameters when they change: it is asked for at every event."""
     session: Session | None = None
     time: RealTime = field(default_factory=RealTime)
     entries_open: bool = True
@@ -143,10 +149,6 @@ class RiskState:
         return codes_on(self.economic_events, self.session.session_date) if fresh else None
 
     @property
-    def confirmation(self) -> ConfirmationRule | None:
-        return confirmation_rule(self.parameters)
-
-    @property
     def session_date(self) -> date | None:
         return None if self.session is None else self.session.session_date
 
@@ -164,6 +166,7 @@ def fold(state: RiskState, event: Recorded) -> None:
         case ParametersChanged():
             state.limit_changes.changed(body, state.parameters)
             state.parameters.apply(body)
+            state.confirmation = confirmation_rule(state.parameters)
         case SessionPlanned():
             _session_planned(state, body)
         case ChainEvaluated():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from random import Random
+
 import pytest
 
 from domain.events.risk import ScenarioCell, ScenarioGrid
@@ -16,6 +19,7 @@ from domain.risk.scenario import (
     SHIFTS_POINTS,
     ScenarioLeg,
     revalue,
+    scenario_breaches,
     scenario_checks,
 )
 from tests.domain.risk.build import EQUITY, call_vertical, leg_quote, parameters
@@ -155,3 +159,32 @@ def test_full_grid_has_the_wider_limit(loss: float, result: str) -> None:
     cell = ScenarioCell(move_percent=-8.0, shift_points=4.0, days=0, pnl_usd=loss)
     grid = ScenarioGrid(pnl_usd=(loss,), worst_near=cell, worst=cell)
     assert scenario_checks(grid, EQUITY, PARAMETERS)[1].result == result
+
+
+def test_a_book_breaches_exactly_what_its_checks_fail() -> None:
+    """The quick answer for the book that is held must be that of the decision's checks, also where
+    a loss is its limit to the last digit."""
+    random, seen = Random("books"), set()
+    for _ in range(200):
+        legs = [
+            leg(
+                random.choice((-40, -5, -1, 1, 5, 40)),
+                strike=float(random.randint(590, 610)),
+                right=random.choice(tuple(Right)),
+                years=random.choice((0.0, 0.5 / 365, 30 / 365)),
+                volatility=random.choice((0.02, 0.15, 0.4)),
+            )
+            for _ in range(random.randint(0, 4))
+        ]
+        grid = revalue(legs)
+        at_its_limit = [abs(cell.pnl_usd) / 0.06 for cell in (grid.worst_near, grid.worst)]
+        for money in (1e5, 1e6, 1e7, *at_its_limit):
+            equity = Decimal(repr(money))
+            failed = [
+                check.code
+                for check in scenario_checks(grid, equity, PARAMETERS)
+                if check.result is not Result.PASS
+            ]
+            assert scenario_breaches(legs, equity, PARAMETERS) == failed
+            seen.add(tuple(failed))
+    assert len(seen) >= 3, "some breach nothing, some one of them, some both"

@@ -92,6 +92,19 @@ def test_reducing_ends_a_while_after_the_last_breach_and_not_at_once() -> None:
     assert decide(desk, signal(signal_id="sig-2", at=desk.at)).trading_state is TradingState.ACTIVE
 
 
+def test_a_fee_values_nothing_anew_and_a_contract_more_at_once() -> None:
+    """Two in three changes of a position are its commissions."""
+    desk = ready()
+    desk.when(opened())
+    holding(desk, 2)
+    valued_at = desk.state.breaches.valued_at
+    desk.tick(after=5)
+    holding(desk, 2)
+    assert desk.state.breaches.valued_at == valued_at
+    holding(desk, 3)
+    assert desk.state.breaches.valued_at == desk.state.time.seconds != valued_at
+
+
 def test_one_breach_that_ends_beside_another_is_held_on_its_own() -> None:
     """A greek that comes and goes beside a lasting breach must not fill the log."""
     desk = ready()
