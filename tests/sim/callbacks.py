@@ -7,6 +7,7 @@ The ledger here is the list of executions with their corrections; only its telle
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from random import Random
@@ -23,20 +24,34 @@ from domain.events.orders import (
     Purpose,
 )
 from domain.events.positions import PositionChanged
+from domain.execution.marks import is_credit
 from domain.instruments import Structure
 from tests.domain.execution.execution_build import (
     Bench,
+    condor,
+    credit_vertical,
     debit_vertical,
     execution_of,
     held,
     leg_ticks,
     listed,
     long_call,
+    plan,
 )
 
 UNITS = 6
 MULTIPLIER = 100
 FEE = Decimal("0.65")
+WING = Decimal("0.40")
+"""Price of the legs that a combination is not traded for: what is sold of a debit, bought of a
+credit."""
+STRUCTURES: tuple[tuple[Callable[[], Structure], int], ...] = (
+    (long_call, 7),
+    (debit_vertical, 5),
+    (credit_vertical, 5),
+    (condor, 3),
+)
+"""What is traded, and how often in twenty."""
 STATUSES = ("PreSubmitted", "Submitted", "PendingCancel", "Filled", "PendingSubmit")
 
 
@@ -76,7 +91,10 @@ class Sequence:
 
     def __init__(self, seed: int) -> None:
         self.random = Random(f"callbacks {seed}")
-        self.structure: Structure = self.random.choice((long_call(), debit_vertical()))
+        kinds, weights = zip(*STRUCTURES, strict=True)
+        (build,) = self.random.choices(kinds, weights)
+        self.structure: Structure = build()
+        self.is_credit = is_credit(self.structure)
         self.bench = Bench()
         self.ledger = Ledger()
         self.orders: dict[str, dict[str, Any]] = {}
@@ -88,8 +106,12 @@ class Sequence:
         """The whole trade; what differs in the end."""
         bench = self.bench
         bench.start()
-        bench.market(*self.quotes("2.00"))
-        emitted = bench.enter(self.structure, units=UNITS)
+        mid, target, stop = (
+            ("-1.00", "-0.40", "-2.00") if self.is_credit else ("2.00", "3.20", "1.00")
+        )
+        bench.market(*self.quotes(mid))
+        exits = plan(target=target, stop=stop)
+        emitted = bench.enter(self.structure, units=UNITS, mid=mid, exit_plan=exits)
         entry, *stops = [body for body in emitted if isinstance(body, OrderIntended)]
         for intent in (entry, *stops):
             bench.sent(intent)
@@ -112,7 +134,7 @@ class Sequence:
         bench = self.bench
         exits: list[OrderIntended] = []
         for _ in range(8):
-            bench.wait(1.2, self.quotes("0.60"))
+            bench.wait(1.2, self.quotes("-2.40" if self.is_credit else "0.60"))
             exits = [b for b in bench.all(OrderIntended) if b.purpose is Purpose.EXIT]
             if exits:
                 break
@@ -146,15 +168,18 @@ class Sequence:
     def one_fill(self, intent: OrderIntended, quantity: int) -> list[BrokerExecution]:
         self.fills += 1
         stem, now = f"0000e{self.fills:04d}", self.bench.now
-        price = Decimal(self.random.randint(150, 210)) / 100
+        legs = self.structure.legs
+        worths = self.worths(Decimal(self.random.randint(150, 210)) / 100)
         made = []
         if not self.structure.is_single:
-            own = execution_of(intent, quantity, str(price), f"{stem}.01.01", now, sec_type="BAG")
+            net = sum(
+                (leg.ratio * worth for leg, worth in zip(legs, worths, strict=True)), Decimal(0)
+            )
+            own = execution_of(intent, quantity, str(net), f"{stem}.01.01", now, sec_type="BAG")
             made.append(own)
-        for number, _ in enumerate(self.structure.legs):
-            worth = str(price + number) if number == 0 else "0.40"
+        for number, worth in enumerate(worths):
             name = f"{stem}.{number + 2:02d}.01"
-            execution = execution_of(intent, quantity, worth, name, now, leg=number)
+            execution = execution_of(intent, quantity, str(worth), name, now, leg=number)
             made.append(execution)
             if self.random.random() < 0.2:
                 made.append(
@@ -239,15 +264,20 @@ class Sequence:
             "positions": [held(contracts[c], n) for c, n in self.ledger.positions().items() if n],
         }
 
-    def quotes(self, net: str) -> list[Any]:
-        value = float(net)
-        if self.structure.is_single:
-            return [leg_ticks(self.structure.legs[0].contract, value - 0.02, value + 0.02,
-                              self.bench.now)]  # fmt: skip
-        long, short = (leg.contract for leg in self.structure.legs)
+    def worths(self, net: Decimal) -> list[Decimal]:
+        """Prices of the legs at which the whole costs, or brings in, so much."""
+        main = -1 if self.is_credit else 1
+        mains = sum(leg.ratio == main for leg in self.structure.legs)
+        wing = Decimal(0) if self.structure.is_single else WING
         return [
-            leg_ticks(long, value + 0.39, value + 0.41, self.bench.now),
-            leg_ticks(short, 0.39, 0.41, self.bench.now),
+            abs(net) / mains + wing if leg.ratio == main else wing for leg in self.structure.legs
+        ]
+
+    def quotes(self, net: str) -> list[Any]:
+        half = 0.02 if self.structure.is_single else 0.01
+        return [
+            leg_ticks(leg.contract, float(worth) - half, float(worth) + half, self.bench.now)
+            for leg, worth in zip(self.structure.legs, self.worths(Decimal(net)), strict=True)
         ]
 
     # What differs.

@@ -80,6 +80,16 @@ def debit_vertical() -> Structure:
     )
 
 
+def credit_vertical() -> Structure:
+    return Structure(
+        kind=StructureKind.CREDIT_VERTICAL,
+        legs=(
+            Leg(contract=contract(590, Right.PUT), ratio=-1),
+            Leg(contract=contract(585, Right.PUT), ratio=1),
+        ),
+    )
+
+
 def condor() -> Structure:
     return Structure(
         kind=StructureKind.IRON_CONDOR,
