@@ -14,7 +14,6 @@ from domain.events.positions import ExitReason
 from domain.execution.exit_rules import ExitCase, flat_profile, profile_of
 from domain.execution.marks import TrailRule, is_credit, tightened, trailing_stop
 from domain.execution.quotes import Quotes
-from domain.execution.underlying import UnderlyingWatch
 from domain.execution.watched import Watched, remaining_variance
 from domain.instruments import Right, Strategy
 from domain.parameter import ParameterState
@@ -26,7 +25,8 @@ DAILY_CLOSE_RULE = "daily_close_beyond_short_strike"
 _CLOSING_STAGE = timedelta(minutes=1)
 
 
-def _case(watched: Watched, reason: ExitReason, threshold: object, *evidence: object) -> ExitCase:
+def case_of(watched: Watched, reason: ExitReason, threshold: object, *evidence: object) -> ExitCase:
+    """A reason with the urgency that it has for this position."""
     profile = profile_of(reason, watched.opened.strategy)
     return ExitCase(
         reason, profile, str(threshold), tuple(str(item) for item in evidence), watched.mark
@@ -53,11 +53,11 @@ def mark_cases(
     if since is not None and settled and now - since >= timedelta(seconds=confirm):
         reason = ExitReason.TRAIL if watched.stop_kind == "trail" else ExitReason.STOP
         quote = f"quote {watched.net.bid} to {watched.net.ask}"
-        found.append(_case(watched, reason, f"mark <= {watched.stop}", quote, f"since {since}"))
+        found.append(case_of(watched, reason, f"mark <= {watched.stop}", quote, f"since {since}"))
     target = watched.opened.exit_plan.target_price
     if watched.net.sound and watched.mark >= target:
         quote = f"quote {watched.net.bid} to {watched.net.ask}"
-        found.append(_case(watched, ExitReason.TARGET, f"mark >= {target}", quote))
+        found.append(case_of(watched, ExitReason.TARGET, f"mark >= {target}", quote))
     return found
 
 
@@ -72,9 +72,10 @@ def underlying_cases(
     rule = watched.opened.exit_plan.invalidation
     found: list[ExitCase] = []
     if rule in (NOISE_RULE, DAILY_CLOSE_RULE) and watched.invalidated:
-        found.append(_case(watched, ExitReason.INVALIDATED, rule, *watched.invalidated))
+        found.append(case_of(watched, ExitReason.INVALIDATED, rule, *watched.invalidated))
     if rule == NOISE_RULE and watched.chandelier_hit:
-        found.append(_case(watched, ExitReason.TRAIL, "two closes beyond", *watched.chandelier_hit))
+        limit = "two closes beyond"
+        found.append(case_of(watched, ExitReason.TRAIL, limit, *watched.chandelier_hit))
     if rule == STRIKE_RULE:
         found += _near_strike(watched, parameters, session, quotes, now)
     return found
@@ -100,7 +101,7 @@ def _near_strike(
         call = leg.contract.right is Right.CALL
         if (call and price >= strike - margin) or (not call and price <= strike + margin):
             limit = f"{margin:.4f} of {leg.contract.strike}"
-            return [_case(watched, ExitReason.INVALIDATED, limit, f"underlying {price}")]
+            return [case_of(watched, ExitReason.INVALIDATED, limit, f"underlying {price}")]
     return []
 
 
@@ -148,50 +149,8 @@ def time_cases(
         limit = f"from {flat_at}"
         found.append(ExitCase(ExitReason.FORCED_FLAT, profile, limit, (f"at {now}",), watched.mark))
     if now >= plan.time_stop_at:
-        found.append(_case(watched, ExitReason.TIME, f"from {plan.time_stop_at}", f"at {now}"))
+        found.append(case_of(watched, ExitReason.TIME, f"from {plan.time_stop_at}", f"at {now}"))
     return found
-
-
-def assignment_cases(
-    watched: Watched,
-    parameters: ParameterState,
-    session: Session,
-    quotes: Quotes,
-    underlying: UnderlyingWatch | None,
-    now: datetime,
-) -> list[ExitCase]:
-    """A short leg that is rationally exercised tonight, or pinned on its last day (1.6)."""
-    minutes = parameters.number("stop.assignment_before_close_min")
-    price = quotes.underlying_price(watched.structure.symbol)
-    if price is None or now < session.before_close(minutes=minutes):
-        return []
-    band = parameters.number("stop.pin_band")
-    for leg in watched.structure.legs:
-        if leg.ratio > 0:
-            continue
-        contract = leg.contract
-        strike = float(contract.strike)
-        if contract.expiry == session.session_date and abs(price / strike - 1) < band:
-            return [
-                _case(watched, ExitReason.ASSIGNMENT_GUARD, f"{band} of {strike}", f"at {price}")
-            ]
-        dividend = _dividend_tomorrow(session, underlying)
-        line = quotes.lines.get(contract.con_id)
-        if contract.right is not Right.CALL or dividend is None or line is None:
-            continue
-        if line.bid is None or line.ask is None or price <= strike:
-            continue
-        extrinsic = float(line.bid + line.ask) / 2 - (price - strike)
-        if extrinsic < dividend:
-            evidence = f"extrinsic {extrinsic:.4f}, dividend {dividend}"
-            return [_case(watched, ExitReason.ASSIGNMENT_GUARD, "extrinsic < dividend", evidence)]
-    return []
-
-
-def _dividend_tomorrow(session: Session, underlying: UnderlyingWatch | None) -> float | None:
-    if underlying is None or not session.plan.later:
-        return None
-    return underlying.dividends.get(session.plan.later[0].session_date)
 
 
 def wanted_stop(

@@ -185,6 +185,7 @@ def _evolve_position(state: StopState, event: Recorded) -> None:
             if inputs is not None:
                 watched.rv_hat_day = inputs.rv_hat_day
                 watched.variance_remaining = inputs.variance_remaining
+                watched.volatilities = {q.con_id: q.implied_volatility for q in inputs.legs}
             watched.killed = state.flattening
             state.positions[body.position_id] = watched
         case PositionChanged() as body:

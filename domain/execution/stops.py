@@ -40,8 +40,8 @@ from domain.events.positions import (
     StopMoved,
 )
 from domain.events.system import ClockTicked
+from domain.execution.assignment_guard import assignment_cases
 from domain.execution.exit_cases import (
-    assignment_cases,
     forced_flat_at,
     held_too_long,
     mark_cases,
@@ -194,8 +194,8 @@ def _judge(state: StopState, watched: Watched, now: datetime, *, timed: bool) ->
     cases += underlying_cases(watched, state.parameters, session, state.quotes, now)
     if timed:
         cases += time_cases(watched, state.parameters, session, now)
-        underlying = state.underlyings.get(watched.opened.symbol)
-        cases += assignment_cases(watched, state.parameters, session, state.quotes, underlying, now)
+        dividends = state.underlyings[watched.opened.symbol].dividends
+        cases += assignment_cases(watched, state.parameters, session, state.quotes, dividends, now)
     emitted = _exit(watched, first_case(cases))
     wanted = wanted_stop(watched, state.parameters, session, now)
     since = watched.stop_moved_at

@@ -38,6 +38,8 @@ class Watched:
     stop: Decimal
     rv_hat_day: float | None = None
     variance_remaining: float | None = None
+    volatilities: dict[int, float] = field(default_factory=dict)
+    """Of the legs at the entry, by contract."""
     units: int = 0
     legs: dict[int, int] = field(default_factory=dict)
     entry_price: Decimal | None = None

@@ -1,0 +1,124 @@
+"""Short legs that their holders may exercise tonight, or that are pinned on their last day (1.6).
+
+Asked by stops.py at clock ticks, from half an hour before the close on. A leg in the money whose
+time value nobody can tell counts as one without any where a dividend is at stake.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+
+from domain.events.positions import ExitReason
+from domain.execution.exit_cases import case_of
+from domain.execution.exit_rules import ExitCase
+from domain.execution.quotes import QuoteLimits, Quotes
+from domain.execution.watched import Watched
+from domain.instruments import OptionContract, Right
+from domain.parameter import ParameterState
+from domain.pricing.black_scholes import prices
+from domain.session import YEAR_SECONDS, Session
+
+RATE = "risk_free_rate"
+
+
+def assignment_cases(
+    watched: Watched,
+    parameters: ParameterState,
+    session: Session,
+    quotes: Quotes,
+    dividends: Mapping[date, float],
+    now: datetime,
+) -> list[ExitCase]:
+    """The first short leg that is better left today; `dividends` are those of the underlying."""
+    minutes = parameters.number("stop.assignment_before_close_min")
+    price = quotes.underlying_price(watched.structure.symbol)
+    if price is None or now < session.before_close(minutes=minutes):
+        return []
+    band = parameters.number("stop.pin_band")
+    for leg in watched.structure.legs:
+        contract = leg.contract
+        if leg.ratio > 0 or not watched.legs.get(contract.con_id, -1):
+            continue
+        strike = float(contract.strike)
+        if contract.expiry == session.session_date:
+            if abs(price / strike - 1) < band:
+                return [_guard(watched, f"{band} of {strike}", f"at {price}")]
+            continue
+        extrinsic = _extrinsic(contract, parameters, quotes, price, now)
+        if contract.right is Right.CALL:
+            gain = _dividend_tomorrow(session, dividends) if price > strike else None
+        else:
+            gain = _interest(watched, contract, parameters, session, quotes, dividends, now)
+        if gain is None or (extrinsic is None and contract.right is Right.PUT):
+            continue
+        if extrinsic is None or extrinsic < gain:
+            told = "unknown: no fresh quote" if extrinsic is None else f"{extrinsic:.4f}"
+            limit = "extrinsic < dividend" if contract.right is Right.CALL else "extrinsic < carry"
+            return [_guard(watched, limit, f"extrinsic {told}, {gain:.4f} by exercise")]
+    return []
+
+
+def _guard(watched: Watched, threshold: str, evidence: str) -> ExitCase:
+    return case_of(watched, ExitReason.ASSIGNMENT_GUARD, threshold, evidence)
+
+
+def _extrinsic(
+    contract: OptionContract,
+    parameters: ParameterState,
+    quotes: Quotes,
+    price: float,
+    now: datetime,
+) -> float | None:
+    """Mid less intrinsic value; None without a two-sided quote that is young enough for a mark."""
+    line = quotes.lines.get(contract.con_id)
+    limits = QuoteLimits.read(parameters)
+    age = quotes.line_age(contract.con_id, contract.symbol, now, limits)
+    if line is None or line.bid is None or line.ask is None or age is None:
+        return None
+    if age > parameters.number("stop.mark_quote_age_s"):
+        return None
+    inside = Decimal(repr(price)) - contract.strike
+    intrinsic = max(Decimal(0), inside if contract.right is Right.CALL else -inside)
+    return float((line.bid + line.ask) / 2 - intrinsic)
+
+
+def _dividend_tomorrow(session: Session, dividends: Mapping[date, float]) -> float | None:
+    later = session.plan.later
+    return dividends.get(later[0].session_date) if later else None
+
+
+def _interest(
+    watched: Watched,
+    contract: OptionContract,
+    parameters: ParameterState,
+    session: Session,
+    quotes: Quotes,
+    dividends: Mapping[date, float],
+    now: datetime,
+) -> float | None:
+    """What the holder of a put in the money gains by its exercise now: interest on the strike
+    until expiry, less the call that is given up with it. None where that cannot be told."""
+    price = quotes.underlying_price(contract.symbol)
+    rate, closing = parameters.values.get(RATE), session.closing(contract.expiry)
+    volatility = _volatility(watched, contract, quotes)
+    strike = float(contract.strike)
+    if price is None or price >= strike or closing is None or volatility is None:
+        return None
+    if isinstance(rate, bool) or not isinstance(rate, int | float):
+        return None
+    years = (closing - now).total_seconds() / YEAR_SECONDS
+    today = session.session_date
+    paid = sum(v for day, v in dividends.items() if today < day <= contract.expiry)
+    call = prices(max(1e-6, price - paid), strike, years, rate, volatility, 1.0)
+    return strike * (1 - math.exp(-rate * years)) - float(call[0])
+
+
+def _volatility(watched: Watched, contract: OptionContract, quotes: Quotes) -> float | None:
+    """The broker's of now, else that at the entry."""
+    line = quotes.lines.get(contract.con_id)
+    if line is not None and line.implied_volatility:
+        return line.implied_volatility
+    return watched.volatilities.get(contract.con_id)
