@@ -12,6 +12,7 @@ from domain.event import Recorded
 from domain.events.orders import (
     BrokerCommissionSeen,
     BrokerErrorSeen,
+    BrokerExecution,
     BrokerExecutionSeen,
     BrokerOrderSeen,
     CommissionRecorded,
@@ -26,7 +27,7 @@ from domain.execution.fills import (
     units_of_legs,
     units_told,
 )
-from domain.execution.holdings import came_after_all
+from domain.execution.holdings import SHARES, came_after_all
 from domain.execution.leg_watch import note_legs
 from domain.execution.order_book import after_execution, after_status, notice_listing
 from domain.execution.order_state import Standing, standing
@@ -56,6 +57,7 @@ def on_order_seen(desk: Desk, event: Recorded, body: BrokerOrderSeen) -> None:
 def on_execution_seen(desk: Desk, event: Recorded, body: BrokerExecutionSeen) -> None:
     fill = execution_fill(desk, body.execution, [])
     if fill is None:
+        _look_for_sold_shares(desk, body.execution)
         return
     about = story(desk, fill.position_id)
     emit_fill(desk, fill)
@@ -69,6 +71,13 @@ def on_execution_seen(desk: Desk, event: Recorded, body: BrokerExecutionSeen) ->
     else:
         # The order says nothing new, but the holding changes: work when the fill is folded.
         desk.claim(_alone(fill))
+
+
+def _look_for_sold_shares(desk: Desk, execution: BrokerExecution) -> None:
+    """A human trades what was delivered: the rest of its structure waits for the lists to show."""
+    traded = execution.sec_type == SHARES and desk.is_ours(execution.account)
+    if traded and desk.delivered.get(execution.symbol, 0):
+        desk.want_snapshot(f"{execution.side} {execution.quantity} shares of {execution.symbol}")
 
 
 def _alone(fill: FillRecorded) -> str:

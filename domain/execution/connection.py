@@ -131,7 +131,7 @@ def on_snapshot(desk: Desk, event: Recorded, body: BrokerSnapshotReceived) -> No
         order.checked = order.checked or order.state.is_final
         legs_looked_for(desk, order)
     desk.shortages = dict(result.shortages)
-    _forget_sold_shares(desk, body)
+    _forget_sold_shares(desk, event, body)
     for fill in result.fills:
         emit_fill(desk, fill)
     for change in result.changes:
@@ -156,15 +156,20 @@ def on_snapshot(desk: Desk, event: Recorded, body: BrokerSnapshotReceived) -> No
         desk.emit(BROKER_DECISIONS_STREAM, ready)
 
 
-def _forget_sold_shares(desk: Desk, body: BrokerSnapshotReceived) -> None:
+def _forget_sold_shares(desk: Desk, event: Recorded, body: BrokerSnapshotReceived) -> None:
     """Delivered shares that the broker shows no more are no evidence of a later delivery."""
     shown = shares_shown(desk, body)
     for symbol, count in list(desk.delivered.items()):
         there = shown.get(symbol, 0)
-        if count > 0:
-            desk.delivered[symbol] = max(0, min(count, there))
-        else:
-            desk.delivered[symbol] = min(0, max(count, there))
+        left = max(0, min(count, there)) if count > 0 else min(0, max(count, there))
+        if left == count:
+            continue
+        desk.delivered[symbol] = left
+        text = (
+            f"{abs(count - left)} of {abs(count)} delivered shares of {symbol} are gone, by no"
+            " order of ours: a long that covered them is left by the desk once none is there"
+        )
+        desk.page("DELIVERED_SHARES_GONE", str(event.event_id), text)
 
 
 def _drop_old_request(desk: Desk, order: Order) -> None:

@@ -32,8 +32,13 @@ def options_held(ledger: LedgerView) -> dict[int, int]:
     return {con_id: quantity for con_id, quantity in held.items() if quantity}
 
 
+def shares_contracts(ledger: LedgerView) -> set[int]:
+    """Underlyings of which shares were delivered."""
+    return {a.con_id for a in ledger.adjustments if a.multiplier == 1}
+
+
 def shares_held(ledger: LedgerView) -> dict[int, int]:
-    """Shares at the broker by contract: only deliveries bring them."""
-    delivered = {a.con_id for a in ledger.adjustments if a.multiplier == 1}
+    """Shares at the broker by contract: deliveries bring them, and a human may sell them."""
+    delivered = shares_contracts(ledger)
     held = {con_id: p.quantity for con_id, p in ledger.positions.items() if con_id in delivered}
     return {con_id: quantity for con_id, quantity in held.items() if quantity}

@@ -33,6 +33,7 @@ from tests.domain.risk.build import signal as risk_signal
 from tests.sim.broker import HOST, PORT, SimClock, SimTws
 from tests.sim.clock import START, virtual_clocks, virtual_now
 from tests.sim.history import History, options_held, working
+from tests.sim.human import Human
 from tests.sim.loop import VirtualLoop
 from tests.sim.market import Walk, planned
 from tests.sim.oracle import WEIGHED
@@ -115,6 +116,7 @@ class World:
         self._walk = Walk(seed, self.story)
         self.tws = SimTws(self._walk.market, SimClock(virtual_now), folder / "tws", seed)
         self._troubles = Troubles(seed, loop, self.tws, self._control, self.life.faults)
+        self._human = Human(seed, loop, self.tws, self.life.faults)
         self._signals = 0
         self._broker_is_ready = False
         self._process: SimProcess | None = None
@@ -342,6 +344,7 @@ class World:
             process.die_after(self._random.randint(1, 60))
 
     def _notice(self, events: Sequence[Proposed]) -> None:
+        self._human.read(events)
         for kind in map(event_type, (event.body for event in events)):
             if kind in ("BrokerReady", "BrokerDisconnected"):
                 self._broker_is_ready = kind == "BrokerReady"

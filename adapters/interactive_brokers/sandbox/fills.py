@@ -12,7 +12,11 @@ from datetime import datetime
 from decimal import Decimal
 
 from adapters.interactive_brokers.sandbox import order_messages
-from adapters.interactive_brokers.sandbox.account import COMMISSION_A_CONTRACT, SimAccount
+from adapters.interactive_brokers.sandbox.account import (
+    COMMISSION_A_CONTRACT,
+    COMMISSION_A_SHARE,
+    SimAccount,
+)
 from adapters.interactive_brokers.sandbox.book import OrderBook, stored_time
 from adapters.interactive_brokers.sandbox.contracts import ContractDirectory
 from adapters.interactive_brokers.sandbox.faults import Faults
@@ -101,7 +105,9 @@ class FillRecorder:
         price: Decimal,
         at: datetime,
     ) -> SimExecution:
-        commission = quantity * COMMISSION_A_CONTRACT
+        contract = self._directory.by_con_id(con_id)
+        is_share = contract is not None and not contract.is_option
+        commission = quantity * (COMMISSION_A_SHARE if is_share else COMMISSION_A_CONTRACT)
         realised = self._account.realised_by(con_id, side * quantity, price)
         return SimExecution(
             exec_id=exec_id,

@@ -84,7 +84,8 @@ class Settlement:
         return True
 
     def liquidate(self, con_id: int) -> bool:
-        """Close a position by force, as IB does: order id 0, no reference, liquidation 1."""
+        """Close a position, of options or shares, by no order of a client: as IB does by force, and
+        as a human in TWS looks to the API. Order id 0, no reference, liquidation 1."""
         position = self._account.positions.get(con_id)
         contract = self._directory.by_con_id(con_id)
         if position is None or contract is None or not position.quantity:

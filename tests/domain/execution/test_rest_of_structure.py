@@ -8,11 +8,18 @@ from decimal import Decimal
 from domain.events.controls import AlertRaised, FlattenStarted
 from domain.events.orders import (
     BrokerExecutionSeen,
+    BrokerSnapshotWanted,
     OrderIntended,
     OrderModifyIntended,
     SnapshotPosition,
 )
-from domain.events.positions import ExitDecided, ExitReason, PositionClosed, PositionOpened
+from domain.events.positions import (
+    ExitDecided,
+    ExitReason,
+    PositionChanged,
+    PositionClosed,
+    PositionOpened,
+)
 from domain.instruments import OptionContract, Right, Side, StructureKind
 from tests.domain.execution.execution_build import (
     Bench,
@@ -96,6 +103,42 @@ def test_a_long_that_covers_delivered_shares_is_sold_once_they_are_gone_and_not_
         bench.wait(1)
     (closed,) = bench.all(PositionClosed)
     assert closed.reason is ExitReason.ASSIGNMENT_GUARD
+    assert len(exits(bench)) == 2
+
+
+def test_shares_that_a_human_buys_back_are_seen_paged_and_free_what_they_bound_once() -> None:
+    """His execution is none of ours: it makes the lists be read at once, and no position moves."""
+    bench = assigned_vertical()
+    sell(bench, exits(bench)[0], "3.00", "1.02")
+    look(bench, held(LONG, 2), shares(-200))
+    by_hand = execution_of(exits(bench)[0], 200, "606.10", "hand.01.01", bench.now).model_copy(
+        update={
+            "con_id": shares(1).con_id,
+            "sec_type": "STK",
+            "side": "BOT",
+            "order_ref": "",
+            "order_id": 0,
+            "client_id": 0,
+            "perm_id": 9,
+        }
+    )
+    bench.wait(6)
+    emitted = bench.give(BrokerExecutionSeen(connection="c1", execution=by_hand))
+    assert [body.reason for body in emitted if isinstance(body, BrokerSnapshotWanted)] == [
+        "BOT 200 shares of SPY"
+    ]
+    changes = len(bench.all(PositionChanged))
+    for _ in range(3):
+        look(bench, held(LONG, 2))
+        vertical_quotes(bench)
+    told = [text for code, text in pages(bench) if code == "DELIVERED_SHARES_GONE"]
+    assert len(told) == 1 and "200 of 200 delivered shares of SPY" in told[0]
+    assert len(bench.all(PositionChanged)) == changes
+    assert [intent.quantity for intent in exits(bench)] == [2, 2]
+    sell(bench, exits(bench)[-1], "3.00")
+    for _ in range(6):
+        bench.wait(1)
+    assert len(bench.all(PositionClosed)) == 1
     assert len(exits(bench)) == 2
 
 
