@@ -6,6 +6,7 @@ Pure: an event in, changes of tables out; one small function for each type of ev
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from domain.event import Recorded
@@ -39,6 +40,7 @@ from domain.events.signals import (
     SignalRaised,
     SignalValidated,
 )
+from domain.instruments import MULTIPLIER
 from projections.rows import Change, Update, Upsert, json_text
 
 _SIGNAL = (
@@ -213,7 +215,19 @@ def order_changed(event: Recorded, body: OrderChanged) -> list[Change]:
 
 def filled(event: Recorded, body: FillRecorded) -> list[Change]:
     values = origin(event) | taken(body, _FILL) | {"contract": json_text(body.contract)}
+    values |= slippage(body)
     return [Upsert("fills", "exec_id", values)]
+
+
+def slippage(body: FillRecorded) -> dict[str, Decimal | None]:
+    """What the fill cost against the mid of its decision; positive is a cost."""
+    cost = body.slippage_decision
+    return {
+        "reference_price": None if cost is None else body.price - body.side.sign * cost,
+        "slippage": cost,
+        "slippage_usd": None if cost is None else cost * body.quantity * MULTIPLIER,
+        "slippage_at_fill": body.slippage_mid,
+    }
 
 
 def commission(event: Recorded, body: CommissionRecorded) -> list[Change]:
@@ -237,7 +251,7 @@ def changed(event: Recorded, body: PositionChanged) -> list[Change]:
 
 def reopened(event: Recorded, body: PositionReopened) -> list[Change]:
     values = taken(body, ("position_id", "units")) | {"state": "open", "closed_at": None}
-    values |= {"legs": json_text(body.legs)}
+    values |= {"legs": json_text(body.legs), "exit_reason": None}
     return [Update("positions", "position_id", where(event) | values)]
 
 
