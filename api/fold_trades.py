@@ -172,7 +172,8 @@ def changed(fold: DeskFold, event: Recorded, body: positions.PositionChanged) ->
 
 def reopened(fold: DeskFold, event: Recorded, body: positions.PositionReopened) -> None:
     """A late fill: it is among the open ones again."""
-    values = {"units": body.units, "state": "open", "closed_at": None, "is_over": False}
+    values = {"units": body.units, "state": "open", "exit_reason": None}
+    values |= {"closed_at": None, "is_over": False}
     fold.change(fold.positions, body.position_id, event, **values)
 
 

@@ -16,6 +16,7 @@ from hashlib import sha256
 from uuid import UUID
 
 from domain.event import Recorded
+from domain.events.positions import PositionReopened
 from domain.events.publication import (
     DeliveryAttempted,
     DeliveryConfirmed,
@@ -33,6 +34,8 @@ from domain.stage import Emission
 
 NONCE_LENGTH = 24
 LATE = "later than the lateness limit"
+REOPENED = "the trade it tells of was opened again"
+POST = "post"
 READ_BACKS_MAX = 5
 """Of one attempt and one run."""
 
@@ -100,6 +103,7 @@ class DeliveryStage:
             "DeliveryNotFound",
             "DeliveryExpired",
             "DeliveryEscalated",
+            "PositionReopened",
         }
     )
 
@@ -120,6 +124,8 @@ class DeliveryStage:
                 self._release(state, event, [body.delivery_id])
             case WorkerStarted() as body:
                 self._settle(state, body.resumed_after)
+            case PositionReopened() as body:
+                self._withdraw(state, event, body.position_id)
             case (
                 DeliveryAttempted()
                 | DeliveryReconciling()
@@ -204,6 +210,14 @@ class DeliveryStage:
             if under_way and delivery.asked_for <= resumed_after:
                 delivery.read_backs = 0
                 self._read_back(state, delivery, "the run ended before the outcome was recorded")
+
+    def _withdraw(self, state: DeliveryState, event: Recorded, trade_id: str) -> None:
+        """A public post that is not due yet would tell of an end that did not last."""
+        for made in list(state.waiting):
+            delivery = state.deliveries[made]
+            of_it = delivery.scheduled.kind == POST and delivery.scheduled.trade_id == trade_id
+            if of_it and event.market_time < delivery.scheduled.due_at:
+                self._emit(state, delivery, DeliveryExpired(delivery_id=made, reason=REOPENED))
 
     def _release(self, state: DeliveryState, event: Recorded, ids: Iterable[str]) -> None:
         lateness = timedelta(seconds=state.parameters.number("publication.lateness_seconds_max"))

@@ -71,6 +71,8 @@ class _Open:
     closes: int = 0
     posted: str = ""
     """The post that was approved last: X refuses the same words twice."""
+    post_due_at: datetime | None = None
+    """When it leaves; deliveries.py withdraws it if the trade is opened again before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,12 +227,15 @@ class PublicationStage:
         self._ask_for_post(state, event, body, held, ended)
 
     def _reopened(self, state: PublicationState, event: Recorded, body: PositionReopened) -> None:
-        """Said in every tier; the post about its close is not made, even if it is approved now."""
+        """Said in every tier; the post about its close is not made, even if it is approved now, nor
+        sent while it waits for its time."""
         held = state.ended.pop(body.position_id, None)
         if held is None:
             return
         state.open[body.position_id] = held
         state.posts.pop(_post_id(body.position_id), None)
+        if held.post_due_at is not None and event.market_time < held.post_due_at:
+            held.posted, held.post_due_at = "", None
         messages = {tier: content.reopened(held.trade) for tier in Tier}
         self._plan(
             state, event, body.position_id, held.trade, "correction", messages, held.entry_ids
@@ -268,12 +273,12 @@ class PublicationStage:
         post = state.posts.pop(body.approval_id, None)
         if post is None or not body.approved:
             return
-        held = state.ended.get(post.trade_id)
-        if held is not None:
-            held.posted = post.text
         # A public post knows what the free tier knows, so it may not overtake the free tier.
         delay = timedelta(seconds=state.parameters.number("publication.delay_free_seconds"))
         due_at = max(event.market_time, post.closed_at + delay)
+        held = state.ended.get(post.trade_id)
+        if held is not None:
+            held.posted, held.post_due_at = post.text, due_at
         for vendor in (Vendor.X, Vendor.REDDIT):
             made = delivery_id(event.event_id, vendor, vendor.value)
             scheduled = DeliveryScheduled(

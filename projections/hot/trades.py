@@ -253,7 +253,14 @@ def reopened(event: Recorded, body: PositionReopened) -> list[Command]:
     """Held again: it lives again, and its close no longer counts until it closes again."""
     held = f"position:{body.position_id}"
     return [
-        change(held, state="open", units=body.units, position=event.position),
+        change(
+            held,
+            state="open",
+            units=body.units,
+            exit_reason=None,
+            closed_at=None,
+            position=event.position,
+        ),
         ("BOOK", held, "", "", ""),
         ("SADD", "positions:live", body.position_id),
         ("ZREM", "positions:ended", body.position_id),

@@ -17,7 +17,7 @@ import aiohttp
 
 from domain.event import Recorded
 from domain.events.orders import OrderChanged, OrderIntended
-from domain.events.positions import PositionClosed, PositionOpened
+from domain.events.positions import PositionClosed, PositionOpened, PositionReopened
 from domain.events.system import (
     PARAMETERS_STREAM,
     ClockStarted,
@@ -43,6 +43,7 @@ WATCHED = frozenset(
         "OrderChanged",
         "PositionOpened",
         "PositionClosed",
+        "PositionReopened",
         "ApprovalPrompted",
         "ApprovalDecided",
         "RiskDecided",
@@ -72,6 +73,8 @@ class Scene:
             case PositionOpened() as body:
                 self.open.add(body.position_id)
                 self.trades += 1
+            case PositionReopened() as body:
+                self.open.add(body.position_id)
             case PositionClosed() as body:
                 self.open.discard(body.position_id)
             case _:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.request
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -125,8 +126,8 @@ async def report(
         "refused": tally.refused,
         "orders": len(tally.sent),
         "fills": len(tally.fills),
-        "round_trips": tally.round_trips,
-        "realised_pnl": str(tally.realised),
+        "round_trips": len(tally.closed),
+        "realised_pnl": str(sum(tally.closed.values(), Decimal(0))),
         "discord_messages": tally.messages(Vendor.DISCORD),
         "approvals": tally.approvals,
         "posts": {**tally.messages(Vendor.X), **tally.messages(Vendor.REDDIT)},

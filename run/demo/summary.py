@@ -17,7 +17,7 @@ from typing import Any
 from domain.event import Recorded
 from domain.events.approvals import ApprovalDecided
 from domain.events.orders import FillRecorded, IntentSent, OrderIntended, Purpose
-from domain.events.positions import PositionClosed
+from domain.events.positions import PositionChanged, PositionClosed, PositionReopened
 from domain.events.publication import (
     DeliveryConfirmed,
     DeliveryEscalated,
@@ -38,7 +38,9 @@ TYPES = frozenset(
         "OrderIntended",
         "IntentSent",
         "FillRecorded",
+        "PositionChanged",
         "PositionClosed",
+        "PositionReopened",
         "DeliveryScheduled",
         "DeliveryConfirmed",
         "DeliveryRejected",
@@ -70,8 +72,8 @@ class Tally:
     intents: dict[str, OrderIntended] = field(default_factory=dict)
     sent: Counter[str] = field(default_factory=Counter)
     latencies: list[float] = field(default_factory=list)
-    realised: Decimal = Decimal(0)
-    round_trips: int = 0
+    closed: dict[str, Decimal] = field(default_factory=dict)
+    """Results of what is closed, with late commissions; of a second close that of both."""
     scheduled: dict[str, DeliveryScheduled] = field(default_factory=dict)
     confirmed: dict[str, DeliveryConfirmed] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
@@ -94,8 +96,11 @@ class Tally:
             case FillRecorded() as body:
                 self.fills[body.fill_id] = (body.quantity, body.price)
             case PositionClosed() as body:
-                self.realised += body.realised_pnl
-                self.round_trips += 1
+                self.closed[body.position_id] = body.realised_pnl
+            case PositionChanged() as body if body.position_id in self.closed:
+                self.closed[body.position_id] = body.realised_pnl
+            case PositionReopened() as body:
+                self.closed.pop(body.position_id, None)
             case DeliveryScheduled() as body:
                 self.scheduled[body.delivery_id] = body
             case DeliveryConfirmed() as body:

@@ -18,9 +18,10 @@ from domain.event import Body, event_type
 from domain.events.analytics import Metric, MetricComputed, Quality
 from domain.events.controls import TradingState, TradingStateChanged
 from domain.events.feeds import IbDepthReceived, IbTicksReceived
-from domain.events.orders import OrderChanged, OrderIntended, OrderState
+from domain.events.orders import FillRecorded, OrderChanged, OrderIntended, OrderState
 from domain.events.positions import (
     ExitPlanChanged,
+    ExitReason,
     PositionChanged,
     PositionClosed,
     PositionMarked,
@@ -30,7 +31,7 @@ from domain.events.positions import (
 from domain.events.publication import DeliveryAttempted, DeliveryConfirmed, DeliveryScheduled
 from domain.events.signals import SignalRaised, SignalValidated
 from domain.events.system import ParametersChanged
-from domain.instruments import Strategy
+from domain.instruments import Side, Strategy
 from projections import audit, feed, hot, streams
 from projections.postgres_target import PostgresTarget
 from projections.projector import Projector
@@ -178,7 +179,8 @@ async def test_a_position_that_closes_twice_counts_once_in_the_days_result(
     closed = with_fields(PositionClosed, **position, realised_pnl=Decimal("12.50"))
     reopened = with_fields(PositionReopened, **position, units=1, closed_pnl=Decimal("12.50"))
     read = await _hot(store, redis, opened, closed, reopened)
-    assert (await read("position:p"))["state"] == "open"
+    shown = await read("position:p")
+    assert (shown["state"], shown["closed_at"], shown["exit_reason"]) == ("open", "", "")
     assert await redis.smembers("striketape:hot:positions:live") == {"p"}
     assert await redis.zrange("striketape:hot:positions:ended", 0, -1) == []
     pnl = await read("pnl:2026-10-06")
@@ -282,6 +284,47 @@ async def test_a_reopened_position_is_an_open_row_again(
         with_fields(PositionReopened, position_id="p", units=3),
     )
     assert (row["state"], row["units"], row["closed_at"]) == ("open", 3, None)
+
+
+@pytest.mark.parametrize(
+    ("side", "price", "reference"), [(Side.BUY, "2.03", "2.00"), (Side.SELL, "1.97", "2.00")]
+)
+async def test_a_fill_says_what_it_cost_against_the_mid_of_its_decision(
+    store: PostgresStore, database_url: str, side: Side, price: str, reference: str
+) -> None:
+    """Worse by three cents is a cost of three cents a share, bought or sold."""
+    fill = with_fields(
+        FillRecorded,
+        exec_id="e",
+        side=side,
+        quantity=2,
+        price=Decimal(price),
+        slippage_decision=Decimal("0.03"),
+        slippage_mid=Decimal("-0.01"),
+    )
+    query = "SELECT reference_price, slippage, slippage_usd, slippage_at_fill FROM audit.fills"
+    [row] = await _audit(store, database_url, query, fill)
+    assert [str(value) for value in row.values()] == [reference, "0.03", "6.00", "-0.01"]
+
+
+async def test_the_second_close_of_a_position_is_its_row(
+    store: PostgresStore, database_url: str
+) -> None:
+    """Closed, opened again by a late fill, and closed again with the result of its whole life."""
+    first = {"units": 4, "realised_pnl": Decimal("-40"), "pnl_over_max_loss": Decimal("-0.05")}
+    last = {"units": 5, "realised_pnl": Decimal("-45"), "pnl_over_max_loss": Decimal("-0.045")}
+    [row] = await _audit(
+        store,
+        database_url,
+        "SELECT * FROM audit.positions",
+        with_fields(PositionOpened, position_id="p"),
+        with_fields(PositionClosed, position_id="p", reason=ExitReason.STOP, **first),
+        with_fields(PositionReopened, position_id="p", units=1),
+        with_fields(PositionChanged, position_id="p", units=1, realised_pnl=Decimal("-40")),
+        with_fields(PositionClosed, position_id="p", reason=ExitReason.TIME, **last),
+    )
+    assert (row["state"], row["exit_reason"]) == ("closed", "TIME")
+    assert {name: row[name] for name in last} == last
 
 
 async def test_outside_readers_resume_the_streams_by_position(

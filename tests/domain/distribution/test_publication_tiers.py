@@ -10,10 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from domain.distribution.deliveries import DeliveryStage
 from domain.distribution.publication import PublicationStage, public_id
 from domain.events.approvals import ApprovalDecided, ApprovalRequested
 from domain.events.positions import StopMoved
-from domain.events.publication import DeliveryScheduled, PublicationWithheld, Tier, Vendor
+from domain.events.publication import (
+    DeliveryAttempted,
+    DeliveryExpired,
+    DeliveryScheduled,
+    PublicationWithheld,
+    Tier,
+    Vendor,
+)
 from domain.stage import Consumer
 from tests.domain.distribution.story import (
     KEY,
@@ -196,11 +204,28 @@ def test_a_post_that_went_out_is_asked_for_again_only_in_other_words(story: Stor
     enter(story)
     first = story.bodies(ApprovalRequested, story.tell(closed(), 360))[0]
     assert len(approval(story, first, 365)) == 2
-    story.tell(reopened(), 420)
-    assert story.bodies(ApprovalRequested, story.tell(closed(), 480)) == []
-    story.tell(reopened(), 500)
+    story.tell(reopened(), 720)
+    assert story.bodies(ApprovalRequested, story.tell(closed(), 780)) == []
+    story.tell(reopened(), 800)
     loss = closed().model_copy(update={"pnl_over_max_loss": Decimal("-0.2")})
-    assert story.bodies(ApprovalRequested, story.tell(loss, 540))[0].text != first.text
+    assert story.bodies(ApprovalRequested, story.tell(loss, 840))[0].text != first.text
+
+
+def test_an_approved_post_that_waits_for_its_time_is_withdrawn_when_the_trade_opens_again() -> None:
+    """The public would read of an end that did not last; the second close is asked for anew."""
+    stages = [PublicationStage(KEY, "paper"), DeliveryStage()]
+    story = Story(Consumer("outbox", "test", stages))
+    enter(story)
+    first = story.bodies(ApprovalRequested, story.tell(closed(), 360))[0]
+    posts = {post.delivery_id for post in approval(story, first, 365)}
+    gone = story.bodies(DeliveryExpired, story.tell(reopened(), 420))
+    assert {body.delivery_id for body in gone} == posts
+    second = story.bodies(ApprovalRequested, story.tell(closed(), 480))[0]
+    assert (second.text, second.revision) == (first.text, 2)
+    again = approval(story, second, 485)
+    story.tick(781)
+    sent = {body.delivery_id for body in story.bodies(DeliveryAttempted)}
+    assert {post.delivery_id for post in again} <= sent and not posts & sent
 
 
 def test_a_public_post_says_whether_money_was_at_stake(story: Story) -> None:
