@@ -41,7 +41,7 @@ async def find_stock(link: MarketLink, symbol: str) -> tuple[int, str]:
 async def list_expiries(link: MarketLink, symbol: str, con_id: int) -> tuple[date, ...]:
     """Expirations of the standard class, ascending."""
     request = link.client.getReqId()
-    found = await link.ask(
+    found = await link.ask_by_number(
         request,
         lambda: link.client.reqSecDefOptParams(request, symbol, "", "STK", con_id),
         REQUEST_SECONDS,
@@ -91,7 +91,7 @@ async def list_chain(link: MarketLink, symbol: str, expiry: date) -> ChainListed
 async def _details(link: MarketLink, asked: Contract) -> list[ContractDetails]:
     request = link.client.getReqId()
     try:
-        return await link.ask(
+        return await link.ask_by_number(
             request, lambda: link.client.reqContractDetails(request, asked), REQUEST_SECONDS
         )
     except RequestFailed as refused:

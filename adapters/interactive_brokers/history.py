@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from ib_async import BarData, Contract
 
-from adapters.interactive_brokers.link import RequestFailed
+from adapters.interactive_brokers.link import NO_ANSWER, RequestFailed
 from adapters.interactive_brokers.market_link import MarketLink
 from domain.events.feeds import HistoryImported
 
@@ -38,8 +38,9 @@ Row: TypeAlias = list[str | float | int]
 class HistoryReader:
     """One for each feed; `speed` is market seconds a real second."""
 
-    def __init__(self, speed: Callable[[], float]) -> None:
+    def __init__(self, speed: Callable[[], float], answer_seconds: float = ANSWER_SECONDS) -> None:
         self._speed = speed
+        self._answer_seconds = answer_seconds
         self._asked_at: deque[float] = deque()
         self._one_at_a_time = asyncio.Lock()
 
@@ -90,8 +91,10 @@ class HistoryReader:
                 )
 
             try:
-                return await link.ask(request, send, ANSWER_SECONDS)
+                return await link.ask_by_number(request, send, self._answer_seconds)
             except RequestFailed as refused:
+                if refused.code == NO_ANSWER:
+                    link.client.cancelHistoricalData(request)  # TWS keeps fifty open at most
                 if "pacing" not in refused.text or attempt == ATTEMPTS_MAX:
                     raise
             await asyncio.sleep(PACED_WAIT_MARKET_SECONDS / self._speed())

@@ -20,6 +20,8 @@ from ib_async import Client, Contract, ExecutionFilter, Order
 
 CONNECT_SECONDS = 4.0
 CLIENT_ID_IN_USE = 326
+NO_ANSWER = 0
+"""In the place of TWS's code."""
 
 
 class LinkError(ConnectionError):
@@ -124,6 +126,7 @@ class IbClient(Protocol):
         keepUpToDate: bool,
         chartOptions: list[object],
     ) -> None: ...
+    def cancelHistoricalData(self, reqId: int) -> None: ...
 
 
 class _Unreadable(logging.Handler):
@@ -241,6 +244,29 @@ class IbLink:
             RequestTimedOut: no end of the answer in time; the link is closed.
             LinkError: the link is or was lost.
         """
+        try:
+            return await self._answer(key, send, seconds)
+        except TimeoutError:
+            reason = f"no answer to {key} within {seconds:g} s"
+            self.close(reason)
+            raise RequestTimedOut(reason) from None
+
+    async def ask_by_number(
+        self, request: int, send: Callable[[], None], seconds: float
+    ) -> list[Any]:
+        """As `ask`, for an answer that carries the number of its request: a late one is known as
+        such and passed over, so that the link stays.
+
+        Raises:
+            RequestFailed: TWS refused it, or gave no answer in time.
+            LinkError: the link is or was lost.
+        """
+        try:
+            return await self._answer(request, send, seconds)
+        except TimeoutError:
+            raise RequestFailed(NO_ANSWER, f"no answer within {seconds:g} s") from None
+
+    async def _answer(self, key: object, send: Callable[[], None], seconds: float) -> list[Any]:
         if not self.is_open:
             raise LinkError("the link must be open, was closed")
         assert key not in self._futures, f"one request of a kind at a time, was {key!r} twice"
@@ -252,10 +278,6 @@ class IbLink:
             # Not wait_for: in Python 3.11 it swallows a cancel that meets the answer.
             async with asyncio.timeout(seconds):
                 return await future
-        except TimeoutError:
-            reason = f"no answer to {key} within {seconds:g} s"
-            self.close(reason)
-            raise RequestTimedOut(reason) from None
         finally:
             self._futures.pop(key, None)
             self._results.pop(key, None)

@@ -25,7 +25,8 @@ def gap_id(feed: str, channel: str, since: datetime) -> str:
 
 
 class FeedStateChanged(DeskEvent):
-    """A feed's state: connected, ready, mute, restarting, down, paused. Stream `feed/<feed>`."""
+    """A feed's state: connected, ready, mute, restarting, logged_out, competing_session, down,
+    paused. Stream `feed/<feed>`."""
 
     feed: str
     state: str

@@ -34,6 +34,7 @@ DEFAULTS: dict[str, FaultValue] = {
     "what_if_unset_first": False,
     "what_if_never_answered": False,
     "history_error": "",
+    "swallow_history": False,
     "read_only": False,
     "order_message": False,
     # Order callbacks.

@@ -153,6 +153,19 @@ async def test_missing_history_is_an_error_that_says_so(tws: TwsSandbox, feed: F
         await feed.data.history("SPY", "1 day", "2 D", SESSION)
 
 
+async def test_history_that_never_comes_costs_the_request_and_not_the_connection(
+    tws: TwsSandbox, feed: Feed, until: Until
+) -> None:
+    """The farm of history may be down for hours while quotes flow."""
+    tws.faults.set("swallow_history")
+    feed.data._history._answer_seconds = 0.1
+    with pytest.raises(RequestFailed, match=r"no answer within 0\.1 s"):
+        await feed.data.history("SPY", "1 day", "2 D", SESSION)
+    await open_spy(feed)
+    await until(lambda: feed.ticks(SPY))
+    assert feed.data.connection == "run-1/ib.data/1"
+
+
 async def test_everything_wanted_is_subscribed_anew_after_a_reconnect(
     tws: TwsSandbox, feed: Feed, until: Until
 ) -> None:

@@ -15,11 +15,14 @@ from adapters.interactive_brokers.feed_callbacks import Timing
 from adapters.interactive_brokers.sandbox import TwsSandbox
 from adapters.interactive_brokers.sandbox.wire import frame
 from adapters.market_model.contract import SimContract
-from domain.events.controls import AlertRaised
+from domain.analytics.depth_book import DepthBook
+from domain.event import event_type
+from domain.events.controls import AlertRaised, FeedPauseRequested, FeedResumeRequested
 from domain.events.feeds import (
     ChainListed,
     DepthWanted,
     FeedMessageRejected,
+    IbDepthReceived,
     IbTicksReceived,
     LineClosed,
     LineOpened,
@@ -34,12 +37,14 @@ from run.feeds.interactive_brokers import BrokerFeed
 from run.feeds.market_clock import MarketClock
 from run.feeds.states import FeedStates
 from run.worker import Recorder
+from store.contract import Selection
 from store.postgres import PostgresStore
 from tests.adapters.interactive_brokers.conftest import tws  # noqa: F401
 from tests.adapters.interactive_brokers.intents import listed_option
 from tests.adapters.interactive_brokers.still_market import (
     CALL_600,
     SESSION,
+    SPY,
     StillMarket,
     option,
 )
@@ -224,6 +229,52 @@ async def test_books_go_to_whom_they_are_wished_for_three_at_most(
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
     assert not [b for b in await bodies(store, LineRefused) if b.code == 309]
+
+
+async def test_after_a_pause_readers_of_the_log_have_the_whole_book_again(
+    broker: BrokerFeed,
+    tws: TwsSandbox,  # noqa: F811
+    intake: Intake,
+    recorder: Recorder,
+    states: FeedStates,
+    store: PostgresStore,
+    market: WideMarket,
+    until: Until,
+) -> None:
+    """What changed while nothing was kept would be missing for ever."""
+
+    async def asks(body: FeedPauseRequested | FeedResumeRequested) -> None:
+        await recorder.record("control", body)
+        states.obey((await store.read(0, Selection(types=frozenset({event_type(body)}))))[-1])
+
+    def moves(bid: float) -> None:
+        market.book["SPY"] = ([(bid, 100), (bid - 0.01, 200)], [(bid + 0.02, 300)])
+        tws.on_updates([market.underlying_quoted("SPY", bid, bid + 0.02)])
+
+    states.go_live()
+    said = {"feed": "ib.data", "who": "operator", "route": "api", "reason": "test"}
+    async with connected(broker, intake):
+        await broker.list_underlyings(())
+        await until(lambda: (book := broker.data.book(SPY)) is not None and book.bids)
+        await until(lambda: not intake.depth)
+        await asks(FeedPauseRequested(**said))
+        moves(600.5)
+        await until(lambda: broker.data.book(SPY).bids[0].price == 600.5)  # type: ignore[union-attr]
+        await asks(FeedResumeRequested(**said))
+        moves(600.7)
+        await until(
+            lambda: (
+                (book := broker.data.book(SPY)) is not None
+                and [level.price for level in book.bids] == [600.7, 600.69]
+            )
+        )
+        await until(lambda: not intake.depth)
+    book = DepthBook()
+    for body in await bodies(store, IbDepthReceived):
+        if body.symbol == "SPY":
+            book.apply(body.ticks, 0.0)
+    assert book.damage == ""
+    assert [level.price for level in book.top(5)[0]] == [600.7, 600.69]
 
 
 async def test_a_chain_that_stays_away_is_asked_for_again_and_paged(
