@@ -154,9 +154,10 @@ ROWS = (
         "10 ms at 2,000 feed events/s",
         "latency.exit_p50",
         (("feeds", "latency.rate"), ("floor", "latency.exit_floor_p50")),
-        held_back="A commit and its wake-up take 2 ms of the floor's 4; the trader computes for 1.4 ms "
-        "and sends 1.5 ms after its commit is back. What is above that are exits that fall together: "
-        "three symbols breach at once, and each waits for the answers of the broker to the one before.",
+        held_back="A commit and its wake-up take 2 ms of the floor's 4; the trader computes for "
+        "1.4 ms and sends 1.5 ms after its commit is back. What is above that are exits that fall "
+        "together: three symbols breach at once, and each waits for the answers of the broker to "
+        "the one before.",
     ),
     Row(
         "the same: p99",
@@ -170,9 +171,9 @@ ROWS = (
         "30 ms at 2,000 feed events/s",
         "latency.entry_p50",
         (("first of its bar", "latency.entry_first_p50"), ("floor", "latency.entry_floor_p50")),
-        held_back="Computing: the metrics, gates and signal of one closing bar take about 9 ms of a core, "
-        "three symbols close at once and follow each other in one process; risk and the order 3 ms more. "
-        "At that moment every process wakes up, and two cores are short.",
+        held_back="Computing: the metrics, gates and signal of one closing bar take about 9 ms of "
+        "a core, three symbols close at once and follow each other in one process; risk and the "
+        "order 3 ms more. At that moment every process wakes up, and two cores are short.",
     ),
     Row(
         "the same: p99",
