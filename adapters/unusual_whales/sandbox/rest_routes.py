@@ -156,13 +156,17 @@ class RestServer:
         if headers:
             sent["x-request-id"] = identity(f"request {self._calls}")
         is_large = len(body) > self._settings.gzip_above_bytes
-        if is_large and "gzip" in request.headers.get("Accept-Encoding", ""):
+        is_packed = is_large and "gzip" in request.headers.get("Accept-Encoding", "")
+        if is_packed:
             body = gzip.compress(body, compresslevel=1)
             sent["Content-Encoding"] = "gzip"
         kind = "text/html" if body.startswith(b"<") else "application/json"
-        return web.Response(
+        response = web.Response(
             status=status, body=body, headers=sent, content_type=kind, charset="utf-8"
         )
+        if is_packed:
+            response.enable_chunked_encoding()
+        return response
 
     # -- routing ---------------------------------------------------------------------------------
 

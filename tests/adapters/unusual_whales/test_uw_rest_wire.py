@@ -50,6 +50,21 @@ async def test_option_contracts_have_the_null_group_and_no_drift(wire: Wire, res
         assert row.bid is not None and row.ask is not None and row.bid < row.ask
 
 
+async def test_large_answers_come_packed_and_in_chunks_and_small_ones_plain(
+    wire: Wire, rest: UwRest
+) -> None:
+    large, small = "/api/stock/SPY/option-contracts", "/api/stock/SPY/stock-state"
+    headers = {"Authorization": f"Bearer {wire.token}"}
+    async with aiohttp.ClientSession(headers=headers) as http:
+        async with http.get(wire.rest_url + large) as answer:
+            assert answer.headers["Transfer-Encoding"] == "chunked"
+            assert answer.headers["Content-Encoding"] == "gzip"
+        async with http.get(wire.rest_url + small) as answer:
+            assert "Content-Encoding" not in answer.headers
+            assert int(answer.headers["Content-Length"]) < 600
+    assert len(uw.read_option_contracts(await body(rest, large))) > 100
+
+
 async def test_the_whole_chain_fits_one_answer(wire: Wire, rest: UwRest) -> None:
     data = await body(rest, "/api/stock/QQQ/option-contracts", {"limit": "500"})
     assert len(uw.read_option_contracts(data)) == len(wire.market.contracts("QQQ"))

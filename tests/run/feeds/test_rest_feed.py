@@ -6,7 +6,8 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from aiohttp import web
@@ -20,7 +21,8 @@ from domain.events.feed_health import (
     FeedStateChanged,
     RestBudgetPlanned,
 )
-from domain.events.feeds import FeedMessageRejected, UwRestReceived
+from domain.events.feeds import FeedMessageRejected, LinesWanted, UwRestReceived, WantedLine
+from domain.instruments import OptionContract, Right
 from domain.payloads.unusual_whales.endpoint import Each, Endpoint, Priority, Schedule, Storage
 from run.feeds.intake import Intake
 from run.feeds.rest_plan import Job
@@ -29,7 +31,7 @@ from run.feeds.uw_rest import RestFeed
 from run.worker import Recorder
 from store.contract import Selection
 from store.postgres import PostgresStore
-from tests.run.feeds.conftest import DAY, StandingClock, Until, bodies
+from tests.run.feeds.conftest import DAY, OPEN, StandingClock, Until, bodies
 from tests.run.feeds.vendor import RestVendor, serving_rest
 
 PAGE = "<html>error code: 1020</html>"
@@ -285,6 +287,59 @@ async def test_the_plan_of_the_day_is_told_with_what_it_leaves_out(
     assert planned.calls_planned <= planned.calls_left * 0.95
     assert "/api/market/top-net-impact" in planned.dropped
     assert planned.calls_a_minute_max == 100 * 100
+
+
+async def test_the_day_is_planned_again_before_the_open(
+    vendor: RestVendor,
+    feed: RestFeed,
+    intake: Intake,
+    store: PostgresStore,
+    clock: StandingClock,
+    until: Until,
+) -> None:
+    clock.time = OPEN - timedelta(hours=2)
+    async with scheduled(feed):
+        await until(lambda: feed.is_idle)
+        clock.move(95 * 60)
+        await until(lambda: feed.is_idle)
+    await written(intake)
+    first, second = await bodies(store, RestBudgetPlanned)
+    assert second.calls_planned < first.calls_planned
+    assert (first.dropped, second.dropped) == ((), ())
+
+
+async def test_the_contracts_that_the_trader_holds_are_watched(
+    vendor: RestVendor,
+    feed: RestFeed,
+    store: PostgresStore,
+    recorder: Recorder,
+    clock: StandingClock,
+    until: Until,
+) -> None:
+    """Of what it wants lines for: what it only thinks of buying is none of them."""
+    contracts = [
+        OptionContract(
+            con_id=con_id,
+            symbol="SPY",
+            expiry=DAY.session_date,
+            strike=Decimal(strike),
+            right=Right.CALL,
+        )
+        for con_id, strike in ((1, "770"), (2, "775"))
+    ]
+    lines = tuple(
+        WantedLine(contract=contract, reason=reason)
+        for contract, reason in zip(contracts, ("held", "entry"), strict=True)
+    )
+    await recorder.record("lines/trader", LinesWanted(requester="trader", lines=lines))
+    (wanted,) = await store.read(0, Selection(types=frozenset({"LinesWanted"})))
+    async with scheduled(feed):
+        feed.note(wanted)
+        for _ in range(3):
+            clock.move(65)
+            await until(lambda: feed.is_idle)
+    asked = {path for path in vendor.calls if path.startswith("/api/option-contract/")}
+    assert asked == {"/api/option-contract/SPY261006C00770000/intraday"}
 
 
 async def test_a_paused_feed_asks_nothing(
