@@ -6,7 +6,6 @@ are cut at fixed sizes and say so.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -74,18 +73,18 @@ async def _causes(store: EventStore, event: Recorded) -> tuple[list[Recorded], U
 
 async def _effects(store: EventStore, event: Recorded) -> tuple[list[tuple[Recorded, int]], bool]:
     """All that was caused by the event, level by level, then put into tree order."""
-    children: dict[UUID, list[Recorded]] = {}
-    queue = deque([event.event_id])
+    children: dict[UUID | None, list[Recorded]] = {}
+    level = [event]
     count = 0
     is_cut = False
-    while queue and not is_cut:
-        parent = queue.popleft()
-        caused = await store.caused_by(parent)
+    while level and not is_cut:
+        caused = await store.caused_by(level)
         room = EFFECTS_MAX - count
         is_cut = len(caused) > room
-        children[parent] = caused[:room]
-        count += len(children[parent])
-        queue.extend(child.event_id for child in children[parent])
+        level = caused[:room]
+        count += len(level)
+        for effect in level:
+            children.setdefault(effect.causation_id, []).append(effect)
     ordered: list[tuple[Recorded, int]] = []
     stack = [(child, 1) for child in reversed(children.get(event.event_id, []))]
     while stack:

@@ -16,7 +16,7 @@ from domain.event import Retention, derived_id
 from domain.events.log import LogArchived
 from run.config import Settings
 from run.service import Process
-from run.upkeep import prune
+from run.upkeep import note_links, prune
 from run.worker import Recorder
 from store.archived_days import CannotArchive, Moved
 from store.envelope import start_of
@@ -79,8 +79,15 @@ async def nights(process: Process, alert: Alert) -> None:
 
 
 async def one_night(process: Process, alert: Alert, today: date) -> None:
-    """Archive what is past its window on a UTC day, then delete what serves nobody any more."""
+    """Note what the log names, archive what is past its window on a UTC day, then delete what
+    serves nobody any more."""
     before = windows(process.settings, today)
+    try:
+        positions = await note_links(process.store)
+        process.log.info("noted links", positions=positions)
+    except PASSING as error:
+        text = f"what later events name could not be noted, the next night tries again: {error}"
+        await alert("warning", "UPKEEP_DELAYED", text, today.isoformat())
     try:
         moved = await archive(process.settings, process.store, process.recorder, before)
         process.log.info("archived", days=len(moved), events=sum(one.events for one in moved))

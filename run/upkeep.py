@@ -1,5 +1,8 @@
-"""Rows that serve nobody any more go every night: commits settled long ago, and days of the feed
-tables whose market events have left Postgres for the archive.
+"""What is done to the tables beside the log every night.
+
+Rows that serve nobody any more go: commits settled long ago, and days of the feed tables whose
+market events have left Postgres for the archive. And it is noted on which later days an event is
+named (sql/0021_links.sql).
 
 Called by the keeper (run/archiving.py). By steps, so that no statement holds anybody up.
 """
@@ -14,6 +17,7 @@ from store.postgres import PostgresStore
 
 ROWS_A_STEP_MAX = 2_000
 """Of one table; the writer's statements end after 2 s."""
+POSITIONS_A_STEP_MAX = 20_000
 STEPS_MAX = 20_000
 """Of one night: more than a night's rows; what is left goes in the next."""
 
@@ -35,13 +39,26 @@ async def prune(store: PostgresStore, ticks_before: date) -> tuple[int, int]:
         await connection.close()
 
 
+async def note_links(store: PostgresStore) -> int:
+    """Note what the events since the last time name; how many positions that were.
+
+    Raises:
+        asyncpg.PostgresError, asyncpg.InterfaceError, OSError: those before are noted.
+    """
+    connection = await store.connect_writer()
+    try:
+        return await _in_steps(connection, "SELECT note_links($1)", POSITIONS_A_STEP_MAX)
+    finally:
+        await connection.close()
+
+
 async def _in_steps(
     connection: asyncpg.Connection[asyncpg.Record], statement: str, *arguments: object
 ) -> int:
     total = 0
     for _ in range(STEPS_MAX):
-        gone = await connection.fetchval(statement, *arguments)
-        if gone == 0:
+        done = await connection.fetchval(statement, *arguments)
+        if done == 0:
             break
-        total += gone
+        total += done
     return total

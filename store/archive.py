@@ -20,7 +20,6 @@ from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
-from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
@@ -31,7 +30,7 @@ from domain.event import Recorded
 from store.archive_condition import condition
 from store.archive_format import FOOTER, bounds_of, canonical_bytes, events_of, open_file
 from store.archive_index import Index, IndexDamaged, open_index
-from store.archived_days import ArchivedDay, ArchiveUnreadable, Question
+from store.archived_days import ArchivedDay, ArchiveUnreadable, ById, Question
 from store.envelope import Damaged, Sink, Span
 from store.reading import Decode
 from store.rows import recorded
@@ -90,19 +89,20 @@ class Archive:
         found.sort(key=lambda event: event.position)
         return found[:limit]
 
-    def _may_know(self, days: Sequence[ArchivedDay], by_id: tuple[str, UUID]) -> list[ArchivedDay]:
-        """The days whose index, if there is one, does not rule the id out."""
+    def _may_know(self, days: Sequence[ArchivedDay], by_id: ById) -> list[ArchivedDay]:
+        """The days whose index, if there is one, does not rule the ids out."""
         with self._lock:
             return [day for day in days if self._groups_of(day, by_id) != []]
 
-    def _groups_of(self, day: ArchivedDay, by_id: tuple[str, UUID]) -> list[int] | None:
-        """Row groups in which an id may be; None without an index."""
+    def _groups_of(self, day: ArchivedDay, by_id: ById) -> list[int] | None:
+        """Row groups in which any of the ids may be; None without an index."""
         index = self._indexes.get(day.file) or open_index(self.folder / day.file, day.sha256)
         if index is None:
             return None
         self._indexes[day.file] = index
         try:
-            return index.groups(*by_id)
+            name, ids = by_id
+            return sorted({group for identity in ids for group in index.groups(name, identity)})
         except IndexDamaged:
             del self._indexes[day.file]  # it may be made again while this process lives
             return None

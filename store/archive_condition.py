@@ -73,10 +73,11 @@ def condition(
             of_story &= column("input_position").is_valid()
         # A null correlation is the event's own id: that one is the root of its story.
         parts.append(of_story | (column("event_id") == _id(question.story)))
-    for name in ("event_id", "causation_id"):
-        if (identity := getattr(question, name)) is not None:
-            columns.add(name)
-            parts.append(column(name) == _id(identity))
+    if question.by_id is not None:
+        name, ids = question.by_id
+        columns.add(name)
+        values = pa.array([identity.bytes for identity in ids], pa.binary(16))
+        parts.append(column(name).isin(values))
     if question.emitted_by is not None:
         worker, low, high = question.emitted_by
         columns |= {"worker", "input_position"}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from uuid import UUID
 
 from domain.event import Retention
@@ -75,6 +75,10 @@ class Moved:
     archive_bytes: int
 
 
+ById: TypeAlias = tuple[str, frozenset[UUID]]
+"""A column of ids, and those that are asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """Which archived events are wanted: position in (after, up_to], and all that is not empty."""
@@ -90,7 +94,7 @@ class Question:
     story: UUID | None = None
     """A correlation id."""
     event_id: UUID | None = None
-    causation_id: UUID | None = None
+    causation_ids: frozenset[UUID] = frozenset()
     emitted_by: tuple[str, int, int] | None = None
     """Worker, and bounds (after, up_to] of input_position."""
     without: frozenset[int] = frozenset()
@@ -106,11 +110,11 @@ class Question:
     """Anywhere in the payload or the stream's name, in capitals or not."""
 
     @property
-    def by_id(self) -> tuple[str, UUID] | None:
-        """Column and id when one id alone is asked for, which a file's index knows."""
+    def by_id(self) -> ById | None:
+        """Column and ids when events are asked for by ids, which a file's index knows."""
         if self.event_id is not None:
-            return "event_id", self.event_id
-        return None if self.causation_id is None else ("causation_id", self.causation_id)
+            return "event_id", frozenset({self.event_id})
+        return ("causation_id", self.causation_ids) if self.causation_ids else None
 
     def takes(self, stream: str) -> bool:
         """Whether events of a stream can be wanted."""

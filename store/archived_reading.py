@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from domain.event import Recorded
+from domain.event import Recorded, Retention
 from domain.events.system import POSITION_MAX
 from store.archived_days import BETWEEN, DAYS, ArchivedDay, Question, archived_day
 from store.call import Place
 from store.contract import Selection
 from store.envelope import start_of
 from store.reading import (
-    _CAUSED_BY,
     _POSITION,
     _STREAM_BOUNDS,
     OWN_CLOCK_TYPES,
@@ -72,17 +71,18 @@ class ArchivedReader(Reader):
         elif time.monotonic() - self._head_seen_at > HEAD_SECONDS_MAX:
             await self.head()
         found: list[Recorded] = []
+        classes = retentions(selection)
         while after < up_to and len(found) < limit:
             since, _, _ = await self._window(after, after + 1, 1)
             if since >= start_of(self._head.day):
                 # Only days that are over are archived.
                 return found + await super().page(after, selection, limit - len(found), up_to)
-            days = await self._days_between(after, up_to)
+            days = await self._days_between(after, up_to, classes)
             last = min(days[0].last, up_to) if days else up_to
             if days and after < days[0].first - 1:
                 last = days[0].first - 1
             some = await self._span(after, last, selection, limit - len(found))
-            if days == await self._days_between(after, up_to):
+            if days == await self._days_between(after, up_to, classes):
                 found += some
                 after = found[-1].position if len(found) >= limit else last
         return found
@@ -91,9 +91,7 @@ class ArchivedReader(Reader):
         self, after: int, last: int, selection: Selection, limit: int
     ) -> list[Recorded]:
         """Selected events of both places with position in (after, last]."""
-        days = await self._days_between(after, last)
-        classes = retentions(selection)
-        days = [day for day in days if day.retention in classes]
+        days = await self._days_between(after, last, retentions(selection))
         archived = await self._find(days, _selected(selection, after, last), limit)
         if len(archived) >= limit:
             last = archived[limit - 1].position
@@ -122,14 +120,14 @@ class ArchivedReader(Reader):
         question = Question(-1, POSITION_MAX, event_id=event_id)
         return next(iter(await self._find(days, question, 1)), None)
 
-    async def caused_by(self, event_id: UUID) -> list[Recorded]:
-        cause = await self.event(event_id)
-        if cause is None:
+    async def caused_by(self, causes: Sequence[Recorded]) -> list[Recorded]:
+        if not causes:
             return []
-        since, _, _ = await self._window(cause.position - 1, cause.position, 1)
-        hot = [self._decode(row) for row in await self._pool.fetch(_CAUSED_BY, event_id, since)]
-        question = Question(cause.position, POSITION_MAX, causation_id=event_id)
-        days = await self._days_between(cause.position, POSITION_MAX)
+        hot = await super().caused_by(causes)
+        first = min(cause.position for cause in causes)
+        ids = frozenset(cause.event_id for cause in causes)
+        days = await self._days_between(first, POSITION_MAX)
+        question = Question(first, POSITION_MAX, causation_ids=ids)
         return _merged(hot, await self._find(days, question))
 
     async def stream(
@@ -172,8 +170,11 @@ class ArchivedReader(Reader):
             self._archive = Archive(self._folder)
         return await self._archive.find(days, question, limit, self._decode)
 
-    async def _days_between(self, after: int, last: int) -> list[ArchivedDay]:
-        return [archived_day(row) for row in await self._pool.fetch(BETWEEN, after, last)]
+    async def _days_between(
+        self, after: int, last: int, classes: frozenset[Retention] = frozenset(Retention)
+    ) -> list[ArchivedDay]:
+        days = [archived_day(row) for row in await self._pool.fetch(BETWEEN, after, last)]
+        return [day for day in days if day.retention in classes]
 
 
 def _merged(hot: Iterable[Recorded], archived: Iterable[Recorded]) -> list[Recorded]:

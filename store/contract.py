@@ -57,15 +57,18 @@ class Selection:
 
     `own_clock` adds the ClockTicked and WorkerStarted events of one worker to `types`, which
     itself must then not name those two. `without` leaves out single positions: they are not even
-    decoded, so that a worker can pass over an event that no build can read. `category` is the part
-    of the stream's name before its first slash; `shard` the share of one of several consumers, each
-    with a checkpoint of its own (Shard.consumer).
+    decoded, so that a worker can pass over an event that no build can read. `story_begins` is the
+    position of the event whose id `correlation_id` is, where that is known: only days on which it
+    can be named are then looked into. `category` is the part of the stream's name before its first
+    slash; `shard` the share of one of several consumers, each with a checkpoint of its own
+    (Shard.consumer).
     """
 
     types: frozenset[str] = frozenset()
     streams: tuple[str, ...] = ()
     own_clock: str = ""
     correlation_id: UUID | None = None
+    story_begins: int = 0
     without: frozenset[int] = frozenset()
     category: str = ""
     shard: Shard | None = None
@@ -118,8 +121,9 @@ class EventStore(Protocol):
 
     async def event(self, event_id: UUID) -> Recorded | None: ...
 
-    async def caused_by(self, event_id: UUID) -> list[Recorded]:
-        """Events whose causation is this event, by position."""
+    async def caused_by(self, causes: Sequence[Recorded]) -> list[Recorded]:
+        """Events whose cause is one of these events, by position. Ask for all of a level at once:
+        an effect may be on any later day, so that each question looks at all of them."""
         ...
 
     async def emissions(self, worker: str, after: int, up_to: int) -> list[Recorded]:

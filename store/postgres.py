@@ -308,8 +308,8 @@ class PostgresStore:
     async def event(self, event_id: UUID) -> Recorded | None:
         return await self._patiently(lambda: self._reader.event(event_id))
 
-    async def caused_by(self, event_id: UUID) -> list[Recorded]:
-        return await self._patiently(lambda: self._reader.caused_by(event_id))
+    async def caused_by(self, causes: Sequence[Recorded]) -> list[Recorded]:
+        return await self._patiently(lambda: self._reader.caused_by(causes))
 
     async def emissions(self, worker: str, after: int, up_to: int) -> list[Recorded]:
         return await self._patiently(lambda: self._reader.emissions(worker, after, up_to))

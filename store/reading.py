@@ -115,6 +115,8 @@ class Reader:
         if up_to is None or up_to > self._head.position:
             head = await self.head()
             up_to = head.position if up_to is None else min(up_to, head.position)
+        if selection.story_begins:
+            return await self._story(after, selection, limit, up_to)
         found: list[Recorded] = []
         width = _first_width(selection, limit)
         width_days = 1
@@ -125,6 +127,36 @@ class Reader:
             after = last
             width = min(2 * width, _WIDTH_MAX)
             width_days = min(2 * width_days, _DAYS_AT_ONCE_MAX)
+        return found
+
+    async def _story(
+        self, after: int, selection: Selection, limit: int, up_to: int
+    ) -> list[Recorded]:
+        """The same of one story, from the days on which it can be named alone."""
+        begins, story = selection.story_begins, selection.correlation_id
+        assert story is not None
+        begun, _, _ = await self._window(begins - 1, begins, 1)
+        found: list[Recorded] = []
+        for since, until in await self._days_naming([story], {begun.date()}):
+            left = limit - len(found)
+            if left:
+                rows = await self._fetch(selection, after, up_to, since, until, left)
+                found.extend(map(self._decode, rows))
+        return found
+
+    async def _days_naming(
+        self, ids: Sequence[UUID], own: set[date]
+    ) -> list[tuple[datetime, datetime]]:
+        """[since, until) of the days on which these ids may be named as a cause or a story, in
+        order; days that follow each other together. `own` are the days of what they are the ids
+        of."""
+        rows = await self._pool.fetch(_NAMING, ids, min(own))
+        found: list[tuple[datetime, datetime]] = []
+        for day in sorted({*own, *(row["day"] for row in rows)}):
+            since = begin = _start_of(day)
+            if found and found[-1][1] == since and (since - found[-1][0]).days < _DAYS_AT_ONCE_MAX:
+                begin, _ = found.pop()
+            found.append((begin, since + timedelta(days=1)))
         return found
 
     async def places(self, positions: Sequence[int]) -> dict[int, Place]:
@@ -145,12 +177,16 @@ class Reader:
         row = await self._pool.fetchrow(_EVENT, position, since, until)
         return None if row is None else self._decode(row)
 
-    async def caused_by(self, event_id: UUID) -> list[Recorded]:
-        position = await self._pool.fetchval(_POSITION, event_id)
-        if position is None:
+    async def caused_by(self, causes: Sequence[Recorded]) -> list[Recorded]:
+        if not causes:
             return []
-        since, _, _ = await self._window(position - 1, position, 1)
-        return [self._decode(row) for row in await self._pool.fetch(_CAUSED_BY, event_id, since)]
+        ids = [cause.event_id for cause in causes]
+        own = {cause.recorded_at.astimezone(UTC).date() for cause in causes}
+        found: list[Recorded] = []
+        for since, until in await self._days_naming(ids, own):
+            rows = await self._pool.fetch(_CAUSED_BY, ids, since, until)
+            found.extend(map(self._decode, rows))
+        return found
 
     async def stream(
         self, stream: str, after_version: int, up_to_version: int | None = None
@@ -314,8 +350,18 @@ _EVENT = f"""
     SELECT {COLUMNS} FROM events WHERE position = $1 AND recorded_at >= $2 AND recorded_at < $3
 """  # noqa: S608
 _CAUSED_BY = f"""
-    SELECT {COLUMNS} FROM events WHERE causation_id = $1 AND recorded_at >= $2 ORDER BY position
+    SELECT {COLUMNS} FROM events
+    WHERE causation_id = ANY ($1::uuid[]) AND recorded_at >= $2 AND recorded_at < $3
+    ORDER BY position
 """  # noqa: S608
+# What is not noted yet (sql/0021_links.sql) may name anything.
+_NAMING = """
+    SELECT day FROM links WHERE id = ANY ($1::uuid[]) AND day > $2
+    UNION
+    SELECT day FROM log_days WHERE day > $2 AND day >= (
+        SELECT max(day) FROM log_days
+        WHERE first_position <= (SELECT position + 1 FROM links_noted))
+"""
 _STREAM_BOUNDS = "SELECT version, first_position, last_position FROM streams WHERE stream = $1"
 _STREAM = f"""
     SELECT {COLUMNS} FROM events

@@ -6,7 +6,6 @@ the chain of causes upwards, and the tree of effects downwards.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -86,14 +85,20 @@ class _Threads:
         as causes.
         """
         if event.correlation_id not in self._threads:
-            selection = Selection(types=_desk_types(), correlation_id=event.correlation_id)
             # A story begins with its root, whose id it bears: what is older is not looked through.
             root = await self.known(event.correlation_id)
-            after = 0 if root is None else root.position - 1
-            found = await self._store.read(after, selection, EVENTS_MAX)
-            self._threads[event.correlation_id] = found
-            self._known.update((other.event_id, other) for other in found)
+            begins = 0 if root is None else root.position
+            selection = Selection(
+                types=_desk_types(), correlation_id=event.correlation_id, story_begins=begins
+            )
+            found = await self._store.read(max(0, begins - 1), selection, EVENTS_MAX)
+            self._threads[event.correlation_id] = self.learn(found)
         return self._threads[event.correlation_id]
+
+    def learn(self, events: list[Recorded]) -> list[Recorded]:
+        """Note events, so that nobody asks for them again; the same events."""
+        self._known.update((event.event_id, event) for event in events)
+        return events
 
     async def cause(self, event: Recorded) -> Recorded | None:
         """The event that another was decided on; None for one without, or one not on the log."""
@@ -122,16 +127,16 @@ async def _add_effects(
     store: EventStore, threads: _Threads, story: Story, named: Sequence[Recorded]
 ) -> None:
     """Effects by causation, and for each desk event the rest of its story, whose first event has
-    causes of its own."""
+    causes of its own. A level of effects at a time, because each question looks at all days."""
     told: set[UUID] = set()
-    queue = deque(named)
-    while queue and not story.truncated:
-        event = queue.popleft()
-        queue.extend(story.add(await store.caused_by(event.event_id)))
-        if event.correlation_id in told or not _is_desk(event):
-            continue
-        told.add(event.correlation_id)
-        rest = story.add(await threads.of(event))
-        queue.extend(rest)
-        if rest:
-            await _add_causes(threads, story, rest[0])
+    level = list(named)
+    while level and not story.truncated:
+        for event in tuple(level):
+            if event.correlation_id in told or not _is_desk(event):
+                continue
+            told.add(event.correlation_id)
+            rest = story.add(await threads.of(event))
+            level += rest
+            if rest:
+                await _add_causes(threads, story, rest[0])
+        level = threads.learn(story.add(await store.caused_by(level)))

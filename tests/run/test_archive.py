@@ -142,6 +142,23 @@ async def test_a_night_archives_and_a_night_that_cannot_is_told(process: Process
     assert [event.position for event in await process.store.read(0)][:40] == list(range(1, 41))
 
 
+async def test_a_night_notes_what_the_log_names_and_one_that_cannot_is_told(
+    process: Process, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "POSITIONS_A_STEP_MAX", 3)
+    today = datetime.now(UTC).date()
+    owner = await asyncpg.connect(database_url)
+    head = await process.store.head()
+    await one_night(process, Keeper(process).alert, today)
+    assert await owner.fetchval("SELECT position FROM links_noted") == head
+    assert await process.store.read(0, ALERTS) == []
+    await owner.execute("REVOKE EXECUTE ON FUNCTION note_links FROM striketape_writer")
+    await owner.close()
+    await one_night(process, Keeper(process).alert, today)
+    (alert,) = await process.store.read(0, ALERTS)
+    assert (alert.body.code, alert.body.severity) == ("UPKEEP_DELAYED", "warning")
+
+
 async def test_a_night_deletes_by_steps_what_serves_nobody_any_more(
     process: Process, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,14 +14,16 @@ import pytest
 import structlog
 
 from adapters.interactive_brokers.sandbox import TwsSandbox
-from run import clock_step, watchdog
+from run import api, clock_step, metrics, watchdog
 from run.build import ROOT
 from run.clock_step import POLL_SECONDS, disagreement, wait_until_accepted
 from run.config import Settings
 from run.control_file import ControlFiles
 from run.embedded import free_port
+from run.service import Process
 from run.trader import ask_broker
 from run.worker import Recorder
+from store.contract import Selection
 from store.postgres import PostgresStore
 from tests.adapters.interactive_brokers.still_market import StillClock, StillMarket
 from tests.store.propose import halt
@@ -35,6 +37,11 @@ def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
     return Settings(
         _env_file=None, database_url=database_url, redis_url=redis_url, var_dir=tmp_path
     )
+
+
+def shown() -> float:
+    """What Prometheus is told of a step."""
+    return float(metrics.CLOCK_STEP_SECONDS._value.get())
 
 
 def given(settings: Settings) -> dict[str, str]:
@@ -111,6 +118,36 @@ async def test_a_restarted_daemon_waits_for_the_operators_command(
     assert (alert.code, alert.severity) == ("CLOCK_STEPPED", "critical")
 
 
+async def test_a_page_that_meets_a_step_goes_on_and_beats_again_once_it_is_accepted(
+    store: PostgresStore, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock_step, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(api, "HEARTBEAT_SECONDS", 0.01)
+    recorder = Recorder(store, "api", "b", "r")
+    process = Process("api", "b", "r", settings, store, recorder, structlog.get_logger())
+    beating = asyncio.create_task(api._beat(process))
+
+    async def beats() -> int:
+        return len(await store.read(0, Selection(types=frozenset({"ProcessHeartbeat"}))))
+
+    try:
+        async with asyncio.timeout(SECONDS_MAX):
+            while not await beats():
+                await asyncio.sleep(0.01)
+            await refuse(settings.database_url)
+            while not shown():
+                assert not beating.done()
+                await asyncio.sleep(0.01)
+            before = await beats()
+            await clock_step.accept(store, recorder, "ann", "slept")
+            while await beats() == before:
+                assert not beating.done()
+                await asyncio.sleep(0.01)
+    finally:
+        beating.cancel()
+        await asyncio.gather(beating, return_exceptions=True)
+
+
 async def test_a_trader_that_waits_is_neither_killed_nor_started_again(
     store: PostgresStore, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,6 +199,7 @@ async def test_a_broker_whose_time_agrees_accepts_and_one_whose_time_does_not_ne
     async def broker_time() -> datetime:
         nonlocal asked
         asked += 1
+        assert shown() == pytest.approx(STEP_SECONDS, abs=30)
         if asked == 2:
             raise OSError("not reached")
         if asked == 4:
@@ -174,7 +212,7 @@ async def test_a_broker_whose_time_agrees_accepts_and_one_whose_time_does_not_ne
             await wait_until_accepted(store, Recorder(store, "trader", "b", "r"), log, broker_time)
     finally:
         await sandbox.stop()
-    assert asked == 4
+    assert (asked, shown()) == (4, 0)
     accepted = (await store.read(0))[1].body
     assert accepted.who == "broker"
     await store.append([halt("after")])

@@ -139,13 +139,14 @@ async def test_nobody_ends_and_nothing_is_missed(
     monkeypatch.setattr(keeper, "ROUND_SECONDS", 0.01)
     first = halt("before")
     await store.append([first])
+    logged = await store.read(0)
     rounds = [0] * 8
     reads: list[Callable[[], Awaitable[object]]] = [
         store.head,
         lambda: store.read(0, HALTS),
         lambda: store.read_stream("control"),
         lambda: store.event(first.event_id),
-        lambda: store.caused_by(first.event_id),
+        lambda: store.caused_by(logged),
         lambda: store.emissions("echo", 0, 100),
         lambda: store.checkpoint("echo"),
         lambda: store.stream_version("control"),

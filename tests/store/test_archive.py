@@ -15,7 +15,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from domain.event import Retention, derived_id
+from domain.event import Recorded, Retention, derived_id
 from store import archive, archiver
 from store import sealer as sealing
 from store.archive_format import canonical_bytes, table_of
@@ -97,10 +97,14 @@ async def test_every_read_is_the_same_before_and_after(desk: Desk) -> None:
         found.append(await store.read_stream("uw/price:SPY", 20))
         found.append(await store.read_stream("halt/30"))
         found.append(await store.emissions("test", 10, 90))
+        causes: list[Recorded] = []
         for key in (30, 63, 102):
             found.append(await store.event(derived_id(f"halt/{key}", key)))
-            found.append(await store.caused_by(derived_id("uw/price:SPY", key - 1)))
-            found.append(await store.event(derived_id("uw/price:SPY", key - 1)))
+            cause = await store.event(derived_id("uw/price:SPY", key - 1))
+            assert cause is not None
+            causes.append(cause)
+            found += [cause, await store.caused_by([cause])]
+        found.append(await store.caused_by(causes))
         found.append(await store.event(UUID(int=5)))
         found.append(await store._reader.places([3, 60, 119]))
         return found
@@ -306,7 +310,7 @@ async def test_an_archived_id_is_found_by_its_index(
     assert len(opened) == len(set(opened)) == 3
     for event in wanted:
         effects = [other for other in before if other.causation_id == event.event_id]
-        assert await desk.store.caused_by(event.event_id) == effects
+        assert await desk.store.caused_by([event]) == effects
 
 
 @pytest.mark.parametrize("since", ["archived", "archived before bounds were noted"])
@@ -351,6 +355,6 @@ async def test_an_index_that_does_not_fit_is_not_used_and_made_again(
         assert await desk.store.event(event.event_id) == event
     for event in before[::10]:
         effects = [other for other in before if other.causation_id == event.event_id]
-        assert await desk.store.caused_by(event.event_id) == effects
+        assert await desk.store.caused_by([event]) == effects
     assert await desk.archiver().run(desk.all_days()) == []
     assert [index.read_bytes() for index in indexes] == whole

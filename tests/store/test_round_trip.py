@@ -88,12 +88,15 @@ async def test_streams_causes_and_ids_are_found(store: PostgresStore) -> None:
     assert [e.version for e in await store.read_stream("control")] == [1, 2]
     assert [e.position for e in await store.read_stream("control", after_version=1)] == [4]
     assert await store.read_stream("no such stream") == []
-    assert [e.position for e in await store.caused_by(cause.event_id)] == [3]
     found = await store.event(effect.event_id)
     assert found is not None
     assert found.position == 3
     assert await store.event(halt(99).event_id) is None
-    assert await store.caused_by(halt(99).event_id) == []
+    log = await store.read(0)
+    assert [e.position for e in await store.caused_by(log[:1])] == [3]
+    assert await store.caused_by(log[1:]) == await store.caused_by([]) == []
+    await store.append([halt(4, "effects", causation_id=effect.event_id)])
+    assert [e.position for e in await store.caused_by(log)] == [3, 5]
 
 
 async def test_the_recorder_reads_by_the_names_of_the_library(store: PostgresStore) -> None:

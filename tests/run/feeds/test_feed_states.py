@@ -93,6 +93,8 @@ async def test_what_comes_of_a_request_names_it_as_its_cause(
         (again, [ControlRefused]),
         (resume, [FeedGapClosed, FeedStateChanged]),
     ):
-        caused = await store.caused_by(request.event_id)
+        asked = await store.event(request.event_id)
+        assert asked is not None
+        caused = await store.caused_by([asked])
         assert [type(event.body) for event in caused] == kinds
         assert {event.correlation_id for event in caused} == {request.correlation_id}
