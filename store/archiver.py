@@ -37,8 +37,8 @@ from store.sealer import Point, no_point
 if TYPE_CHECKING:
     from store.appender import Writer as Connection
 
-LOCK_KEY = 7_236_005
-"""Not that of building audit tables (sql/0007_audit_uw.sql), or a night would stop a rebuild."""
+LOCK_KEY = 7_236_006
+"""That of no function of the migrations, or a night would stop a projector (sql/0018)."""
 REDELIVERED = timedelta(days=1)
 """How long after its UTC day a market event may come again. Ids that vendors' facts derive again
 are of one session of New York, which ends in the night after its UTC day."""
