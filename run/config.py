@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Literal
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from domain.payloads.unusual_whales.channel_table import CHANNELS
 from run.address import POSTGRES, REDIS, place
 
 PREFIX = "STRIKETAPE_"
@@ -82,6 +83,10 @@ class Settings(BaseSettings):
     uw_token: SecretStr = SecretStr("")
     uw_limit_factor: float = 1.0
     """Multiplies the 120 calls a minute; the sandbox allows 120 x SPEED."""
+    uw_channels_off: tuple[str, ...] = ()
+    """Channels of the socket that are not joined although they are useful."""
+    uw_channels_on: tuple[str, ...] = ()
+    """Channels that are joined only on request, such as lit_trades:SPY."""
 
     discord_url: str = "https://discord.com/api/v10"
     discord_token: SecretStr = SecretStr("")
@@ -114,6 +119,14 @@ class Settings(BaseSettings):
 
     publication_secret: SecretStr = SecretStr("")
     """Key of public ids, delivery markers and button signatures."""
+
+    @field_validator("uw_channels_off", "uw_channels_on")
+    @classmethod
+    def _known_channels(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = sorted(set(names) - CHANNELS.keys())
+        if unknown:
+            raise ValueError(f"must be channels of docs/feeds.md, were {', '.join(unknown)}")
+        return names
 
     @property
     def seal_key(self) -> Path:

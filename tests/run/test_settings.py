@@ -47,6 +47,18 @@ def test_a_wrong_value_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch) -
     assert "hunter2" not in str(caught.value)
 
 
+def test_channels_that_the_vendor_does_not_have_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u@h/d")
+    monkeypatch.setenv("REDIS_URL", "redis://h")
+    monkeypatch.setenv("STRIKETAPE_UW_CHANNELS_OFF", '["custom_alerts"]')
+    assert load_settings().uw_channels_off == ("custom_alerts",)
+    monkeypatch.setenv("STRIKETAPE_UW_CHANNELS_ON", '["dark_pool"]')
+    with pytest.raises(SettingsError, match="dark_pool"):
+        load_settings()
+
+
 def test_the_file_is_read_and_its_unknown_names_refused(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("DATABASE_URL=postgresql://u@h/d\nREDIS_URL=redis://h\nOWNER_PASSWORD=x\n")
