@@ -14,7 +14,16 @@ from api import fold_plant as plant
 from api import fold_trades as trades
 from api.fold_state import DeskFold
 from domain.event import DeskEvent, Recorded
-from domain.events import approvals, controls, orders, positions, publication, reports, risk
+from domain.events import (
+    approvals,
+    controls,
+    feed_health,
+    orders,
+    positions,
+    publication,
+    reports,
+    risk,
+)
 from domain.events import feeds as feed_events
 from domain.events import signals as signal_events
 from domain.events.system import ClockStarted, ParametersChanged, SessionPlanned
@@ -97,6 +106,8 @@ HANDLERS: Mapping[type[Any], Callable[[DeskFold, Recorded, Any], None]] = {
     feed_events.FeedStateChanged: plant.feed,
     feed_events.FeedGapOpened: plant.gap_opened,
     feed_events.FeedGapClosed: plant.gap_closed,
+    feed_health.FeedStale: plant.stale,
+    feed_health.FeedFresh: plant.fresh,
     ClockStarted: plant.clock,
     SessionPlanned: plant.planned,
     ParametersChanged: limits.changed,

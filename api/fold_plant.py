@@ -10,7 +10,7 @@ from typing import Any
 
 from api.fold_state import DeskFold, Row, at, text
 from domain.event import Recorded
-from domain.events import controls, orders
+from domain.events import controls, feed_health, orders
 from domain.events import feeds as feed_events
 from domain.events.system import ClockStarted, SessionPlanned
 
@@ -65,21 +65,56 @@ def _halt_row(event: Recorded, who: str, reason: str, *, is_halted: bool) -> Row
 
 
 def feed(fold: DeskFold, event: Recorded, body: feed_events.FeedStateChanged) -> None:
-    gap = fold.feeds.get(body.feed, {}).get("gap")
-    row = {"feed": body.feed, "state": body.state, "reason": body.reason, "gap": gap}
-    row["recorded_at"] = at(event.recorded_at)
-    fold.add(fold.feeds, body.feed, event, row)
+    name, _, channel = body.feed.partition("/")
+    row = _feed_row(fold, event, name)
+    if channel:
+        refused = {known: why for known, why in row["refused"].items() if known != channel}
+        if body.state == "refused":
+            refused[channel] = body.reason
+        row["refused"] = refused
+        return
+    kept = {"gaps": row["gaps"], "refused": row["refused"], "stale": row["stale"]}
+    if body.state in ("connected", "down"):
+        kept["stale"] = {}  # said of a connection that is gone
+    fold.add(
+        fold.feeds,
+        name,
+        event,
+        {"feed": name, "state": body.state, "reason": body.reason}
+        | kept
+        | {"recorded_at": at(event.recorded_at)},
+    )
 
 
-def gap_opened(fold: DeskFold, event: Recorded, body: feed_events.FeedGapOpened) -> None:
-    if body.feed not in fold.feeds:
-        row = {"feed": body.feed, "state": "unknown", "reason": "", "gap": None}
-        fold.add(fold.feeds, body.feed, event, row)
-    fold.feeds[body.feed]["gap"] = {"since": at(body.since), "cause": body.cause}
+def _feed_row(fold: DeskFold, event: Recorded, name: str) -> Row:
+    if name not in fold.feeds:
+        row: Row = {"feed": name, "state": "unknown", "reason": ""}
+        fold.add(fold.feeds, name, event, row | {"gaps": {}, "refused": {}, "stale": {}})
+    return fold.feeds[name]
 
 
-def gap_closed(fold: DeskFold, event: Recorded, body: feed_events.FeedGapClosed) -> None:
-    fold.change(fold.feeds, body.feed, event, gap=None)
+def gap_opened(fold: DeskFold, event: Recorded, body: feed_health.FeedGapOpened) -> None:
+    row = _feed_row(fold, event, body.feed)
+    gap = {"channel": body.channel, "since": at(body.since), "cause": body.cause}
+    row["gaps"] = row["gaps"] | {body.gap_id: gap}
+
+
+def gap_closed(fold: DeskFold, event: Recorded, body: feed_health.FeedGapClosed) -> None:
+    row = _feed_row(fold, event, body.feed)
+    gaps = {known: gap for known, gap in row["gaps"].items() if known != body.gap_id}
+    fold.change(fold.feeds, body.feed, event, gaps=gaps)
+
+
+def stale(fold: DeskFold, event: Recorded, body: feed_health.FeedStale) -> None:
+    row = _feed_row(fold, event, body.feed)
+    last_at = None if body.last_at is None else at(body.last_at)
+    about = {"phase": body.phase, "last_at": last_at, "limit_seconds": body.limit_seconds}
+    row["stale"] = row["stale"] | {body.channel: about}
+
+
+def fresh(fold: DeskFold, event: Recorded, body: feed_health.FeedFresh) -> None:
+    row = _feed_row(fold, event, body.feed)
+    row["stale"] = {known: why for known, why in row["stale"].items() if known != body.channel}
 
 
 def broker(state: str) -> Callable[[DeskFold, Recorded, Any], None]:

@@ -22,6 +22,7 @@ from api.errors import ACCEPT_CLOCK
 from api.fold_state import DeskFold, Row, at
 from api.log_pages import LogPages
 from api.settings import ApiSettings
+from domain.payloads.unusual_whales.channel_table import CHANNELS
 from store.errors import StoreError
 from store.patience import LOST
 from store.reading import Pool
@@ -36,7 +37,8 @@ REDIS_SECONDS_MAX = 0.5
 STREAM_NAMES_SECONDS = 15.0
 _SHOWN_SINCE = timedelta(days=1)
 _GOOD_FEED_STATES = frozenset({"ready", "connected"})
-_QUIET_FEED_STATES = frozenset({"paused", "restarting", "connecting"})
+_QUIET_FEED_STATES = frozenset({"paused", "restarting", "connecting", "slow"})
+GAPS_SHOWN_MAX = 50
 _KNOWN_WITHOUT_LOG = ("halt", "limits", "desk", "feeds", "broker")
 _RANK = {UP: 0, DEGRADED: 1, DOWN: 2}
 
@@ -223,8 +225,12 @@ def _process(body: dict[str, Any], age_seconds: float) -> Row:
 
 
 def _feed(row: Row, now: datetime) -> Row:
+    """A feed with its open gaps, and channels that are refused or stale; those that are merely
+    useful are shown and do not weigh on the status."""
+    gaps = sorted(row["gaps"].values(), key=lambda gap: (not _weighs(gap["channel"]), gap["since"]))
+    lacking = [gap["channel"] for gap in gaps] + [*row["refused"], *row["stale"]]
     if row["state"] in _GOOD_FEED_STATES:
-        status = UP if row["gap"] is None else DEGRADED
+        status = DEGRADED if any(_weighs(channel) for channel in lacking) else UP
     else:
         status = DEGRADED if row["state"] in _QUIET_FEED_STATES else DOWN
     return {
@@ -233,9 +239,19 @@ def _feed(row: Row, now: datetime) -> Row:
         "status": status,
         "reason": row["reason"],
         "since": row["since"],
-        "gap": row["gap"],
+        "gap": gaps[0] if gaps and _weighs(gaps[0]["channel"]) else None,
+        "gaps": gaps[:GAPS_SHOWN_MAX],
+        "gaps_open": len(gaps),
+        "refused": [{"channel": name, "reason": why} for name, why in row["refused"].items()],
+        "stale": [{"channel": name, **about} for name, about in row["stale"].items()],
         "event_id": row["event_id"],
     }
+
+
+def _weighs(channel: str) -> bool:
+    """Whether the desk needs the channel; an empty one is the whole feed."""
+    known = CHANNELS.get(channel)
+    return known is None or known.priority == 1
 
 
 def _queues(fold: DeskFold, beats: list[Row]) -> Row:

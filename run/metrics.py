@@ -72,6 +72,17 @@ FEED_LAST_MESSAGE = Gauge(
     "Unix time of the last market message; a pause or a state is none",
     ["feed"],
 )
+FEED_GAPS_OPEN = Gauge(
+    "striketape_feed_gaps_open", "Channels of which data are missing now", ["feed"]
+)
+FEED_STALE = Gauge(
+    "striketape_feed_stale_channels", "Channels that are silent though they should speak", ["feed"]
+)
+FEED_DELAY = Gauge(
+    "striketape_feed_delay_seconds",
+    "From the vendor's time of a datum to its receipt, 99 % of the last minute",
+    ["feed", "channel"],
+)
 LOG_LINES = Counter("striketape_log_lines_total", "Lines written to stdout", ["level"])
 QUEUE_DEPTH = Gauge("striketape_queue_depth", "Items waiting", ["queue"])
 ORDERS_SENT = Counter("striketape_orders_sent_total", "Requests sent to the broker", ["request"])

@@ -9,14 +9,12 @@ fills the gap over REST. The token is in the URL and therefore in no log and no 
 from __future__ import annotations
 
 import asyncio
-import random
 import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Literal, Self, TypeAlias
+from typing import Self
 
 import aiohttp
 import msgspec
@@ -29,75 +27,31 @@ from adapters.unusual_whales.frame import (
     read_frame,
     redact,
 )
+from adapters.unusual_whales.reconnects import Backoff, Reconnects
+from adapters.unusual_whales.socket_contract import (
+    UwItem,
+    UwJoin,
+    UwMessage,
+    UwRejected,
+    UwSocketListener,
+    UwSocketState,
+    UwSocketTiming,
+)
 
 QUEUE_MESSAGES_MAX = 250_000
+QUEUE_BYTES_MAX = 256 * 1024 * 1024
 CHANNELS_MAX = 50
 HANDSHAKE_SECONDS_MAX = 15.0
-PING_SECONDS = 25.0
+CLOSE_SECONDS_MAX = 2.0
 FRAME_BYTES_MAX = 8 * 1024 * 1024
-REFUSED_RETRY_SECONDS = 60.0
-"""Refused upgrades may count against the day quota: never hurry after one."""
-
-
-@dataclass(frozen=True, slots=True)
-class UwMessage:
-    """One data frame: `payload` is element 1 of it, byte for byte."""
-
-    channel: str
-    payload: bytes
-    connection: str
-    sequence: int
-    received_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class UwRejected:
-    """Bytes that are no data frame, with the reason."""
-
-    reason: str
-    raw: bytes
-    connection: str
-    sequence: int
-    received_at: datetime
-
-
-UwItem: TypeAlias = UwMessage | UwRejected
-
-
-@dataclass(frozen=True, slots=True)
-class UwSocketState:
-    """connected: upgraded, joins sent; ready: all joins acknowledged; down: no connection."""
-
-    state: Literal["connected", "ready", "down"]
-    reason: str
-    connection: str
-    is_overrun: bool = False
-    """The connection was given up because the queue was full."""
-
-
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """Waits between connections: doubled from first to last, half to one and a half of it."""
-
-    first_seconds: float = 1.0
-    last_seconds: float = 60.0
-    refused_seconds: float = REFUSED_RETRY_SECONDS
-
-    def seconds(self, failures: int, chance: random.Random) -> float:
-        wait = min(self.last_seconds, self.first_seconds * 2 ** min(failures, 16))
-        return float(wait * (0.5 + chance.random()))
 
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _ignore(_: UwSocketState) -> None:
-    return None
-
-
 class _Refused(Exception):
-    """The upgrade was answered with an HTTP status."""
+    """The upgrade was answered with an HTTP status, or no join was accepted."""
 
 
 class UwSocket:
@@ -108,11 +62,13 @@ class UwSocket:
         url: str,
         token: str,
         channels: Sequence[str],
+        listener: UwSocketListener,
         *,
-        on_state: Callable[[UwSocketState], None] = _ignore,
         now: Callable[[], datetime] = _utc_now,
         backoff: Backoff | None = None,
+        timing: UwSocketTiming | None = None,
         queue_messages_max: int = QUEUE_MESSAGES_MAX,
+        queue_bytes_max: int = QUEUE_BYTES_MAX,
     ) -> None:
         """
         Raises:
@@ -125,21 +81,27 @@ class UwSocket:
         self._url = url
         self._token = token
         self._channels = tuple(channels)
-        self._names = frozenset(channels)
-        self._on_state = on_state
+        self._names = set(channels)
+        self._listener = listener
         self._now = now
-        self._backoff = backoff or Backoff()
+        self._reconnects = Reconnects(backoff or Backoff())
+        self._timing = timing or UwSocketTiming()
         self._queue_max = queue_messages_max
+        self._queue_bytes_max = queue_bytes_max
         self._queue: deque[UwItem] = deque()
+        self._queued_bytes = 0
         self._arrived = asyncio.Event()
         self._taken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._session: aiohttp.ClientSession | None = None
         self._connection = ""
         self._sequence = 0
+        self._socket: aiohttp.ClientWebSocketResponse[bool] | None = None
         self._missing: set[str] = set()
-        self._was_ready = self._is_overrun = False
-        self._chance = random.Random()  # noqa: S311  jitter, no secret
+        self._is_ready = self._is_overrun = False
+        self._said = ""
+        """The last text that was no frame while joins were unanswered."""
+        self._end_reason: asyncio.Future[str] | None = None
         self.refused_joins: dict[str, str] = {}
         """Channels whose join was refused on this connection, with the reason."""
 
@@ -196,58 +158,133 @@ class UwSocket:
             finally:
                 waiter.cancel()
         batch = [self._queue.popleft() for _ in range(min(limit, len(self._queue)))]
-        if len(self._queue) <= self._queue_max // 2:
+        self._queued_bytes -= sum(map(_size, batch))
+        if self._is_half_empty:
             self._taken.set()
         return batch
+
+    @property
+    def _is_half_empty(self) -> bool:
+        return (
+            len(self._queue) <= self._queue_max // 2
+            and self._queued_bytes <= self._queue_bytes_max // 2
+        )
+
+    # -- what the caller may ask of a connection -----------------------------------------------
+
+    async def join(self, channel: str) -> None:
+        """Join one more channel on this connection, if there is one; not on the next.
+
+        Raises:
+            ValueError: the connection carries no more channels.
+        """
+        socket = self._socket
+        if socket is None or socket.closed or channel in self._names:
+            return
+        if len(self._names) >= CHANNELS_MAX:
+            raise ValueError(f"channels must be at most {CHANNELS_MAX}, {channel} is one more")
+        self._names.add(channel)
+        self._missing.add(channel)
+        await self._send_joins(socket, (channel,))
+
+    def give_up(self, reason: str) -> None:
+        """End this connection and make another: it does not bring what it should."""
+        if self._end_reason is not None and not self._end_reason.done():
+            self._end_reason.set_result(reason)
 
     # -- the reader ----------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        failures = 0
         while True:
-            self._was_ready = self._is_overrun = False
-            wait = None
+            self._is_overrun = False
+            began = self._loop_time()
+            is_refused = False
             try:
                 reason = await self._connect_and_read()
             except _Refused as refused:
-                reason, wait = str(refused), self._backoff.refused_seconds
+                reason, is_refused = str(refused), True
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 # The text of a client error may hold the URL, and the URL holds the token.
                 reason = f"connection failed: {type(error).__name__}"
-            self._on_state(UwSocketState("down", reason, self._connection, self._is_overrun))
-            failures = 0 if self._was_ready else failures + 1
-            while len(self._queue) > self._queue_max // 2:
+            self._socket = None
+            self._listener.on_state(
+                UwSocketState("down", reason, self._connection, self._is_overrun)
+            )
+            wait = self._reconnects.seconds(self._loop_time() - began, is_refused=is_refused)
+            while not self._is_half_empty:
                 self._taken.clear()
                 await self._taken.wait()
-            if wait is None:
-                wait = self._backoff.seconds(failures, self._chance)
             await asyncio.sleep(wait)
+
+    @staticmethod
+    def _loop_time() -> float:
+        return asyncio.get_running_loop().time()
 
     async def _connect_and_read(self) -> str:
         assert self._session is not None
         self._connection = secrets.token_hex(8)
         self._sequence = 0
+        self._names = set(self._channels)
         self._missing = set(self._channels)
+        self._is_ready = False
         self.refused_joins = {}
         address = URL(self._url).update_query(token=self._token)
         try:
             async with asyncio.timeout(HANDSHAKE_SECONDS_MAX):
                 socket = await self._session.ws_connect(
                     address,
-                    heartbeat=PING_SECONDS,
+                    heartbeat=self._timing.ping_seconds,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS_MAX),
                     max_msg_size=FRAME_BYTES_MAX,
                     decode_text=False,
                 )
         except aiohttp.WSServerHandshakeError as error:
             raise _Refused(f"upgrade must be answered with 101, was {error.status}") from None
         try:
-            self._on_state(UwSocketState("connected", "", self._connection))
-            for channel in self._channels:
-                join = msgspec.json.encode({"channel": channel, "msg_type": "join"})
-                await socket.send_frame(join, aiohttp.WSMsgType.TEXT)
-            return await self._read(socket)
+            return await self._join_and_read(socket)
         finally:
             await socket.close()
+
+    async def _join_and_read(self, socket: aiohttp.ClientWebSocketResponse[bool]) -> str:
+        self._socket = socket
+        self._listener.on_state(UwSocketState("connected", "", self._connection))
+        await self._send_joins(socket, self._channels)
+        ending = self._end_reason = asyncio.get_running_loop().create_future()
+        reading = asyncio.create_task(self._read(socket), name="uw-socket-reader")
+        try:
+            await asyncio.wait({reading, ending}, return_when=asyncio.FIRST_COMPLETED)
+            reason = reading.result() if reading.done() else ending.result()
+        finally:
+            ending.cancel()
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+        if self._is_refused:
+            raise _Refused(reason)
+        return reason
+
+    @property
+    def _is_refused(self) -> bool:
+        return all(channel in self.refused_joins for channel in self._channels)
+
+    async def _send_joins(
+        self, socket: aiohttp.ClientWebSocketResponse[bool], channels: Sequence[str]
+    ) -> None:
+        for channel in channels:
+            join = msgspec.json.encode({"channel": channel, "msg_type": "join"})
+            await socket.send_frame(join, aiohttp.WSMsgType.TEXT)
+        asyncio.get_running_loop().call_later(
+            self._timing.join_seconds_max, self._end_joins, channels, self._connection
+        )
+
+    def _end_joins(self, channels: Sequence[str], connection: str) -> None:
+        """Joins that are not answered by now count as refused."""
+        late = [channel for channel in channels if channel in self._missing]
+        if connection != self._connection or not late:
+            return
+        said = f"; the vendor said: {self._said}" if self._said else ""
+        reason = f"not answered within {self._timing.join_seconds_max:g} s{said}"
+        for channel in late:
+            self._answered(channel, reason)
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse[bool]) -> str:
         while True:
@@ -257,6 +294,9 @@ class UwSocket:
                 if len(self._queue) >= self._queue_max:
                     self._is_overrun = True
                     return f"queue full at {self._queue_max} messages: reading stopped"
+                if self._queued_bytes >= self._queue_bytes_max:
+                    self._is_overrun = True
+                    return f"queue full at {self._queued_bytes} bytes: reading stopped"
             elif message.type is aiohttp.WSMsgType.BINARY:
                 self._reject("frame must be text, was binary", message.data)
             elif message.type is aiohttp.WSMsgType.ERROR:
@@ -269,25 +309,34 @@ class UwSocket:
         self._sequence += 1
         match frame:
             case DataFrame(channel, payload):
-                self._put(
-                    UwMessage(channel, payload, self._connection, self._sequence, self._now())
-                )
-            case JoinAnswer():
-                self._joined(frame, raw)
+                message = UwMessage(channel, payload, self._connection, self._sequence, self._now())
+                self._put(message)
+                self._listener.on_data(message)
+            case JoinAnswer(channel, is_accepted, detail):
+                if not is_accepted:
+                    self._sequence -= 1
+                    self._reject(f"join of {channel} refused: {detail}", raw)
+                self._answered(channel, "" if is_accepted else detail or "refused")
             case UnreadableFrame(reason):
                 self._sequence -= 1
                 self._reject(reason, raw)
+                if self._missing:
+                    self._said = redact(raw.decode(errors="replace"), self._token)
 
-    def _joined(self, answer: JoinAnswer, raw: bytes) -> None:
-        self._missing.discard(answer.channel)
-        if not answer.is_accepted:
-            self.refused_joins[answer.channel] = answer.detail
-            self._sequence -= 1
-            self._reject(f"join of {answer.channel} refused: {answer.detail}", raw)
-        if not self._missing:
+    def _answered(self, channel: str, refusal: str) -> None:
+        self._missing.discard(channel)
+        if refusal:
+            self.refused_joins[channel] = refusal
+        else:
+            self.refused_joins.pop(channel, None)
+        self._listener.on_join(UwJoin(channel, not refusal, refusal, self._connection, self._now()))
+        if self._is_refused:
+            self.give_up(f"no join was accepted: {refusal}")
+        elif not self._missing and not self._is_ready:
+            self._is_ready = True
             refused = ", ".join(sorted(self.refused_joins))
-            self._was_ready = True
-            self._on_state(
+            self._said = ""
+            self._listener.on_state(
                 UwSocketState("ready", f"refused: {refused}" if refused else "", self._connection)
             )
 
@@ -302,4 +351,9 @@ class UwSocket:
 
     def _put(self, item: UwItem) -> None:
         self._queue.append(item)
+        self._queued_bytes += _size(item)
         self._arrived.set()
+
+
+def _size(item: UwItem) -> int:
+    return len(item.payload if isinstance(item, UwMessage) else item.raw)

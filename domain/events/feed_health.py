@@ -25,8 +25,12 @@ def gap_id(feed: str, channel: str, since: datetime) -> str:
 
 
 class FeedStateChanged(DeskEvent):
-    """A feed's state: connected, ready, mute, restarting, logged_out, competing_session, down,
-    paused. Stream `feed/<feed>`."""
+    """A feed's state: connected, ready, slow, mute, restarting, logged_out, competing_session,
+    down, paused. Stream `feed/<feed>`.
+
+    A feed with a channel after a slash, such as uw.socket/custom_alerts, is that channel: refused,
+    and ready when a later join was accepted.
+    """
 
     feed: str
     state: str
@@ -110,7 +114,10 @@ class FeedGapFilled(DeskEvent):
 
 class FeedStale(DeskEvent):
     """A channel has said nothing for longer than its session phase allows. Stream
-    `feed/<feed>`."""
+    `feed/<feed>`.
+
+    It holds until FeedFresh, or the end of the connection.
+    """
 
     feed: str
     channel: str
@@ -122,7 +129,8 @@ class FeedStale(DeskEvent):
 
 
 class FeedFresh(DeskEvent):
-    """A stale channel speaks again. Stream `feed/<feed>`."""
+    """A stale channel speaks again, or a phase began in which its silence is normal. Stream
+    `feed/<feed>`."""
 
     feed: str
     channel: str

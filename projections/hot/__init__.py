@@ -46,7 +46,7 @@ def asks_for_rebuild(event: Recorded) -> bool:
 
 PROJECTION: Projection[Command] = Projection(
     name="hot",
-    version=4,
+    version=5,
     types=frozenset(event_type(body) for body in VIEWS) | {event_type(CacheFlushRequested)},
     effects=commands,
     asks_for_rebuild=asks_for_rebuild,

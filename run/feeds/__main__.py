@@ -11,25 +11,31 @@ from adapters.calendar import plan_session, session_at
 from adapters.unusual_whales import UwRest
 from domain.event import Recorded
 from domain.events.system import ProcessHeartbeat, SessionPlanned
+from domain.instruments import SYMBOLS
 from domain.parameters import PARAMETERS
 from domain.payloads.unusual_whales import family
+from domain.payloads.unusual_whales.channel_table import joined
+from domain.phase import Phase, phase_at
 from domain.session import new_york
 from run.feeds.backfill import Backfill
 from run.feeds.broker_chains import calendar_expiries
+from run.feeds.channel_watch import AWAY
 from run.feeds.drift import Drift
+from run.feeds.gaps import GAP_TYPES, last_heard
 from run.feeds.history import HistoryImport
 from run.feeds.intake import Intake
 from run.feeds.interactive_brokers import BrokerFeed
 from run.feeds.market_clock import MarketClock
+from run.feeds.rest_endpoints import REST
 from run.feeds.start import (
     running_clock,
     start_real_clock,
     write_missing_parameters,
     write_session_plan,
 )
-from run.feeds.states import FeedStates
+from run.feeds.states import BROKER, FeedStates
 from run.feeds.uw_rest import RestFeed
-from run.feeds.uw_socket import SOCKET, SocketFeed, channels
+from run.feeds.uw_socket import SOCKET, SocketFeed, SocketSettings
 from run.service import Process, command
 from run.worker import HEARTBEAT_SECONDS
 from store.contract import Selection
@@ -73,9 +79,10 @@ class Feeds:
     ) -> None:
         self._process = process
         self._settings = process.settings
+        self._channels = joined(self._settings.uw_channels_off, self._settings.uw_channels_on)
         self._intake = Intake(process.recorder)
-        self._intake.on_message = Drift(self._intake).heard
-        self._states = FeedStates(self._intake)
+        self._intake.on_message(Drift(self._intake).heard)
+        self._states = FeedStates(self._intake, self._phase)
         self._clock = clock or MarketClock()
         self._now = now
         self._broker_seconds_max = broker_seconds_max
@@ -97,6 +104,12 @@ class Feeds:
             return False
         return self._plan.day.open_at <= self._clock.now() < self._plan.day.close_at
 
+    def _phase(self) -> Phase | None:
+        """The phase of market time; None while the clock stands or leaves out what is due."""
+        if self._plan is None or self._clock.speed == 0 or self._clock.thinned:
+            return None
+        return phase_at(self._plan, self._clock.now())
+
     async def run(self) -> None:
         """Import, plan, and run all feeds until cancelled; none of them waits for another one."""
         store, recorder = self._process.store, self._process.recorder
@@ -110,7 +123,7 @@ class Feeds:
         rest = UwRest(
             self._settings.uw_rest_url, token, limit_factor=self._settings.uw_limit_factor
         )
-        flows = {SOCKET: frozenset(family(channel) for channel in channels())}
+        flows = {SOCKET: frozenset(family(channel) for channel in self._channels)}
         self.polling = RestFeed(
             rest, self._intake, self._states, self._clock, self._plan.day, flows
         )
@@ -125,13 +138,17 @@ class Feeds:
     async def _run_feeds(
         self, plan: SessionPlanned, rest: UwRest, appending: asyncio.Task[None], head: int
     ) -> None:
+        token = self._settings.uw_token.get_secret_value()
         socket = SocketFeed(
-            self._settings.uw_socket_url,
-            self._settings.uw_token.get_secret_value(),
+            SocketSettings(
+                self._settings.uw_socket_url, token, plan.day.session_date, self._channels
+            ),
             self._intake,
             self._states,
-            plan.day.session_date,
+            self._clock,
+            self._phase,
         )
+        await self._mind_absence(socket)
         self._broker.data.start()
         async with rest, asyncio.TaskGroup() as tasks:
             tasks.create_task(_watch(appending), name="feeds.intake.watch")
@@ -140,9 +157,25 @@ class Feeds:
             if self._settings.mode != "sandbox":
                 tasks.create_task(self._until_over(plan.day.session_date), name="feeds.session")
             tasks.create_task(socket.run(), name="feeds.uw.socket")
+            tasks.create_task(socket.watch(), name="feeds.uw.watch")
             tasks.create_task(self._prepare(plan, rest), name="feeds.prepare")
             tasks.create_task(self._poll(plan), name="feeds.uw.rest")
             tasks.create_task(self._fill_gaps(rest), name="feeds.uw.backfill")
+
+    async def _mind_absence(self, socket: SocketFeed) -> None:
+        """What the vendors said since the last event of each channel is missing. Losses that an
+        earlier process counted, and gaps of what is no longer joined, are over."""
+        gaps, now = self._intake.gaps, datetime.now(UTC)
+        for feed in (SOCKET, REST):
+            gaps.close(feed, "", now)
+        streams = {f"uw/{channel}": channel for channel in self._channels}
+        heard = await last_heard(self._process.store, streams)
+        socket.watched.remember({streams[stream]: at for stream, at in heard.items()})
+        socket.watched.forget_others(now)
+        lines = [f"ib/{kind}/{symbol}" for kind in ("ticks", "bars") for symbol in SYMBOLS]
+        broker = await last_heard(self._process.store, lines)
+        if broker:
+            gaps.open(BROKER, "", max(broker.values()), AWAY)
 
     async def _prepare(self, plan: SessionPlanned, rest: UwRest) -> None:
         """List and import, then plan the session: at once when the broker is there, without its
@@ -188,13 +221,13 @@ class Feeds:
 
     async def _fill_gaps(self, rest: UwRest) -> None:
         today = new_york(self._now()).replace(hour=0, minute=0, second=0, microsecond=0)
-        fill = Backfill(rest, self._intake, self._states, self._clock, channels(), today)
+        fill = Backfill(rest, self._intake, self._states, self._clock, self._channels, today)
         await fill.run(self._process.store)
 
     async def _fold_past(self) -> int:
         """Follow clock, lines and pauses up to the head of the log, and do what stands of them;
         the head."""
-        store, selection = self._process.store, Selection(types=OBEYED)
+        store, selection = self._process.store, Selection(types=OBEYED | GAP_TYPES)
         head, after = await store.head(), 0
         while page := await store.read(after, selection, up_to=head):
             for event in page:
@@ -202,6 +235,7 @@ class Feeds:
                 self._states.obey(event)
                 self._broker.note(event)
                 self._note(event)
+                self._intake.gaps.fold(event)
             after = page[-1].position
         self._states.go_live()
         self._broker.open_wanted()
@@ -228,7 +262,10 @@ class Feeds:
         raise SessionOver(f"the session of {session_date} is over")
 
     async def _beat(self) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time()
         while True:
+            self._intake.count_minute(datetime.now(UTC))
             heartbeat = ProcessHeartbeat(
                 process="feeds",
                 run_id=self._process.run_id,
@@ -239,9 +276,11 @@ class Feeds:
                     "appended": float(self._intake.appended),
                     "rejected": float(self._intake.rejected),
                     "restated": float(self._intake.restated),
+                    "loop_late_ms": round(max(0.0, loop.time() - due) * 1_000, 1),
                 },
             )
             await self._process.recorder.record("heartbeat/feeds", heartbeat)
+            due = loop.time() + HEARTBEAT_SECONDS
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
 

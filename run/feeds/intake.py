@@ -13,12 +13,13 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from uuid import UUID
 
 import msgspec
 import structlog
 
+from adapters.unusual_whales import FRAME_BYTES_MAX
 from domain.event import (
     Body,
     MarketEvent,
@@ -33,6 +34,8 @@ from domain.events.controls import AlertRaised
 from domain.events.feed_health import FeedGapClosed, FeedGapOpened, FeedMessageRestated
 from domain.events.feeds import FeedMessageRejected
 from run import metrics
+from run.feeds.gaps import Gaps
+from run.feeds.minutes import MinuteCounts, channel_of, payload_bytes
 from run.worker import Recorder
 from store.contract import Appended
 from store.errors import IdConflict, InvalidEvent, StoreError
@@ -42,18 +45,25 @@ QUEUE_MESSAGES_MAX = 250_000
 GROUP_MESSAGES_MAX = 400
 PUMP_MESSAGES_MAX = 2_000
 """Queued messages above which readers with a queue of their own take no more from it."""
-REJECTED_BYTES_MAX = 64_000
+PUMP_BYTES_MAX = 64 * 1024 * 1024
+NOTICES_MAX = 10_000
+"""Above so many no more minute counts are queued; what tells of gaps is, always."""
+REJECTED_BYTES_MAX = FRAME_BYTES_MAX
 FAREWELL_SECONDS_MAX = 1.0
 ALERT_CODE = "FEED_MESSAGES_LOST"
 
 
 @dataclass(slots=True)
 class _Loss:
-    """Messages of a feed that are being lost; `messages` is None where nobody can count."""
+    """Messages of a feed that are being lost."""
 
     since: datetime
     cause: str
-    messages: int | None = 0
+    messages: int = 0
+
+
+def _minute_of(at: datetime) -> datetime:
+    return at.replace(second=0, microsecond=0)
 
 
 class Intake:
@@ -71,16 +81,21 @@ class Intake:
         self._queue: deque[tuple[str, Proposed]] = deque()
         """Feed and event."""
         self._notices: deque[Proposed] = deque()
-        """What tells of losses goes first, and is never lost itself: four events a loss."""
+        """What tells of losses and gaps goes first, and is never lost itself."""
         self._under_way: list[tuple[str, Proposed]] = []
         self._losses: dict[str, _Loss] = {}
         self._abandoned: Counter[str] = Counter()
         self._wake = asyncio.Event()
         self._taken = asyncio.Event()
         self._is_closing = False
+        self._queued_bytes = 0
+        self._minute = _minute_of(datetime.now(UTC))
+        self.gaps = Gaps(self.notify)
+        self.minutes = MinuteCounts()
+        self._listeners: list[Callable[[str, Proposed], None]] = []
+        self.last_at: dict[str, datetime] = {}
+        """When each feed last brought a market message in this run."""
         self._log: structlog.stdlib.BoundLogger = structlog.get_logger("feeds")
-        self.on_message: Callable[[str, Proposed], None] | None = None
-        """Told of every message that is queued, with its feed; must be quick."""
         self.appended = 0
         self.rejected = 0
         self.restated = 0
@@ -88,6 +103,16 @@ class Intake:
     @property
     def depth(self) -> int:
         return len(self._queue)
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing waits and nothing is being appended."""
+        return not (self._queue or self._notices or self._under_way)
+
+    def on_message(self, listener: Callable[[str, Proposed], None]) -> None:
+        """Call `listener` with the feed and each market event that is queued. It must not block;
+        what it puts itself must be no market event."""
+        self._listeners.append(listener)
 
     def put(
         self,
@@ -113,24 +138,55 @@ class Intake:
 
     def _put(self, feed: str, event: Proposed) -> None:
         if len(self._queue) >= self._queue_max:
-            self._lose(feed)
+            self._lose(feed, channel_of(event.stream))
             return
         self._queue.append((feed, event))
+        size = payload_bytes(event.body)
+        self._queued_bytes += size
         metrics.FEED_MESSAGES.labels(feed).inc()
         if type(event.body).retention is Retention.MARKET:
             metrics.FEED_LAST_MESSAGE.labels(feed).set_to_current_time()
+            self.last_at[feed] = getattr(event.body, "received_at", event.occurred_at)
+            self.minutes.received(feed, channel_of(event.stream), size)
+            for listener in self._listeners:
+                listener(feed, event)
         self._wake.set()
-        if self.on_message is not None:
-            self.on_message(feed, event)
+
+    def notify(self, stream: str, body: Body) -> None:
+        """Queue what tells of the feeds themselves, ahead of all messages."""
+        self._notices.append(self._recorder.propose(stream, body))
+        self._wake.set()
+
+    def alert(self, alert: AlertRaised, event_id: UUID) -> None:
+        """Queue an alarm; the same one again is a no-op on the log."""
+        self._notices.append(self._recorder.propose("alerts/feeds", alert, event_id=event_id))
+        self._wake.set()
+
+    def count_minute(self, now: datetime) -> None:
+        """Write what each channel brought in the minute that has just ended, if one has."""
+        minute = _minute_of(now)
+        if minute == self._minute:
+            return
+        counts = self.minutes.take(self._minute)
+        self._minute = minute
+        if len(self._notices) + len(counts) > NOTICES_MAX:
+            self._log.warning("minute counts are left out", minute=str(minute))
+            return
+        for body in counts:
+            self.notify(f"feed-minutes/{body.feed}", body)
 
     def reject(self, vendor: str, feed: str, reason: str, raw: bytes) -> None:
-        """Keep unreadable bytes with the reason."""
+        """Keep unreadable bytes with the reason: all of them up to the largest frame."""
+        kept = raw[:REJECTED_BYTES_MAX]
+        if len(raw) > len(kept):
+            digest = sha256(raw).hexdigest()
+            reason += f"; cut at {len(kept)} of {len(raw)} bytes, sha256 {digest}"
         self.put_rejected(
             FeedMessageRejected(
                 vendor=vendor,
                 feed=feed,
                 reason=reason,
-                payload_base64=base64.b64encode(raw[:REJECTED_BYTES_MAX]).decode(),
+                payload_base64=base64.b64encode(kept).decode(),
                 received_at=datetime.now(UTC),
             )
         )
@@ -139,38 +195,25 @@ class Intake:
         """Queue bytes that an adapter has already found unreadable."""
         self.rejected += 1
         metrics.FEED_REJECTED.labels(body.feed).inc()
+        self.minutes.rejected(body.feed, "")
         self.put(f"rejected/{body.vendor}", body, feed=body.feed)
 
     async def room(self) -> None:
         """Wait until few enough messages are queued for a reader to bring more."""
-        while len(self._queue) >= self._pump_max:
+        while len(self._queue) >= self._pump_max or self._queued_bytes >= PUMP_BYTES_MAX:
             self._taken.clear()
             await self._taken.wait()
 
     # Losses.
 
-    def _lose(self, feed: str) -> None:
+    def _lose(self, feed: str, channel: str) -> None:
         metrics.FEED_LOST.labels(feed).inc()
+        self.minutes.lost(feed, channel)
         if feed not in self._losses:
             cause = f"queue of {self._queue_max} messages was full"
             self._losses[feed] = loss = _Loss(datetime.now(UTC), cause)
             self._announce(feed, loss)
-        loss = self._losses[feed]
-        if loss.messages is not None:
-            loss.messages += 1
-
-    def overran(self, feed: str, cause: str) -> None:
-        """A reader gave its connection up because its own queue was full: what the vendor sends
-        until `flows_again` is lost, and nobody can count it."""
-        if feed not in self._losses:
-            self._losses[feed] = loss = _Loss(datetime.now(UTC), cause, None)
-            self._announce(feed, loss)
-
-    def flows_again(self, feed: str) -> None:
-        """The end of what `overran` told."""
-        loss = self._losses.get(feed)
-        if loss is not None and loss.messages is None:
-            self._end(feed)
+        self._losses[feed].messages += 1
 
     def _announce(self, feed: str, loss: _Loss) -> None:
         self._log.error("messages are lost", feed=feed, cause=loss.cause)
@@ -181,9 +224,8 @@ class Intake:
             code=ALERT_CODE,
             text=f"{feed} loses messages: {loss.cause}",
         )
-        self._notices.append(self._recorder.propose(f"feed/{feed}", gap))
-        self._notices.append(self._recorder.propose("alerts/feeds", alert))
-        self._wake.set()
+        self.notify(f"feed/{feed}", gap)
+        self.notify("alerts/feeds", alert)
 
     def _end(self, feed: str) -> None:
         loss = self._losses.pop(feed)
@@ -194,8 +236,7 @@ class Intake:
             cause=loss.cause,
             messages_lost=loss.messages,
         )
-        self._notices.append(self._recorder.propose(f"feed/{feed}", closed))
-        self._wake.set()
+        self.notify(f"feed/{feed}", closed)
 
     # Appending.
 
@@ -206,7 +247,7 @@ class Intake:
             self._wake.clear()
             while self._queue or self._notices:
                 await self._append_next()
-            for feed in [f for f, loss in self._losses.items() if loss.messages is not None]:
+            for feed in list(self._losses):
                 self._end(feed)
             if self._is_closing:
                 self._wake.set()
@@ -215,7 +256,9 @@ class Intake:
         notices = [("", event) for event in self._notices]
         self._notices.clear()
         size = min(len(self._queue), GROUP_MESSAGES_MAX)
-        self._under_way = notices + [self._queue.popleft() for _ in range(size)]
+        taken = [self._queue.popleft() for _ in range(size)]
+        self._queued_bytes -= sum(payload_bytes(event.body) for _, event in taken)
+        self._under_way = notices + taken
         await self._append(self._under_way)
         self._under_way = []
         self._taken.set()
@@ -223,8 +266,7 @@ class Intake:
     async def _append(self, group: Sequence[tuple[str, Proposed]]) -> None:
         """Append a group; no message that the log does not take costs another."""
         try:
-            await self._recorder.append([event for _, event in group])
-            self.appended += len(group)
+            self._count(group, await self._recorder.append([event for _, event in group]))
         except IdConflict:
             await self._append_weighed(group)
         except InvalidEvent as error:
@@ -235,6 +277,14 @@ class Intake:
             await self._append(group[:middle])
             await self._append(group[middle:])
 
+    def _count(self, group: Sequence[tuple[str, Proposed]], outcome: Appended) -> None:
+        self.appended += len(group)
+        if not any(outcome.repeated):
+            return
+        for (feed, event), is_repeated in zip(group, outcome.repeated, strict=True):
+            if is_repeated and isinstance(event.body, MarketEvent):
+                self.minutes.repeated(feed, channel_of(event.stream))
+
     async def _append_weighed(self, group: Sequence[tuple[str, Proposed]]) -> None:
         """Each in a call of its own, which the store commits together and answers singly."""
         calls = (self._recorder.append([event]) for _, event in group)
@@ -243,7 +293,7 @@ class Intake:
         ):
             match outcome:
                 case Appended():
-                    self.appended += 1
+                    self._count([(feed, event)], outcome)
                 case IdConflict():
                     self._restate(feed, event, outcome)
                 case InvalidEvent():
@@ -302,6 +352,8 @@ class Intake:
         too, though the log may have them.
         """
         self._is_closing = True
+        for body in self.minutes.take(self._minute):
+            self.notify(f"feed-minutes/{body.feed}", body)
         self._wake.set()
         await asyncio.wait({running}, timeout=seconds)
         if not running.done():
@@ -326,9 +378,7 @@ class Intake:
                 cause = "the process ended before they were appended"
                 self._losses[feed] = loss = _Loss(first, cause)
                 self._announce(feed, loss)
-            loss = self._losses[feed]
-            if loss.messages is not None:
-                loss.messages += messages
+            self._losses[feed].messages += messages
             self._end(feed)
         notices = [event for name, event in left if not name] + list(self._notices)
         self._notices.clear()

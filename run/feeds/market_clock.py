@@ -39,6 +39,20 @@ class MarketClock:
         return self.started.base_market_time + (real - self._real) * self.started.speed
 
     @property
+    def thinned(self) -> bool:
+        """Whether the simulated day leaves out what would be due."""
+        return self.started is not None and self.started.thinned
+
+    def seconds_since(self, market_time: datetime, real: datetime) -> float | None:
+        """Real seconds from a moment of the market to a real one; None while the clock stands or
+        the day is thinned."""
+        if self.started is None:
+            return (real - market_time).total_seconds()
+        if self.speed <= 0 or self.thinned:
+            return None
+        return (self.at(real) - market_time).total_seconds() / self.speed
+
+    @property
     def seconds_min(self) -> float:
         """Market seconds between two calls of one kind: a thinned stretch is run through fast."""
         is_thinned = self.started is not None and self.started.thinned

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime
 from uuid import UUID
 
 from domain.event import DeskEvent, Recorded, derived_id
 from domain.events.controls import ControlRefused, FeedPauseRequested, FeedResumeRequested
 from domain.events.feed_health import FeedGapClosed, FeedGapOpened, FeedStateChanged
+from domain.phase import Phase
 from run import metrics
 from run.feeds.intake import Intake
 
 FEEDS = ("uw.socket", "uw.rest", "ib.data")
-UP = ("connected", "ready")
+UP = ("connected", "ready", "slow")
+BROKER = "ib.data"
+"""Its gaps are those of the whole feed; the socket's are of its channels."""
 UNKNOWN = ("down", "not heard of yet", "")
 
 
@@ -23,8 +28,11 @@ class FeedStates:
     on a log that has it already it is a no-op.
     """
 
-    def __init__(self, intake: Intake) -> None:
+    def __init__(
+        self, intake: Intake, phase: Callable[[], Phase | None] = lambda: Phase.REGULAR
+    ) -> None:
         self._intake = intake
+        self._phase = phase
         self._states: dict[str, tuple[str, str, str]] = {}
         self._paused: dict[str, Recorded] = {}
         self._ended: dict[str, tuple[Recorded, Recorded]] = {}
@@ -45,8 +53,21 @@ class FeedStates:
         is_new = feed not in self._states or (known, known_connection) != (state, connection)
         self._states[feed] = (state, reason, connection)
         self._show(feed)
+        if feed == BROKER:
+            self._mind_gap(state, reason)
         if is_new and feed not in self._paused:
             self._tell(feed, state, reason, connection)
+
+    def _mind_gap(self, state: str, reason: str) -> None:
+        """The broker's data are missing from their last message on until it is ready again;
+        outside the session, when little is to be expected, until it is connected."""
+        now = datetime.now(UTC)
+        gaps = self._intake.gaps
+        if state not in UP:
+            why = f"{state}: {reason}" if reason else state
+            gaps.open(BROKER, "", self._intake.last_at.get(BROKER, now), why)
+        elif state != "connected" or self._phase() not in (None, Phase.REGULAR):
+            gaps.close(BROKER, "", now)
 
     def obey(self, event: Recorded) -> None:
         """Pause or resume as the operator asked."""

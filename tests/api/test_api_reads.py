@@ -15,7 +15,12 @@ from api.desk_tables import DeskTables
 from api.log_pages import LogPages
 from domain.events.approvals import ApprovalDecided, ApprovalRequested
 from domain.events.controls import TradingHalted, TradingState, TradingStateChanged
-from domain.events.feeds import FeedGapOpened, FeedStateChanged
+from domain.events.feed_health import (
+    FeedGapClosed,
+    FeedGapOpened,
+    FeedStale,
+    FeedStateChanged,
+)
 from domain.events.positions import (
     ExitReason,
     LegPosition,
@@ -214,6 +219,51 @@ async def test_health_names_what_is_not_up(api: Any) -> None:
     api.skip(2)
     health = (await api.get("/health")).json()
     assert health["overall"] == {"status": "degraded", "not_up": ["uw.socket"]}
+
+
+async def test_health_shows_all_gaps_and_channels_that_are_refused_or_silent(api: Any) -> None:
+    """What is needed weighs on the status of a feed; what is merely useful is shown."""
+    await api.login()
+    feed = "uw.socket"
+    version = 0
+
+    async def say(body: Any) -> dict[str, Any]:
+        nonlocal version
+        await api.append(body, f"feed/{feed}", version + 1)
+        version += 1
+        api.skip(2)
+        (row,) = (await api.get("/health")).json()["feeds"]
+        return dict(row)
+
+    def gap(kind: type[FeedGapOpened] | type[FeedGapClosed], channel: str) -> Any:
+        until = {"until": AT} if kind is FeedGapClosed else {}
+        return kind(feed=feed, since=AT, cause="lost", channel=channel, **until)
+
+    await say(FeedStateChanged(feed=feed, state="ready", reason="", connection="1"))
+    refused = f"{feed}/custom_alerts"
+    row = await say(
+        FeedStateChanged(feed=refused, state="refused", reason="no access", connection="1")
+    )
+    assert row["refused"] == [{"channel": "custom_alerts", "reason": "no access"}]
+    assert (row["state"], row["status"]) == ("ready", "up")
+    silent = FeedStale(
+        feed=feed, channel="interval_flow", phase="regular", last_at=None, limit_seconds=120
+    )
+    row = await say(silent)
+    assert [one["channel"] for one in row["stale"]] == ["interval_flow"]
+    assert row["status"] == "up"
+    await say(gap(FeedGapOpened, "interval_flow"))
+    row = await say(gap(FeedGapOpened, "price:SPY"))
+    assert [one["channel"] for one in row["gaps"]] == ["price:SPY", "interval_flow"]
+    assert (row["status"], row["gap"]["channel"]) == ("degraded", "price:SPY")
+    row = await say(gap(FeedGapClosed, "price:SPY"))
+    assert (row["status"], row["gap"], row["gaps_open"]) == ("up", None, 1)
+    row = await say(FeedStateChanged(feed=feed, state="slow", reason="late", connection="1"))
+    assert (row["status"], len(row["gaps"]), len(row["stale"])) == ("degraded", 1, 1)
+    row = await say(FeedStateChanged(feed=feed, state="connected", reason="", connection="2"))
+    assert (row["status"], row["stale"], len(row["refused"])) == ("up", [], 1)
+    row = await say(FeedStateChanged(feed=refused, state="ready", reason="", connection="2"))
+    assert row["refused"] == []
 
 
 async def test_health_shows_a_worker_that_stands_before_an_input(api: Any) -> None:

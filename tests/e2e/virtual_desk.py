@@ -36,12 +36,12 @@ from domain.events.system import (
     ClockTicked,
     ParametersChanged,
 )
+from domain.payloads.unusual_whales.channel_table import joined
 from run.build import build_id
 from run.config import Settings
 from run.embedded import free_port
 from run.feeds.__main__ import Feeds
 from run.feeds.market_clock import MarketClock
-from run.feeds.uw_socket import channels
 from run.order_effect import OrderEffect
 from run.service import Process
 from run.worker import Recorder, Worker
@@ -247,8 +247,8 @@ class Day:
             await asyncio.sleep(0.005)
 
     def _feeds_are_open(self) -> bool:
-        joined = [set(one) for one in self.sandboxes.uw.hub.joined()]
-        return joined == [set(channels())] and self._polls_rest()
+        found = [set(one) for one in self.sandboxes.uw.hub.joined()]
+        return found == [set(joined())] and self._polls_rest()
 
     def _polls_rest(self) -> bool:
         return self.feeds.polling is not None and self.feeds.polling.is_idle

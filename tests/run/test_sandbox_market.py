@@ -12,7 +12,13 @@ import aiohttp
 import pytest
 from ib_async import IB
 
-from adapters.unusual_whales import UwMessage, UwRest, UwSocket, UwSocketState
+from adapters.unusual_whales import (
+    UwMessage,
+    UwRest,
+    UwSocket,
+    UwSocketListener,
+    UwSocketState,
+)
 from adapters.unusual_whales.sandbox.settings import DEFAULT_TOKEN
 from run.embedded import free_port
 from run.sandbox_market import ClockFile, ClockRequest, MarketSandbox, _arguments, make_market
@@ -92,14 +98,15 @@ async def test_both_vendors_tell_the_same_story(running: Running) -> None:
     sandbox, market = running.sandbox, running.sandbox.market
     ready = asyncio.Event()
 
-    def on_state(state: UwSocketState) -> None:
-        if state.state == "ready":
-            ready.set()
+    class Listener(UwSocketListener):
+        def on_state(self, state: UwSocketState) -> None:
+            if state.state == "ready":
+                ready.set()
 
     url = f"ws://127.0.0.1:{running.uw_port}/socket"
     broker = IB()
     async with (
-        UwSocket(url, DEFAULT_TOKEN, ["price:SPY"], on_state=on_state) as socket,
+        UwSocket(url, DEFAULT_TOKEN, ["price:SPY"], Listener()) as socket,
         UwRest(f"http://127.0.0.1:{running.uw_port}", DEFAULT_TOKEN) as rest,
         aiohttp.ClientSession() as http,
     ):

@@ -18,8 +18,20 @@ from adapters.unusual_whales.sandbox.ledger import Ledger
 from adapters.unusual_whales.sandbox.settings import Faults, UwSandboxSettings
 from adapters.unusual_whales.sandbox.wire import zulu
 
-GLOBAL_CHANNELS = frozenset({"flow-alerts", "market_tide", "news", "trading_halts"})
-TICKER_CHANNELS = frozenset({"gex", "gex_strike", "net_flow", "option_trades", "price"})
+GLOBAL_CHANNELS = frozenset(
+    {
+        "flow-alerts", "market_tide", "news", "trading_halts",
+        "interval_flow", "contract_screener", "custom_alerts", "futures_trades",
+    }
+)  # fmt: skip
+TICKER_CHANNELS = frozenset(
+    {
+        "gex", "gex_strike", "net_flow", "option_trades", "price",
+        "gex_strike_expiry", "off_lit_trades", "lit_trades", "interpolated_iv",
+        "iv_term_structure", "periscope", "futures",
+    }
+)  # fmt: skip
+"""Joined with a ticker or, for the whole market, without."""
 JOIN_LIMIT_TEXT = "Channel subscription limit of {} reached"
 
 

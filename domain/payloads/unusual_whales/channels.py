@@ -28,7 +28,7 @@ from domain.events.feeds import (
     UwPriceReceived,
     UwTradingHaltReceived,
 )
-from domain.payloads.unusual_whales.reading import PayloadError, read_object
+from domain.payloads.unusual_whales.reading import Fields, PayloadError, read_object
 
 _FRAMES: dict[str, type[UwFrame]] = {
     "option_trades": UwOptionTradeReceived,
@@ -69,20 +69,36 @@ def frame_type(channel: str) -> type[UwFrame]:
     return _FRAMES.get(family(channel), UwOtherReceived)
 
 
+_PRINTS = frozenset({"lit_trades", "off_lit_trades"})
+_KEYED = frozenset({"option_trades", "flow-alerts", "news"}) | _PRINTS
+
+
+def _print_key(fields: Fields) -> str | None:
+    """Prints of shares have no id, and the volume of the session tells two apart that are alike."""
+    names = (fields.text("symbol"), fields.text("executed_at"))
+    numbers = (fields.exact("price"), fields.exact("size"), fields.exact("volume"))
+    if None in names or None in numbers:
+        return None
+    return "|".join(str(part) for part in (*names, *numbers))
+
+
 def natural_key(channel: str, payload: bytes) -> str | None:
     """What makes this payload that fact and no other, or None when the vendor gives nothing.
 
-    Trades and alerts carry an id; a headline is known by source, time and text. A payload that
-    cannot be read has no key: it is kept under its connection and sequence.
+    Trades and alerts carry an id; a headline is known by source, time and text, a print of shares
+    by symbol, time, price, size and volume. A payload that cannot be read has no key: it is kept
+    under its connection and sequence.
     """
     kind = family(channel)
-    if kind not in ("option_trades", "flow-alerts", "news"):
+    if kind not in _KEYED:
         return None
     try:
         fields = read_object(payload)
         if kind == "news":
             parts = (fields.text("source"), fields.text("timestamp"), fields.text("headline"))
             return None if None in parts[1:] else "|".join(part or "" for part in parts)
+        if kind in _PRINTS:
+            return _print_key(fields)
         return fields.text("id")
     except PayloadError:
         return None

@@ -15,9 +15,11 @@ from adapters.market_model.market import SimulatedMarket
 from adapters.unusual_whales import (
     Backoff,
     UwItem,
+    UwJoin,
     UwMessage,
     UwRejected,
     UwSocket,
+    UwSocketListener,
     UwSocketState,
 )
 from adapters.unusual_whales.sandbox import UwSandbox, UwSandboxSettings
@@ -39,21 +41,25 @@ CHANNELS = (
 QUICK = Backoff(first_seconds=0.01, last_seconds=0.02, refused_seconds=0.01)
 
 
-class Listener:
+class Listener(UwSocketListener):
     """Keeps what a socket says about itself."""
 
     def __init__(self) -> None:
         self.states: list[UwSocketState] = []
+        self.joins: list[UwJoin] = []
 
-    def __call__(self, state: UwSocketState) -> None:
+    def on_state(self, state: UwSocketState) -> None:
         self.states.append(state)
+
+    def on_join(self, join: UwJoin) -> None:
+        self.joins.append(join)
 
     def count(self, name: str) -> int:
         return sum(state.state == name for state in self.states)
 
 
 def joined(wire: Wire, listener: Listener, channels: tuple[str, ...]) -> UwSocket:
-    return UwSocket(wire.socket_url, wire.token, channels, on_state=listener, backoff=QUICK)
+    return UwSocket(wire.socket_url, wire.token, channels, listener, backoff=QUICK)
 
 
 async def take_all(socket: UwSocket) -> list[UwItem]:
@@ -214,7 +220,7 @@ async def test_a_refused_upgrade_is_tried_again_and_shows_no_token(
 async def test_a_wrong_token_never_becomes_ready(wire: Wire, until: Until) -> None:
     listener = Listener()
     secret = "0badc0de-secret"
-    async with UwSocket(wire.socket_url, secret, ("news",), on_state=listener, backoff=QUICK):
+    async with UwSocket(wire.socket_url, secret, ("news",), listener, backoff=QUICK):
         await until(lambda: listener.count("down") >= 2)
     assert listener.count("connected") == 0
     assert all(secret not in state.reason for state in listener.states)
@@ -262,7 +268,7 @@ async def test_a_full_queue_ends_the_connection_instead_of_losing_messages(
         wire.socket_url,
         wire.token,
         ("option_trades:SPY",),
-        on_state=listener,
+        listener,
         backoff=QUICK,
         queue_messages_max=20,
     )
@@ -317,4 +323,4 @@ async def test_silence_loses_data_and_duplicates_repeat_it(wire: Wire, until: Un
 
 async def test_too_many_channels_are_refused_before_connecting() -> None:
     with pytest.raises(ValueError, match="at most 50"):
-        UwSocket("ws://127.0.0.1:1/socket", "t", [f"price:T{n}" for n in range(51)])
+        UwSocket("ws://127.0.0.1:1/socket", "t", [f"price:T{n}" for n in range(51)], Listener())

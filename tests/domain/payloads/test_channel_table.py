@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from domain.events.feeds import UwOtherReceived
 from domain.instruments import SYMBOLS
-from domain.payloads.unusual_whales import family, frame_type
+from domain.payloads.unusual_whales import family, frame_type, natural_key
 from domain.payloads.unusual_whales.channel_table import (
     CHANNELS,
     JOINS_MAX,
@@ -70,3 +71,14 @@ def test_the_page_of_feeds_names_every_channel() -> None:
     for name in CHANNELS:
         by_symbol = family(name) + ":"
         assert f"`{name}`" in page or f"`{by_symbol}`" in page, name
+
+
+def test_prints_of_shares_are_known_by_their_volume_too() -> None:
+    """Two alike of one second differ in the session's volume; a repeat does not."""
+    row = {"symbol": "SPY", "executed_at": "2026-10-06T14:02:16Z", "price": "769.885", "size": 9}
+    first = natural_key("off_lit_trades:SPY", msgspec.json.encode(row | {"volume": 100}))
+    assert first == "SPY|2026-10-06T14:02:16Z|769.885|9|100"
+    second = natural_key("off_lit_trades:SPY", msgspec.json.encode(row | {"volume": 109}))
+    assert second not in (None, first)
+    assert natural_key("off_lit_trades", msgspec.json.encode(row | {"volume": 100})) == first
+    assert natural_key("lit_trades:SPY", msgspec.json.encode(row)) is None

@@ -38,7 +38,7 @@ def put(intake: Intake, body: UwFrame | UwRestReceived) -> None:
 async def test_a_difference_is_told_once_with_a_sample(
     intake: Intake, store: PostgresStore, until: Until
 ) -> None:
-    intake.on_message = Drift(intake).heard
+    intake.on_message(Drift(intake).heard)
     for _ in range(3):
         put(intake, price(DRIFTED))
         put(intake, price())
@@ -58,7 +58,7 @@ async def test_a_difference_is_told_once_with_a_sample(
 async def test_answers_of_rest_are_told_by_their_endpoint(
     intake: Intake, store: PostgresStore, until: Until
 ) -> None:
-    intake.on_message = Drift(intake).heard
+    intake.on_message(Drift(intake).heard)
     answer = UwRestReceived(
         endpoint="/api/stock/{ticker}/iv-rank",
         path="/api/stock/SPY/iv-rank",
@@ -101,7 +101,7 @@ def test_of_a_busy_channel_the_first_of_each_connection_and_two_a_second_are_loo
 
 def test_a_vendor_that_renames_its_fields_at_random_does_not_fill_the_log(intake: Intake) -> None:
     watch = Drift(intake)
-    intake.on_message = watch.heard
+    intake.on_message(watch.heard)
     for number in range(DIFFERENCES_MAX + 50):
         at = AT + number * timedelta(seconds=1)
         put(intake, price(PRICE[:-1] + f',"f{number}":1}}'.encode(), at))

@@ -15,12 +15,12 @@ from adapters.interactive_brokers.sandbox import TwsSandbox
 from domain.events.feeds import ChainListed, HistoryReady, UwPriceReceived, UwRestReceived
 from domain.events.system import CLOCK_STREAM, ClockStarted, ParametersChanged, SessionPlanned
 from domain.parameters import PARAMETERS
+from domain.payloads.unusual_whales.channel_table import joined
 from run.config import Settings
 from run.embedded import free_port
 from run.feeds.__main__ import Feeds
 from run.feeds.broker_chains import calendar_expiries
 from run.feeds.start import write_missing_parameters
-from run.feeds.uw_socket import channels
 from run.service import Process
 from run.worker import Recorder
 from store.contract import PAGE_EVENTS_MAX
@@ -59,7 +59,7 @@ async def test_a_parameter_is_missing_only_when_no_change_on_the_log_set_it(
 async def test_without_tws_unusual_whales_is_ingested_and_tws_joins_when_it_comes(
     store: PostgresStore, database_url: str, recorder: Recorder, tmp_path: Path
 ) -> None:
-    vendor = Vendor([b'["price:SPY",{"close":"600.1"}]'], len(channels()))
+    vendor = Vendor([b'["price:SPY",{"close":"600.1"}]'], len(joined()))
     started = ClockStarted(base_market_time=OPEN, speed=1.0, session_date=OPEN.date())
     await recorder.record(CLOCK_STREAM, started)
     async with serving(vendor) as server:
@@ -89,10 +89,10 @@ async def test_without_tws_unusual_whales_is_ingested_and_tws_joins_when_it_come
         tws = TwsSandbox(market, StillClock(market), tmp_path / "tws")
         await tws.start("127.0.0.1", settings.ib_port)
 
-        async def joined() -> bool:
+        async def has_joined() -> bool:
             return len(await bodies(store, HistoryReady)) == 2
 
-        await seen(joined, feeding)
+        await seen(has_joined, feeding)
         feeding.cancel()
         await asyncio.gather(feeding, return_exceptions=True)
         await tws.stop()

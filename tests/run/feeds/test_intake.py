@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from datetime import UTC, datetime
+import hashlib
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from adapters.unusual_whales import FRAME_BYTES_MAX
 from domain.event import derived_id
 from domain.events.controls import AlertRaised
-from domain.events.feed_health import FeedGapClosed, FeedGapOpened, FeedMessageRestated
+from domain.events.feed_health import (
+    FeedGapClosed,
+    FeedGapOpened,
+    FeedMessageRestated,
+    FeedMinuteCounted,
+)
 from domain.events.feeds import FeedMessageRejected, UwPriceReceived
 from run.feeds.intake import Intake
 from run.worker import Recorder
@@ -130,3 +137,50 @@ async def test_what_cannot_be_appended_in_time_at_the_end_is_a_gap_with_its_coun
     assert closed.messages_lost is not None
     assert 4_007 - kept <= closed.messages_lost <= 4_007
     assert len(await bodies(store, AlertRaised)) == 1
+
+
+async def test_rejected_bytes_are_kept_whole_up_to_the_largest_frame_and_a_cut_is_marked(
+    intake: Intake, store: PostgresStore, until: Until
+) -> None:
+    whole, over = b"x" * 100_000, b"y" * (FRAME_BYTES_MAX + 1)
+    intake.reject("uw", "uw.rest", "no JSON", whole)
+    intake.reject("uw", "uw.rest", "no JSON", over)
+    async with running(intake):
+        await until(lambda: intake.appended == 2)
+    kept, cut = await bodies(store, FeedMessageRejected)
+    assert (base64.b64decode(kept.payload_base64), kept.reason) == (whole, "no JSON")
+    assert base64.b64decode(cut.payload_base64) == over[:FRAME_BYTES_MAX]
+    digest = hashlib.sha256(over).hexdigest()
+    assert cut.reason == (
+        f"no JSON; cut at {FRAME_BYTES_MAX} of {FRAME_BYTES_MAX + 1} bytes, sha256 {digest}"
+    )
+
+
+async def test_what_each_channel_brought_is_written_once_a_minute(
+    intake: Intake, store: PostgresStore, until: Until
+) -> None:
+    """Also what was lost of it, and what came again."""
+    now = datetime.now(UTC)
+    intake.count_minute(now + timedelta(minutes=1))
+    for sequence in (1, 2, 2):
+        put(intake, price(sequence))
+    intake.put("ib/ticks/SPY", price(9), feed="ib.data")
+    intake.reject("uw", "uw.socket", "no frame", b"1234")
+    intake.minutes.delayed("uw.socket", "price:SPY", 0.25)
+    intake.minutes.lost("uw.socket", "price:SPY", 3)
+    async with running(intake):
+        await until(lambda: intake.is_empty)
+        intake.count_minute(now + timedelta(minutes=1))
+        assert intake.is_empty
+        intake.count_minute(now + timedelta(minutes=2))
+        await until(lambda: intake.is_empty)
+    counts = {(c.feed, c.channel): c for c in await bodies(store, FeedMinuteCounted)}
+    assert counts.keys() == {
+        ("uw.socket", "price:SPY"), ("uw.socket", ""), ("ib.data", "ticks SPY"),
+    }  # fmt: skip
+    prices = counts["uw.socket", "price:SPY"]
+    assert (prices.messages, prices.repeated, prices.lost) == (3, 1, 3)
+    assert (prices.bytes, prices.delay_ms_p99) == (3 * 17, 250.0)
+    assert prices.minute == (now + timedelta(minutes=1)).replace(second=0, microsecond=0)
+    rejected = counts["uw.socket", ""]
+    assert (rejected.messages, rejected.rejected) == (1, 1)
