@@ -18,6 +18,7 @@ from adapters.market_model.contract import SimContract
 from domain.analytics.depth_book import DepthBook
 from domain.event import event_type
 from domain.events.controls import AlertRaised, FeedPauseRequested, FeedResumeRequested
+from domain.events.feed_health import FeedStreamVerified
 from domain.events.feeds import (
     ChainListed,
     DepthWanted,
@@ -143,6 +144,8 @@ async def test_wishes_beyond_the_budget_are_refused_by_name_and_stop_nothing(
     best = (WantedLine(contract=listed_option(CALL_600, 600, Right.CALL), reason="held"),)
     await recorder.record("lines/trader", LinesWanted(requester="trader", lines=best))
     async with connected(broker, intake):
+        assert broker.data._link is not None
+        broker.data._link.client.MaxRequests = 0  # type: ignore[attr-defined]
         for event in await store.read(0):
             broker.note(event)
         for _ in range(2):
@@ -193,6 +196,8 @@ async def test_what_tws_refuses_is_closed_and_its_place_goes_to_the_next(
         tws.faults.set("disconnect", "reset")
         await until(lambda: served() == {700_100 + n for n in range(20)})
         await until(lambda: not intake.depth)
+    verified = {body.channel for body in await bodies(store, FeedStreamVerified)}
+    assert {f"ticks SPY {SPY}", "ticks SPY 700100"} <= verified  # asked for anew, and answered
     refused = await bodies(store, LineRefused)
     assert [body.con_id for body in refused if body.code == 354] == [700_103]
     assert any(body.code == 101 for body in refused)
