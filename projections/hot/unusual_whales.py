@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from domain.event import Recorded
-from domain.events.feed_health import FeedDriftSeen
+from domain.events.feed_health import FeedDriftSeen, FeedRateChanged
 from domain.events.feeds import (
     UwContractScreenerReceived,
     UwFlowAlertReceived,
@@ -50,6 +50,7 @@ GEX_SECONDS = 120
 TIDE_SECONDS = 30
 INCREMENT_MAX = 10**12
 """Dollars or contracts of one increment: Redis counts in 64 bits and refuses what is beyond."""
+TOTAL_MAX = 10**15
 _SNAPSHOTS = {
     f"/api/stock/{{ticker}}/{name}": name.replace("/", "-")
     for name in ("gex-levels", "stock-state", "volatility/stats")
@@ -231,6 +232,8 @@ def _tide_total(event: Recorded, body: UwRestReceived) -> list[Command]:
     if not rows:
         return []
     last = max(rows, key=lambda row: row.at)
+    if max(map(abs, (last.net_call_premium, last.net_put_premium, last.net_volume))) > TOTAL_MAX:
+        return []
     return [
         put(
             "tide",
@@ -244,6 +247,11 @@ def _tide_total(event: Recorded, body: UwRestReceived) -> list[Command]:
 
 def drift(event: Recorded, body: FeedDriftSeen) -> list[Command]:
     return _newest("drifts", _json(**named(body), at=event.recorded_at), DRIFTS_MAX)
+
+
+def rate(event: Recorded, body: FeedRateChanged) -> list[Command]:
+    said = _json(**named(body), kind="rate", at=event.recorded_at)
+    return _newest("drifts", said, DRIFTS_MAX)
 
 
 def session(_: Recorded, body: SessionPlanned) -> list[Command]:
@@ -268,5 +276,6 @@ VIEWS: Mapping[type[Any], View] = {
     UwIvTermStructureReceived: expiry_iv,
     UwRestReceived: answer,
     FeedDriftSeen: drift,
+    FeedRateChanged: rate,
     SessionPlanned: session,
 }
