@@ -66,6 +66,11 @@ FEED_DRIFT = Counter(
     "Fields that are new, gone or of another kind, each once a session",
     ["feed", "kind"],
 )
+FEED_RATE_CHANGED = Counter(
+    "striketape_feed_rate_changed_total",
+    "Times that a channel's messages a minute left their usual band",
+    ["feed"],
+)
 FEED_UP = Gauge("striketape_feed_up", "1 while the feed is connected or ready", ["feed"])
 FEED_LAST_MESSAGE = Gauge(
     "striketape_feed_last_message_timestamp_seconds",

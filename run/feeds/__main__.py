@@ -26,6 +26,7 @@ from run.feeds.history import HistoryImport
 from run.feeds.intake import Intake
 from run.feeds.interactive_brokers import BrokerFeed
 from run.feeds.market_clock import MarketClock
+from run.feeds.rates import Rates
 from run.feeds.rest_endpoints import REST
 from run.feeds.start import (
     running_clock,
@@ -82,6 +83,7 @@ class Feeds:
         self._channels = joined(self._settings.uw_channels_off, self._settings.uw_channels_on)
         self._intake = Intake(process.recorder)
         self._intake.on_message(Drift(self._intake).heard)
+        self._intake.on_message(Rates(self._intake, self._phase).heard)
         self._states = FeedStates(self._intake, self._phase)
         self._clock = clock or MarketClock()
         self._now = now
