@@ -84,7 +84,7 @@ async def test_malformed_messages_end_on_the_log_and_in_a_table_with_their_reaso
     database_url: str,
     until: Until,
 ) -> None:
-    intake.on_message = Drift(intake).heard
+    intake.on_message(Drift(intake).heard)
     rejected = _frames(intake) + _answers(intake)
     put = intake.depth
     async with running(intake):
