@@ -283,11 +283,15 @@ async def test_a_refused_clock_is_what_health_names_first_and_what_a_press_is_to
 ) -> None:
     """Nothing can be appended, so every other part looks down too."""
     await api.login()
+    beat = ProcessHeartbeat(
+        process="trader", run_id="r", state="stopped", position=1, figures={"stopped_at": 7.0}
+    )
+    await api.append(beat, "heartbeat/trader")
     await refuse(database_url)
     health = (await api.get("/health")).json()
     assert health["postgres"]["status"] == "down"
     assert "run.accept_clock --why" in health["postgres"]["reason"]
-    assert health["overall"]["not_up"][0] == "postgres"
+    assert health["overall"]["not_up"] == ["postgres", "trader"]
     answer = await api.control("/halt")
     assert (answer.status_code, answer.json()["error"]) == (503, "clock_stepped")
     assert "run.accept_clock --why" in answer.json()["remedy"]

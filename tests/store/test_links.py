@@ -20,6 +20,8 @@ from tests.store.propose import halt, price, propose
 from tests.store.sealed_log import Connection, Days
 
 BOUNDS, LAST = (10, 20, 30), 40
+APART = {16: 8, 33: 27}
+"""Beginnings of other stories, and the events of earlier days that led to them."""
 STORY = (3, 12, 14, 25, 38)
 """Positions of a story that begins with the tick at 2; each is the cause of the next."""
 HALTS = frozenset({"HaltRequested"})
@@ -34,7 +36,7 @@ async def owner(database_url: str) -> AsyncIterator[Connection]:
 
 @pytest.fixture
 async def days(database_url: str, owner: Connection) -> list[date]:
-    """Positions 1 to 40 on three past days and today; none else names any other."""
+    """Positions 1 to 40 on three past days and today; no other names any event."""
     root = price(2)
     cause = root.event_id
     events = []
@@ -43,6 +45,9 @@ async def days(database_url: str, owner: Connection) -> list[date]:
             given = {"causation_id": cause, "correlation_id": root.event_id}
             events.append(propose(halt(position).body, f"halt/{position}", position, **given))
             cause = events[-1].event_id
+        elif position in APART:
+            led = price(APART[position]).event_id
+            events.append(propose(halt(position).body, "apart", position, causation_id=led))
         else:
             events.append(price(position))
     async with await PostgresStore.open(database_url, application_name="test") as store:
@@ -62,7 +67,9 @@ async def check(store: PostgresStore, log: list[Recorded]) -> None:
     chain = [2, *STORY]
     for cause, effect in zip(chain, STORY, strict=False):
         assert [e.position for e in await store.caused_by([log[cause - 1]])] == [effect]
-    assert [e.position for e in await store.caused_by(log)] == list(STORY)
+    for effect, cause in APART.items():
+        assert [e.position for e in await store.caused_by([log[cause - 1]])] == [effect]
+    assert [e.position for e in await store.caused_by(log)] == sorted((*STORY, *APART))
     assert await store.caused_by([log[4], log[16]]) == []
     root = log[1]
     story = Selection(types=HALTS, correlation_id=root.event_id, story_begins=root.position)
@@ -96,6 +103,8 @@ async def test_effects_and_stories_are_found_however_far_they_are_noted(
     assert noted == {
         *((ids[cause], day) for cause, day in zip((3, 14, 25), days[1:], strict=True)),
         *((ids[2], day) for day in days[1:]),
+        (ids[8], days[1]),
+        (ids[27], days[3]),
     }
     later = halt("later", causation_id=ids[12], correlation_id=ids[2])
     await store.append([later])
@@ -108,6 +117,8 @@ async def test_days_on_which_nothing_is_named_are_not_looked_into(
 ) -> None:
     log = await store.read(0)
     assert await looked_into(store, log[4], days[0]) == days, "nothing is noted yet"
+    together = await store._reader._days_naming([log[4].event_id], {days[0]})
+    assert [(until - since).days for since, until in together] == [3, 1]
     assert await note_links(store) == LAST and await note_links(store) == 0
     first, second, third, today = days
     assert await looked_into(store, log[4], first) == [first, today]
