@@ -31,9 +31,10 @@ class RefusedLine:
 
 @dataclass(frozen=True, slots=True)
 class StreamTold:
-    """A line that delivers again after an outage, or does not deliver."""
+    """A line that delivers again after an outage or a silence, or does not deliver."""
 
     name: str
+    is_option: bool
     is_verified: bool
     seconds: float
     connection: str

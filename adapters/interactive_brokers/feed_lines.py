@@ -144,6 +144,8 @@ def _ask_again(
         if not _overdue(line, watch, moment, limits):
             if before is not None and not line.delivers(expects_data=moment.expects_data):
                 patience[line.name] = before
+            elif before is not None and not line.is_renewed:
+                acts.append(Verified(line.request, line.asked_seconds))  # by itself
             continue
         if before is None:
             acts.append(Silent(line.request, line.silent_seconds))

@@ -250,8 +250,10 @@ class IbMarketData:
                     self._stream(link, request, seconds, is_verified=False)
 
     def _stream(self, link: MarketLink, request: int, seconds: float, *, is_verified: bool) -> None:
-        name = link.lines[request].name
-        self._callbacks.stream(StreamTold(name, is_verified, round(seconds, 3), self.connection))
+        line = link.lines[request]
+        self._callbacks.stream(
+            StreamTold(line.name, line.is_option, is_verified, round(seconds, 3), self.connection)
+        )
 
     def _tell(self) -> None:
         if self._watch.state is not self._told:
@@ -335,6 +337,10 @@ class IbMarketData:
             for request, line in list(self._link.lines.items()):
                 if line.kind == "depth":
                     self._wanted.renew(self._link, request)
+
+    def names(self) -> frozenset[str]:
+        """Of all lines that are wanted, such as `ticks SPY 756733`."""
+        return self._wanted.names()
 
     def open_lines(self) -> int:
         """Lines that count towards TWS's limit of 100: quotes and bars."""

@@ -40,12 +40,15 @@ class Subscriptions:
         self._wishes: dict[Key, Wish] = {}
         self._open: dict[Key, int] = {}
 
-    def has(self, kind: str, con_id: int) -> bool:
-        return (kind, con_id) in self._wishes
-
     def lines(self) -> int:
         """Those that count towards TWS's limit: quotes and bars."""
         return sum(1 for kind, _ in self._wishes if kind != "depth")
+
+    def names(self) -> frozenset[str]:
+        return frozenset(
+            f"{wish.kind} {wish.contract.symbol} {wish.contract.conId}"
+            for wish in self._wishes.values()
+        )
 
     def add(self, wish: Wish, link: MarketLink | None) -> None:
         """Want something, once: a second subscription of one contract could never be cancelled.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import structlog
 
@@ -113,6 +113,22 @@ class BrokerFeed:
         kind = FeedStreamVerified if told.is_verified else FeedStreamSilent
         body = kind(feed=FEED, channel=told.name, connection=told.connection, seconds=told.seconds)
         self._put(f"feed/{FEED}", body)
+        if not told.is_option:  # an option may have nothing to say for any time
+            self._mind_gap(told)
+
+    def _mind_gap(self, told: StreamTold) -> None:
+        gaps, now = self._intake.gaps, datetime.now(UTC)
+        if told.is_verified:
+            gaps.close(FEED, told.name, now)
+        else:
+            gaps.open(FEED, told.name, now - timedelta(seconds=told.seconds), "silent")
+
+    def _forget_gaps(self) -> None:
+        """What is not wanted any more misses nothing."""
+        wanted, gaps = self.data.names(), self._intake.gaps
+        for channel in gaps.channels(FEED):
+            if channel and channel not in wanted:
+                gaps.close(FEED, channel, datetime.now(UTC))
 
     def _on_alarm(self, alarm: Alarm) -> None:
         self._alarm(alarm.severity, alarm.code, alarm.text)
@@ -180,6 +196,7 @@ class BrokerFeed:
         for symbol in (*SYMBOLS, *basket):
             await self._list(symbol)
         self.lines.apply()
+        self._forget_gaps()
 
     async def _list(self, symbol: str) -> None:
         try:
@@ -218,6 +235,7 @@ class BrokerFeed:
             for symbol in self.lines.to_list():
                 await self._list(symbol)
             self.lines.apply()
+            self._forget_gaps()
 
     def note(self, event: Recorded) -> bool:
         """Remember what a stage wants; whether the event was such a wish."""

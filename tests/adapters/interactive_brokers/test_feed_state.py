@@ -396,6 +396,16 @@ def test_a_silent_member_is_told_once_and_asked_for_ever_more_rarely(desk: Desk)
     assert desk.watch.state is FeedState.READY
 
 
+def test_a_silence_that_ends_by_itself_is_told_to_be_over(desk: Desk) -> None:
+    for _ in range(12):
+        desk.passes(2.0, "ticks SPY")
+    assert [act for act in desk.acts if isinstance(act, Silent)] == [Silent(1, 22.0)]
+    desk.lines["ticks SPY"] = replace(desk.lines["ticks SPY"], is_renewed=False, has_spoken=True)
+    (verified,) = [act for act in desk.passes(2.0) if isinstance(act, Verified)]
+    assert verified.request == 1
+    assert desk.passes(2.0) == []
+
+
 def test_halted_and_refused_lines_are_held_against_nobody(desk: Desk) -> None:
     """A market-wide halt silences all three underlyings for a quarter of an hour."""
     for name, flag in (("ticks SPY", "is_halted"), ("bars SPY", "is_halted"), ("ticks AAPL", "")):

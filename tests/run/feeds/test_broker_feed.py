@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
+from itertools import count
 
 import pytest
 
 from adapters.calendar import plan_session
 from adapters.interactive_brokers.feed_callbacks import Timing
+from adapters.interactive_brokers.feed_watch import FeedState, Limits
 from adapters.interactive_brokers.sandbox import TwsSandbox
 from adapters.interactive_brokers.sandbox.wire import frame
 from adapters.market_model.contract import SimContract
 from domain.analytics.depth_book import DepthBook
 from domain.event import event_type
 from domain.events.controls import AlertRaised, FeedPauseRequested, FeedResumeRequested
-from domain.events.feed_health import FeedStreamVerified
+from domain.events.feed_health import FeedGapClosed, FeedGapOpened, FeedStreamVerified
 from domain.events.feeds import (
     ChainListed,
     DepthWanted,
@@ -41,6 +44,7 @@ from run.worker import Recorder
 from store.contract import Selection
 from store.postgres import PostgresStore
 from tests.adapters.interactive_brokers.conftest import tws  # noqa: F401
+from tests.adapters.interactive_brokers.feed import BAR_START, bar
 from tests.adapters.interactive_brokers.intents import listed_option
 from tests.adapters.interactive_brokers.still_market import (
     CALL_600,
@@ -280,6 +284,46 @@ async def test_after_a_pause_readers_of_the_log_have_the_whole_book_again(
             book.apply(body.ticks, 0.0)
     assert book.damage == ""
     assert [level.price for level in book.top(5)[0]] == [600.7, 600.69]
+
+
+async def test_a_silent_line_is_a_gap_with_both_its_ends(
+    broker: BrokerFeed,
+    tws: TwsSandbox,  # noqa: F811
+    intake: Intake,
+    store: PostgresStore,
+    market: WideMarket,
+    until: Until,
+) -> None:
+    """Its quotes freeze while its bars and all other lines flow."""
+    limits = Limits(mute_seconds=0.3, first_seconds=60.0, depth_seconds=60.0)
+    broker.data._timing = Timing(heartbeat_seconds=0.02, limits=limits)
+    bids = count(1)
+
+    def flow() -> None:
+        step = next(bids) / 100
+        for symbol, price in (("SPY", 600.0), ("QQQ", 500.0), ("IWM", 200.0)):
+            start = BAR_START + timedelta(seconds=5 * step * 100)
+            quote = market.underlying_quoted(symbol, price + step, price + step + 0.01)
+            tws.on_updates([bar(symbol, start), quote])
+
+    def flowing(condition: Callable[[], object]) -> Callable[[], object]:
+        return lambda: (flow(), condition())[1]
+
+    async with connected(broker, intake):
+        await broker.list_underlyings(())
+        broker.data._expects_data = lambda: True
+        await until(flowing(lambda: broker.data.state is FeedState.READY))
+        tws.faults.set("frozen_con_id", SPY)
+        await until(flowing(lambda: intake.gaps.find("ib.data", f"ticks SPY {SPY}")))
+        tws.faults.set("frozen_con_id", 0)
+        await until(flowing(lambda: not intake.gaps.find("ib.data", f"ticks SPY {SPY}")))
+        await until(lambda: not intake.depth)
+    name = f"ticks SPY {SPY}"
+    opened = [one for one in await bodies(store, FeedGapOpened) if one.channel == name]
+    closed = [one for one in await bodies(store, FeedGapClosed) if one.channel == name]
+    assert [one.cause for one in opened] == ["silent"] == [one.cause for one in closed]
+    assert opened[0].gap_id == closed[0].gap_id
+    assert closed[0].until > opened[0].since
 
 
 async def test_a_chain_that_stays_away_is_asked_for_again_and_paged(
