@@ -21,6 +21,8 @@ from domain.event import DeskEvent, Proposed, Recorded
 from domain.events.controls import AlertRaised, TradingHalted, TradingReleased
 from domain.events.orders import (
     BROKER_STREAM,
+    CANCELLED,
+    REGULAR,
     BrokerConnected,
     BrokerSnapshotReceived,
     BrokerSnapshotWanted,
@@ -45,7 +47,6 @@ BROKER_EVENTS_PER_APPEND_MAX = 200
 RECONNECT_SECONDS = (1.0, 2.0, 5.0, 10.0)
 CLIENT_ID_WAIT_SECONDS = 2.0
 WHAT_IFS_MAX = 8
-REGULAR = "regular"
 
 
 class Broker(Protocol):
@@ -135,7 +136,7 @@ class OrderEffect:
             case OrderIdBlockReserved():
                 self._work.put_exit(event)
             case BrokerSnapshotWanted(connection=connection, reason=reason):
-                self._work.put_look(Look(connection, reason != REGULAR))
+                self._work.put_look(Look(connection, reason not in (REGULAR, CANCELLED)))
             case OrderModifyIntended() as body:
                 # One of an earlier run is not known here: what may be an exit is not held back.
                 original = self._intents.get(body.order_ref)

@@ -275,8 +275,12 @@ class EntryRefused(DeskEvent):
     checks: tuple[Check, ...] = ()
 
 
+REGULAR, CANCELLED = "regular", "cancelled"
+"""Reasons of a look that nothing in doubt asks for: entries do not wait for it."""
+
+
 class BrokerSnapshotWanted(DeskEvent):
-    """Something is in doubt: the shell takes a snapshot before anything else is sent."""
+    """The broker's lists are to be read; where something is in doubt, before an entry leaves."""
 
     connection: str
     reason: str

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from domain.event import Recorded
 from domain.events.orders import (
+    CANCELLED,
     BrokerCommissionSeen,
     BrokerErrorSeen,
     BrokerExecution,
@@ -33,6 +34,8 @@ from domain.execution.order_book import after_execution, after_status, notice_li
 from domain.execution.order_state import Standing, standing
 from domain.execution.reconcile import execution_fill
 from domain.execution.work import emit_fill, story, work, work_position
+
+ORDER_CANCELLED = 202
 
 
 def on_order_seen(desk: Desk, event: Recorded, body: BrokerOrderSeen) -> None:
@@ -135,7 +138,13 @@ def on_commission(desk: Desk, event: Recorded, body: CommissionRecorded) -> None
 
 
 def on_error_seen(desk: Desk, event: Recorded, body: BrokerErrorSeen) -> None:
-    """An error starts a look at the lists; by itself it never ends an order."""
+    """An error starts a look at the lists; by itself it never ends an order. That what we cancel is
+    cancelled is no doubt: the next entry does not wait for that look."""
     order = desk.book.error(body)
-    if order is not None and order.is_live:
+    if order is None or not order.is_live:
+        return
+    asked = order.request is not None and order.request.kind == "cancel"
+    if body.code == ORDER_CANCELLED and (asked or order.state is OrderState.CANCEL_REQUESTED):
+        desk.want_snapshot(CANCELLED)
+    else:
         desk.want_snapshot(f"error {body.code} for {order.ref}")

@@ -21,6 +21,7 @@ from domain.events.controls import (
 )
 from domain.events.feeds import IbTicksReceived, LineClosed
 from domain.events.orders import (
+    REGULAR,
     EntryRefused,
     IntentLapsed,
     IntentSent,
@@ -101,7 +102,7 @@ def _clock_ticked(desk: Desk, event: Recorded, body: ClockTicked) -> None:
     if desk.is_ready and seen is not None:
         pause = "execution.look_every_s" if desk.clean else "execution.look_again_s"
         if event.recorded_at - seen > desk.seconds(pause):
-            desk.want_snapshot("regular" if desk.clean else "differences")
+            desk.want_snapshot(REGULAR if desk.clean else "differences")
     connection.reserve_more(desk)
 
 

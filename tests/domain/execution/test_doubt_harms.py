@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from domain.events.controls import TradingHalted
 from domain.events.orders import (
+    CANCELLED,
     BrokerCommissionSeen,
     BrokerDisconnected,
     BrokerErrorSeen,
@@ -58,6 +60,21 @@ def test_an_error_never_ends_an_order_by_itself(code: int) -> None:
     emitted = bench.give(error)
     assert only(emitted, OrderChanged) == []
     assert only(emitted, BrokerSnapshotWanted)
+
+
+@pytest.mark.parametrize("is_told_first", [True, False])
+def test_a_cancel_that_the_broker_confirms_is_no_doubt(is_told_first: bool) -> None:
+    """The lists are read, but the next entry does not wait for them. The error may be on the log
+    before the cancel is said to be sent."""
+    bench, parent, _ = working()
+    (cancel,) = only(bench.give(TradingHalted(who="o", reason="r")), OrderCancelIntended)
+    if is_told_first:
+        bench.sent(cancel)
+    error = BrokerErrorSeen(
+        connection="c1", request_id=parent.order_id, code=202, text="", order_ref=parent.order_ref
+    )
+    (wanted,) = only(bench.give(error), BrokerSnapshotWanted)
+    assert wanted.reason == CANCELLED
 
 
 def test_a_refusal_needs_both_the_error_and_the_status() -> None:
