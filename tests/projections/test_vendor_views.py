@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
 
 from domain.event import Body
-from domain.events.feed_health import FeedDriftSeen
+from domain.events.feed_health import (
+    FeedDriftSeen,
+    FeedFresh,
+    FeedGapClosed,
+    FeedGapOpened,
+    FeedStale,
+    FeedStateChanged,
+)
 from domain.events.feeds import UwRestReceived
 from domain.events.system import SessionPlanned
 from domain.payloads import unusual_whales as uw
@@ -126,3 +133,44 @@ async def test_snapshots_of_rest_are_fields_and_what_cannot_be_read_changes_noth
 def test_a_hash_with_many_fields_is_set_by_parts() -> None:
     commands = merged([("HSET", "board", {str(n): n}) for n in range(2 * FIELDS_MAX + 5)])
     assert [(len(command) - 2) // 2 for command in commands] == [FIELDS_MAX, FIELDS_MAX, 5]
+
+
+async def test_open_gaps_are_a_set_and_silent_or_refused_channels_are_named(
+    store: PostgresStore, redis: Redis
+) -> None:
+    feed, at = "uw.socket", datetime(2026, 10, 6, 14, 0, tzinfo=UTC)
+
+    def state(name: str, state: str, connection: str = "1") -> FeedStateChanged:
+        return FeedStateChanged(feed=name, state=state, reason="", connection=connection)
+
+    def stale(channel: str) -> FeedStale:
+        return FeedStale(
+            feed=feed, channel=channel, phase="regular", last_at=None, limit_seconds=30
+        )
+
+    opened = [
+        FeedGapOpened(feed=feed, since=at, cause="lost", channel=channel)
+        for channel in ("news", "price:SPY")
+    ]
+    closed = FeedGapClosed(feed=feed, since=at, until=at, cause="lost", channel="news")
+    found = await _after(
+        store,
+        redis,
+        state(feed, "ready"),
+        *opened,
+        closed,
+        stale("market_tide"),
+        stale("gex:SPY"),
+        FeedFresh(feed=feed, channel="gex:SPY", silent_seconds=31),
+        state(f"{feed}/custom_alerts", "refused"),
+        state(f"{feed}/gex:QQQ", "refused"),
+        state(f"{feed}/gex:QQQ", "ready"),
+    )
+    assert found["feeds"] == [feed]
+    assert found[f"feed-gaps:{feed}"] == [opened[1].gap_id]
+    assert [key for key in found if key.startswith("gap:")] == [f"gap:{opened[1].gap_id}"]
+    assert found[f"gap:{opened[1].gap_id}"]["channel"] == "price:SPY"
+    assert found[f"feed-stale:{feed}"] == ["market_tide"]
+    assert found[f"feed-refused:{feed}"] == ["custom_alerts"]
+    found = await _after(store, redis, state(feed, "connected", "2"))
+    assert f"feed-stale:{feed}" not in found and f"feed-gaps:{feed}" in found

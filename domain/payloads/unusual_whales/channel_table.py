@@ -8,25 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import Enum
 
 from domain.instruments import SYMBOLS
+from domain.payloads.unusual_whales.endpoint import Storage
 from domain.phase import Phase
 
 JOINS_MAX = 50
 """Channels that one connection carries; further joins get no data."""
 PRIORITY_JOINED_MAX = 2
-
-
-class Storage(Enum):
-    """What of a channel matters to the tables."""
-
-    SNAPSHOT = "snapshot"
-    """Only the newest state."""
-    ARCHIVE = "archive"
-    """Facts that happen once."""
-    DERIVED = "derived"
-    """Rows that are summed or restated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +63,7 @@ _GLOBAL = (
     Channel("trading_halts", 1, Storage.ARCHIVE, "ticker time state", {}, (0, 60), "time"),
     Channel("interval_flow", 2, Storage.DERIVED, "ticker interval_type start_time", _phases(120),
             (60, 60_000), "tape_time"),
-    Channel("contract_screener", 2, Storage.SNAPSHOT, "option_symbol", _phases(120), (60, 60_000),
+    Channel("contract_screener", 2, Storage.HOT, "option_symbol", _phases(120), (60, 60_000),
             "tape_time"),
     Channel("custom_alerts", 2, Storage.ARCHIVE, "user_noti_config_id tape_time symbol", {},
             (0, 60), "tape_time"),
@@ -83,19 +72,19 @@ _GLOBAL = (
 _OF_SYMBOLS = (
     Channel("option_trades", 1, Storage.ARCHIVE, "id", _phases(15, 60), (100, 60_000),
             "executed_at", 5),
-    Channel("price", 1, Storage.SNAPSHOT, "ticker time", _phases(20, 120, 600), (10, 120), "time",
+    Channel("price", 1, Storage.HOT, "ticker time", _phases(20, 120, 600), (10, 120), "time",
             5),
-    Channel("gex", 1, Storage.SNAPSHOT, "ticker timestamp", _phases(120), (5, 60), "timestamp",
+    Channel("gex", 1, Storage.HOT, "ticker timestamp", _phases(120), (5, 60), "timestamp",
             30),
-    Channel("gex_strike", 1, Storage.SNAPSHOT, "ticker strike timestamp", _phases(120),
+    Channel("gex_strike", 1, Storage.HOT, "ticker strike timestamp", _phases(120),
             (10, 6_000), "timestamp"),
     Channel("net_flow", 1, Storage.DERIVED, "ticker time", _phases(30, 60), (10, 60), "time", 15),
-    Channel("gex_strike_expiry", 2, Storage.SNAPSHOT, "ticker expiry strike timestamp",
+    Channel("gex_strike_expiry", 2, Storage.HOT, "ticker expiry strike timestamp",
             _phases(120), (60, 12_000), "timestamp"),
     Channel("off_lit_trades", 2, Storage.ARCHIVE, "symbol executed_at price size volume",
             _phases(120), (5, 6_000), "executed_at", fallback="off_lit_trades"),
-    Channel("interpolated_iv", 2, Storage.SNAPSHOT, "ticker date days", _phases(120), (1, 120)),
-    Channel("iv_term_structure", 2, Storage.SNAPSHOT, "ticker date expiry", _phases(300),
+    Channel("interpolated_iv", 2, Storage.HOT, "ticker date days", _phases(120), (1, 120)),
+    Channel("iv_term_structure", 2, Storage.HOT, "ticker date expiry", _phases(300),
             (1, 600)),
     Channel("lit_trades", 3, Storage.ARCHIVE, "symbol executed_at price size volume",
             _phases(60), (60, 60_000), "executed_at", 10, fallback="lit_trades"),
@@ -103,13 +92,13 @@ _OF_SYMBOLS = (
 """Named without a ticker here; joined with one."""
 
 _ON_REQUEST = (
-    Channel("gex:SPX", 3, Storage.SNAPSHOT, "ticker timestamp", _phases(120), (5, 60),
+    Channel("gex:SPX", 3, Storage.HOT, "ticker timestamp", _phases(120), (5, 60),
             "timestamp", 30),
-    Channel("periscope:SPX", 3, Storage.SNAPSHOT, "ticker timestamp", _phases(240), (1, 60),
+    Channel("periscope:SPX", 3, Storage.HOT, "ticker timestamp", _phases(240), (1, 60),
             "timestamp"),
     Channel("futures_trades", 3, Storage.ARCHIVE, "contract executed_at price size", {}),
     *(
-        Channel(name, 3, Storage.SNAPSHOT, "as by ticker")
+        Channel(name, 3, Storage.HOT, "as by ticker")
         for name in (
             "price", "gex", "gex_strike", "gex_strike_expiry", "interpolated_iv",
             "iv_term_structure", "periscope",

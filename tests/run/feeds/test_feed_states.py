@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
 from domain.event import Recorded
 from domain.events.controls import ControlRefused, FeedPauseRequested, FeedResumeRequested
 from domain.events.feed_health import FeedGapClosed, FeedGapOpened, FeedStateChanged
+from domain.phase import Phase
 from run.feeds.intake import Intake
-from run.feeds.states import FeedStates
+from run.feeds.states import BROKER, FeedStates
 from run.worker import Recorder
 from store.contract import Selection
 from store.postgres import PostgresStore
 from tests.run.feeds.conftest import bodies
 
 FEED = "uw.socket"
+AT = datetime(2026, 11, 27, 15, 0, tzinfo=UTC)
 REQUESTS = Selection(types=frozenset({"FeedPauseRequested", "FeedResumeRequested"}))
 
 
@@ -98,3 +101,33 @@ async def test_what_comes_of_a_request_names_it_as_its_cause(
         caused = await store.caused_by([asked])
         assert [type(event.body) for event in caused] == kinds
         assert {event.correlation_id for event in caused} == {request.correlation_id}
+
+
+async def test_what_the_broker_does_not_send_is_a_gap_of_the_whole_feed(
+    recorder: Recorder, store: PostgresStore
+) -> None:
+    """From its last message to where it is ready again; by night, to where it is connected."""
+    phase = Phase.REGULAR
+    intake = Intake(recorder)
+    states = FeedStates(intake, lambda: phase)
+    states.changed(BROKER, "connected", "", "1")
+    states.changed(BROKER, "ready", "", "1")
+    intake.last_at[BROKER] = AT
+    states.changed(BROKER, "mute", "no ticks", "1")
+    states.changed(BROKER, "down", "closed", "1")
+    states.changed(BROKER, "connected", "", "2")
+    assert intake.gaps.find(BROKER, "")
+    states.changed(BROKER, "ready", "", "2")
+    assert intake.gaps.find(BROKER, "") is None
+    phase = Phase.CLOSED
+    states.changed(BROKER, "restarting", "", "2")
+    states.changed(BROKER, "connected", "", "3")
+    await intake.finish(asyncio.create_task(intake.run()), 5.0)
+    opened = await bodies(store, FeedGapOpened)
+    assert [(gap.since >= AT, gap.cause) for gap in opened] == [
+        (True, "mute: no ticks"),
+        (True, "restarting"),
+    ]
+    assert opened[0].since == AT
+    closed = await bodies(store, FeedGapClosed)
+    assert [gap.gap_id for gap in closed] == [gap.gap_id for gap in opened]

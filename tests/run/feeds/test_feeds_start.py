@@ -12,6 +12,7 @@ import structlog
 from adapters.calendar import plan_session
 from adapters.interactive_brokers.feed_callbacks import Timing
 from adapters.interactive_brokers.sandbox import TwsSandbox
+from domain.events.feed_health import FeedGapClosed, FeedGapOpened
 from domain.events.feeds import ChainListed, HistoryReady, UwPriceReceived, UwRestReceived
 from domain.events.system import CLOCK_STREAM, ClockStarted, ParametersChanged, SessionPlanned
 from domain.parameters import PARAMETERS
@@ -96,10 +97,32 @@ async def test_without_tws_unusual_whales_is_ingested_and_tws_joins_when_it_come
         feeding.cancel()
         await asyncio.gather(feeding, return_exceptions=True)
         await tws.stop()
+        await _starts_again(
+            Process("feeds", "build", "next", settings, store, recorder, log), vendor
+        )
     assert plan.day.session_date == OPEN.date()
     assert {body.symbol for body in await bodies(store, ChainListed)} == {"SPY"}
     ready = (await bodies(store, HistoryReady))[-1]
     assert not any(name.startswith("ib.bars.1day") for name in ready.warmup)
+
+
+async def _starts_again(process: Process, vendor: Vendor) -> None:
+    """What came while no process ran is a gap, and the first datum ends it."""
+    store = process.store
+    (price,) = await bodies(store, UwPriceReceived)
+    feeding = asyncio.create_task(Feeds(process, broker_seconds_max=0.0).run())
+    vendor.frames = [b'["price:SPY",{"close":"600.2"}]']
+
+    async def is_closed() -> bool:
+        return any(gap.channel == "price:SPY" for gap in await bodies(store, FeedGapClosed))
+
+    await seen(is_closed, feeding)
+    feeding.cancel()
+    await asyncio.gather(feeding, return_exceptions=True)
+    gaps = {(gap.feed, gap.channel): gap for gap in await bodies(store, FeedGapOpened)}
+    gap = gaps["uw.socket", "price:SPY"]
+    assert (gap.since, gap.cause) == (price.received_at, "the feeds were not running")
+    assert len(gaps) == len(joined()) + 1 and ("ib.data", "") in gaps
 
 
 def test_expiries_by_the_calendar_are_sessions_near_and_ends_of_weeks_far() -> None:

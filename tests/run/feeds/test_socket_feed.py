@@ -289,13 +289,12 @@ async def test_a_feed_that_is_late_is_slow_and_one_of_another_time_is_not(
     store: PostgresStore, until: Until, late: timedelta, state: str
 ) -> None:
     said_at = datetime.now(UTC) - late
-    vendor = Vendor([trade(number, said_at) for number in range(30)], len(CHANNELS))
+    vendor = Vendor([trade(number, said_at) for number in range(90)], len(CHANNELS))
     async with serving(vendor) as server, reading(server, store, until) as desk:
-        await until(lambda: desk.intake.appended >= 30)
+        await until(lambda: desk.intake.appended >= 90)
         await desk.look()
         assert desk.states._states["uw.socket"][0] == state
-    kept = await bodies(store, UwOptionTradeReceived)
-    assert len(kept) == 30
+    assert len(await bodies(store, UwOptionTradeReceived)) == 90
     codes = [alert.code for alert in await bodies(store, AlertRaised)]
     assert codes == (["FEED_SLOW"] if state == "slow" else [])
 
@@ -323,7 +322,7 @@ async def test_duplicates_are_counted_and_kept_once_in_whatever_order_they_come(
     assert sum(count.messages for count in counted) == 10
     assert sum(count.repeated for count in counted) == 7
     assert {count.channel for count in counted} == {"option_trades:SPY"}
-    assert all(count.delay_ms_p99 is not None for count in counted)
+    assert any(count.delay_ms_p99 is not None for count in counted)
 
 
 async def test_an_id_that_comes_again_in_the_next_session_is_another_trade(
