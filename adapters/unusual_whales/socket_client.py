@@ -12,6 +12,7 @@ import asyncio
 import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
@@ -173,7 +174,7 @@ class UwSocket:
     # -- what the caller may ask of a connection -----------------------------------------------
 
     async def join(self, channel: str) -> None:
-        """Join one more channel on this connection, if there is one; not on the next.
+        """Join one more channel on this connection, if there is one and it lives; not on the next.
 
         Raises:
             ValueError: the connection carries no more channels.
@@ -185,7 +186,8 @@ class UwSocket:
             raise ValueError(f"channels must be at most {CHANNELS_MAX}, {channel} is one more")
         self._names.add(channel)
         self._missing.add(channel)
-        await self._send_joins(socket, (channel,))
+        with suppress(aiohttp.ClientError, OSError):
+            await self._send_joins(socket, (channel,))
 
     def give_up(self, reason: str) -> None:
         """End this connection and make another: it does not bring what it should."""
@@ -277,9 +279,9 @@ class UwSocket:
         )
 
     def _end_joins(self, channels: Sequence[str], connection: str) -> None:
-        """Joins that are not answered by now count as refused."""
+        """Joins that are not answered by now, on a connection that lives, count as refused."""
         late = [channel for channel in channels if channel in self._missing]
-        if connection != self._connection or not late:
+        if connection != self._connection or self._socket is None or not late:
             return
         said = f"; the vendor said: {self._said}" if self._said else ""
         reason = f"not answered within {self._timing.join_seconds_max:g} s{said}"

@@ -140,9 +140,10 @@ def joined(off: Iterable[str] = (), on: Iterable[str] = ()) -> tuple[str, ...]:
         if (channel.priority <= PRIORITY_JOINED_MAX or channel.name in added)
         and channel.name not in left
     ]
-    # A fall-back name is joined beside them.
-    if len(names) >= JOINS_MAX:
-        raise ValueError(f"joined channels must be fewer than {JOINS_MAX}, were {len(names)}")
+    # Fall-back names are joined beside those that they stand in for.
+    carried = {*names, *(CHANNELS[name].fallback or name for name in names)}
+    if len(carried) >= JOINS_MAX:
+        raise ValueError(f"joined channels must be fewer than {JOINS_MAX}, were {len(carried)}")
     return tuple(names)
 
 

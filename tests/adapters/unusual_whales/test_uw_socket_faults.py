@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
-from adapters.unusual_whales import UwItem, UwMessage, UwRejected, UwSocket, UwSocketTiming
+from adapters.unusual_whales import Backoff, UwItem, UwMessage, UwRejected, UwSocket, UwSocketTiming
 from tests.adapters.unusual_whales.conftest import Until
 from tests.adapters.unusual_whales.cutting import Cutter
 from tests.adapters.unusual_whales.test_uw_socket_wire import QUICK, Listener
@@ -168,3 +168,22 @@ async def test_bytes_that_are_queued_are_bounded_too(until: Until) -> None:
             assert listener.states[-1].is_overrun and socket.queue_depth == 5
             assert len(await socket.take(100)) == 5
             await until(lambda: listener.count("ready") == 2)
+
+
+async def test_a_connection_that_is_gone_refuses_nothing_and_takes_no_further_join(
+    until: Until,
+) -> None:
+    """What was not answered on it is asked for anew on the next one."""
+    vendor = Vendor([], len(CHANNELS), unanswered={"news"})
+    listener = Listener()
+    async with serving(vendor) as server:
+        url = str(server.make_url("/socket"))
+        slow = Backoff(first_seconds=60.0)
+        async with UwSocket(url, "token", CHANNELS, listener, backoff=slow) as socket:
+            await until(lambda: socket.missing_joins == {"news"})
+            vendor.drop()
+            await until(lambda: listener.count("down"))
+            socket._end_joins(CHANNELS, listener.states[-1].connection)
+            await socket.join("price:QQQ")
+    assert [join.channel for join in listener.joins] == ["price:SPY"]
+    assert vendor.joined == list(CHANNELS)
