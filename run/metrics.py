@@ -88,6 +88,12 @@ FEED_DELAY = Gauge(
     "From the vendor's time of a datum to its receipt, 99 % of the last minute",
     ["feed", "channel"],
 )
+REST_CALLS = Counter(
+    "striketape_rest_calls_total", "Answers to REST calls of a feed, by HTTP status", ["status"]
+)
+REST_QUOTA_USED = Gauge(
+    "striketape_rest_quota_used_ratio", "Used part of the vendor's calls of the day"
+)
 LOG_LINES = Counter("striketape_log_lines_total", "Lines written to stdout", ["level"])
 QUEUE_DEPTH = Gauge("striketape_queue_depth", "Items waiting", ["queue"])
 ORDERS_SENT = Counter("striketape_orders_sent_total", "Requests sent to the broker", ["request"])

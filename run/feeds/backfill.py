@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,6 +33,8 @@ FEED = "uw.socket"
 OBEYED = frozenset({"FeedGapClosed", "FeedGapFilled"})
 PAGES_MAX = 12
 """Of one gap of one channel: what 500 rows a page do not cover by then stays missing."""
+SECONDS_APART = 60.0
+"""Between two fills of a channel: gaps of a connection that comes and goes are asked together."""
 WAITING_MAX = 400
 """Gaps of channels; those beyond it are told as not filled."""
 NOTHING_EQUAL = "the vendor has nothing equal"
@@ -98,6 +101,7 @@ class Backfill:
         clock: MarketClock,
         channels: Sequence[str],
         since: datetime,
+        seconds_apart: float = SECONDS_APART,
     ) -> None:
         """`since` is when the real day began: older gaps are left alone, because what is asked
         for is of the same day."""
@@ -107,6 +111,7 @@ class Backfill:
         self._clock = clock
         self._channels = channels
         self._since = since
+        self._seconds_apart = seconds_apart
         self._waiting: deque[Gap] = deque()
         self._filled: set[tuple[str, datetime, datetime]] = set()
         self._wake = asyncio.Event()
@@ -139,37 +144,56 @@ class Backfill:
                     self.note(event)
 
     async def _fill_all(self) -> None:
+        loop = asyncio.get_running_loop()
+        due: dict[str, float] = {}
         while True:
-            await self._wake.wait()
             self._wake.clear()
-            while self._waiting:
-                while len(self._waiting) > WAITING_MAX:
-                    self._tell(self._waiting.pop(), 0, 0, TOO_MANY)
-                gap = self._waiting.popleft()
-                if gap.key not in self._filled:
-                    await self.fill(gap)
+            while len(self._waiting) > WAITING_MAX:
+                self._tell(self._waiting.pop(), 0, 0, TOO_MANY)
+            ready = [gap for gap in self._waiting if due.get(gap.channel, 0.0) <= loop.time()]
+            if ready:
+                await self.fill(self._take(ready[0].channel))
+                due[ready[0].channel] = loop.time() + self._seconds_apart
+                continue
+            dues = [due[gap.channel] for gap in self._waiting]
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(min(dues, default=None)):
+                    await self._wake.wait()
 
-    async def fill(self, gap: Gap) -> None:
-        """Ask for one channel's gap, and tell what came of it."""
-        self._filled.add(gap.key)
-        refills = REFILLS.get(family(gap.channel), ())
+    def _take(self, channel: str) -> list[Gap]:
+        """The gaps of a channel that wait and are not filled: they are asked for together."""
+        taken = [gap for gap in self._waiting if gap.channel == channel]
+        self._waiting = deque(gap for gap in self._waiting if gap.channel != channel)
+        return [gap for gap in taken if gap.key not in self._filled]
+
+    async def fill(self, gaps: Sequence[Gap]) -> None:
+        """Ask for gaps of one channel as for one, and tell what came of it; the newest of them
+        has the calls and the rows."""
+        if not gaps:
+            return
+        channel = gaps[0].channel
+        refills = REFILLS.get(family(channel), ())
         calls, rows, reasons = 0, 0, [] if refills else [NOTHING_EQUAL]
         for refill in refills:
-            walk, reason = await self._walk(gap, refill)
+            walk, reason = await self._walk(gaps, refill)
             calls += walk.calls
             rows += walk.rows
             if reason:
                 reasons.append(reason)
-        self._tell(gap, calls, rows, "; ".join(dict.fromkeys(reasons)))
+        why = "; ".join(dict.fromkeys(reasons))
+        for gap in gaps[:-1]:
+            self._tell(gap, 0, 0, why)
+        self._tell(gaps[-1], calls, rows, why)
 
-    async def _walk(self, gap: Gap, refill: Refill) -> tuple[Walk, str]:
+    async def _walk(self, gaps: Sequence[Gap], refill: Refill) -> tuple[Walk, str]:
         """The pages of one refill, and why they are not all that was lost."""
-        symbol = ticker(gap.channel)
+        symbol = ticker(gaps[0].channel)
         query: Asked = {name: value.replace("{symbol}", symbol) for name, value in refill.query}
         paging = PAGING.get(refill.endpoint)
         if paging is not None and paging.limit:
             query["limit"] = str(paging.limit)
-        since, until = self._clock.at(gap.told.since), self._clock.at(gap.told.until)
+        since = self._clock.at(min(gap.told.since for gap in gaps))
+        until = self._clock.at(max(gap.told.until for gap in gaps))
         walk = Walk(refill.endpoint, query, PAGES_MAX, since, until)
         following: Asked | None = walk.first_query()
         while following is not None:
@@ -181,7 +205,7 @@ class Backfill:
                 )
             except UwRestError as error:
                 return walk, str(error)
-            gap_id = gap.told.gap_id
+            gap_id = gaps[-1].told.gap_id
             keep(self._intake, answer, symbol, purpose="backfill", gap_id=gap_id)
             if answer.status != 200 or answer.fault:
                 return walk, f"{answer.path}: status {answer.status} {answer.fault}".strip()
@@ -191,6 +215,7 @@ class Backfill:
         return walk, refill.shortfall
 
     def _tell(self, gap: Gap, calls: int, rows: int, reason: str) -> None:
+        self._filled.add(gap.key)
         told = gap.told
         body = FeedGapFilled(
             feed=FEED,

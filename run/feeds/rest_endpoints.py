@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 
 from adapters.unusual_whales import UwAnswer
 from domain.event import derived_id
 from domain.events.controls import AlertRaised
-from domain.events.feed_health import EndpointDisabled, FeedGapClosed, FeedGapOpened
+from domain.events.feed_health import EndpointDisabled
 from run.feeds.intake import Intake
 from run.feeds.rest_plan import Job
 from run.feeds.states import FeedStates
@@ -53,9 +53,10 @@ def verdict(answer: UwAnswer) -> Verdict:
 @dataclass(slots=True)
 class _Trouble:
     since: datetime
+    """Real time of the last good answer, else of the first failure."""
     failures: int = 0
     waits_until: datetime | None = None
-    has_gap: bool = False
+    """Market time."""
 
 
 class RestEndpoints:
@@ -68,6 +69,7 @@ class RestEndpoints:
         session_date: date,
         now: Callable[[], datetime],
     ) -> None:
+        """`now` is market time."""
         self._intake = intake
         self._states = states
         self._session_date = session_date
@@ -95,7 +97,7 @@ class RestEndpoints:
         judged = verdict(answer)
         match judged:
             case Verdict.GOOD:
-                self._note_good(job)
+                self._note_good(job, answer.received_at)
             case Verdict.REFUSED:
                 self._switch_off(job, answer)
             case Verdict.TROUBLE:
@@ -117,35 +119,25 @@ class RestEndpoints:
         """Note a call without an answer of use."""
         reason = reason[:REASON_CHARACTERS_MAX]
         path = job.endpoint.path
-        now = self._now()
-        trouble = self._troubles.setdefault(path, _Trouble(self._good_at.get(path, now)))
+        since = self._good_at.get(path, datetime.now(UTC))
+        trouble = self._troubles.setdefault(path, _Trouble(since))
         trouble.failures += 1
         seconds = min(WAIT_SECONDS * 2.0 ** (trouble.failures - 1), WAIT_SECONDS_MAX)
-        trouble.waits_until = now + timedelta(seconds=seconds)
-        if trouble.failures >= FAILURES_OF_A_GAP and not trouble.has_gap:
-            trouble.has_gap = True
-            gap = FeedGapOpened(feed=REST, since=trouble.since, cause=reason, channel=path)
-            self._intake.put(STREAM, gap, feed=REST)
+        trouble.waits_until = self._now() + timedelta(seconds=seconds)
+        if trouble.failures >= FAILURES_OF_A_GAP:
+            self._intake.gaps.open(REST, path, trouble.since, reason)
         self._failures += 1
         if self._failures >= FAILURES_OF_A_GAP or not self._has_answered:
             self._states.changed(REST, "down", reason, "")
 
-    def _note_good(self, job: Job) -> None:
+    def _note_good(self, job: Job, received_at: datetime) -> None:
         path = job.endpoint.path
-        self._good_at[path] = self._now()
+        self._good_at[path] = received_at
         self._failures, self._has_answered = 0, True
         if not self._is_spent:
             self._states.changed(REST, "ready", "", "")
-        trouble = self._troubles.pop(path, None)
-        if trouble is not None and trouble.has_gap:
-            closed = FeedGapClosed(
-                feed=REST,
-                since=trouble.since,
-                until=self._now(),
-                cause="it answers again",
-                channel=path,
-            )
-            self._intake.put(STREAM, closed, feed=REST)
+        self._troubles.pop(path, None)
+        self._intake.gaps.close(REST, path, received_at)  # one of an earlier process, too
 
     def _switch_off(self, job: Job, answer: UwAnswer) -> None:
         self._failures, self._has_answered = 0, True  # the vendor is there

@@ -27,6 +27,7 @@ from adapters.unusual_whales.paging import Walk
 from domain.event import Recorded
 from domain.events.feeds import LinesWanted, UwRestReceived
 from domain.events.system import PlannedDay
+from run import metrics
 from run.feeds.intake import Intake
 from run.feeds.market_clock import MarketClock
 from run.feeds.rest_budget import RestBudget
@@ -76,6 +77,7 @@ def keep(
     intake: Intake, answer: UwAnswer, symbol: str, purpose: str = "poll", gap_id: str = ""
 ) -> None:
     """Put an answer on the log: as data, or as bytes that could not be read."""
+    metrics.REST_CALLS.labels(str(answer.status)).inc()
     if answer.fault:
         intake.reject(
             "uw", REST, f"{answer.path}: status {answer.status}: {answer.fault}", answer.body_bytes
@@ -269,6 +271,7 @@ class RestFeed:
                 keep(self._intake, error.answer, job.symbol)
             return None
         keep(self._intake, answer, job.symbol)
+        metrics.REST_QUOTA_USED.set(self._rest.quota_share)
         if self._endpoints.answered(job, answer) is not Verdict.GOOD:
             return None
         if job.endpoint.path == PRICE_ENDPOINT:

@@ -37,7 +37,7 @@ async def fill(
     vendor: RestVendor, intake: Intake, states: FeedStates, clock: StandingClock
 ) -> AsyncIterator[Backfill]:
     async with UwRest(vendor.url, "token", limit_factor=100.0, backoff_seconds=0.001) as rest:
-        yield Backfill(rest, intake, states, clock, CHANNELS, OPEN)
+        yield Backfill(rest, intake, states, clock, CHANNELS, OPEN, seconds_apart=0.2)
 
 
 def closed(channel: str, since: datetime = SINCE, *, complete: bool = False) -> FeedGapClosed:
@@ -61,7 +61,7 @@ async def outcome(
     fill: Backfill, intake: Intake, store: PostgresStore, channel: str
 ) -> FeedGapFilled:
     async with running(intake):
-        await fill.fill(Gap(closed(channel), channel))
+        await fill.fill([Gap(closed(channel), channel)])
         await intake.finish(asyncio.create_task(intake.run()), 5.0)
     (filled,) = await bodies(store, FeedGapFilled)
     return filled
@@ -180,6 +180,31 @@ async def test_a_gap_of_the_whole_feed_is_one_of_each_channel_and_filled_once(
         await asyncio.gather(filling, return_exceptions=True)
     filled = [body.channel for body in await bodies(store, FeedGapFilled)]
     assert filled == ["news", *CHANNELS]
+
+
+async def test_gaps_of_a_connection_that_comes_and_goes_are_asked_for_together(
+    fill: Backfill,
+    vendor: RestVendor,
+    intake: Intake,
+    store: PostgresStore,
+    recorder: Recorder,
+    until: Until,
+) -> None:
+    """Or they would take the calls of the minute from everything else."""
+    flaps = [closed("news", SINCE + timedelta(minutes=3 * n)) for n in range(10)]
+    async with running(intake):
+        filling = asyncio.create_task(fill.run(store))
+        await recorder.record("feed/uw.socket", flaps[0])
+        await until(lambda: vendor.calls.total() == 1)
+        await recorder.append([recorder.propose("feed/uw.socket", flap) for flap in flaps[1:]])
+        await until(lambda: intake.appended >= 2 + len(flaps))
+        filling.cancel()
+        await asyncio.gather(filling, return_exceptions=True)
+    filled = await bodies(store, FeedGapFilled)
+    assert [body.since for body in filled] == [flap.since for flap in flaps]
+    assert [body.calls for body in filled] == [1, *[0] * 8, 1]
+    assert all(body.complete for body in filled)
+    assert vendor.calls == {"/api/news/headlines": 2}
 
 
 def test_only_endpoints_that_are_classified_are_asked() -> None:
