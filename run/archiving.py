@@ -1,13 +1,13 @@
-"""Archiving as the keeper's nightly beat and as a tool: settings in, days moved out.
+"""Archiving as the keeper's nightly job and as a tool: settings in, days moved out.
 
 The window of each class is a setting; docs/log-integrity.md says what becomes of a day.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 from typing import TypeAlias
 
 import asyncpg
@@ -19,14 +19,11 @@ from run.service import Process
 from run.upkeep import note_links, prune
 from run.worker import Recorder
 from store.archived_days import CannotArchive, Moved
-from store.envelope import start_of
 from store.errors import StoreError
 from store.heads import ForeignKey, Heads, HeadsDamaged
 from store.postgres import PostgresStore
 from store.seal import KeyUnusable, load_key
 
-NIGHT_HOUR_UTC = 8
-"""Three or four in the morning in New York: the last session is sealed, the next far."""
 CONNECT_SECONDS_MAX = 10.0
 PASSING = (StoreError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 REFUSED = (CannotArchive, HeadsDamaged, ForeignKey, KeyUnusable)
@@ -70,39 +67,40 @@ async def archive(
         await owner.close()
 
 
-async def nights(process: Process, alert: Alert) -> None:
-    """Archive every night; never returns. A night that fails is told, the next tries again."""
-    while True:
-        now = datetime.now(UTC)
-        await asyncio.sleep((next_night(now) - now).total_seconds())
-        await one_night(process, alert, datetime.now(UTC).date())
+@dataclass(slots=True)
+class Night:
+    """What a night did, and what it left to the next one."""
+
+    done: list[str] = field(default_factory=list)
+    delayed: list[str] = field(default_factory=list)
 
 
-async def one_night(process: Process, alert: Alert, today: date) -> None:
+async def one_night(process: Process, alert: Alert, today: date) -> Night:
     """Note what the log names, archive what is past its window on a UTC day, then delete what
-    serves nobody any more."""
-    before = windows(process.settings, today)
+    serves nobody any more. What cannot be done is told, and the next night tries again."""
+    before, night = windows(process.settings, today), Night()
     try:
         positions = await note_links(process.store)
         process.log.info("noted links", positions=positions)
+        night.done.append(f"{positions} positions noted")
     except PASSING as error:
+        night.delayed.append("links")
         text = f"what later events name could not be noted, the next night tries again: {error}"
         await alert("warning", "UPKEEP_DELAYED", text, today.isoformat())
     try:
         moved = await archive(process.settings, process.store, process.recorder, before)
         process.log.info("archived", days=len(moved), events=sum(one.events for one in moved))
+        night.done.append(f"{len(moved)} days archived")
     except (*REFUSED, *PASSING) as error:
+        night.delayed.append("archive")
         text = f"not all days could be archived, they stay in Postgres: {error}"
         await alert("warning", "ARCHIVE_DELAYED", text, today.isoformat())
     try:
         commits, tables = await prune(process.store, before[Retention.MARKET])
         process.log.info("pruned", commits=commits, feed_tables=tables)
+        night.done.append(f"{commits} commits and {tables} feed tables deleted")
     except PASSING as error:
+        night.delayed.append("deletion")
         text = f"rows that serve nobody could not be deleted, the next night tries again: {error}"
         await alert("warning", "UPKEEP_DELAYED", text, today.isoformat())
-
-
-def next_night(now: datetime) -> datetime:
-    """The next time at which days are archived."""
-    tonight = start_of(now.date()) + timedelta(hours=NIGHT_HOUR_UTC)
-    return tonight if tonight > now else tonight + timedelta(days=1)
+    return night

@@ -2,9 +2,10 @@
 
 Rows that serve nobody any more go: commits settled long ago, and days of the feed tables whose
 market events have left Postgres for the archive. And it is noted on which later days an event is
-named (sql/0021_links.sql).
+named (sql/0021_links.sql). Days of the feed tables are made ahead.
 
-Called by the keeper (run/archiving.py). By steps, so that no statement holds anybody up.
+Called by the keeper (run/archiving.py, run/keeper/jobs.py). By steps, so that no statement holds
+anybody up.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from store.postgres import PostgresStore
 ROWS_A_STEP_MAX = 2_000
 """Of one table; the writer's statements end after 2 s."""
 POSITIONS_A_STEP_MAX = 20_000
+FEED_DAYS = 2
+CONNECT_SECONDS_MAX = 10.0
 STEPS_MAX = 20_000
 """Of one night: more than a night's rows; what is left goes in the next."""
 
@@ -48,6 +51,28 @@ async def note_links(store: PostgresStore) -> int:
     connection = await store.connect_writer()
     try:
         return await _in_steps(connection, "SELECT note_links($1)", POSITIONS_A_STEP_MAX)
+    finally:
+        await connection.close()
+
+
+async def make_feed_days_ahead(database_url: str, today: date) -> int:
+    """Make the feed tables of a UTC day and the next; how many were missing.
+
+    The projector makes those that it needs itself: this spares it the first rows of a day.
+
+    Raises:
+        asyncpg.PostgresError, asyncpg.InterfaceError, OSError: those before are made.
+    """
+    connection = await asyncpg.connect(
+        database_url,
+        timeout=CONNECT_SECONDS_MAX,
+        server_settings={"role": "striketape_projector", "application_name": "keeper"},
+    )
+    try:
+        made: int = await connection.fetchval(
+            "SELECT make_feed_days('feed', $1, $2)", today, FEED_DAYS
+        )
+        return made
     finally:
         await connection.close()
 

@@ -1,6 +1,7 @@
-"""The page stage: a critical alert becomes a message to the operator on Telegram.
+"""The page stage: a critical alert becomes a message to the operator on Telegram, and so does the
+report of a session's ingestion.
 
-Once for each alert until it is acknowledged, and at most PAGES_PER_HOUR_MAX an hour: a phone that
+An alert once until it is acknowledged, and at most PAGES_PER_HOUR_MAX an hour: a phone that
 rings all the time is switched off. What is left out stays on the page, and that is said. The
 message is a delivery like any other: its outcome is on the log, and it is tried again.
 """
@@ -12,9 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from domain.distribution.ingestion_text import ingestion_text, ingestion_title
 from domain.distribution.publication import delivery_id
 from domain.event import Recorded
 from domain.events.controls import AlertAcknowledged, AlertRaised
+from domain.events.feed_health import IngestionReported
 from domain.events.publication import DeliveryScheduled, Vendor
 from domain.stage import Emission
 
@@ -40,7 +43,7 @@ class PageStage:
     """Stage `pages` of the outbox."""
 
     name = "pages"
-    types = frozenset({"AlertAcknowledged", "AlertRaised"})
+    types = frozenset({"AlertAcknowledged", "AlertRaised", "IngestionReported"})
 
     def initial(self) -> PageState:
         return PageState()
@@ -55,6 +58,9 @@ class PageStage:
                 _page(state, event, body)
             case AlertAcknowledged() as body:
                 state.told.pop(body.alert_id, None)
+            case IngestionReported() as body:
+                title, text = ingestion_title(body), ingestion_text(body)
+                state.due.append(_message(event, "report", title, text[:TEXT_LENGTH_MAX]))
             case _:
                 pass
         return state
@@ -74,22 +80,27 @@ def _page(state: PageState, event: Recorded, body: AlertRaised) -> None:
         del state.told[next(iter(state.told))]
     state.sent_at.append(now)
     last = f"\n\n{PAGES_PER_HOUR_MAX} in an hour: further alerts are on the page alone for a while."
+    text = body.text[:TEXT_LENGTH_MAX] + (last if left == 1 else "")
+    state.due.append(_message(event, "page", f"{body.severity}: {body.code}", text))
+
+
+def _message(event: Recorded, kind: str, title: str, text: str) -> Emission:
     made = delivery_id(event.event_id, Vendor.TELEGRAM, CHANNEL)
     scheduled = DeliveryScheduled(
         delivery_id=made,
         source_event_id=str(event.event_id),
-        kind="page",
+        kind=kind,
         vendor=Vendor.TELEGRAM,
         channel=CHANNEL,
         tier=None,
         public_id="",
         trade_id="",
-        title=f"{body.severity}: {body.code}",
-        body=body.text[:TEXT_LENGTH_MAX] + (last if left == 1 else ""),
+        title=title,
+        body=text,
         fields={},
-        due_at=now,
-        event_at=now,
+        due_at=event.market_time,
+        event_at=event.market_time,
         reply_to="",
         policy_version=POLICY_VERSION,
     )
-    state.due.append(Emission(f"delivery/{made}", scheduled))
+    return Emission(f"delivery/{made}", scheduled)

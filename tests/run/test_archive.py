@@ -6,8 +6,8 @@ import asyncio
 import json
 import shutil
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
-from itertools import chain, repeat
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
@@ -15,12 +15,16 @@ import pytest
 import structlog
 
 from domain.events.system import ProcessFault
-from run import archiving, upkeep
-from run import keeper as keeper_daemon
+from domain.session import NEW_YORK
+from run import upkeep
 from run.archive import main
-from run.archiving import next_night, one_night, windows
+from run.archiving import one_night, windows
 from run.config import Settings
-from run.keeper import Keeper
+from run.keeper import __main__ as keeper_daemon
+from run.keeper import runner
+from run.keeper.jobs import JOBS
+from run.keeper.rounds import Keeper
+from run.keeper.schedule import Daily
 from run.service import Process
 from run.verify import main as verify
 from run.worker import Recorder
@@ -196,11 +200,12 @@ async def test_a_running_keeper_seals_archives_and_beats(
     process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All duties of the daemon as it runs them: one that is not begun fails here."""
-    waits = chain((0.0,), repeat(3600.0))
-    monkeypatch.setattr(archiving, "next_night", lambda now: now + timedelta(seconds=next(waits)))
+    monkeypatch.setattr(runner, "ROUND_SECONDS", 0.05)
+    soon = (datetime.now(NEW_YORK) + timedelta(seconds=0.5)).time()
+    jobs = [replace(job, schedule=Daily((soon,))) for job in JOBS if job.name == "archive"]
     last = await process.store.head()
-    running = asyncio.create_task(keeper_daemon.main(process))
-    wanted = {"LogSealed", "LogArchived", "ProcessHeartbeat", "AlertRaised"}
+    running = asyncio.create_task(keeper_daemon.main(process, jobs))
+    wanted = {"LogSealed", "LogArchived", "ProcessHeartbeat", "AlertRaised", "JobFinished"}
     fault = ProcessFault(process="signals", error="StageDefect", detail="why")
     try:
         async with asyncio.timeout(30):
@@ -214,13 +219,8 @@ async def test_a_running_keeper_seals_archives_and_beats(
     assert types == {"PROCESS_FAULT"}
 
 
-def test_nights_and_windows_are_those_of_the_settings() -> None:
-    evening = datetime(2026, 11, 28, 21, tzinfo=UTC)
-    assert next_night(evening) == datetime(2026, 11, 29, 8, tzinfo=UTC)
-    assert next_night(evening.replace(hour=3)) == datetime(2026, 11, 28, 8, tzinfo=UTC)
+def test_windows_are_those_of_the_settings() -> None:
+    today = date(2026, 11, 28)
     settings = Settings(_env_file=None, DATABASE_URL="x", REDIS_URL="x")
-    market, desk = windows(settings, evening.date()).values()
-    assert (evening.date() - market, evening.date() - desk) == (
-        timedelta(days=7),
-        timedelta(days=731),
-    )
+    market, desk = windows(settings, today).values()
+    assert (today - market, today - desk) == (timedelta(days=7), timedelta(days=731))

@@ -19,6 +19,13 @@ OTHERS = ("run.all", "run.migrate", "run.sandbox_market", "run.sandbox_people")
 COMMANDS = ("run.halt", "run.release", "run.books", "run.accept_clock", "run.dividends")
 SOURCES = {
     "run.feeds": ("run/feeds/__main__.py", "run/feeds/interactive_brokers.py"),
+    "run.keeper": (
+        "run/sealing.py",
+        "run/archiving.py",
+        "run/keeper/jobs.py",
+        "run/keeper/log_files.py",
+        "run/keeper/redis_memory.py",
+    ),
     "run.outbox": ("run/outbox.py", "run/people.py"),
 }
 NEEDED = {

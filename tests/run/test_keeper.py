@@ -1,4 +1,4 @@
-"""The keeper makes room ahead and says who fell silent or broke, once each."""
+"""The keeper says who fell silent or broke, once each, and seals."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import structlog
 
 from domain.event import Recorded
 from domain.events.system import ProcessFault, ProcessHeartbeat
-from run import keeper
 from run.config import Settings
-from run.keeper import Keeper
+from run.keeper import rounds
+from run.keeper.rounds import Keeper
 from run.sealing import Seals
 from run.service import Process
 from run.verify import verify
@@ -61,8 +61,8 @@ async def alerts_when(
 async def test_a_silent_process_raises_one_alert_and_a_lively_one_none(
     store: PostgresStore, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeper, "ROUND_SECONDS", 0.02)
-    monkeypatch.setattr(keeper, "SILENT_AFTER", timedelta(seconds=0.5))
+    monkeypatch.setattr(rounds, "ROUND_SECONDS", 0.02)
+    monkeypatch.setattr(rounds, "SILENT_AFTER", timedelta(seconds=0.5))
     told = asyncio.Event()
 
     async def say_once() -> None:
@@ -90,7 +90,7 @@ async def test_a_silent_process_raises_one_alert_and_a_lively_one_none(
 async def test_a_fault_is_an_alert_that_names_process_and_cause(
     store: PostgresStore, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeper, "ROUND_SECONDS", 0.02)
+    monkeypatch.setattr(rounds, "ROUND_SECONDS", 0.02)
     saying: list[asyncio.Task[object]] = []
 
     def enough(found: list[Recorded]) -> bool:
@@ -177,8 +177,8 @@ def test_the_beat_before_midnight_is_followed_by_one_right_after_it(process: Pro
 async def test_a_worker_that_stands_is_named_again_until_somebody_decides(
     store: PostgresStore, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeper, "ROUND_SECONDS", 0.02)
-    monkeypatch.setattr(keeper, "REMIND_EVERY", timedelta(seconds=0.05))
+    monkeypatch.setattr(rounds, "ROUND_SECONDS", 0.02)
+    monkeypatch.setattr(rounds, "REMIND_EVERY", timedelta(seconds=0.05))
     beat = ProcessHeartbeat(
         process="trader", run_id="r", state="stopped", position=6, figures={"stopped_at": 7.0}
     )

@@ -12,7 +12,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -31,16 +31,17 @@ from domain.stage import Emission
 from projections import audit
 from projections.postgres_target import PostgresTarget
 from projections.projector import Projector, TargetState
-from run import keeper
 from run.api import open_pool, open_redis
 from run.config import Settings
 from run.embedded import EmbeddedPostgres, free_port
-from run.keeper import Keeper
+from run.keeper import rounds
+from run.keeper.rounds import Keeper
 from run.service import Process
 from run.worker import Recorder, Worker
 from store.contract import Selection
 from store.errors import OutcomeUnknown, StoreUnavailable
 from store.migrate import migrate
+from store.partitions import make_partitions_ahead
 from store.postgres import PostgresStore
 from tests.store.propose import halt
 
@@ -135,12 +136,11 @@ async def test_nobody_ends_and_nothing_is_missed(
     redis_url: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(keeper, "PARTITIONS_EVERY", timedelta(0))
-    monkeypatch.setattr(keeper, "ROUND_SECONDS", 0.01)
+    monkeypatch.setattr(rounds, "ROUND_SECONDS", 0.01)
     first = halt("before")
     await store.append([first])
     logged = await store.read(0)
-    rounds = [0] * 8
+    turns = [0] * 9
     reads: list[Callable[[], Awaitable[object]]] = [
         store.head,
         lambda: store.read(0, HALTS),
@@ -150,12 +150,13 @@ async def test_nobody_ends_and_nothing_is_missed(
         lambda: store.emissions("echo", 0, 100),
         lambda: store.checkpoint("echo"),
         lambda: store.stream_version("control"),
+        lambda: make_partitions_ahead(store),
     ]
 
     async def read_on(number: int) -> None:
         while True:
             await reads[number]()
-            rounds[number] += 1
+            turns[number] += 1
 
     seen: list[Recorded] = []
 
@@ -172,16 +173,16 @@ async def test_nobody_ends_and_nothing_is_missed(
     projector = Projector(store, audit.PROJECTION, tables)
     works = [worker.run(), projector.run(), one_keeper.follow(), one_keeper.rounds(), follow()]
     async with at_work(*works, *(read_on(n) for n in range(len(reads)))) as tasks:
-        await until(lambda: bool(seen and projector.position) and all(rounds), tasks)
+        await until(lambda: bool(seen and projector.position) and all(turns), tasks)
         async with away(server):
             # Whatever is asked while nobody answers waits as well.
-            asked = list(rounds)
+            asked = list(turns)
             after = asyncio.create_task(store.append([halt("after")]))
         await asyncio.wait_for(after, WAIT_SECONDS_MAX)
         head = await store.head()
 
         async def all_caught_up() -> bool:
-            rested = all(now > then + 1 for now, then in zip(rounds, asked, strict=True))
+            rested = all(now > then + 1 for now, then in zip(turns, asked, strict=True))
             reached = min(projector.position, await store.checkpoint("echo")) >= head
             return rested and reached and len(seen) == 2 and bool(one_keeper.watched)
 

@@ -1,4 +1,4 @@
-"""The keeper daemon: partitions made ahead, seals, the archive, and alerts when one falls silent.
+"""The keeper's rounds: who falls silent, breaks or stands is an alert; and its own heartbeat.
 
 Lags of our own machinery are real seconds at any speed of the market.
 """
@@ -6,23 +6,19 @@ Lags of our own machinery are real seconds at any speed of the market.
 from __future__ import annotations
 
 import asyncio
-import sys
 from datetime import UTC, datetime, timedelta
 
 from domain.event import derived_id
 from domain.events.controls import AlertRaised
 from domain.events.system import ProcessFault, ProcessHeartbeat
-from run.archiving import nights
 from run.sealing import Seals
-from run.service import Process, command
+from run.service import Process
 from run.workers import WORKERS
 from store.contract import Selection
-from store.partitions import make_partitions_ahead
 
 NAME = "keeper"
 PROJECTOR = "projector"
 ROUND_SECONDS = 5.0
-PARTITIONS_EVERY = timedelta(hours=1)
 SILENT_AFTER = timedelta(seconds=15)
 REMIND_EVERY = timedelta(minutes=5)
 """A worker that stands before an input is named again this often until somebody decides."""
@@ -37,7 +33,6 @@ class Keeper:
         self._seen: dict[str, datetime] = {}
         self._silent: set[str] = set()
         self._stopped: dict[str, datetime] = {}
-        self._partitions_at: datetime | None = None
         self._position = 0
         self.seals = Seals(process, self.alert)
 
@@ -67,9 +62,6 @@ class Keeper:
         """Do what is due, every few seconds; never returns."""
         while True:
             now = datetime.now(UTC)
-            if self._partitions_at is None or now - self._partitions_at > PARTITIONS_EVERY:
-                await make_partitions_ahead(self._process.store)
-                self._partitions_at = now
             for name, seen in sorted(self._seen.items()):
                 silent = now - seen > SILENT_AFTER
                 if silent and name not in self._silent:
@@ -112,17 +104,3 @@ class Keeper:
         alert = AlertRaised(alert_id=str(identity), severity=severity, code=code, text=text)
         await self._process.recorder.record(ALERT_STREAM, alert, event_id=identity)
         self._process.log.warning("alert", code=code, text=text)
-
-
-async def main(process: Process) -> None:
-    """Run all duties until the process is asked to stop."""
-    keeper = Keeper(process)
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(keeper.follow(), name="keeper.follow")
-        tasks.create_task(keeper.rounds(), name="keeper.rounds")
-        tasks.create_task(keeper.seals.beats(), name="keeper.seals")
-        tasks.create_task(nights(process, keeper.alert), name="keeper.nights")
-
-
-if __name__ == "__main__":
-    sys.exit(command(NAME, main, __doc__))

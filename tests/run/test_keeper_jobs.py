@@ -1,0 +1,234 @@
+"""A job is done once: late when it was missed, never twice, whoever else is there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+
+import pytest
+import structlog
+
+from domain.events.controls import AlertRaised
+from domain.events.system import JobFinished, JobStarted, ProcessStarted
+from domain.session import NEW_YORK
+from run.config import Settings
+from run.keeper import runner
+from run.keeper.jobs import JOBS, jobs_for
+from run.keeper.log_files import rotate
+from run.keeper.redis_memory import look_at_memory, verdict
+from run.keeper.rounds import Keeper
+from run.keeper.runner import Job, Jobs, Outcome, Work
+from run.keeper.schedule import Daily, Due
+from run.service import Process
+from run.worker import Recorder
+from store.contract import Selection
+from store.errors import StoreUnavailable
+from store.postgres import PostgresStore
+
+NIGHT = Daily((time(3, 30),))
+BEFORE = datetime(2026, 11, 20, 12, tzinfo=UTC)
+NOON = datetime(2026, 11, 28, 12, tzinfo=NEW_YORK).astimezone(UTC)
+DUE_AT = datetime(2026, 11, 28, 3, 30, tzinfo=NEW_YORK).astimezone(UTC)
+DUE = Due(DUE_AT, DUE_AT.astimezone(NEW_YORK).date())
+
+Deed = Callable[[Work], Awaitable[Outcome]]
+
+
+@pytest.fixture
+def process(store: PostgresStore, database_url: str, redis_url: str, tmp_path: Path) -> Process:
+    return a_keeper(store, database_url, redis_url, tmp_path)
+
+
+def a_keeper(store: PostgresStore, database_url: str, redis_url: str, folder: Path) -> Process:
+    settings = Settings(
+        _env_file=None, database_url=database_url, redis_url=redis_url, var_dir=folder
+    )
+    recorder = Recorder(store, "keeper", "test", "run-1")
+    return Process("keeper", "test", "run-1", settings, store, recorder, structlog.get_logger())
+
+
+def jobs_of(process: Process, job: Job, now: datetime = NOON) -> Jobs:
+    return Jobs(process, Keeper(process).alert, [job], lambda: now)
+
+
+async def at_noon(process: Process, job: Job, now: datetime = NOON) -> set[datetime]:
+    """What a keeper that comes to this log anew finds over and does."""
+    jobs = jobs_of(process, job, now)
+    return await jobs.catch_up(job, await jobs.finished(job), BEFORE)
+
+
+async def endings(store: PostgresStore) -> list[JobFinished]:
+    found = await store.read(0, Selection(types=frozenset({"JobFinished"})))
+    return [event.body for event in found if isinstance(event.body, JobFinished)]
+
+
+async def alerts(store: PostgresStore) -> list[AlertRaised]:
+    found = await store.read(0, Selection(types=frozenset({"AlertRaised"})))
+    return [event.body for event in found if isinstance(event.body, AlertRaised)]
+
+
+class Deeds:
+    """A job's work that counts and, when it is told to, waits."""
+
+    def __init__(self, *, waits: bool = False) -> None:
+        self.count = 0
+        self.begun = asyncio.Event()
+        self.may_end = asyncio.Event()
+        if not waits:
+            self.may_end.set()
+
+    async def __call__(self, work: Work) -> Outcome:
+        self.count += 1
+        self.begun.set()
+        await self.may_end.wait()
+        return Outcome(f"for {work.due.session_date}")
+
+
+async def test_a_missed_job_is_done_late_once_and_not_again_after_a_restart(
+    store: PostgresStore, process: Process
+) -> None:
+    deeds = Deeds()
+    job = Job("night", NIGHT, deeds)
+    assert await at_noon(process, job) == {DUE_AT}
+    assert await at_noon(process, job) == set()
+    assert deeds.count == 1
+    (ended,) = await endings(store)
+    assert (ended.due_at, ended.outcome, ended.detail) == (DUE_AT, "done", "for 2026-11-28")
+    tomorrow = NOON + timedelta(days=1)
+    assert await at_noon(process, job, tomorrow) == {DUE_AT + timedelta(days=1)}
+
+
+async def test_of_two_keepers_one_works_and_the_other_finds_it_done(
+    store: PostgresStore, process: Process, database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    deeds = Deeds(waits=True)
+    job = Job("night", NIGHT, deeds)
+    async with await PostgresStore.open(database_url, application_name="other") as other_store:
+        other = a_keeper(other_store, database_url, redis_url, tmp_path)
+        one = asyncio.create_task(at_noon(process, job))
+        await deeds.begun.wait()
+        assert await at_noon(other, job) == set(), "it must leave it to the one that is at it"
+        deeds.may_end.set()
+        assert await one == {DUE_AT}
+        assert await jobs_of(other, job).catch_up(job, set(), BEFORE) == {DUE_AT}
+    assert deeds.count == 1
+    assert len(await endings(store)) == 1
+
+
+async def test_a_job_that_a_restart_cut_off_is_done_to_its_end_once(
+    store: PostgresStore, process: Process
+) -> None:
+    deeds = Deeds(waits=True)
+    job = Job("night", NIGHT, deeds)
+    cut_off = asyncio.create_task(at_noon(process, job))
+    await deeds.begun.wait()
+    cut_off.cancel()
+    await asyncio.gather(cut_off, return_exceptions=True)
+    assert await endings(store) == []
+    deeds.may_end.set()
+    assert await at_noon(process, job) == {DUE_AT}
+    assert await at_noon(process, job) == set()
+    assert deeds.count == 2
+    assert len(await endings(store)) == 1
+    started = await store.read(0, Selection(types=frozenset({"JobStarted"})))
+    assert [event.body for event in started] == [
+        JobStarted(name="night", due_at=DUE_AT, session_date=DUE.session_date)
+    ]
+
+
+async def test_what_passes_is_tried_again_and_a_defect_ends_the_job_alone(
+    store: PostgresStore, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "RETRY_SECONDS", 0.0)
+    tries = 0
+
+    async def passing(_: Work) -> Outcome:
+        nonlocal tries
+        tries += 1
+        if tries < runner.TRIES_MAX:
+            raise StoreUnavailable("away")
+        return Outcome("back")
+
+    async def broken(_: Work) -> Outcome:
+        raise ZeroDivisionError("no messages")
+
+    async def stuck(_: Work) -> Outcome:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    await at_noon(process, Job("passing", NIGHT, passing))
+    await at_noon(process, Job("broken", NIGHT, broken))
+    await at_noon(process, Job("stuck", NIGHT, stuck, seconds_max=0.01))
+    assert [(end.name, end.outcome) for end in await endings(store)] == [
+        ("passing", "done"),
+        ("broken", "failed"),
+        ("stuck", "failed"),
+    ]
+    told = await alerts(store)
+    assert [alert.code for alert in told] == ["JOB_FAILED", "JOB_FAILED"]
+    assert told[0].text == "broken of 2026-11-28 03:30 New York: ZeroDivisionError: no messages"
+    assert "not done within 0 s" in told[1].text
+
+
+async def test_nothing_was_missed_before_the_first_keeper(
+    store: PostgresStore, process: Process
+) -> None:
+    job = Job("night", NIGHT, Deeds())
+    assert await jobs_of(process, job).since() == NOON
+    started = ProcessStarted(process="keeper", build="b", settings={})
+    appended = await process.recorder.record("process/keeper", started)
+    await process.recorder.record("process/keeper", started)
+    assert await jobs_of(process, job).since() == appended.recorded_at
+
+
+async def test_the_jobs_of_the_sandbox_do_their_work(
+    store: PostgresStore, process: Process, database_url: str
+) -> None:
+    """All but the archive, which has tests of its own."""
+    (process.settings.var_dir / "log").mkdir()
+    jobs = [job for job in jobs_for("sandbox") if job.name != "archive"]
+    for job in jobs:
+        await at_noon(process, Job(job.name, NIGHT, job.work))
+    ends = await endings(store)
+    assert {end.name: end.outcome for end in ends} == {job.name: "done" for job in jobs}
+    assert "of the feed tables made" in ends[0].detail
+    assert await alerts(store) == []
+    assert len(jobs_for("live")) == len(JOBS)
+
+
+async def test_redis_without_room_is_told_in_time(process: Process, store: PostgresStore) -> None:
+    assert verdict(70, 100)[0] == ""
+    assert verdict(80, 100)[0] == "warning"
+    assert verdict(95_000_000, 100_000_000) == ("critical", "Redis uses 95 MB of 100 MB (95%)")
+    away = process.settings.model_copy(update={"redis_url": "redis://127.0.0.1:9/0"})
+    gone = Process("keeper", "b", "r", away, store, process.recorder, process.log)
+    outcome = await look_at_memory(Work(gone, Keeper(process).alert, DUE, NOON))
+    assert outcome.outcome == "failed"
+    assert [alert.code for alert in await alerts(store)] == ["REDIS_MEMORY"]
+
+
+def test_a_large_log_file_is_rotated_under_the_service_that_writes_it(tmp_path: Path) -> None:
+    path = tmp_path / "feeds.log"
+    with path.open("ab", buffering=0) as service:
+        for turn in range(4):
+            service.write(b"%d" % turn * 10)
+            assert rotate(path, bytes_max=9, files_max=2)
+            assert not rotate(path, bytes_max=9, files_max=2)
+    kept = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    assert kept == {
+        "feeds.log": b"",
+        "feeds.log.1": b"3333333333",
+        "feeds.log.2": b"2222222222",
+    }
+
+
+def test_a_log_file_that_cannot_be_copied_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "feeds.log"
+    path.write_bytes(b"x" * 10)
+    (tmp_path / "feeds.log.1").mkdir()
+    (tmp_path / "feeds.log.2").write_text("in the way of the folder")
+    with pytest.raises(OSError, match=r"feeds\.log\.1"):
+        rotate(path, bytes_max=9, files_max=2)
+    assert path.read_bytes() == b"x" * 10

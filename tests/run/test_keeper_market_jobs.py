@@ -1,0 +1,265 @@
+"""Jobs that look at the real market: the broker's restart and the report of the day's ingestion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import structlog
+
+from domain.distribution.ingestion_text import ingestion_text
+from domain.distribution.pages import PageStage
+from domain.event import Body, Recorded, event_type
+from domain.events.controls import AlertRaised
+from domain.events.feed_health import (
+    FeedDriftSeen,
+    FeedGapClosed,
+    FeedGapOpened,
+    FeedMinuteCounted,
+    FeedStateChanged,
+    FeedStreamSilent,
+    FeedStreamVerified,
+    IngestionReported,
+)
+from domain.events.publication import DeliveryScheduled, Vendor
+from domain.session import NEW_YORK
+from domain.stage import Consumer
+from run.config import Settings
+from run.keeper.handshake import Verdict, judge, verify_restart
+from run.keeper.ingestion import IngestionCount, Window, report_ingestion, weighted_p99
+from run.keeper.rounds import Keeper
+from run.keeper.runner import Work, sessions_around
+from run.keeper.schedule import Due
+from run.service import Process
+from run.worker import Recorder
+from store.contract import Selection
+from store.postgres import PostgresStore
+from tests.domain.distribution.story import Story
+from tests.store.propose import halt
+
+NIGHT = datetime(2026, 11, 27, 23, 55, tzinfo=NEW_YORK).astimezone(UTC)
+FEED = "ib.data"
+
+
+def recorded(*told: tuple[float, Body]) -> list[Recorded]:
+    """Events with the minutes from NIGHT on at which they were recorded."""
+    some = halt("x").event_id
+    return [
+        Recorded(
+            position=position,
+            stream=f"feed/{FEED}",
+            version=position,
+            type=event_type(body),
+            schema=1,
+            event_id=some,
+            occurred_at=NIGHT + timedelta(minutes=minutes),
+            recorded_at=NIGHT + timedelta(minutes=minutes),
+            market_time=NIGHT,
+            causation_id=None,
+            correlation_id=some,
+            worker="feeds",
+            build="b",
+            input_position=None,
+            ordinal=0,
+            body=body,
+        )
+        for position, (minutes, body) in enumerate(told, 1)
+    ]
+
+
+def state(name: str, reason: str = "") -> FeedStateChanged:
+    return FeedStateChanged(feed=FEED, state=name, reason=reason, connection="c")
+
+
+def verified(channel: str) -> FeedStreamVerified:
+    return FeedStreamVerified(feed=FEED, channel=channel, connection="c", seconds=1)
+
+
+def silent(channel: str) -> FeedStreamSilent:
+    return FeedStreamSilent(feed=FEED, channel=channel, connection="c", seconds=31)
+
+
+RESTARTING, BACK = (-10.0, state("restarting")), (-8.0, state("connected"))
+
+
+@pytest.mark.parametrize(
+    ("told", "severity", "text"),
+    [
+        ([], "critical", "has never said how it is"),
+        ([(-300, state("ready"))], "", "did not restart"),
+        ([(-300, state("ready")), RESTARTING], "critical", "is not back from its restart"),
+        ([RESTARTING, (-4, state("logged_out", "dialog"))], "critical", "logged_out: dialog"),
+        ([RESTARTING, BACK, (-7, verified("ticks SPY 1"))], "", "back with 1 lines"),
+        ([RESTARTING, BACK], "warning", "no line of it has answered"),
+        (
+            [RESTARTING, BACK, (-7, verified("ticks SPY 1")), (-7, silent("ticks QQQ 2"))],
+            "warning",
+            "1 of its lines are silent: ticks QQQ 2",
+        ),
+        (
+            [RESTARTING, BACK, (-7, silent("ticks SPY 1")), (-6, verified("ticks SPY 1"))],
+            "",
+            "back with 1 lines",
+        ),
+        (
+            [(-11, verified("ticks SPY 1")), RESTARTING, BACK],
+            "warning",
+            "no line of it has answered",
+        ),
+        ([RESTARTING, (1, state("connected"))], "critical", "is not back from its restart"),
+        ([RESTARTING, (-5, state("paused", "ann: off"))], "", "the feed is paused: ann: off"),
+    ],
+    ids=str,
+)
+def test_the_restart_is_over_when_tws_and_each_of_its_lines_are_back(
+    told: Sequence[tuple[float, Body]], severity: str, text: str
+) -> None:
+    found = judge(recorded(*told), NIGHT)
+    assert found == Verdict(severity, found.text)
+    assert text in found.text
+
+
+# The report.
+
+WINDOW = Window(NIGHT - timedelta(hours=24), NIGHT)
+
+
+def minute(
+    at: datetime, messages: int, channel: str = "price:SPY", delay: float | None = None
+) -> FeedMinuteCounted:
+    return FeedMinuteCounted(
+        feed="uw.socket",
+        channel=channel,
+        minute=at,
+        messages=messages,
+        bytes=10 * messages,
+        rejected=1,
+        repeated=2,
+        lost=3,
+        delay_ms_p99=delay,
+    )
+
+
+def opened(since: datetime) -> FeedGapOpened:
+    return FeedGapOpened(feed="uw.socket", since=since, cause="lost", channel="price:SPY")
+
+
+def closed(since: datetime, until: datetime) -> FeedGapClosed:
+    return FeedGapClosed(
+        feed="uw.socket", since=since, until=until, cause="lost", channel="price:SPY"
+    )
+
+
+def drift() -> FeedDriftSeen:
+    return FeedDriftSeen(
+        feed="uw.socket",
+        channel="price:SPY",
+        kind="new_field",
+        field="x",
+        detail="text",
+        sample_event_id="e",
+    )
+
+
+def test_a_report_counts_what_is_of_its_window_and_no_more() -> None:
+    """Gaps are cut at its ends; one that is open still lasts to its end."""
+    since, until, hour = WINDOW.since, WINDOW.until, timedelta(hours=1)
+    long_ago = since - 5 * hour
+    count = IngestionCount(WINDOW)
+    for event in recorded(
+        (-1, minute(since, 10, delay=5.0)),
+        (-1, minute(until - hour, 90, delay=7.0)),
+        (-1, minute(until, 1_000)),
+        (-1, minute(since - hour, 1_000)),
+        (-1, drift()),
+        (-60 * 25, drift()),
+        (-1, closed(long_ago, since + hour)),
+        (-1, opened(since + 2 * hour)),
+        (-1, closed(since + 2 * hour, since + 3 * hour)),
+        (-1, opened(until - hour)),
+        (-1, closed(long_ago - hour, long_ago)),
+    ):
+        count.add(event)
+    (found,) = count.report()
+    assert (found.messages, found.bytes, found.rejected) == (100, 1_000, 2)
+    assert (found.repeated, found.lost, found.drifts) == (4, 6, 1)
+    assert (found.gaps, found.gap_seconds) == (3, 3 * 3_600)
+    assert found.delay_ms_p99 == 7.0
+
+
+def test_one_slow_minute_with_few_messages_does_not_speak_for_the_day() -> None:
+    assert weighted_p99([]) is None
+    assert weighted_p99([(5.0, 995), (900.0, 5)]) == 5.0
+    assert weighted_p99([(5.0, 950), (900.0, 50)]) == 900.0
+
+
+@pytest.fixture
+def process(store: PostgresStore, database_url: str, redis_url: str, tmp_path: Path) -> Process:
+    settings = Settings(
+        _env_file=None, database_url=database_url, redis_url=redis_url, var_dir=tmp_path
+    )
+    recorder = Recorder(store, "keeper", "test", "run-1")
+    return Process("keeper", "test", "run-1", settings, store, recorder, structlog.get_logger())
+
+
+def work_at(process: Process, due: Due) -> Work:
+    sessions = sessions_around(due.session_date)
+    return Work(process, Keeper(process).alert, due, due.due_at, sessions)
+
+
+async def of_type(store: PostgresStore, kind: type[Body]) -> list[Body]:
+    found = await store.read(0, Selection(types=frozenset({event_type(kind)})))
+    return [event.body for event in found]
+
+
+async def test_the_report_is_an_event_once_a_session_whoever_asks_again(
+    store: PostgresStore, process: Process
+) -> None:
+    """More minutes than a page holds are read, and those of another session are not."""
+    now = datetime.now(UTC)
+    due = Due(now, now.astimezone(NEW_YORK).date())
+    recorder = process.recorder
+    minutes = [minute(now - timedelta(minutes=1), 1, f"price:{n}") for n in range(2_100)]
+    minutes.append(minute(now - timedelta(days=9), 1_000))
+    proposed = [recorder.propose("feed-minutes/uw.socket", one) for one in minutes]
+    await recorder.append(proposed[:1_000])
+    await recorder.append(proposed[1_000:])
+    outcome = await report_ingestion(work_at(process, due))
+    assert outcome.detail == "2100 messages on 2100 channels"
+    await recorder.record("feed-minutes/uw.socket", minute(now - timedelta(minutes=2), 5))
+    await report_ingestion(work_at(process, due))
+    (report,) = await of_type(store, IngestionReported)
+    assert isinstance(report, IngestionReported)
+    assert (report.session_date, len(report.channels)) == (due.session_date, 2_100)
+
+
+async def test_a_restart_that_nobody_watched_is_an_alert(
+    store: PostgresStore, process: Process
+) -> None:
+    due = Due(NIGHT, date(2026, 11, 27))
+    assert (await verify_restart(work_at(process, due))).outcome == "failed"
+    (alert,) = await of_type(store, AlertRaised)
+    assert isinstance(alert, AlertRaised)
+    assert (alert.severity, alert.code) == ("critical", "RESTART_NOT_VERIFIED")
+
+
+def test_the_report_is_one_message_to_the_operator_of_few_lines() -> None:
+    count = IngestionCount(WINDOW)
+    for event in recorded(
+        *((-1, minute(WINDOW.since, 1_234, f"price:{n}")) for n in range(60)),
+        (-1, opened(WINDOW.until - timedelta(minutes=2))),
+        (-1, drift()),
+    ):
+        count.add(event)
+    report = IngestionReported(session_date=date(2026, 11, 27), channels=count.report())
+    story = Story(Consumer("outbox", "test", [PageStage()]))
+    (message,) = story.bodies(DeliveryScheduled, story.tell(report, 0))
+    assert (message.vendor, message.kind) == (Vendor.TELEGRAM, "report")
+    assert message.title == "Ingestion of 2026-11-27"
+    assert message.body.startswith("uw.socket: 74,040 messages (1 MB), 60 rejected,")
+    assert "Longest gaps: price:SPY 120 s in 1" in message.body
+    assert len(message.body.splitlines()) == 3
+    empty = IngestionReported(session_date=date(2026, 11, 27), channels=())
+    assert "Nothing was received" in ingestion_text(empty)
