@@ -127,6 +127,24 @@ async def test_catch_up_goes_through_the_archive_into_the_live_log(desk: Desk) -
     assert positions[:LAST] == list(range(1, LAST + 1))
 
 
+async def test_days_that_move_between_the_two_questions_of_a_page_are_asked_for_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await desk.everything()
+    reader, moved = desk.store._reader, list[Moved]()
+    find = reader._find  # type: ignore[attr-defined]
+
+    async def moving(*given: object) -> object:
+        found = await find(*given)
+        if not moved:
+            moved.extend(await desk.archiver().run(desk.all_days()))
+        return found
+
+    monkeypatch.setattr(reader, "_find", moving)
+    assert (await desk.everything())[: len(before)] == before
+    assert len(moved) == 6
+
+
 async def test_a_reader_under_way_never_misses_a_day_that_moves(
     desk: Desk,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
@@ -40,3 +41,25 @@ async def test_a_long_chain_of_causes_comes_in_one_read(
         story = await story_of(store, f"event/{chain[place].event_id}")
         assert [found.position for found in story.events] == list(range(1, length + 2))
         assert looked_up == [chain[place].event_id, tick.event_id]
+
+
+async def test_effects_are_followed_over_stories_a_level_at_a_time(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each event of the chain begins a story of its own; each has two effects."""
+    events = [price(0)]
+    for number in range(1, 7):
+        cause = events[(number - 1) // 2].event_id
+        events.append(halt(number, f"stream/{number}", causation_id=cause))
+    await store.append(events)
+    levels: list[list[int]] = []
+    caused_by = PostgresStore.caused_by
+
+    async def counted(self: PostgresStore, causes: Sequence[Recorded]) -> list[Recorded]:
+        levels.append([cause.position for cause in causes])
+        return await caused_by(self, causes)
+
+    monkeypatch.setattr(PostgresStore, "caused_by", counted)
+    story = await story_of(store, f"event/{events[0].event_id}")
+    assert [found.position for found in story.events] == list(range(1, 8))
+    assert levels == [[1], [2, 3], [4, 5, 6, 7]]
