@@ -20,7 +20,7 @@ from api.control_models import (
     ReasonBody,
     ReleaseBody,
 )
-from api.decision import CANCEL, FLATTEN, HALT, RELEASE
+from api.decision import CANCEL, FEED, FLATTEN, FLUSH, HALT, RELEASE
 from api.decision import decision as decided_by
 from api.dispatch import Call, json_answer
 from api.errors import not_found
@@ -36,15 +36,9 @@ from domain.events.controls import (
     ReleaseRequested,
     TradeCancelRequested,
 )
-from domain.events.feeds import FeedStateChanged
 
 REQUEST_STREAM = "control/api"
 ROUTE = "api"
-
-# Types whose event, caused by the request, means that it was accepted.
-FEED = frozenset({FeedStateChanged.__name__})
-FLUSH: frozenset[str] = frozenset()
-"""Nobody answers for a cache: it is dropped and fills again."""
 
 
 async def halt(call: Call) -> Response:

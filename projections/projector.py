@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
@@ -43,6 +43,10 @@ EffectIn = TypeVar("EffectIn", contravariant=True)
 
 OnApplied = Callable[[Sequence[Recorded], float], None]
 """Gets the events of each page that was applied while following, and the real seconds it took."""
+
+
+OnAsked = Callable[[int, int], Awaitable[None]]
+"""Gets the positions (after, up_to] among which a rebuild was asked for, once it is done."""
 
 
 class RebuildLost(Exception):
@@ -163,6 +167,7 @@ class Projector(Generic[Effect]):
         target: Target[Effect],
         on_applied: OnApplied | None = None,
         stops: Stops | None = None,
+        on_asked: OnAsked | None = None,
     ) -> None:
         self.projection = projection
         self.position = 0
@@ -173,6 +178,7 @@ class Projector(Generic[Effect]):
         self._target = target
         self._on_applied = on_applied
         self._stops = stops
+        self._on_asked = on_asked
         self._standing = Standing()
         self._log = structlog.get_logger(projection.name)
 
@@ -229,7 +235,9 @@ class Projector(Generic[Effect]):
         async with aclosing(pages) as following:  # type: ignore[type-var]
             async for events, scanned in following:
                 if any(self._wants_rebuild(event, state) for event in events):
-                    await self.rebuild()
+                    built = await self.rebuild()
+                    if self._on_asked is not None:
+                        await self._on_asked(state.position, built.position)
                     return
                 if not events and time.monotonic() - applied_at < IDLE_APPLY_SECONDS:
                     continue

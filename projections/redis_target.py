@@ -149,13 +149,14 @@ redis.call('HSET', KEYS[1], 'generation', ARGV[2], 'version', ARGV[3], 'position
 return 1
 """
 _SWAP = """
-if redis.call('HGET', KEYS[1], 'generation') ~= ARGV[3] then return 0 end
+if redis.call('HGET', KEYS[1], 'generation') ~= ARGV[3] then return -1 end
 redis.call('HSET', KEYS[1], 'built_at', redis.call('HGET', KEYS[1], 'position'))
-for _, key in ipairs(redis.call('KEYS', ARGV[2] .. '*')) do redis.call('DEL', key) end
+local old = redis.call('KEYS', ARGV[2] .. '*')
+for _, key in ipairs(old) do redis.call('DEL', key) end
 for _, key in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do
     redis.call('RENAME', key, ARGV[2] .. string.sub(key, string.len(ARGV[1]) + 1))
 end
-return 1
+return #old
 """
 
 
@@ -164,6 +165,8 @@ class RedisTarget:
 
     def __init__(self, redis: Redis, prefix: str) -> None:
         self.prefix = prefix
+        self.dropped = 0
+        """Keys that the last swap replaced."""
         self._redis = redis
         self._apply = redis.register_script(_APPLY)
 
@@ -216,14 +219,15 @@ class RedisTarget:
 
     async def swap_in(self, built: TargetState) -> TargetState:
         beside = self.beside()
-        done = cast(
+        dropped = cast(
             int,
             await self._redis.eval(
                 _SWAP, 1, beside._state_key, beside.prefix, self.prefix, built.generation
             ),
         )
-        if done != 1:
+        if dropped < 0:
             raise RebuildLost(f"{beside.prefix} must hold generation {built.generation}, was gone")
+        self.dropped = dropped
         return replace(built, built_at=built.position)
 
 

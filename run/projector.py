@@ -25,6 +25,7 @@ from domain.events.system import ProcessHeartbeat
 from projections import audit, feed, hot, streams
 from projections.postgres_target import PostgresTarget
 from projections.projector import (
+    OnAsked,
     PoisonEvent,
     Projection,
     Projector,
@@ -38,9 +39,11 @@ from run.build import build_id
 from run.collector import collect_seldom
 from run.command_line import command_line
 from run.config import Settings, SettingsError, load_settings
+from run.flushes import flush_answers
 from run.projection_lag import LagWindow
 from run.projection_stops import ProjectionStops
 from run.service import Process, serve
+from run.worker import Recorder
 from store.contract import EventStore
 from store.errors import StoreError
 from store.postgres import PostgresStore
@@ -67,10 +70,18 @@ class Running:
     projectors: list[Projector[Any]] = field(default_factory=list)
     stops: Stops | None = None
 
-    def add(self, store: EventStore, projection: Projection[Any], target: Target[Any]) -> None:
+    def add(
+        self,
+        store: EventStore,
+        projection: Projection[Any],
+        target: Target[Any],
+        on_asked: OnAsked | None = None,
+    ) -> None:
         lag = LagWindow(projection.name)
         self.lags.append(lag)
-        self.projectors.append(Projector(store, projection, target, lag.applied, self.stops))
+        self.projectors.append(
+            Projector(store, projection, target, lag.applied, self.stops, on_asked)
+        )
 
     @property
     def stopped_at(self) -> int | None:
@@ -81,15 +92,22 @@ class Running:
 
 @asynccontextmanager
 async def projectors(
-    store: EventStore, database_url: str, redis_url: str, stops: Stops
+    store: EventStore,
+    database_url: str,
+    redis_url: str,
+    stops: Stops,
+    recorder: Recorder | None = None,
 ) -> AsyncIterator[Running]:
-    """Opens what the projectors write to; closes it at the end."""
+    """Opens what the projectors write to; closes it at the end. With a recorder a flush of the
+    hot state is answered."""
     redis = Redis.from_url(
         redis_url, decode_responses=True, socket_timeout=REDIS_SECONDS_MAX, socket_keepalive=True
     )
     audit_tables, feed_tables = PostgresTarget(database_url), PostgresTarget(database_url, "feed")
     running = Running(redis, stops=stops)
-    running.add(store, hot.PROJECTION, RedisTarget(redis, hot.PREFIX))
+    hot_state = RedisTarget(redis, hot.PREFIX)
+    answers = flush_answers(recorder, lambda: hot_state.dropped) if recorder else None
+    running.add(store, hot.PROJECTION, hot_state, answers)
     running.add(store, streams.MARKET, RedisTarget(redis, streams.MARKET_PREFIX))
     running.add(store, streams.DESK, RedisTarget(redis, streams.DESK_PREFIX))
     running.add(store, audit.PROJECTION, audit_tables)
@@ -152,7 +170,9 @@ async def main(process: Process) -> None:
     settings = process.settings
     stops = ProjectionStops(process.store, process.build, process.run_id)
     async with (
-        projectors(process.store, settings.database_url, settings.redis_url, stops) as running,
+        projectors(
+            process.store, settings.database_url, settings.redis_url, stops, process.recorder
+        ) as running,
         asyncio.TaskGroup() as tasks,
     ):
         for projector in running.projectors:

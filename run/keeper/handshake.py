@@ -13,7 +13,7 @@ from domain.event import Recorded
 from domain.events.feed_health import FeedStateChanged, FeedStreamSilent, FeedStreamVerified
 from run.feeds.states import BROKER, UP
 from run.keeper.runner import Outcome, Work
-from run.keeper.tails import tail
+from run.tails import tail
 
 LOOK_BACK = timedelta(minutes=15)
 """From before the restart on, which is at 23:45."""

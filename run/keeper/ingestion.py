@@ -23,7 +23,7 @@ from domain.events.feed_health import (
 from run.feeds.states import FEEDS
 from run.keeper.runner import Outcome, Work
 from run.keeper.schedule import LOOKBACK, AfterClose
-from run.keeper.tails import pages_backwards
+from run.tails import pages_backwards
 from store.contract import EventStore
 from store.errors import IdConflict
 

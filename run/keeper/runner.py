@@ -23,8 +23,8 @@ from domain.event import derived_id
 from domain.events.system import JobFinished, JobStarted, PlannedDay
 from domain.session import new_york
 from run.keeper.schedule import Due, Schedule, wanted
-from run.keeper.tails import tail
 from run.service import Process
+from run.tails import tail
 from store.errors import IdConflict, StoreError
 
 ROUND_SECONDS = 15.0

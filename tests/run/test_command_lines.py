@@ -16,7 +16,10 @@ from run.services import SERVICES
 
 DAEMONS = ("run.trader", *(module for _, module in SERVICES))
 OTHERS = ("run.all", "run.migrate", "run.sandbox_market", "run.sandbox_people")
-COMMANDS = ("run.halt", "run.release", "run.books", "run.accept_clock", "run.dividends")
+COMMANDS = (
+    *("run.halt", "run.release", "run.books", "run.accept_clock", "run.dividends"),
+    "run.controls",
+)
 SOURCES = {
     "run.feeds": ("run/feeds/__main__.py", "run/feeds/interactive_brokers.py"),
     "run.keeper": (

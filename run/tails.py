@@ -1,4 +1,4 @@
-"""Reads a stream from its end backwards: jobs look at the last hours, streams are years long."""
+"""Reads a stream from its end backwards: what is asked is new, streams are years long."""
 
 from __future__ import annotations
 
