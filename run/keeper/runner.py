@@ -22,7 +22,7 @@ from adapters.calendar import plan_session, session_on_or_before
 from domain.event import derived_id
 from domain.events.system import JobFinished, JobStarted, PlannedDay
 from domain.session import new_york
-from run.keeper.schedule import Due, Schedule, wanted
+from run.keeper.schedule import LOOKBACK, Due, Schedule, wanted
 from run.service import Process
 from run.tails import tail
 from store.errors import IdConflict, StoreError
@@ -103,7 +103,11 @@ class Jobs:
 
     async def since(self) -> datetime:
         """When this log got its first keeper: nothing before it was missed."""
-        first = await self._process.store.read_stream(f"process/{self._process.name}", 0, 1)
+        try:
+            first = await self._process.store.read_stream(f"process/{self._process.name}", 0, 1)
+        except StoreError as error:  # its day is archived long since, and the file is away
+            self._process.log.warning("first start not read", error=str(error))
+            return self._now() - LOOKBACK
         return first[0].recorded_at if first else self._now()
 
     async def _follow(self, job: Job, since: datetime) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
+import asyncpg
 import pytest
 import structlog
 
@@ -20,7 +21,7 @@ from run.keeper.log_files import rotate
 from run.keeper.redis_memory import look_at_memory, verdict
 from run.keeper.rounds import Keeper
 from run.keeper.runner import Job, Jobs, Outcome, Work
-from run.keeper.schedule import Daily, Due
+from run.keeper.schedule import LOOKBACK, Daily, Due
 from run.service import Process
 from run.worker import Recorder
 from store.contract import Selection
@@ -181,6 +182,19 @@ async def test_nothing_was_missed_before_the_first_keeper(
     appended = await process.recorder.record("process/keeper", started)
     await process.recorder.record("process/keeper", started)
     assert await jobs_of(process, job).since() == appended.recorded_at
+
+
+async def test_a_log_whose_first_days_cannot_be_read_has_a_keeper_all_the_same(
+    store: PostgresStore, process: Process, database_url: str
+) -> None:
+    """The file of an archived day may be away for a while; seals and alerts must go on."""
+    started = ProcessStarted(process="keeper", build="b", settings={})
+    await process.recorder.record("process/keeper", started)
+    owner = await asyncpg.connect(database_url)
+    await owner.execute("SET session_replication_role = replica")
+    await owner.execute("UPDATE events SET data = '{}'")
+    await owner.close()
+    assert await jobs_of(process, Job("night", NIGHT, Deeds())).since() == NOON - LOOKBACK
 
 
 async def test_the_jobs_of_the_sandbox_do_their_work(
