@@ -27,6 +27,8 @@ SUITE = (
         "seal",
         "pricing",
         "decode",
+        "feeds",
+        "projected",
         "latency",
     ),
 )

@@ -147,6 +147,42 @@ ROWS = (
         "decode.option_trades",
         (("gex_strike_expiry", "decode.gex_strike_expiry"), ("price", "decode.price")),
     ),
+    Row(
+        "receipt to durable, 5,000 messages/s of both vendors for 60 s: p99",
+        "100 ms",
+        "feeds.durable_p99",
+        (("messages", "feeds.rate"), ("p99 to the log's clock", "feeds.on_log_p99")),
+    ),
+    Row("the same: messages lost", "none", "feeds.lost"),
+    Row(
+        "the same: growth of the queues",
+        "none (1,000 messages)",
+        "feeds.queue_growth",
+        (("longest", "feeds.queue_max"),),
+    ),
+    Row(
+        "the same: growth of memory",
+        "none (10 MB)",
+        "feeds.memory_growth",
+        (("largest", "feeds.memory"),),
+    ),
+    Row(
+        "burst of 20,000 messages/s for 10 s: lost",
+        "none",
+        "feeds.burst_lost",
+        (
+            ("messages", "feeds.burst_rate"),
+            ("dropped by the vendor", "feeds.burst_dropped"),
+            ("longest queue", "feeds.burst_queue_max"),
+        ),
+    ),
+    Row(
+        "typed tables behind the log: p99",
+        "500 ms at 2,000 feed events/s",
+        "projected.feed_p99",
+        (("messages", "projected.rate"),),
+    ),
+    Row("hot state behind the log: p99", "the same", "projected.hot_p99"),
     Row("seal", "200,000 events/s", "seal.rate"),
     Row("verify", "200,000 events/s", "verify.rate"),
     Row(

@@ -22,14 +22,41 @@ _LONGEST = ".lag_seconds_max"
 _BEYOND = "inf"
 
 
-class LagWindow:
-    """The lags of one projection since its last heartbeat, counted in fixed buckets."""
+class LagCounts:
+    """Lags since the last heartbeat, counted in fixed buckets."""
 
-    def __init__(self, name: str, since: datetime | None = None) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self._since = since or datetime.now(UTC)
         self._counts: Counter[str] = Counter()
         self._seconds_max = 0.0
+
+    def add(self, lag: float) -> None:
+        self._counts[_bucket(lag)] += 1
+        self._seconds_max = max(self._seconds_max, lag)
+
+    def take_figures(self) -> dict[str, float]:
+        """Figures of the window for a heartbeat, and begin the next one.
+
+        At most three and one for each bucket; none when nothing was counted.
+        """
+        counts, seconds_max = self._counts, self._seconds_max
+        self._counts, self._seconds_max = Counter(), 0.0
+        if not counts:
+            return {}
+        figures = {f"{self.name}{_COUNT}{bound}": float(n) for bound, n in counts.items()}
+        for share in (50, 99):
+            within = quantile(counts, share / 100)
+            figures[f"{self.name}.lag_seconds_p{share}"] = min(within, seconds_max)
+        figures[f"{self.name}{_LONGEST}"] = seconds_max
+        return figures
+
+
+class LagWindow(LagCounts):
+    """The lags of one projection since its last heartbeat."""
+
+    def __init__(self, name: str, since: datetime | None = None) -> None:
+        super().__init__(name)
+        self._since = since or datetime.now(UTC)
         self._lag = metrics.PROJECTION_LAG_SECONDS.labels(name)
         self._apply = metrics.PROJECTION_APPLY_SECONDS.labels(name)
         self._events = metrics.PROJECTED_EVENTS.labels(name)
@@ -44,24 +71,7 @@ class LagWindow:
                 continue
             lag = max(0.0, (now - event.recorded_at).total_seconds())
             self._lag.observe(lag)
-            self._counts[_bucket(lag)] += 1
-            self._seconds_max = max(self._seconds_max, lag)
-
-    def take_figures(self) -> dict[str, float]:
-        """Figures of the window for a heartbeat, and begin the next one.
-
-        At most three and one for each bucket; none when nothing was applied.
-        """
-        counts, seconds_max = self._counts, self._seconds_max
-        self._counts, self._seconds_max = Counter(), 0.0
-        if not counts:
-            return {}
-        figures = {f"{self.name}{_COUNT}{bound}": float(n) for bound, n in counts.items()}
-        for share in (50, 99):
-            within = quantile(counts, share / 100)
-            figures[f"{self.name}.lag_seconds_p{share}"] = min(within, seconds_max)
-        figures[f"{self.name}{_LONGEST}"] = seconds_max
-        return figures
+            self.add(lag)
 
 
 def _bucket(lag: float) -> str:

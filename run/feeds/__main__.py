@@ -89,6 +89,7 @@ class Feeds:
         self._now = now
         self._broker_seconds_max = broker_seconds_max
         self._plan: SessionPlanned | None = None
+        self._socket: SocketFeed | None = None
         self.polling: RestFeed | None = None
         self._planned = asyncio.Event()
         self._listed: asyncio.Future[dict[str, list[date]]] = asyncio.Future()
@@ -141,7 +142,7 @@ class Feeds:
         self, plan: SessionPlanned, rest: UwRest, appending: asyncio.Task[None], head: int
     ) -> None:
         token = self._settings.uw_token.get_secret_value()
-        socket = SocketFeed(
+        socket = self._socket = SocketFeed(
             SocketSettings(
                 self._settings.uw_socket_url, token, plan.day.session_date, self._channels
             ),
@@ -279,6 +280,8 @@ class Feeds:
                     "rejected": float(self._intake.rejected),
                     "restated": float(self._intake.restated),
                     "loop_late_ms": round(max(0.0, loop.time() - due) * 1_000, 1),
+                    "socket_queue_depth": float(self._socket.queue_depth if self._socket else 0),
+                    **self._intake.lags.take_figures(),
                 },
             )
             await self._process.recorder.record("heartbeat/feeds", heartbeat)

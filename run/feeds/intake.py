@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ from domain.events.feeds import FeedMessageRejected
 from run import metrics
 from run.feeds.gaps import Gaps
 from run.feeds.minutes import MinuteCounts, channel_of, payload_bytes
+from run.projection_lag import LagCounts
 from run.worker import Recorder
 from store.contract import Appended
 from store.errors import IdConflict, InvalidEvent, StoreError
@@ -96,6 +98,8 @@ class Intake:
         self.last_at: dict[str, datetime] = {}
         """When each feed last brought a market message in this run."""
         self._log: structlog.stdlib.BoundLogger = structlog.get_logger("feeds")
+        self.lags = LagCounts("intake")
+        """From the receipt of a message to its being durable."""
         self.appended = 0
         self.rejected = 0
         self.restated = 0
@@ -279,6 +283,11 @@ class Intake:
 
     def _count(self, group: Sequence[tuple[str, Proposed]], outcome: Appended) -> None:
         self.appended += len(group)
+        now = time.time()
+        for _, event in group:
+            received_at = getattr(event.body, "received_at", None)
+            if received_at is not None:
+                self.lags.add(max(0.0, now - received_at.timestamp()))
         if not any(outcome.repeated):
             return
         for (feed, event), is_repeated in zip(group, outcome.repeated, strict=True):

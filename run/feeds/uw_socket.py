@@ -120,6 +120,11 @@ class SocketFeed(UwSocketListener):
             queue_messages_max=settings.queue_messages_max,
         )
 
+    @property
+    def queue_depth(self) -> int:
+        """Messages that were read and are not with the intake yet."""
+        return self._socket.queue_depth
+
     # What the reader of the connection tells.
 
     def on_state(self, state: UwSocketState) -> None:

@@ -135,6 +135,10 @@ class UwSandbox:
             "joined": self.hub.joined(),
             "sent": dict(self.ledger.sent),
             "dropped": dict(self.ledger.dropped),
+            "written": {
+                channel: {"messages": written.messages, "digest": written.digest()}
+                for channel, written in self.ledger.written.items()
+            },
             "thinned": dict(self.ledger.thinned),
             "calls": self.rest.limits.used_today,
             "calls_cap": self.rest.limits.cap,

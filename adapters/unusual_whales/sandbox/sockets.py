@@ -46,25 +46,30 @@ _join = msgspec.json.Decoder(_Join)
 class _Reader:
     """One connected client."""
 
-    def __init__(self, socket: web.WebSocketResponse, request: web.Request, limit: int) -> None:
+    def __init__(
+        self, socket: web.WebSocketResponse, request: web.Request, limit: int, ledger: Ledger
+    ) -> None:
         self.socket = socket
         self.request = request
         self.joined: set[str] = set()
-        self.queue: deque[tuple[float, bytes]] = deque()
+        self.queue: deque[tuple[float, str, bytes]] = deque()
+        """When it is due, the name joined, the payload; a text of no channel as it is."""
+        self._ledger = ledger
         self.limit = limit
         self.ready = asyncio.Event()
 
-    def put(self, due: float, text: bytes) -> bool:
-        """Queue a frame for `due`; False when the queue is full and the frame is lost."""
+    def put(self, due: float, text: bytes, channel: str = "") -> bool:
+        """Queue a text, or the payload of a channel, for `due`; False when the queue is full and
+        it is lost."""
         if len(self.queue) >= self.limit:
             return False
-        self.queue.append((due, text))
+        self.queue.append((due, channel, text))
         self.ready.set()
         return True
 
     def put_first(self, text: bytes) -> None:
         """Queue an answer ahead of data that is held back."""
-        self.queue.appendleft((0.0, text))
+        self.queue.appendleft((0.0, "", text))
         self.ready.set()
 
     async def write(self) -> None:
@@ -76,8 +81,13 @@ class _Reader:
                 wait = self.queue[0][0] - loop.time()
                 if wait > 0:
                     await asyncio.sleep(wait)
-                _, text = self.queue.popleft()
-                await self.socket.send_frame(text, WSMsgType.TEXT)
+                _, channel, text = self.queue.popleft()
+                if not channel:
+                    await self.socket.send_frame(text, WSMsgType.TEXT)
+                    continue
+                frame = b'["' + channel.encode() + b'",' + text + b"]"
+                await self.socket.send_frame(frame, WSMsgType.TEXT)
+                self._ledger.wrote(channel, text)
             self.ready.clear()
 
 
@@ -157,7 +167,8 @@ class SocketHub:
     async def _serve(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(autoping=True)
         await socket.prepare(request)
-        reader = _Reader(socket, request, self._settings.reader_queue_messages_max)
+        limit = self._settings.reader_queue_messages_max
+        reader = _Reader(socket, request, limit, self._ledger)
         self._readers.add(reader)
         self._write("connected", clients=len(self._readers))
         writer = asyncio.create_task(reader.write(), name="uw-sandbox-writer")
@@ -212,18 +223,19 @@ class SocketHub:
             copies = 2
         for reader in self._readers:
             for joined in {channel, name} & reader.joined:
-                text = b'["' + joined.encode() + b'",' + payload + b"]"
                 for _ in range(copies):
-                    self._put(reader, channel, loop_time, text)
+                    self._put(reader, channel, loop_time, joined, payload)
 
-    def _put(self, reader: _Reader, channel: str, loop_time: float, text: bytes) -> None:
+    def _put(
+        self, reader: _Reader, channel: str, loop_time: float, joined: str, payload: bytes
+    ) -> None:
         if self._faults.reorder_frames > 0 and reader.queue:
             self._faults.reorder_frames -= 1
             newest = reader.queue.pop()
-            reader.queue.append((newest[0], text))
+            reader.queue.append((newest[0], joined, payload))
             reader.queue.append(newest)
             self._ledger.sent[channel] += 1
-        elif reader.put(loop_time + self._faults.delay_seconds, text):
+        elif reader.put(loop_time + self._faults.delay_seconds, payload, joined):
             self._ledger.sent[channel] += 1
         else:
             self._ledger.dropped[channel] += 1

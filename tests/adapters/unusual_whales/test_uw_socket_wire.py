@@ -24,6 +24,7 @@ from adapters.unusual_whales import (
 )
 from adapters.unusual_whales.sandbox import UwSandbox, UwSandboxSettings
 from adapters.unusual_whales.sandbox.control import FaultRequest, inject
+from adapters.unusual_whales.sandbox.ledger import Written
 from domain.payloads import unusual_whales as uw
 from tests.adapters.unusual_whales.conftest import StandingClock, Until, Wire
 
@@ -286,6 +287,7 @@ async def test_a_full_queue_ends_the_connection_instead_of_losing_messages(
 async def test_a_slow_reader_loses_frames_without_a_marker(
     market: SimulatedMarket, settings: UwSandboxSettings, tmp_path: Path, until: Until
 ) -> None:
+    """What the ledger says of what was written is what arrived, and none of what was dropped."""
     small = replace(settings, reader_queue_messages_max=5)
     clock = StandingClock(market)
     wire = Wire(market, clock, UwSandbox(market, clock, tmp_path, small))
@@ -299,7 +301,14 @@ async def test_a_slow_reader_loses_frames_without_a_marker(
             await until(lambda: socket.queue_depth >= ledger.sent["option_trades:SPY"])
             assert ledger.sent["option_trades:SPY"] == 5
             assert ledger.dropped["option_trades:SPY"] > 0
-            assert all(isinstance(item, UwMessage) for item in await take_all(socket))
+            items = await take_all(socket)
+            assert all(isinstance(item, UwMessage) for item in items)
+            heard = Written()
+            for item in items:
+                if isinstance(item, UwMessage):
+                    heard.add(item.payload)
+            told = ledger.written["option_trades:SPY"]
+            assert (told.messages, told.digest()) == (5, heard.digest())
     finally:
         await wire.sandbox.stop()
 

@@ -184,3 +184,19 @@ async def test_what_each_channel_brought_is_written_once_a_minute(
     assert prices.minute == (now + timedelta(minutes=1)).replace(second=0, microsecond=0)
     rejected = counts["uw.socket", ""]
     assert (rejected.messages, rejected.rejected) == (1, 1)
+
+
+async def test_the_time_from_receipt_to_durable_is_told_of_each_message(
+    intake: Intake, until: Until
+) -> None:
+    now = datetime.now(UTC)
+    for sequence, seconds in enumerate((0.0, 0.0, 40.0)):
+        received_at = now - timedelta(seconds=seconds)
+        put(intake, msgspec.structs.replace(price(sequence), received_at=received_at))
+    async with running(intake):
+        await until(lambda: intake.appended == 3)
+    figures = intake.lags.take_figures()
+    assert sum(n for name, n in figures.items() if "_le_" in name) == 3
+    assert figures["intake.lag_seconds_le_60"] == 1
+    assert 40 <= figures["intake.lag_seconds_max"] < 60
+    assert intake.lags.take_figures() == {}
