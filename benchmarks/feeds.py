@@ -128,19 +128,19 @@ async def drain(desk: FeedsDesk) -> float:
 def lost(desk: FeedsDesk, found: Found) -> int:
     """Messages that were written, and are not on the log as they were and in their order."""
     vendors = desk.vendors
-    missing = {
-        channel: _missing(written, found.channels.get(channel, Written()))
+    absent = {
+        channel: missing(written, found.channels.get(channel, Written()))
         for channel, written in vendors.unusual_whales.ledger.written.items()
     } | {
-        symbol: _missing(told, found.ticks.get(symbol, TickCount()))
+        symbol: missing(told, found.ticks.get(symbol, TickCount()))
         for symbol, told in vendors.ticks.items()
     }
-    if any(missing.values()):
-        say(f"missing: { {name: count for name, count in missing.items() if count} }")
-    return sum(missing.values())
+    if any(absent.values()):
+        say(f"missing: { {name: count for name, count in absent.items() if count} }")
+    return sum(absent.values())
 
 
-def _missing(written: Written | TickCount, known: Written | TickCount) -> int:
+def missing(written: Written | TickCount, known: Written | TickCount) -> int:
     """Of one channel; one at least where the same number say something else."""
     return abs(written.messages - known.messages) or int(written.digest() != known.digest())
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from adapters.interactive_brokers.sandbox.wire import frame
+from adapters.unusual_whales.sandbox.ledger import Written
+from benchmarks.feeds import growth, missing
 from benchmarks.ground import Figure, Rounds, rounded
 from benchmarks.latency import Spans
 from benchmarks.latency_desk import bars_in, references_in
@@ -68,3 +70,22 @@ def test_bars_and_orders_are_found_in_the_bytes_of_the_wire() -> None:
     assert list(bars_in(quote)) == []
     placed = frame(3, 10_001, 756733, "SPY", "P0123456789abcdef-X1.1", "DU1234567")
     assert list(references_in(quote + placed)) == ["P0123456789abcdef-X1.1"]
+
+
+def test_a_message_that_is_lost_altered_or_out_of_turn_is_missed() -> None:
+    def of(*payloads: bytes) -> Written:
+        written = Written()
+        for payload in payloads:
+            written.add(payload)
+        return written
+
+    told = of(b"a", b"b", b"c")
+    assert missing(told, of(b"a", b"b", b"c")) == 0
+    assert missing(told, of(b"a")) == 2
+    assert missing(told, of(b"a", b"c", b"b")) == 1
+    assert missing(told, of(b"ab", b"", b"c")) == 1
+
+
+def test_growth_is_of_the_last_third_over_the_first() -> None:
+    assert growth([9.0, 1.0, 1.0, 50.0, 0.0, 70.0, 4.0, 4.0, 90.0]) == 3.0
+    assert growth([1.0, 2.0]) is None
