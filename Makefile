@@ -77,6 +77,10 @@ sim: venv ## lives of the trader in virtual time: SEEDS=10000, goes on where it 
 fuzz: venv ## a million malformed payloads all the way: PAYLOADS=1000000, goes on where it stopped; SEED=7 repeats one
 	@SEED=$(SEED) PAYLOADS=$(PAYLOADS) $(PY) -m tests.fuzz.many
 
+.PHONY: live-check
+live-check: venv ## what the vendors do today, read-only, with .env: LISTEN=300 seconds; docs/live_tests.md
+	@LIVE_CHECK_SECONDS="$(or $(LISTEN),300)" $(PY) -m pytest tests/live -rs
+
 .PHONY: seeded-bugs
 seeded-bugs: venv ## forty bugs put in one by one: the tests must catch them; BUG=7 tries one again
 	@BUG=$(BUG) $(PY) -m tests.seeded_bugs.run
