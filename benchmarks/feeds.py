@@ -13,6 +13,7 @@ import statistics
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,6 +50,8 @@ class Load:
     offered: int
     dropped: int
     unheard: int
+    cpu_seconds: float
+    """Spent by the feeds' process."""
 
     @property
     def rate(self) -> float:
@@ -98,7 +101,7 @@ async def stretch(desk: FeedsDesk, a_second: int, seconds: float) -> Load:
     """Put a load on for so long."""
     vendors = desk.vendors
     offered, dropped, unheard = vendors.offered.total(), vendors.dropped(), vendors.unheard
-    began = time.time()
+    began, spent = time.time(), desk.cpu_seconds()
     vendors.is_quiet = False
     vendors.a_second = a_second
     await asyncio.sleep(seconds)
@@ -110,19 +113,27 @@ async def stretch(desk: FeedsDesk, a_second: int, seconds: float) -> Load:
         vendors.offered.total() - offered,
         vendors.dropped() - dropped,
         vendors.unheard - unheard,
+        desk.cpu_seconds() - spent,
     )
 
 
 async def drain(desk: FeedsDesk) -> float:
-    """Wait in silence until the feeds have appended all they hold; seconds."""
+    """Wait in silence until the vendor has written, and the feeds have appended, all they hold;
+    seconds."""
     began = time.time()
     desk.vendors.is_quiet = True
     while time.time() - began < DRAIN_SECONDS_MAX:
         await asyncio.sleep(QUIET_SECONDS)
-        newest = desk.beats[-1].body.figures  # type: ignore[union-attr]
-        if newest["queue_depth"] + newest["socket_queue_depth"] == 0:
+        if desk.vendors.waiting() == 0 and not any(
+            map(queued, desk.newest("feeds", QUIET_SECONDS))
+        ):
             break
     return time.time() - began
+
+
+def queued(beat: Mapping[str, float]) -> float:
+    """Messages that the feeds have read and not appended."""
+    return beat["queue_depth"] + beat["socket_queue_depth"]
 
 
 def lost(desk: FeedsDesk, found: Found) -> int:
@@ -181,13 +192,10 @@ def figures(
     beats = desk.figures("feeds", steady.began, steady.ended)
     delays = [ms for at, ms in found.delays if steady.began <= at <= steady.ended]
     durable = worst_p99_seconds(beats)
-    queues = [beat["queue_depth"] + beat["socket_queue_depth"] for beat in beats]
+    queues = [queued(beat) for beat in beats]
     watched = zip(desk.watched.at, desk.watched.megabytes, strict=True)
     memory = [size for at, size in watched if steady.began <= at <= steady.ended]
-    burst = [
-        beat["queue_depth"] + beat["socket_queue_depth"]
-        for beat in desk.figures("feeds", peak.began, peak.ended + drained)
-    ]
+    burst = [queued(beat) for beat in desk.figures("feeds", peak.began, peak.ended + drained)]
     events = len(delays) / (steady.ended - steady.began)
     late = percentile(delays, 0.99) if delays else None
     note = "upper end of its bucket"
@@ -196,6 +204,7 @@ def figures(
         Figure("feeds.durable_p99", 1e3 * durable if durable else None, "ms", "<= 100", note=note),
         Figure("feeds.on_log_p99", late, "ms", note="to the clock of the log, before its flush"),
         Figure("feeds.on_log_p50", statistics.median(delays) if delays else None, "ms"),
+        Figure("feeds.cpu", 1e6 * steady.cpu_seconds / steady.offered, "us a message"),
         Figure("feeds.lost", lost_steady, "messages", "<= 0"),
         Figure("feeds.queue_growth", growth(queues), "messages", "<= 1000"),
         Figure("feeds.queue_max", max(queues, default=None), "messages"),

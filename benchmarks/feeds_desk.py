@@ -117,19 +117,31 @@ class FeedsDesk:
             self.beats += events
 
     async def _watch(self) -> None:
-        service = self.supervisor.services["feeds"].process
-        assert service is not None
-        process = psutil.Process(service.pid)
+        process = self._feeds()
         while True:
             self.watched.at.append(time.time())
             self.watched.megabytes.append(process.memory_info().rss / MEGABYTE)
             await asyncio.sleep(1.0)
+
+    def _feeds(self) -> psutil.Process:
+        service = self.supervisor.services["feeds"].process
+        assert service is not None
+        return psutil.Process(service.pid)
+
+    def cpu_seconds(self) -> float:
+        """Spent so far by the process of the feeds."""
+        spent = self._feeds().cpu_times()
+        return float(spent.user + spent.system)
 
     def check(self) -> None:
         """A process that had to be started again measures another desk."""
         services = self.supervisor.services
         ended = [name for name, _ in self._services if not services[name].is_running]
         assert not ended, f"all services must live, ended: {ended}"
+
+    def newest(self, process: str, seconds: float) -> list[dict[str, float]]:
+        """Figures of a process's heartbeats of the last seconds."""
+        return self.figures(process, time.time() - seconds, time.time())
 
     def figures(self, process: str, since: float, until: float) -> list[dict[str, float]]:
         """Of a process's heartbeats, those wholly between two moments."""

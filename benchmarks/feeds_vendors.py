@@ -95,6 +95,10 @@ class LoadedVendors(MarketSandbox):
         """Messages of the socket that were handed to it, the day's own included."""
         return sum(one.messages for one in self.unusual_whales.ledger.written.values())
 
+    def waiting(self) -> int:
+        """Messages that slow readers of the socket are still to be sent."""
+        return sum(len(reader.queue) for reader in self.hub._readers)
+
     def dropped(self) -> int:
         """Messages of the socket that a slow reader was not sent."""
         return sum(self.unusual_whales.ledger.dropped.values())

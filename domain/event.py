@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from functools import cache, partial
+from hashlib import sha1
 from typing import Any, ClassVar, TypeAlias, TypeVar
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -20,6 +21,11 @@ from pydantic import BaseModel, ConfigDict
 
 NAMESPACE = uuid5(NAMESPACE_URL, "https://striketape.invalid/events")
 """Namespace of every derived id; changing it would change the identity of all events."""
+
+
+_NAMESPACE_BYTES = NAMESPACE.bytes
+_VERSION_MASK = 0xF000 << 64 | 0xC000 << 48
+_VERSION_5 = 5 << 76 | 0x8000 << 48
 
 
 class Retention(StrEnum):
@@ -212,4 +218,7 @@ def _decode_older(cls: type[Body], schema: int, data: bytes | str) -> Body:
 
 def derived_id(*parts: object) -> UUID:
     """The id of a fact, derived from what makes it that fact and no other."""
-    return uuid5(NAMESPACE, "|".join(str(part) for part in parts))
+    # What uuid5 makes of the name, in two thirds of its time: every message of a feed has an id.
+    name = "|".join(map(str, parts)).encode()
+    digest = sha1(_NAMESPACE_BYTES + name, usedforsecurity=False).digest()
+    return UUID(int=int.from_bytes(digest[:16]) & ~_VERSION_MASK | _VERSION_5)
