@@ -22,6 +22,7 @@ from adapters.interactive_brokers.sandbox.market_feed import Line, MarketFeed
 from adapters.market_model.scenario import TREND_DAY
 from adapters.market_model.seeded import SeededMarket
 from adapters.market_model.session_plan import xnys_plan
+from adapters.unusual_whales.sandbox.settings import UwSandboxSettings
 from adapters.unusual_whales.sandbox.sockets import SocketHub
 from benchmarks.decode import frames
 from domain.instruments import SYMBOLS
@@ -65,7 +66,7 @@ class LoadedVendors(MarketSandbox):
 
     def __init__(self, known: state.DemoState, folder: Path) -> None:
         market = SeededMarket(1, known.day, xnys_plan(known.day), TREND_DAY)
-        super().__init__(market, folder, state.UW_TOKEN)
+        super().__init__(market, folder, UwSandboxSettings(token=state.UW_TOKEN))
         self.a_second = 0.0
         self.is_quiet = False
         """Whether nothing at all is written: the day stands still too."""

@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -31,7 +31,12 @@ from adapters.market_model.scenario import DEFAULT_SEED, SCENARIOS
 from adapters.market_model.seeded import SeededMarket
 from adapters.market_model.session_plan import xnys_plan
 from adapters.unusual_whales.sandbox import UwSandbox, UwSandboxSettings
-from adapters.unusual_whales.sandbox.settings import DEFAULT_TOKEN
+from adapters.unusual_whales.sandbox.settings import (
+    DEFAULT_TOKEN,
+    REALISTIC_ORDERS_PER_SECOND,
+    REALISTIC_RATES,
+    REALISTIC_TRADE_MESSAGES_A_SECOND_MAX,
+)
 from run.command_line import command_line
 
 HOST = "127.0.0.1"
@@ -128,7 +133,9 @@ class ClockFile:
 class MarketSandbox:
     """The model, its clock and the two servers. `start`, then `run` as a task, then `stop`."""
 
-    def __init__(self, market: SimulatedMarket, state_dir: Path, uw_token: str) -> None:
+    def __init__(
+        self, market: SimulatedMarket, state_dir: Path, uw_settings: UwSandboxSettings
+    ) -> None:
         state_dir.mkdir(parents=True, exist_ok=True)
         self.market = market
         self.clock = SandboxClock(market.open_at - timedelta(minutes=15))
@@ -137,9 +144,7 @@ class MarketSandbox:
         saved = self._clock_file.read(time.time())
         if saved is not None:
             self._set(saved)
-        self.unusual_whales = UwSandbox(
-            market, self.clock, state_dir, UwSandboxSettings(token=uw_token)
-        )
+        self.unusual_whales = UwSandbox(market, self.clock, state_dir, uw_settings)
         self.tws = TwsSandbox(market, self.clock, state_dir / "tws")
         self._control: web.AppRunner | None = None
 
@@ -271,7 +276,21 @@ def make_market(options: argparse.Namespace) -> SimulatedMarket:
         return RecordedMarket(options.recording, day, xnys_plan(day), options.seed)
     plan = xnys_plan(options.session_date)
     scenario = SCENARIOS[options.scenario]
+    if options.realistic_rates:
+        scenario = replace(scenario, trades_per_second=REALISTIC_ORDERS_PER_SECOND)
     return SeededMarket(options.seed, options.session_date, plan, scenario)
+
+
+def uw_settings(options: argparse.Namespace) -> UwSandboxSettings:
+    """What the arguments make of Unusual Whales."""
+    settings = UwSandboxSettings(token=options.uw_token)
+    if not options.realistic_rates:
+        return settings
+    return replace(
+        settings,
+        rates=REALISTIC_RATES,
+        trade_messages_a_second_max=REALISTIC_TRADE_MESSAGES_A_SECOND_MAX,
+    )
 
 
 def _arguments(arguments: list[str]) -> argparse.Namespace:
@@ -287,13 +306,18 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     add("--uw-port", type=int, default=9301, help="default 9301")
     add("--tws-port", type=int, default=9302, help="default 9302")
     add("--control-port", type=int, default=9303, help="default 9303")
+    add(
+        "--realistic-rates",
+        action="store_true",
+        help="as many Unusual Whales messages as the vendor sends; another day than without",
+    )
     add("--uw-token", default=DEFAULT_TOKEN, help="the token that opens the sandbox")
     add("--state-dir", type=Path, default=Path("var/sandbox-market"), help="ledgers, clock")
     return parser.parse_args(arguments)
 
 
 async def _main(options: argparse.Namespace) -> None:
-    sandbox = MarketSandbox(make_market(options), options.state_dir, options.uw_token)
+    sandbox = MarketSandbox(make_market(options), options.state_dir, uw_settings(options))
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -15,7 +15,7 @@ from typing import TypeVar
 import msgspec
 import pytest
 
-from adapters.unusual_whales.sandbox.settings import DEFAULT_TOKEN
+from adapters.unusual_whales.sandbox.settings import DEFAULT_TOKEN, UwSandboxSettings
 from run.embedded import free_port
 from run.sandbox_market import ClockRequest, MarketSandbox, _arguments, make_market
 from tests.live import ib_facts, uw_facts
@@ -67,7 +67,7 @@ class Market:
 @pytest.fixture
 async def market(tmp_path: Path) -> AsyncIterator[Market]:
     made = make_market(_arguments([]))
-    sandbox = MarketSandbox(made, tmp_path, DEFAULT_TOKEN)
+    sandbox = MarketSandbox(made, tmp_path, UwSandboxSettings())
     uw_port, tws_port = free_port(), free_port()
     await sandbox.start(uw_port, tws_port, free_port())
     at = made.open_at + timedelta(minutes=31)

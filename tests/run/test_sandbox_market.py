@@ -19,6 +19,7 @@ from adapters.unusual_whales import (
     UwSocketListener,
     UwSocketState,
 )
+from adapters.unusual_whales.sandbox import UwSandboxSettings
 from adapters.unusual_whales.sandbox.settings import DEFAULT_TOKEN
 from run.embedded import free_port
 from run.sandbox_market import ClockFile, ClockRequest, MarketSandbox, _arguments, make_market
@@ -51,7 +52,7 @@ class Running:
 
 async def started(folder: Path) -> Running:
     market = make_market(_arguments([]))
-    sandbox = MarketSandbox(market, folder, DEFAULT_TOKEN)
+    sandbox = MarketSandbox(market, folder, UwSandboxSettings())
     ports = (free_port(), free_port(), free_port())
     await sandbox.start(*ports)
     return Running(sandbox, ports)

@@ -33,6 +33,17 @@ class Exposures:
     call: NDArray[np.bool_]
     strike: Floats
 
+    def of(self, mask: NDArray[np.bool_]) -> Exposures:
+        """The same of some contracts only, such as those of one expiry."""
+        return Exposures(
+            spot=self.spot,
+            strikes=np.unique(self.strike[mask]),
+            unit={greek: values[mask] for greek, values in self.unit.items()},
+            weights={kind: values[mask] for kind, values in self.weights.items()},
+            call=self.call[mask],
+            strike=self.strike[mask],
+        )
+
     def total(self, greek: str, kind: str) -> float:
         """Sum over the chain by open interest or volume; dir is bid less ask, unsigned gamma."""
         if kind == "dir":

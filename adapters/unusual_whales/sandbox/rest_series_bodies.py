@@ -7,18 +7,24 @@ hold the whole session.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 
 from adapters.market_model.market import SimulatedMarket
 from adapters.unusual_whales.sandbox.exposures import exposures, move_fields
 from adapters.unusual_whales.sandbox.rest_ask import Answerer, Ask, rows_body
+from adapters.unusual_whales.sandbox.volatility import (
+    HORIZONS,
+    implied_move_share,
+    volatility_ahead,
+    volatility_levels,
+)
 from adapters.unusual_whales.sandbox.wire import JsonOut, Row, decimal, zulu, zulu_micro
 
 MINUTES_KEPT_MAX = 60
 STOCK = "/api/stock/{ticker}"
-HORIZONS = (1, 5, 7, 14, 30, 60, 90, 180, 365)
+LEVEL_DAYS = 30
 
 
 class SeriesBodies:
@@ -187,31 +193,16 @@ class SeriesBodies:
 
     # -- volatility ----------------------------------------------------------------------------
 
-    def _levels(self, symbol: str) -> list[tuple[date, float, float]]:
-        """Expiry, at-the-money volatility and years to it."""
-        market, options = self._market, self._market.options[symbol]
-        at = max(market.seconds_since_open, 0.0)
-        years, variance = options.surface.years(at), options.surface.variance(at)
-        return [
-            (expiry, float(np.sqrt(variance[i] / years[i])), float(years[i]))
-            for i, expiry in enumerate(options.chain.expiries)
-            if years[i] > 0
-        ]
-
-    def _level(self, symbol: str, days: float = 30) -> float:
-        levels = self._levels(symbol)
-        return min(levels, key=lambda one: abs(one[2] * 365 - days))[1] if levels else 0.15
-
     def interpolated_volatility(self, ask: Ask) -> JsonOut:
         rows: list[Row] = []
         for days in HORIZONS:
-            level = self._level(ask.symbol, days)
+            level = volatility_ahead(self._market, ask.symbol, days)
             rows.append(
                 {
                     "date": self._day(),
                     "days": days,
                     "volatility": decimal(level, 12),
-                    "implied_move_perc": decimal(level * float(np.sqrt(days / 252)), 12),
+                    "implied_move_perc": decimal(implied_move_share(level, days), 12),
                     "percentile": decimal(min(0.95, level * 2), 6),
                 }
             )
@@ -229,11 +220,11 @@ class SeriesBodies:
                 "implied_move": decimal(price * level * float(np.sqrt(years)), 8),
                 "implied_move_perc": decimal(level * float(np.sqrt(years)), 12),
             }
-            for expiry, level, years in self._levels(ask.symbol)
+            for expiry, level, years in volatility_levels(self._market, ask.symbol)
         )
 
     def volatility_stats(self, ask: Ask) -> JsonOut:
-        level = self._level(ask.symbol)
+        level = volatility_ahead(self._market, ask.symbol, LEVEL_DAYS)
         data: Row = {
             "date": self._day(),
             "ticker": ask.symbol,
@@ -249,7 +240,7 @@ class SeriesBodies:
 
     def realised_volatility(self, ask: Ask) -> JsonOut:
         """Oldest first; a row's realised value looks a month ahead."""
-        level = self._level(ask.symbol)
+        level = volatility_ahead(self._market, ask.symbol, LEVEL_DAYS)
         return rows_body(
             {
                 "date": day.isoformat(),

@@ -17,6 +17,7 @@ from adapters.market_model.contract import MarketUpdate, SimClock
 from adapters.market_model.market import SimulatedMarket
 from adapters.unusual_whales.sandbox.control import answer, inject, read_fault
 from adapters.unusual_whales.sandbox.feed import FeedWriter
+from adapters.unusual_whales.sandbox.further_feed import FurtherFeed
 from adapters.unusual_whales.sandbox.ledger import Ledger
 from adapters.unusual_whales.sandbox.rest_ask import Routes
 from adapters.unusual_whales.sandbox.rest_bodies import RestBodies
@@ -88,6 +89,7 @@ class UwSandbox:
             seconds,
         )
         self.hub = SocketHub(self.settings, self.faults, self.ledger, clock, self.rest.limits.count)
+        self._further = FurtherFeed(market, self.settings.rates, self.hub.wants)
         self._allowance = _Allowance(self.settings.trade_messages_a_second_max, seconds)
         self._runner: web.AppRunner | None = None
 
@@ -109,7 +111,10 @@ class UwSandbox:
 
     def on_updates(self, updates: Iterable[MarketUpdate]) -> None:
         """Push what the market just did. Must be called in the server's event loop."""
-        for channel, payload in self.feed.frames(updates, self._clock.thinned):
+        happened = list(updates)
+        frames = self.feed.frames(happened, self._clock.thinned)
+        frames += self._further.frames(happened, self._clock.thinned)
+        for channel, payload in frames:
             if not self.hub.wants(channel):
                 continue
             if channel.startswith("option_trades:") and not self._allowance.take():

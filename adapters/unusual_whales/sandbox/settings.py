@@ -11,6 +11,58 @@ DEFAULT_TOKEN = "5b1f0f0e-0000-4000-8000-5a4db0000000"  # noqa: S105  opens a lo
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelRates:
+    """How often the further channels send, in market seconds; the defaults are far below what the
+    vendor sends, so that a fast day stays cheap."""
+
+    strike_expiry_seconds: float = 60.0
+    strike_expiry_rows: int = 60
+    """Of each symbol, each time."""
+    window_seconds: float = 6.0
+    screen_seconds: float = 10.0
+    screen_rows: int = 10
+    off_lit_seconds: float = 6.0
+    """Between two prints of a symbol."""
+    lit_seconds: float = 2.0
+    volatility_seconds: float = 60.0
+    periscope_seconds: float = 60.0
+    futures_seconds: float = 2.0
+
+
+THINNED_RATES = ChannelRates(
+    strike_expiry_seconds=300.0,
+    strike_expiry_rows=10,
+    window_seconds=60.0,
+    screen_seconds=60.0,
+    screen_rows=3,
+    off_lit_seconds=60.0,
+    lit_seconds=60.0,
+    volatility_seconds=300.0,
+    periscope_seconds=300.0,
+    futures_seconds=60.0,
+)
+"""A thinned stretch has a row a minute or less, whatever the settings say."""
+
+REALISTIC_RATES = ChannelRates(
+    strike_expiry_seconds=1.0,
+    strike_expiry_rows=67,
+    window_seconds=2.0,
+    screen_seconds=1.0,
+    screen_rows=50,
+    off_lit_seconds=0.2,
+    lit_seconds=0.05,
+    volatility_seconds=5.0,
+    futures_seconds=0.1,
+)
+"""As measured at the vendor: boards by strike and expiry send 200 rows a second in all."""
+
+REALISTIC_ORDERS_PER_SECOND = (105.0, 61.0, 35.0)
+"""Option orders of SPY, QQQ and IWM in the market model that make SPY 80 prints a second at midday
+and more at the open; a Scenario takes them as `trades_per_second`."""
+REALISTIC_TRADE_MESSAGES_A_SECOND_MAX = 5_000
+
+
+@dataclass(frozen=True, slots=True)
 class UwSandboxSettings:
     """Limits and switches, defaults as seen at the vendor.
 
@@ -30,6 +82,7 @@ class UwSandboxSettings:
     """How long a refused upgrade's connection is left open; the vendor was seen to take 8 s."""
     acknowledges_unknown_channels: bool = True
     gzip_above_bytes: int = 600
+    rates: ChannelRates = ChannelRates()
 
 
 @dataclass(slots=True)
