@@ -8,9 +8,16 @@ A fault is a JSON object with `kind` and what that kind needs:
     silence      seconds: lose all data frames for that long
     duplicate    count: send the next frames twice
     reorder      count: swap the next frames with the one before
+    rewrite      fault, count: change the next payloads by one of disturbed.REWRITES: `yesterday`
+                 (all times a day earlier), `odd_headline` (HTML, bidirectional and zero-width
+                 signs), `no_underlying` (an empty underlying_price)
+    cut          count: end the connection inside the next frame, without a close frame
+    drip         count: send the next frames a byte at a time (long ones in 1,000 pieces)
+    half_open    read nothing more from the clients that are there and say nothing, not even a pong
     refuse       status, count (optional): refuse the next upgrades
     rest         fault, count (optional): one of rest_routes.REST_FAULTS, for the next calls
-    quota        spent: the day quota is used up, or not
+    quota        spent: the day quota is used up, or not; until 20:00 New York, market time
+    restate      spent: changes of open interest are restated, or not
     frame        channel, payload: push a frame of our own, such as a trading halt
     clear        ends all of the above
 """
@@ -24,6 +31,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from adapters.unusual_whales.sandbox.disturbed import REWRITES
 from adapters.unusual_whales.sandbox.rest_routes import REST_FAULTS
 from adapters.unusual_whales.sandbox.settings import Faults
 from adapters.unusual_whales.sandbox.sockets import SocketHub
@@ -63,15 +71,26 @@ async def inject(request: FaultRequest, faults: Faults, hub: SocketHub) -> str:
             faults.duplicate_frames += request.count
         case "reorder":
             faults.reorder_frames += request.count
+        case "rewrite" if request.fault in REWRITES:
+            faults.rewrites[request.fault] = faults.rewrites.get(request.fault, 0) + request.count
+        case "cut":
+            faults.cut_frames += request.count
+        case "drip":
+            faults.drip_frames += request.count
+        case "half_open":
+            hub.hold()
         case "refuse":
             faults.refuse_upgrades += [request.status] * request.count
         case "rest" if request.fault in REST_FAULTS:
             faults.rest += [request.fault] * request.count
         case "quota":
             faults.quota_spent = request.spent
+        case "restate":
+            faults.restates_interest = request.spent
         case "frame" if request.channel:
             hub.push(request.channel, bytes(request.payload))
         case "clear":
+            hub.drop_held()
             fresh = Faults()
             for name in asdict(fresh):
                 setattr(faults, name, getattr(fresh, name))

@@ -1,13 +1,19 @@
-"""The vendor's REST limits: a fixed minute window, calls in flight, a day quota, and headers."""
+"""The vendor's REST limits: a fixed minute window, calls in flight, a day quota, and headers.
+
+The quota's day turns over at 20:00 New York, in market time.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date, timedelta
 
 from adapters.market_model.contract import SimClock
 from adapters.unusual_whales.sandbox.settings import UwSandboxSettings
+from domain.session import new_york
 
 WINDOW_SECONDS = 60.0
+QUOTA_DAY_BEGINS = timedelta(hours=20)
 
 
 class CallLimits:
@@ -24,6 +30,18 @@ class CallLimits:
         self.used = 0
         self.used_today = 0
         self.in_flight = 0
+        self._quota_day = self._day()
+
+    def _day(self) -> date:
+        return (new_york(self._clock.now()) + timedelta(days=1) - QUOTA_DAY_BEGINS).date()
+
+    def turn_over(self) -> bool:
+        """Begin another quota day if it is time; whether it was."""
+        day = self._day()
+        if day == self._quota_day:
+            return False
+        self._quota_day, self.used_today = day, 0
+        return True
 
     @property
     def cap(self) -> int:

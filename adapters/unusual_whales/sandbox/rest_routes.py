@@ -6,12 +6,14 @@ import asyncio
 import gzip
 from collections.abc import Callable
 from datetime import date
+from typing import Any
 
 import msgspec
 from aiohttp import web
 
 from adapters.market_model.contract import SimClock
 from adapters.market_model.market import SimulatedMarket
+from adapters.unusual_whales.sandbox.disturbed import restated_interest
 from adapters.unusual_whales.sandbox.ledger import Ledger
 from adapters.unusual_whales.sandbox.limits import CallLimits
 from adapters.unusual_whales.sandbox.rest_ask import (
@@ -53,9 +55,22 @@ REFUSALS: dict[str, tuple[int, bytes, dict[str, str]]] = {
         b'{"message":"Exceeded the rate limit of 120 requests in 60 seconds"}',
         {"x-uw-req-per-minute-reset": "50"},
     ),
+    "minute_error": (
+        429,
+        b'{"error":"rate limit: 120 requests in 60 seconds"}',
+        {"x-uw-req-per-minute-reset": "50"},
+    ),
+    "minute_text": (429, b"Too Many Requests: 120 in 60 s", {"x-uw-req-per-minute-reset": "50"}),
 }
-"""Answers that can be asked for over the control plane: status, body, headers."""
+"""Answers that can be asked for over the control plane: status, body, headers. The vendor's whole
+body for the cap of a minute is not known, so there are three."""
 REST_FAULTS = frozenset({*REFUSALS, "timeout", "truncated", "truncated_gzip", "drip"})
+
+
+class _Rows(msgspec.Struct):
+    """The usual envelope."""
+
+    data: list[dict[str, Any]]
 
 
 class RestServer:
@@ -88,6 +103,8 @@ class RestServer:
             return self._answer(
                 request, 401, b'{"code":"authentication_required","message":"Log in first"}', {}
             )
+        if self.limits.turn_over():
+            self._faults.quota_spent = False
         self.limits.count()
         self.limits.in_flight += 1
         try:
@@ -176,7 +193,7 @@ class RestServer:
             return 404, {"error": "Route not found"}
         answerer, parts = found
         try:
-            return 200, answerer(self._ask(request, parts))
+            body = answerer(self._ask(request, parts))
         except (BadParameter, UnknownSession) as error:
             return 422, {
                 "path": request.path,
@@ -185,6 +202,9 @@ class RestServer:
             }
         except UnknownTicker:
             return 404, {}
+        if self._faults.restates_interest and request.path.endswith("/oi-change"):
+            body = restated_interest(msgspec.convert(body, _Rows).data)
+        return 200, body
 
     def _ask(self, request: web.Request, parts: dict[str, str]) -> Ask:
         query = request.query

@@ -93,6 +93,14 @@ class Faults:
     silent_until: float = 0.0
     duplicate_frames: int = 0
     reorder_frames: int = 0
+    rewrites: dict[str, int] = field(default_factory=dict)
+    """How many of the next payloads each of disturbed.REWRITES changes."""
+    drip_frames: int = 0
+    """The next frames go out a byte at a time."""
+    cut_frames: int = 0
+    """The next frames end halfway, and with them the connection."""
+    restates_interest: bool = False
+    """Changes of open interest have other numbers than before, for the same days."""
     refuse_upgrades: list[int] = field(default_factory=list)
     """Statuses of the next refused upgrades, in order."""
     rest: list[str] = field(default_factory=list)

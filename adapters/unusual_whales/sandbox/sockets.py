@@ -14,6 +14,7 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from adapters.market_model.contract import SimClock
+from adapters.unusual_whales.sandbox.disturbed import rewritten
 from adapters.unusual_whales.sandbox.ledger import Ledger
 from adapters.unusual_whales.sandbox.settings import Faults, UwSandboxSettings
 from adapters.unusual_whales.sandbox.wire import zulu
@@ -32,6 +33,7 @@ TICKER_CHANNELS = frozenset(
     }
 )  # fmt: skip
 """Joined with a ticker or, for the whole market, without."""
+DRIPS_A_FRAME_MAX = 1_000
 JOIN_LIMIT_TEXT = "Channel subscription limit of {} reached"
 
 
@@ -47,9 +49,15 @@ class _Reader:
     """One connected client."""
 
     def __init__(
-        self, socket: web.WebSocketResponse, request: web.Request, limit: int, ledger: Ledger
+        self,
+        socket: web.WebSocketResponse,
+        request: web.Request,
+        limit: int,
+        ledger: Ledger,
+        faults: Faults,
     ) -> None:
         self.socket = socket
+        self._faults = faults
         self.request = request
         self.joined: set[str] = set()
         self.queue: deque[tuple[float, str, bytes]] = deque()
@@ -85,10 +93,38 @@ class _Reader:
                 if not channel:
                     await self.socket.send_frame(text, WSMsgType.TEXT)
                     continue
-                frame = b'["' + channel.encode() + b'",' + text + b"]"
-                await self.socket.send_frame(frame, WSMsgType.TEXT)
-                self._ledger.wrote(channel, text)
+                if await self._send(b'["' + channel.encode() + b'",' + text + b"]"):
+                    self._ledger.wrote(channel, text)
             self.ready.clear()
+
+    async def _send(self, text: bytes) -> bool:
+        """Whether all of the frame went out."""
+        transport = self.request.transport
+        if transport is not None and self._faults.cut_frames > 0:
+            self._faults.cut_frames -= 1
+            whole = _as_frame(text)
+            transport.write(whole[: len(whole) // 2])
+            transport.close()  # what was written goes out, unlike with abort
+            return False
+        if transport is not None and self._faults.drip_frames > 0:
+            self._faults.drip_frames -= 1
+            whole = _as_frame(text)
+            piece = len(whole) // DRIPS_A_FRAME_MAX + 1
+            for start in range(0, len(whole), piece):
+                transport.write(whole[start : start + piece])
+                await asyncio.sleep(0)
+        else:
+            await self.socket.send_frame(text, WSMsgType.TEXT)
+        return True
+
+
+def _as_frame(text: bytes) -> bytes:
+    """A text frame of the socket's protocol, as a server writes it."""
+    if len(text) < 126:
+        return b"\x81" + bytes([len(text)]) + text
+    if len(text) < 65_536:
+        return b"\x81\x7e" + len(text).to_bytes(2, "big") + text
+    return b"\x81\x7f" + len(text).to_bytes(8, "big") + text
 
 
 class SocketHub:
@@ -108,6 +144,8 @@ class SocketHub:
         self._clock = clock
         self._count_refused = count_refused_upgrade
         self._readers: set[_Reader] = set()
+        self._held: list[_Reader] = []
+        """Half open: they get and are asked nothing any more."""
 
     @property
     def readers(self) -> int:
@@ -168,7 +206,7 @@ class SocketHub:
         socket = web.WebSocketResponse(autoping=True)
         await socket.prepare(request)
         limit = self._settings.reader_queue_messages_max
-        reader = _Reader(socket, request, limit, self._ledger)
+        reader = _Reader(socket, request, limit, self._ledger, self._faults)
         self._readers.add(reader)
         self._write("connected", clients=len(self._readers))
         writer = asyncio.create_task(reader.write(), name="uw-sandbox-writer")
@@ -217,6 +255,8 @@ class SocketHub:
         if loop_time < self._faults.silent_until:
             return
         name = channel.partition(":")[0]
+        if self._faults.rewrites:
+            payload = rewritten(channel, payload, self._faults.rewrites)
         copies = 1
         if self._faults.duplicate_frames > 0:
             self._faults.duplicate_frames -= 1
@@ -250,11 +290,27 @@ class SocketHub:
 
     async def disconnect(self, *, code: int | None) -> None:
         """End all connections: with a close frame of `code`, or without one."""
+        self.drop_held()
         for reader in list(self._readers):
             if code is None:
                 _abort(reader.request)
             else:
                 await reader.socket.close(code=code)
+
+    def hold(self) -> None:
+        """Leave all connections half open."""
+        for reader in self._readers:
+            if reader.request.transport is not None:
+                reader.request.transport.pause_reading()
+            reader.queue.clear()
+        self._held += self._readers
+        self._readers.clear()
+
+    def drop_held(self) -> None:
+        """End those that are half open, without a close frame."""
+        for reader in self._held:
+            _abort(reader.request)
+        self._held.clear()
 
 
 def _abort(request: web.Request) -> None:

@@ -265,7 +265,7 @@ async def test_the_client_keeps_three_calls_in_flight_by_itself(wire: Wire, rest
     "kind",
     [
         "bad_gateway", "server_error", "edge_page", "edge_refusal", "truncated", "truncated_gzip",
-        "minute",
+        "minute", "minute_error", "minute_text",
     ],
 )  # fmt: skip
 async def test_transient_trouble_is_tried_again(wire: Wire, rest: UwRest, kind: str) -> None:
