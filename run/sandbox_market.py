@@ -30,6 +30,7 @@ from adapters.market_model.recorded import RecordedMarket
 from adapters.market_model.scenario import DEFAULT_SEED, SCENARIOS
 from adapters.market_model.seeded import SeededMarket
 from adapters.market_model.session_plan import xnys_plan
+from adapters.recording import UwPlayer, read_day
 from adapters.unusual_whales.sandbox import UwSandbox, UwSandboxSettings
 from adapters.unusual_whales.sandbox.settings import (
     DEFAULT_TOKEN,
@@ -303,6 +304,8 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     add("--session-date", type=date.fromisoformat, default=date(2026, 10, 6))
     add("--recording", type=Path, default=None, help="folder in LEAN's layout")
     add("--day", type=date.fromisoformat, default=None, help="recorded day")
+    add("--replay", type=Path, default=None, help="play a day's folder of recordings instead")
+    add("--replay-speed", type=float, default=1.0, help="default 1")
     add("--uw-port", type=int, default=9301, help="default 9301")
     add("--tws-port", type=int, default=9302, help="default 9302")
     add("--control-port", type=int, default=9303, help="default 9303")
@@ -314,6 +317,18 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     add("--uw-token", default=DEFAULT_TOKEN, help="the token that opens the sandbox")
     add("--state-dir", type=Path, default=Path("var/sandbox-market"), help="ledgers, clock")
     return parser.parse_args(arguments)
+
+
+async def _replay(options: argparse.Namespace) -> None:
+    """Unusual Whales alone, as it was recorded, until a signal."""
+    player = UwPlayer(read_day(options.replay), options.uw_token, options.replay_speed)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await player.start(HOST, options.uw_port)
+    print(f"recording ready: uw={options.uw_port}", flush=True)
+    await stop.wait()
+    await player.stop()
 
 
 async def _main(options: argparse.Namespace) -> None:
@@ -345,13 +360,13 @@ def main(arguments: list[str] | None = None) -> int:
     """The exit code: 0 after a signal, 1 when the day or a port cannot be had."""
     options = _arguments(sys.argv[1:] if arguments is None else arguments)
     try:
-        uvloop.run(_main(options))
+        uvloop.run(_replay(options) if options.replay else _main(options))
+    except (FileNotFoundError, RecordingMissing, ValueError) as error:
+        print(f"market sandboxes: {error}", file=sys.stderr)
+        return 1
     except OSError as error:
         remedy = "give others with --uw-port, --tws-port, --control-port"
         print(f"market sandboxes: {error}; {remedy}", file=sys.stderr)
-        return 1
-    except (RecordingMissing, ValueError) as error:
-        print(f"market sandboxes: {error}", file=sys.stderr)
         return 1
     return 0
 

@@ -109,12 +109,15 @@ class UwRest:
         now: Callable[[], datetime] = _utc_now,
         backoff_seconds: float = BACKOFF_SECONDS,
         call_seconds_max: float = CALL_SECONDS_MAX,
+        heard: Callable[[UwAnswer], None] | None = None,
     ) -> None:
+        """`heard` is told every answer, those that are asked for again too."""
         self._base_url = base_url.rstrip("/")
         self._token = token
         self._now = now
         self._backoff_seconds = backoff_seconds
         self._call_seconds_max = call_seconds_max
+        self._heard = heard
         self.limiter = CallLimiter(limit_factor, time.monotonic)
         self.quota = DayQuota()
         self._session: aiohttp.ClientSession | None = None
@@ -207,7 +210,7 @@ class UwRest:
         self.limiter.window.observe(response.headers)
         self.quota.observe(response.headers, self._now())
         body = body.replace(self._token.encode(), b"***") if self._token else body
-        return UwAnswer(
+        answer = UwAnswer(
             endpoint=endpoint,
             path=path,
             query=response.url.query_string,
@@ -218,6 +221,9 @@ class UwRest:
             tries=tries,
             fault=json_fault(body),
         )
+        if self._heard is not None:
+            self._heard(answer)
+        return answer
 
     def _wait(self, tries: int) -> float:
         return self._backoff_seconds * 2.0 ** (tries - 1)

@@ -70,8 +70,10 @@ class UwSocket:
         timing: UwSocketTiming | None = None,
         queue_messages_max: int = QUEUE_MESSAGES_MAX,
         queue_bytes_max: int = QUEUE_BYTES_MAX,
+        heard: Callable[[bytes], None] | None = None,
     ) -> None:
-        """
+        """`heard` is told every text frame as it came, answers to joins too.
+
         Raises:
             ValueError: more channels than a connection carries, or one twice.
         """
@@ -89,6 +91,7 @@ class UwSocket:
         self._timing = timing or UwSocketTiming()
         self._queue_max = queue_messages_max
         self._queue_bytes_max = queue_bytes_max
+        self._heard = heard
         self._queue: deque[UwItem] = deque()
         self._queued_bytes = 0
         self._arrived = asyncio.Event()
@@ -292,6 +295,8 @@ class UwSocket:
         while True:
             message = await socket.receive()
             if message.type is aiohttp.WSMsgType.TEXT:
+                if self._heard is not None:
+                    self._heard(message.data)
                 self._receive(message.data)
                 if len(self._queue) >= self._queue_max:
                     self._is_overrun = True

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 from adapters.calendar import plan_session, session_at
-from adapters.unusual_whales import UwRest
+from adapters.recording import Tape
+from adapters.unusual_whales import UwAnswer, UwRest
 from domain.event import Recorded
 from domain.events.system import ProcessHeartbeat, SessionPlanned
 from domain.instruments import SYMBOLS
@@ -41,7 +42,7 @@ from run.service import Process, command
 from run.worker import HEARTBEAT_SECONDS
 from store.contract import Selection
 
-READS = ("ib_host", "ib_port", "ib_data_client_id", "basket", "uw_")
+READS = ("ib_host", "ib_port", "ib_data_client_id", "basket", "uw_", "var_dir")
 OBEYED = frozenset(
     {
         "ClockStarted",
@@ -88,6 +89,10 @@ class Feeds:
         self._clock = clock or MarketClock()
         self._now = now
         self._broker_seconds_max = broker_seconds_max
+        self._tape: Tape | None = None
+        if process.settings.uw_record:
+            folder, token = process.settings.var_dir / "recordings", process.settings.uw_token
+            self._tape = Tape(folder, [token.get_secret_value()], lambda: datetime.now(UTC))
         self._plan: SessionPlanned | None = None
         self._socket: SocketFeed | None = None
         self.polling: RestFeed | None = None
@@ -124,7 +129,10 @@ class Feeds:
         self._plan = plan_session(clock.session_date)
         token = self._settings.uw_token.get_secret_value()
         rest = UwRest(
-            self._settings.uw_rest_url, token, limit_factor=self._settings.uw_limit_factor
+            self._settings.uw_rest_url,
+            token,
+            limit_factor=self._settings.uw_limit_factor,
+            heard=self._keep if self._tape else None,
         )
         flows = {SOCKET: frozenset(family(channel) for channel in self._channels)}
         self.polling = RestFeed(
@@ -136,6 +144,8 @@ class Feeds:
             await self._run_feeds(self._plan, rest, appending, head)
         finally:
             await self._broker.data.stop()
+            if self._tape is not None:
+                self._tape.close()
             await self._intake.finish(appending, FINISH_SECONDS_MAX)
 
     async def _run_feeds(
@@ -144,7 +154,11 @@ class Feeds:
         token = self._settings.uw_token.get_secret_value()
         socket = self._socket = SocketFeed(
             SocketSettings(
-                self._settings.uw_socket_url, token, plan.day.session_date, self._channels
+                self._settings.uw_socket_url,
+                token,
+                plan.day.session_date,
+                self._channels,
+                heard=self._tape.socket if self._tape else None,
             ),
             self._intake,
             self._states,
@@ -164,6 +178,10 @@ class Feeds:
             tasks.create_task(self._prepare(plan, rest), name="feeds.prepare")
             tasks.create_task(self._poll(plan), name="feeds.uw.rest")
             tasks.create_task(self._fill_gaps(rest), name="feeds.uw.backfill")
+
+    def _keep(self, answer: UwAnswer) -> None:
+        assert self._tape is not None
+        self._tape.rest(f"{answer.path}?{answer.query}", answer.status, answer.body_bytes)
 
     async def _mind_absence(self, socket: SocketFeed) -> None:
         """What the vendors said since the last event of each channel is missing. Losses that an

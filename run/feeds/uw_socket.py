@@ -69,6 +69,7 @@ class SocketSettings:
     queue_messages_max: int = QUEUE_MESSAGES_MAX
     timing: UwSocketTiming = field(default_factory=UwSocketTiming)
     backoff: Backoff = field(default_factory=Backoff)
+    heard: Callable[[bytes], None] | None = None
 
 
 class SocketFeed(UwSocketListener):
@@ -118,6 +119,7 @@ class SocketFeed(UwSocketListener):
             backoff=settings.backoff,
             timing=settings.timing,
             queue_messages_max=settings.queue_messages_max,
+            heard=settings.heard,
         )
 
     @property

@@ -12,6 +12,8 @@ import structlog
 from adapters.calendar import plan_session
 from adapters.interactive_brokers.feed_callbacks import Timing
 from adapters.interactive_brokers.sandbox import TwsSandbox
+from adapters.recording import read_day
+from adapters.recording.tape import REST, SOCKET
 from domain.events.feed_health import FeedGapClosed, FeedGapOpened
 from domain.events.feeds import ChainListed, HistoryReady, UwPriceReceived, UwRestReceived
 from domain.events.system import CLOCK_STREAM, ClockStarted, ParametersChanged, SessionPlanned
@@ -74,6 +76,7 @@ async def test_without_tws_unusual_whales_is_ingested_and_tws_joins_when_it_come
             uw_socket_url=str(server.make_url("/socket")),
             uw_token="token",
             uw_limit_factor=1_000.0,
+            uw_record=True,
         )
         log = structlog.get_logger("feeds")
         process = Process("feeds", "build", "run", settings, store, recorder, log)
@@ -100,10 +103,20 @@ async def test_without_tws_unusual_whales_is_ingested_and_tws_joins_when_it_come
         await _starts_again(
             Process("feeds", "build", "next", settings, store, recorder, log), vendor
         )
+    _has_recorded(tmp_path / "recordings")
     assert plan.day.session_date == OPEN.date()
     assert {body.symbol for body in await bodies(store, ChainListed)} == {"SPY"}
     ready = (await bodies(store, HistoryReady))[-1]
     assert not any(name.startswith("ib.bars.1day") for name in ready.warmup)
+
+
+def _has_recorded(folder: Path) -> None:
+    """What both processes heard is kept as it came."""
+    heard = [record for day in folder.iterdir() for record in read_day(day)]
+    frames = [record.data for record in heard if record.source == SOCKET]
+    assert b'["price:SPY",{"close":"600.1"}]' in frames
+    assert b'["price:SPY",{"close":"600.2"}]' in frames
+    assert any(record.name.startswith("/api/") for record in heard if record.source == REST)
 
 
 async def _starts_again(process: Process, vendor: Vendor) -> None:

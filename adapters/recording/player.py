@@ -1,0 +1,180 @@
+"""Plays a recording back as Unusual Whales: the same frames at the same pace, the same answers.
+
+The tape starts with the first join, once for all clients. A channel that nobody joined is left
+out, and joins are answered anew, so that a client may join other channels than the recorded one
+did. A REST call is answered with what the vendor last said to it by that moment of the tape.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from urllib.parse import parse_qsl
+
+import msgspec
+from aiohttp import WSMsgType, web
+
+from adapters.recording.tape import SOCKET, Heard
+
+SHUTDOWN_SECONDS = 0.5
+JOINS_SECONDS = 0.2
+"""From the first join to the start of the tape: the client's other joins come in it."""
+NO_ROUTE = b'{"error":"Route not found"}'
+REFUSED = b'{"code":"authentication_required","message":"Log in first"}'
+Key = tuple[str, tuple[tuple[str, str], ...]]
+
+
+class _Join(msgspec.Struct):
+    channel: str
+    msg_type: str
+
+
+_read_join = msgspec.json.Decoder(_Join).decode
+_read_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+class UwPlayer:
+    """`speed` 2 plays twice as fast."""
+
+    def __init__(self, heard: Iterable[Heard], token: str, speed: float = 1.0) -> None:
+        """
+        Raises:
+            ValueError: there is nothing to play, or the speed is not positive.
+        """
+        records = list(heard)
+        if not records or speed <= 0:
+            raise ValueError(f"{len(records)} records cannot be played at speed {speed:g}")
+        self._token, self._speed = token, speed
+        self._began = records[0].at
+        self._frames = [
+            (record.at, _channel(record.data), record.data)
+            for record in records
+            if record.source == SOCKET and not _is_answer(record.data)
+        ]
+        self._answers: dict[str, dict[Key, list[Heard]]] = defaultdict(lambda: defaultdict(list))
+        for record in records:
+            if record.source != SOCKET:
+                key = _key(record.name)
+                self._answers[key[0]][key].append(record)
+        self._started_at = 0.0
+        self._started = asyncio.Event()
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, host: str, port: int) -> None:
+        """Open the port.
+
+        Raises:
+            OSError: it is taken.
+        """
+        app = web.Application()
+        app.router.add_get("/socket", self._serve)
+        app.router.add_get("/api/{path:.*}", self._answer)
+        self._runner = web.AppRunner(
+            app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, handler_cancellation=True
+        )
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port).start()
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    # -- the socket ------------------------------------------------------------------------------
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        if request.query.get("token") != self._token:
+            return web.Response(status=401, body=REFUSED, content_type="application/json")
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        joined: set[str] = set()
+        playing = asyncio.create_task(self._play(socket, joined), name="uw-player")
+        try:
+            async for message in socket:
+                if message.type is not WSMsgType.TEXT:
+                    continue
+                try:
+                    join = _read_join(message.data)
+                except msgspec.DecodeError:
+                    continue
+                answer = [join.channel, {"response": {}, "status": "ok"}]
+                await socket.send_str(msgspec.json.encode(answer).decode())
+                joined.add(join.channel)
+                if not self._started.is_set():
+                    self._started_at = asyncio.get_running_loop().time() + JOINS_SECONDS
+                    self._started.set()
+        finally:
+            playing.cancel()
+            await asyncio.gather(playing, return_exceptions=True)
+        return socket
+
+    async def _play(self, socket: web.WebSocketResponse, joined: set[str]) -> None:
+        loop, came_at = asyncio.get_running_loop(), self._position()
+        await self._started.wait()
+        for at, channel, data in self._frames:
+            seconds = (at - self._began).total_seconds() / self._speed
+            if seconds < came_at:
+                continue
+            wait = self._started_at + seconds - loop.time()
+            if wait > 0:
+                await asyncio.sleep(wait)
+            if channel is None or channel in joined:
+                await socket.send_frame(data, WSMsgType.TEXT)
+
+    def _position(self) -> float:
+        """Real seconds of the tape that are played; 0 before its start."""
+        if not self._started.is_set():
+            return 0.0
+        return max(0.0, asyncio.get_running_loop().time() - self._started_at)
+
+    # -- REST ------------------------------------------------------------------------------------
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        if request.headers.get("Authorization") != f"Bearer {self._token}":
+            return web.Response(status=401, body=REFUSED, content_type="application/json")
+        found = self._find(request.path, request.query_string)
+        status, body = (404, NO_ROUTE) if found is None else (found.status, found.data)
+        return web.Response(status=status, body=body, content_type="application/json")
+
+    def _find(self, path: str, query: str) -> Heard | None:
+        """By path and query, else by path alone: times in queries are those of the day."""
+        by_query = self._answers.get(path)
+        if by_query is None:
+            return None
+        exact = by_query.get(_key(f"{path}?{query}"))
+        answers = exact or sorted(
+            (record for records in by_query.values() for record in records),
+            key=lambda record: record.at,
+        )
+        moment = self._position() * self._speed
+        past = [record for record in answers if self._seconds(record.at) <= moment]
+        return past[-1] if past else answers[0]
+
+    def _seconds(self, at: datetime) -> float:
+        return (at - self._began).total_seconds()
+
+
+def _key(name: str) -> Key:
+    path, _, query = name.partition("?")
+    return path, tuple(sorted(parse_qsl(query, keep_blank_values=True)))
+
+
+def _channel(frame: bytes) -> str | None:
+    """None for what is no frame of a channel: everybody hears it."""
+    try:
+        return msgspec.json.decode(_read_array(frame)[0], type=str)
+    except (msgspec.DecodeError, IndexError, UnicodeDecodeError):
+        return None
+
+
+def _is_answer(frame: bytes) -> bool:
+    """Whether it answers a join."""
+    try:
+        parts = _read_array(frame)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    if len(parts) != 2:
+        return False
+    payload = bytes(parts[1])
+    return b'"status"' in payload and b'"response"' in payload
