@@ -10,7 +10,7 @@ nobody reads are not looked at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -20,6 +20,7 @@ from typing import Annotated, Any, Generic, TypeVar, get_type_hints, overload
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import astuple
 
 from domain.payloads.unusual_whales.reading import (
     PLAIN_DIGITS_MAX,
@@ -63,9 +64,8 @@ Typed = TypeVar("Typed")
 class Shape:
     """Names of the fields that are read of a channel's payloads, by kind: methods of Fields."""
 
-    def __init__(self, required: str, **names_by_kind: str) -> None:
-        kinds = {name: kind for kind, names in names_by_kind.items() for name in names.split()}
-        self._set(frozenset(required.split()), kinds)
+    def __init__(self, required: Iterable[str], kinds: Mapping[str, str]) -> None:
+        self._set(frozenset(required), kinds)
 
     def part(self, names: str) -> Shape:
         """The same of some fields, for who reads no others and must not pay for them."""
@@ -74,15 +74,16 @@ class Shape:
         return part
 
     def _set(self, required: frozenset[str], kinds: Mapping[str, str]) -> None:
-        needed = [(name, _USUAL[kind]) for name, kind in kinds.items() if name in required]
-        others = [
-            (name, _USUAL[kind], ())
-            if kind == "texts"
-            else (name, Any if kind == "flag" else _USUAL[kind] | None, None)
-            for name, kind in kinds.items()
-            if name not in required
-        ]
-        wire = msgspec.defstruct("Wire", [*needed, *others], gc=False)
+        """Fields of the wire's object stand in the order of `kinds`."""
+        fields: list[Any] = []
+        for name, kind in kinds.items():
+            if name in required:
+                fields.append((name, _USUAL[kind]))
+            elif kind == "texts":
+                fields.append((name, _USUAL[kind], ()))
+            else:
+                fields.append((name, Any if kind == "flag" else _USUAL[kind] | None, None))
+        wire = self.wire = msgspec.defstruct("Wire", fields, gc=False, kw_only=True)
         self._decode = msgspec.json.Decoder(wire, strict=False).decode
         self._kinds = kinds
         self._required = required
@@ -145,15 +146,19 @@ class Codec(Generic[Typed]):
         kinds = {name: _kind(hints[name]) for name in names}
         given = {**names_on_wire, **more_names}
         on_wire = {name: given.get(name, name) for name in names}
-        by_kind: dict[str, list[str]] = {kind: text.split() for kind, text in also.items()}
-        for name in names:
-            by_kind.setdefault(kinds[name][0], []).append(on_wire[name])
+        all_kinds = {on_wire[name]: kinds[name][0] for name in names}
+        is_in_order = len(all_kinds) == len(names)  # none of the wire's is wanted twice
+        for kind, text in also.items():
+            for name in text.split():
+                all_kinds.setdefault(name, kind)
         required = [
             on_wire[name]
             for name in names
             if not (kinds[name][1] or kinds[name][0] in _NEVER_ABSENT or name == "symbol")
         ]
-        self.shape = Shape(" ".join(required), **{k: " ".join(of) for k, of in by_kind.items()})
+        self.shape = Shape(required, all_kinds)
+        self._wire = self.shape.wire if is_in_order else None
+        self._count = len(names)
         self._make = cls
         self._lead = lead
         self._values = attrgetter(*on_wire.values())
@@ -181,7 +186,10 @@ class Codec(Generic[Typed]):
 
     def typed(self, wire: Any, symbol: str = "") -> Typed:
         """The value that an object with the wire's fields stands for."""
-        values = list(self._values(wire))
+        if type(wire) is self._wire:  # its fields stand in our order: no need to ask for each
+            values = list(astuple(wire)[: self._count])
+        else:
+            values = list(self._values(wire))
         for place in self._exact:
             value = values[place]
             if value is not None:
