@@ -199,9 +199,13 @@ async def test_what_tws_refuses_is_closed_and_its_place_goes_to_the_next(
         tws.faults.clear()
         tws.faults.set("disconnect", "reset")
         await until(lambda: served() == {700_100 + n for n in range(20)})
+        answered = {f"ticks SPY {SPY}", "ticks SPY 700100"}  # asked for anew
+        async with asyncio.timeout(10):
+            while not answered <= {b.channel for b in await bodies(store, FeedStreamVerified)}:
+                await asyncio.sleep(0.01)
+            while [b.contract.con_id for b in await bodies(store, LineOpened)].count(700_103) < 2:
+                await asyncio.sleep(0.01)
         await until(lambda: not intake.depth)
-    verified = {body.channel for body in await bodies(store, FeedStreamVerified)}
-    assert {f"ticks SPY {SPY}", "ticks SPY 700100"} <= verified  # asked for anew, and answered
     refused = await bodies(store, LineRefused)
     assert [body.con_id for body in refused if body.code == 354] == [700_103]
     assert any(body.code == 101 for body in refused)
