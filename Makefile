@@ -29,7 +29,7 @@ ui: venv ## build the page, with the machine's Node or the one of the environmen
 ui-test: venv ## lint, type-check, test and build the page alone
 	@$(PY) -m run.build_ui test
 
-demo: venv ## a simulated trading day: DURATION=120 SEED=7 SPEED=10 RECORDING=folder DAY=2013-10-08
+demo: venv ## a simulated trading day: DURATION=120 SEED=7 SPEED=10 SCENARIO=half_day RECORDING=folder DAY=2013-10-08
 	@$(PY) -m run.build_ui || echo "demo: going on without the page; the API works" >&2
 	@$(PY) -m run.demo
 
@@ -72,6 +72,10 @@ disk-full: venv ## the log on small disks that run full; needs root and the righ
 .PHONY: sim
 sim: venv ## lives of the trader in virtual time: SEEDS=10000, goes on where it stopped; SEED=7 repeats one
 	@SEED=$(SEED) SEEDS=$(SEEDS) $(PY) -m tests.sim.many_seeds
+
+.PHONY: golden
+golden: venv ## named days against their records: DAY=fomc_day; REASON="..." writes what changed
+	@DAY="$(DAY)" SEED="$(SEED)" REASON="$(REASON)" $(PY) -m pytest tests/golden_days/all_days.py -n $(WORKERS) -rA --durations 0
 
 .PHONY: fuzz
 fuzz: venv ## a million malformed payloads all the way: PAYLOADS=1000000, goes on where it stopped; SEED=7 repeats one

@@ -273,13 +273,13 @@ def make_market(options: argparse.Namespace) -> SimulatedMarket:
         ValueError: no session on that day.
     """
     if options.recording is not None:
-        day = options.day or options.session_date
+        day = options.day or options.session_date or SCENARIOS[options.scenario].session_date
         return RecordedMarket(options.recording, day, xnys_plan(day), options.seed)
-    plan = xnys_plan(options.session_date)
     scenario = SCENARIOS[options.scenario]
+    day = options.session_date or scenario.session_date
     if options.realistic_rates:
         scenario = replace(scenario, trades_per_second=REALISTIC_ORDERS_PER_SECOND)
-    return SeededMarket(options.seed, options.session_date, plan, scenario)
+    return SeededMarket(options.seed, day, xnys_plan(day), scenario)
 
 
 def uw_settings(options: argparse.Namespace) -> UwSandboxSettings:
@@ -301,7 +301,7 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     add = parser.add_argument
     add("--seed", type=int, default=DEFAULT_SEED, help=f"default {DEFAULT_SEED}")
     add("--scenario", choices=sorted(SCENARIOS), default="trend_day", help="default trend_day")
-    add("--session-date", type=date.fromisoformat, default=date(2026, 10, 6))
+    add("--session-date", type=date.fromisoformat, default=None, help="default the scenario's")
     add("--recording", type=Path, default=None, help="folder in LEAN's layout")
     add("--day", type=date.fromisoformat, default=None, help="recorded day")
     add("--replay", type=Path, default=None, help="play a day's folder of recordings instead")

@@ -46,10 +46,17 @@ def _schedule(exchange: str) -> list[tuple[int, bool]]:
 
 
 def auction_ticks(
-    seed: int, listings: Sequence[AuctionListing], close_second: int
+    seed: int,
+    listings: Sequence[AuctionListing],
+    close_second: int,
+    path: Sequence[tuple[float, float]] = ((0.0, 1.0),),
 ) -> list[AuctionTicked]:
-    """All auction ticks of the day in time order. `close_second` counts from the table's start."""
+    """All auction ticks of the day in time order. `close_second` counts from the table's start.
+
+    `path` has knots (seconds before the close, factor on each listing's share), ascending.
+    """
     ticks: list[AuctionTicked] = []
+    path_seconds, path_factors = zip(*path, strict=True)
     for listing in listings:
         schedule = _schedule(listing.exchange)
         chance = stream(seed, "auction", listing.symbol)
@@ -58,7 +65,8 @@ def auction_ticks(
         for index, (before, indicative) in enumerate(schedule):
             left = before / first
             # Offsetting orders arrive towards the close: less imbalance, more pairs.
-            share = listing.share * (0.45 + 0.55 * left) * (1 + float(wobble[index]) * 0.5)
+            factor = float(np.interp(before, path_seconds, path_factors))
+            share = factor * listing.share * (0.45 + 0.55 * left) * (1 + float(wobble[index]) * 0.5)
             share += float(wobble[index]) * 0.0002
             second = close_second - before
             last = float(listing.table.close[second - 1])

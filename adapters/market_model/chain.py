@@ -131,6 +131,12 @@ def build_chain(
     )
 
 
+WALL_STRIKES = 1.0
+"""Dollars of strikes that a wall takes."""
+WALL_FACTOR = 25.0
+"""Open interest of a wall over what would be there."""
+
+
 def open_interest(
     chain: Chain,
     seed: int,
@@ -140,10 +146,12 @@ def open_interest(
     rate: float,
     target_gamma_dollars: float,
     scale: float,
+    wall_percent: float = 0.0,
 ) -> Integers:
     """Open interest whose dealer gamma, calls less puts, is `target_gamma_dollars` per 1 % move.
 
     Calls pile up above spot and puts below, round strikes hold more, monthly expiries hold more.
+    With `wall_percent` calls pile up at one strike that far above the price, puts below it.
     Whichever side is too light for the target is raised, so that no strike near the money is thin.
     """
     chance = stream(seed, "open interest", chain.symbol)
@@ -153,6 +161,10 @@ def open_interest(
     shape = np.where(chain.call, np.exp(-0.5 * ((z - 0.4) / 1.1) ** 2), 0.0)
     shape = np.where(chain.call, shape, np.exp(-0.5 * ((z + 0.4) / 1.2) ** 2))
     shape = shape * np.where(chain.strike % 5 == 0, 1.5, 1.0)
+    if wall_percent:
+        side = np.where(chain.call, 1.0, -1.0)
+        wall = spot * (1 + side * wall_percent / 100)
+        shape = shape * np.where(np.abs(chain.strike - wall) <= WALL_STRIKES / 2, WALL_FACTOR, 1.0)
     weight = np.array([2.5 if is_monthly(day) else 1.0 for day in chain.expiries])
     near = np.exp(-np.arange(len(chain.expiries)) / 8)
     base = scale * shape * (weight * near)[chain.expiry_index] * chance.lognormal(0, 0.3, rows)

@@ -153,6 +153,10 @@ class MarketModel(Protocol):
 
     def now(self) -> datetime: ...
 
+    def is_out(self, vendor: str, symbol: str = "", at: datetime | None = None) -> bool:
+        """Whether `vendor` (`uw`, `ib`) publishes nothing, or nothing of `symbol`, now or then."""
+        ...
+
     def contracts(self, symbol: str) -> Sequence[SimContract]:
         """All listed options of an underlying."""
         ...

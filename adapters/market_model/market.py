@@ -109,7 +109,11 @@ class SimulatedMarket:
             for contract in options.chain.contracts
         }
         self._news = headlines(seed, self._start, self._length, scenario.news_per_minute)
-        self._auction = auction_ticks(seed, self._listings(members), self._close_second)
+        self._auction = (
+            auction_ticks(seed, self._listings(members), self._close_second, scenario.auction_path)
+            if scenario.has_auction
+            else []
+        )
         self._fixed: list[NewsPublished | AuctionTicked] = sorted(
             [*self._news, *self._auction], key=lambda update: update.at
         )
@@ -200,6 +204,17 @@ class SimulatedMarket:
         self._set_lines(target)
         return [update for _, _, update in found]
 
+    def is_out(self, vendor: str, symbol: str = "", at: datetime | None = None) -> bool:
+        """Whether `vendor` publishes nothing, or nothing of `symbol`, now or at a time; see
+        scenario.Outage."""
+        minute = ((at or self.now()) - self.open_at).total_seconds() / 60
+        return any(
+            outage.from_minute < minute <= outage.until_minute
+            and outage.vendor in ("", vendor)
+            and (not outage.symbols or symbol in outage.symbols)
+            for outage in self.scenario.outages
+        )
+
     def _closed_bars(
         self, symbol: str, before: float, until: float
     ) -> Iterator[tuple[float, datetime, SimBar]]:
@@ -285,6 +300,10 @@ class SimulatedMarket:
         symbol = self._option_symbol.get(con_id)
         if symbol is None:
             return None
+        options = self.options[symbol]
+        right = options.chain.contracts[options.chain.rows[con_id]].right
+        if right == "P" and symbol in self.scenario.unquoted_puts:
+            return SimQuote(0, 0, 0, 0)
         return self.options[symbol].quote(con_id, self.seconds_since_open)
 
     def greeks(self, con_id: int) -> SimGreeks | None:

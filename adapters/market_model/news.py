@@ -6,6 +6,7 @@ keyword table would take for a shock.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -56,9 +57,21 @@ def headlines(seed: int, start: datetime, seconds: int, per_minute: float) -> li
     return result
 
 
-def economic_calendar(open_at: datetime) -> list[CalendarEntry]:
-    """A light week: low-importance lines around the day, none that blocks entries."""
+_CALENDARS: Mapping[str, tuple[tuple[int, float, str, str, str, str, str], ...]] = {
+    "light": (),
+    "fomc": (
+        (0, 270, "fomc", "FOMC interest-rate decision", "", "", ""),
+        (0, 300, "fed-speaker", "Fed Chair press conference", "", "", ""),
+    ),
+}
+"""What a named calendar has beyond the light week: days and minutes after the open, then text."""
+
+
+def economic_calendar(open_at: datetime, name: str = "light") -> list[CalendarEntry]:
+    """A light week: low-importance lines around the day, none that blocks entries; and the lines of
+    the calendar `name`."""
     lines = (
+        *_CALENDARS[name],
         (-1, 330, "report", "Consumer credit", "August", "16.0B", "14.2B"),
         (0, -150, "report", "NFIB small business index", "September", "100.8", "100.5"),
         (0, 270, "fed-speaker", "Regional bank president gives welcome remarks", "", "", ""),

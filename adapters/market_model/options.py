@@ -92,6 +92,7 @@ class OptionMarket:
             scenario.rate,
             scenario.gex_norm * self.adv_shares * float(self._spots[reference]),
             OPEN_INTEREST_SCALE[symbol],
+            scenario.wall_percent,
         )
         self.lean = self._lean(scenario)
         rate = scenario.trades_per_second[tuple(ADV_SHARES).index(symbol)]

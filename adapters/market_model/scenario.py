@@ -7,7 +7,8 @@ act on what the strategies see.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,20 @@ Knots = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Outage:
+    """Minutes after the open in which nothing, or nothing of some symbols, is published.
+
+    The market itself goes on: prices move and orders are filled. `vendor` is `uw`, `ib` or empty
+    for both; no `symbols` means all of them.
+    """
+
+    from_minute: float
+    until_minute: float
+    vendor: str = ""
+    symbols: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """The knobs of a day. Times are minutes after the open; a half day compresses none of them.
 
@@ -63,6 +78,14 @@ class Scenario:
     rate                 continuously compounded interest rate of the option prices
     contracts_max        listed options of a symbol, about
     news_per_minute      mean headlines in the session
+    session_date         the day that is played unless another is asked for
+    calendar             economic calendar of news.py: `light`, or `fomc`: a rate decision at 14:00
+    premium_path         knots (minute, factor on implied volatility): a spike without a forecast
+    auction_path         knots (seconds before the close, factor on `closing_imbalance`)
+    wall_percent         distance of a wall of calls above and of puts below the price; 0 for none
+    has_auction          whether auction information is published at all
+    outages              what is not published when
+    unquoted_puts        symbols whose puts nobody quotes
     """
 
     name: str
@@ -91,6 +114,14 @@ class Scenario:
     rate: float = 0.0375
     contracts_max: int = 500
     news_per_minute: float = 0.3
+    session_date: date = date(2026, 10, 6)
+    calendar: str = "light"
+    premium_path: Knots = ((0.0, 1.0),)
+    auction_path: Knots = ((0.0, 1.0),)
+    wall_percent: float = 0.0
+    has_auction: bool = True
+    outages: tuple[Outage, ...] = ()
+    unquoted_puts: tuple[str, ...] = ()
 
 
 TREND_DAY = Scenario(
@@ -132,5 +163,127 @@ QUIET_DAY = Scenario(
 )
 """A day that goes nowhere under positive dealer gamma, options dear."""
 
-SCENARIOS: Mapping[str, Scenario] = {day.name: day for day in (TREND_DAY, QUIET_DAY)}
+REVERSAL_DAY = replace(
+    TREND_DAY,
+    name="reversal_day",
+    drift_percent=(
+        *TREND_DAY.drift_percent[:4],
+        (38.0, 0.30),
+        (43.0, -0.15),
+        (60.0, -0.30),
+        (240.0, -0.45),
+        (390.0, -0.40),
+    ),
+    pinned_minutes=(30.0, 32.0, 35.5, 38.0, 43.0, 60.0),
+    closing_imbalance=0.001,
+)
+"""The trend day to 10:05:30; then the rise fails, and what was bought on it is stopped."""
+
+PINNED_DAY = replace(
+    QUIET_DAY,
+    name="pinned_day",
+    noise_scale=((0.0, 0.6), (390.0, 0.35)),
+    drift_percent=((0.0, 0.0), (390.0, 0.0)),
+    pinned_minutes=tuple(float(minute) for minute in range(30, 390, 15)),
+    gex_norm=0.2,
+    wall_percent=0.5,
+    flow_alignment=0.1,
+    variance_premium=2.1,
+    closing_imbalance=0.0005,
+)
+"""Held between two walls all day by dealers long of gamma, options at twice the volatility that
+comes: less than that does not pay a condor's commissions."""
+
+VOLATILITY_SPIKE = replace(
+    PINNED_DAY,
+    name="volatility_spike",
+    drift_percent=(
+        (0.0, 0.0),
+        (100.0, 0.05),
+        (103.0, -0.80),
+        (115.0, -1.30),
+        (180.0, -1.0),
+        (390.0, -1.1),
+    ),
+    pinned_minutes=(60.0, 100.0, 103.0, 115.0, 180.0),
+    noise_scale=((0.0, 0.7), (99.0, 0.7), (101.0, 2.2), (150.0, 1.6), (390.0, 1.3)),
+    premium_path=((0.0, 1.0), (100.0, 1.0), (103.0, 1.6), (150.0, 1.35), (390.0, 1.2)),
+    closing_imbalance=-0.004,
+)
+"""Quiet to 11:10; then the price falls 0.85 % in three minutes and volatility jumps by half."""
+
+HALF_DAY = replace(
+    TREND_DAY,
+    name="half_day",
+    session_date=date(2026, 11, 27),
+    drift_percent=(*TREND_DAY.drift_percent[:7], (100.0, 1.05), (195.0, 1.2), (210.0, 1.25)),
+    closing_imbalance=0.012,
+)
+"""The trend day on the session after Thanksgiving, which ends at 13:00."""
+
+FOMC_DAY = replace(
+    QUIET_DAY,
+    name="fomc_day",
+    session_date=date(2026, 10, 28),
+    calendar="fomc",
+    drift_percent=((0.0, 0.0), (270.0, 0.02), (273.0, 0.45), (300.0, -0.25), (390.0, 0.60)),
+    pinned_minutes=(60.0, 120.0, 180.0, 240.0, 270.0, 273.0, 300.0),
+    noise_scale=((0.0, 0.5), (269.0, 0.4), (270.0, 2.5), (320.0, 1.5), (390.0, 1.2)),
+    variance_premium=1.4,
+    closing_imbalance=0.004,
+)
+"""A rate decision at 14:00: still before, wild after it."""
+
+IMBALANCE_DAY = replace(
+    QUIET_DAY,
+    name="imbalance_day",
+    closing_imbalance=0.03,
+    gex_norm=0.01,
+    variance_premium=1.05,
+)
+"""Goes nowhere until 3 % of a day's volume is to buy in the closing auction, and stays so."""
+
+IMBALANCE_FLIP_DAY = replace(
+    IMBALANCE_DAY,
+    name="imbalance_flip_day",
+    auction_path=((60.0, -1.0), (400.0, -1.0), (500.0, 0.4), (545.0, -0.8), (575.0, 1.0)),
+)
+"""The closing imbalance changes its side again and again."""
+
+DEAD_FEED_DAY = replace(
+    TREND_DAY,
+    name="dead_feed_day",
+    outages=(Outage(90.0, 110.0), Outage(200.0, 230.0, vendor="uw")),
+)
+"""The trend day; from 11:00 both vendors are mute for 20 minutes, at 12:50 Unusual Whales again."""
+
+MISSING_DATA_DAY = replace(
+    TREND_DAY,
+    name="missing_data_day",
+    outages=(
+        Outage(0.0, 390.0, vendor="ib", symbols=("IWM",)),
+        Outage(0.0, 390.0, vendor="uw", symbols=("QQQ",)),
+    ),
+    unquoted_puts=("SPY",),
+    has_auction=False,
+)
+"""The trend day with a hole for each symbol: no puts of SPY, no flow of QQQ, no bars of IWM; and no
+auction information."""
+
+SCENARIOS: Mapping[str, Scenario] = {
+    day.name: day
+    for day in (
+        TREND_DAY,
+        REVERSAL_DAY,
+        QUIET_DAY,
+        PINNED_DAY,
+        VOLATILITY_SPIKE,
+        HALF_DAY,
+        FOMC_DAY,
+        IMBALANCE_DAY,
+        IMBALANCE_FLIP_DAY,
+        DEAD_FEED_DAY,
+        MISSING_DATA_DAY,
+    )
+}
 DEFAULT_SEED = 20261006

@@ -62,6 +62,8 @@ class Surface:
         """`sessions` and `closings` start with today; `session_closes` are today's prices by the
         second from the open, which the surface reads only up to the time it is asked for."""
         self._scenario = scenario
+        self._premium_minutes = np.array([minute for minute, _ in scenario.premium_path])
+        self._premium_factors = np.array([factor for _, factor in scenario.premium_path])
         self._remaining = remaining_today(session_closes, forecast)
         self._logs = np.log(session_closes / session_closes[0])
         self._close_at = closings[0]
@@ -90,12 +92,14 @@ class Surface:
     def variance_at(self, seconds: Floats, expiry_index: Integers) -> Floats:
         """Implied total variance at the money, for pairs of a time since the open and an expiry.
 
-        The premium over the forecast falls when the market rises (`spot_vol_beta`).
+        The premium over the forecast falls when the market rises (`spot_vol_beta`) and follows the
+        scenario's `premium_path`.
         """
         last = len(self._logs) - 1
         today = np.interp(seconds / 60, np.arange(len(self._remaining)), self._remaining)
         moves = self._logs[np.clip(seconds, 0, last).astype(np.int64)]
         premium = self._scenario.variance_premium * np.exp(-self._scenario.spot_vol_beta * moves)
+        premium *= np.interp(seconds / 60, self._premium_minutes, self._premium_factors)
         total: Floats = np.maximum((self._after[expiry_index] + today) * premium**2, VARIANCE_FLOOR)
         return total
 

@@ -32,6 +32,7 @@ from argon2 import PasswordHasher
 
 from adapters.calendar import NoSession, plan_session
 from adapters.market_model.lean import RecordingMissing
+from adapters.market_model.scenario import SCENARIOS
 from domain.events.system import ClockStarted, PlannedDay
 from run.build import build_id
 from run.config import FILE_VARIABLE, PREFIX
@@ -84,12 +85,20 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--day", type=date.fromisoformat, default=given("DAY") or None)
     parser.add_argument(
+        "--scenario",
+        choices=sorted(SCENARIOS),
+        default=given("SCENARIO") or None,
+        help="kind of day, docs/market-model.md; default trend_day",
+    )
+    parser.add_argument(
         "--folder", type=Path, default=Path(given("DEMO_DIR") or FOLDER), help="ledgers and logs"
     )
     parser.add_argument("--reset", action="store_true", help="forget the demo's log and ledgers")
     options = parser.parse_args(argv)
     if isinstance(options.day, str):
         options.day = date.fromisoformat(options.day)
+    if options.scenario not in (None, *SCENARIOS):  # argparse takes a default as it is
+        parser.error(f"SCENARIO must be one of {', '.join(SCENARIOS)}, was {options.scenario}")
     try:
         options.recording = checked_folder(options.recording, options.day)
     except RecordingMissing as error:
@@ -104,7 +113,7 @@ class Demo:
         self.options = options
         self.folder: Path = options.folder.absolute()
         self.state: DemoState = state.load(
-            self.folder, options.seed, options.day, options.recording
+            self.folder, options.seed, options.day, options.recording, options.scenario or ""
         )
         self.password = secrets.token_urlsafe(12)
         self.failed = ""
@@ -204,6 +213,7 @@ class Demo:
         market = [
             "--seed", str(self.state.seed),
             "--session-date", self.state.session_date,
+            "--scenario", self.state.scenario,
             "--uw-port", str(port["uw"]),
             "--tws-port", str(port["tws"]),
             "--control-port", str(port["market_control"]),

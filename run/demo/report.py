@@ -143,4 +143,5 @@ async def report(
         "errors": len(errors),
         "session_date": state.session_date,
         "seed": state.seed,
+        "scenario": state.scenario,
     }

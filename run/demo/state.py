@@ -14,12 +14,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 
+from adapters.market_model.scenario import SCENARIOS, TREND_DAY
 from adapters.people_sandbox.credentials import SandboxAccounts
-from run.demo.recording import next_session, require_same
+from run.demo.recording import RESET, OtherSession, next_session, require_same
 from run.embedded import free_port
 from run.services import SERVICES
 
-FIRST_SESSION = date(2026, 10, 6)
 SESSION_OVER = "session-over"
 """A file beside the state: the next start goes on with the session after this one."""
 PORT_NAMES = (
@@ -38,6 +38,7 @@ class DemoState:
     seed: int
     session_date: str
     recording: str = ""
+    scenario: str = TREND_DAY.name
     first_date: str = ""
     """The log's first session; the same command as then goes on from the log."""
     ports: dict[str, int] = field(default_factory=dict)
@@ -62,9 +63,25 @@ class DemoState:
         days = (date.fromisoformat(self.first_date), self.day, *later)
         require_same(days, self.recording, day, recording)
 
+    def go_on_with(self, scenario: str, *, is_over: bool) -> None:
+        """Play another scenario from the next session on; nothing asked for keeps this one.
 
-def load(folder: Path, seed: int, day: date | None, recording: str) -> DemoState:
-    """The kept state, or a new one; ports that are taken now are replaced.
+        Raises:
+            OtherSession: the session that plays another one is not over.
+        """
+        if scenario not in ("", self.scenario) and not is_over:
+            raise OtherSession(
+                f"session {self.session_date} plays scenario {self.scenario} and is not over, "
+                f"asked for was {scenario}; {RESET}"
+            )
+        self.scenario = scenario or self.scenario
+
+
+def load(
+    folder: Path, seed: int, day: date | None, recording: str, scenario: str = ""
+) -> DemoState:
+    """The kept state, or a new one; ports that are taken now are replaced. A scenario that is asked
+    for begins with a session.
 
     Raises:
         OtherSession: the kept log is of another market or day.
@@ -73,9 +90,13 @@ def load(folder: Path, seed: int, day: date | None, recording: str) -> DemoState
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if path.exists():
         state = DemoState(**json.loads(path.read_text()))
-        state.require_same(day, recording, is_over=(folder / SESSION_OVER).exists())
+        is_over = (folder / SESSION_OVER).exists()
+        state.require_same(day, recording, is_over=is_over)
+        state.go_on_with(scenario, is_over=is_over)
     else:
-        state = DemoState(seed, (day or FIRST_SESSION).isoformat(), recording)
+        scenario = scenario or TREND_DAY.name
+        first = day or SCENARIOS[scenario].session_date
+        state = DemoState(seed, first.isoformat(), recording, scenario)
         state.publication_secret = secrets.token_hex(32)
         state.is_new = True
     for name in PORT_NAMES:

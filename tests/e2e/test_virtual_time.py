@@ -2,52 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from adapters.market_model.scenario import DEFAULT_SEED
-from adapters.market_model.seeded import SeededMarket
-from adapters.market_model.session_plan import xnys_plan
 from domain.event import Recorded
 from domain.events.feeds import IbBarReceived
 from domain.events.orders import FillRecorded, IntentSent
 from domain.events.positions import PositionOpened
 from domain.events.risk import RiskDecided
 from run.replay import verify_worker
-from tests.e2e.virtual_desk import PAGE, Day, Stretch, opened
-
-DAY = date(2026, 10, 6)
-ONE_POSITION = {"risk.limit.positions_bucket": 1.0}
-"""The trend day offers three trades at once: all but one are refused."""
-SLOW_FROM_MINUTES, SLOW_UNTIL_MINUTES = 30, 33
-
-
-async def whole_log(store: Any) -> list[Recorded]:
-    found: list[Recorded] = []
-    while page := await store.read(found[-1].position if found else 0, limit=PAGE):
-        found += page
-    return found
+from tests.e2e.virtual_desk import Day, opened
+from tests.golden_days.days import MORNING
+from tests.golden_days.play import whole_log
 
 
 def bodies(log: list[Recorded], kind: type[Any]) -> list[Any]:
     return [event.body for event in log if isinstance(event.body, kind)]
 
 
+MINUTES = 33
+
+
 async def test_a_day_moved_by_steps_trades_and_can_be_decided_again(
     store: Any, tmp_path: Path, database_url: str, redis_url: str
 ) -> None:
-    market = SeededMarket(DEFAULT_SEED, DAY, xnys_plan(DAY))
-    async with opened(store, market, tmp_path, database_url, redis_url, ONE_POSITION) as day:
-        slow_from, until = (
-            market.open_at + timedelta(minutes=m) for m in (SLOW_FROM_MINUTES, SLOW_UNTIL_MINUTES)
-        )
-        await day.run(
-            [
-                Stretch(until=slow_from, step=timedelta(seconds=60), thinned=True),
-                Stretch(until=until, step=timedelta(seconds=1), thinned=False),
-            ]
-        )
+    market = MORNING.market()
+    async with opened(store, market, tmp_path, database_url, redis_url, MORNING.limits) as day:
+        await day.run(MORNING.stretches(market.open_at, market.close_at))
         log = await whole_log(store)
         every_bar_of_the_model_is_on_the_log(day, log)
         fills_are_the_brokers(day, log)
@@ -65,8 +46,8 @@ def every_bar_of_the_model_is_on_the_log(day: Day, log: list[Recorded]) -> None:
     assert times == sorted(times) and times[-1] == day.time.now
     bars = [bar for bar in bodies(log, IbBarReceived) if bar.start >= market.open_at]
     for symbol in market.symbols:
-        expected = market.bars(symbol, DAY, 5)
-        assert len(expected) == SLOW_UNTIL_MINUTES * 12
+        expected = market.bars(symbol, market.session_date, 5)
+        assert len(expected) == MINUTES * 12
         assert [
             (b.start, b.open, b.high, b.low, b.close, b.volume, b.wap)
             for b in bars

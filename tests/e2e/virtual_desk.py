@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from adapters.interactive_brokers.orders import IbOrders
 from adapters.interactive_brokers.sandbox import TwsSandbox
 from adapters.market_model.clock import SandboxClock
-from adapters.market_model.contract import BarClosed
+from adapters.market_model.contract import BarClosed, MarketUpdate
 from adapters.market_model.market import SimulatedMarket
 from adapters.unusual_whales.sandbox import UwSandbox, UwSandboxSettings
 from adapters.unusual_whales.sandbox.settings import DEFAULT_TOKEN
@@ -121,7 +121,7 @@ class VirtualStore:
 
 
 class VirtualMarketClock(MarketClock):
-    """The schedule of the feeds' REST calls."""
+    """The schedule of the feeds' REST calls, which a step lets go on when its frames are there."""
 
     def __init__(self, time: VirtualTime) -> None:
         super().__init__()
@@ -177,10 +177,14 @@ class Sandboxes:
         since = (now - self.market.open_at).total_seconds() / SANDBOX_SPEED
         self.clock.set(self.market.open_at, -since, SANDBOX_SPEED, thinned)
 
-    def advance(self, to: datetime) -> None:
-        """Bars go out last: when they are on the log, the rest of the broker's step is."""
+    def advance(self, to: datetime) -> Sequence[MarketUpdate]:
+        """Move the market; Unusual Whales tells of it, the broker later."""
         updates = self.market.advance(to, self.clock.thinned)
         self.uw.on_updates(updates)
+        return updates
+
+    def tell_broker(self, updates: Sequence[MarketUpdate], to: datetime) -> None:
+        """Bars go out last: when they are on the log, the rest of the broker's step is."""
         self.tws.on_updates([u for u in updates if not isinstance(u, BarClosed)])
         if not self.clock.thinned or to.minute % THINNED_LINES_MINUTES == 0:
             self.tws.poll_once()
@@ -203,7 +207,7 @@ class Day:
         self.director = Recorder(self.store, "director", build_id(), "director")
         self.workers = [
             Worker(name, WORKERS[name](settings), self.store, build_id(), on_committed=heard)
-            for name, heard in (("signals", None), ("trader", self._decided))
+            for name, heard in (("signals", None), ("trader", self._decided), ("outbox", None))
         ]
         trader = self.workers[1]
         self.broker = IbOrders(
@@ -273,11 +277,19 @@ class Day:
         await self._settle()
 
     async def step(self, to: datetime) -> None:
-        """Move the market to `to`; back when all of it is on the log and consumed."""
-        self.time.move(to)
+        """Move the market to `to`; back when all of it is on the log and consumed.
+
+        Frames, then answers to polls, then what the broker says: the same order each time, so that
+        two runs of a day decide the same.
+        """
+        self.time.now = to
         self.store.step_recorded_at = None
-        self.sandboxes.advance(to)
-        await self._until(self._all_arrived)
+        updates = self.sandboxes.advance(to)
+        await self._until(self._frames_arrived)
+        self.time.move(to)
+        await self._until(self._polls_rest)
+        self.sandboxes.tell_broker(updates, to)
+        await self._until(self._bars_arrived)
         ticks = [
             worker.recorder.propose(f"clock/{worker.name}", ClockTicked(worker=worker.name))
             for worker in self.workers
@@ -285,13 +297,19 @@ class Day:
         await self.store.append(ticks)
         await self.turn()
 
-    def _all_arrived(self) -> bool:
+    def _frames_arrived(self) -> bool:
+        return self.store.frames >= self.sandboxes.frames_sent()
+
+    def _bars_arrived(self) -> bool:
         market = self.sandboxes.market
         elapsed = int((self.time.now - market.open_at).total_seconds() // 5) * 5
         last = market.open_at + timedelta(seconds=elapsed - 5)
-        bars = all(self.store.bars.get(s, last) >= last for s in market.symbols)
-        frames = self.store.frames >= self.sandboxes.frames_sent()
-        return bars and frames and self._polls_rest()
+        closed = last + timedelta(seconds=5)
+        bars = all(
+            self.store.bars.get(s, last) >= last or market.is_out("ib", s, closed)
+            for s in market.symbols
+        )
+        return bars and self._frames_arrived() and self._polls_rest()
 
     async def turn(self) -> None:
         """Consume and carry out until nothing is left to do."""

@@ -22,7 +22,7 @@ from adapters.interactive_brokers.sandbox.market_feed import MarketFeed
 from adapters.interactive_brokers.sandbox.session import ClientSession, Office
 from adapters.interactive_brokers.sandbox.settlement import Settlement
 from adapters.interactive_brokers.sandbox.state import LedgerView
-from adapters.market_model.contract import MarketModel, MarketUpdate, SimClock
+from adapters.market_model.contract import BarClosed, MarketModel, MarketUpdate, SimClock
 
 CLIENTS_MAX = 32
 POLL_SECONDS = 0.1
@@ -150,7 +150,8 @@ class TwsSandbox:
         """Push what the market did to subscribers and let orders meet it."""
         for session in list(self._sessions.values()):
             for update in updates:
-                session.feed.on_update(update)
+                if not self._is_out(update):
+                    session.feed.on_update(update)
         self._market_moved()
 
     def poll_once(self) -> None:
@@ -161,7 +162,8 @@ class TwsSandbox:
             self._notice(1100)
         self._market_moved()
         for session in list(self._sessions.values()):
-            session.feed.poll()
+            if not self._market.is_out("ib"):
+                session.feed.poll()
             if self._polls % PNL_POLLS == 0:
                 session.account.push_pnl()
         elapsed = (self._market.now() - self._refreshed_at).total_seconds()
@@ -174,6 +176,12 @@ class TwsSandbox:
 
     def connected_clients(self) -> tuple[int, ...]:
         return tuple(sorted(self._sessions))
+
+    def _is_out(self, update: MarketUpdate) -> bool:
+        symbol = (
+            update.bar.symbol if isinstance(update, BarClosed) else getattr(update, "symbol", "")
+        )
+        return self._market.is_out("ib", symbol)
 
     def _market_moved(self) -> None:
         assert session_of(self._market.now()) >= self._market.session_date

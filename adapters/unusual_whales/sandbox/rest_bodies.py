@@ -330,7 +330,8 @@ class RestBodies:
 
     def economic_calendar(self) -> Row:
         """Newest first."""
-        entries = sorted(economic_calendar(self._market.open_at), key=lambda e: e.at, reverse=True)
+        listed = economic_calendar(self._market.open_at, self._market.scenario.calendar)
+        entries = sorted(listed, key=lambda entry: entry.at, reverse=True)
         rows: list[JsonOut] = [
             {
                 "type": entry.kind,

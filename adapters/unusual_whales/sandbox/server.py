@@ -117,6 +117,8 @@ class UwSandbox:
         for channel, payload in frames:
             if not self.hub.wants(channel):
                 continue
+            if self._market.is_out("uw", channel.partition(":")[2]):
+                continue
             if channel.startswith("option_trades:") and not self._allowance.take():
                 self.ledger.thinned[channel] += 1
                 continue
