@@ -83,8 +83,8 @@ class Settings(BaseSettings):
     uw_token: SecretStr = SecretStr("")
     uw_limit_factor: float = 1.0
     """Multiplies the 120 calls a minute; the sandbox allows 120 x SPEED."""
-    uw_record: bool = False
-    """Whether the feeds keep what they hear of Unusual Whales in VAR_DIR/recordings."""
+    record_feeds: bool = False
+    """Whether the feeds keep what they hear of both vendors in VAR_DIR/recordings."""
     uw_channels_off: tuple[str, ...] = ()
     """Channels of the socket that are not joined although they are useful."""
     uw_channels_on: tuple[str, ...] = ()

@@ -30,7 +30,7 @@ from adapters.market_model.recorded import RecordedMarket
 from adapters.market_model.scenario import DEFAULT_SEED, SCENARIOS
 from adapters.market_model.seeded import SeededMarket
 from adapters.market_model.session_plan import xnys_plan
-from adapters.recording import UwPlayer, read_day
+from adapters.recording import Pace, TwsPlayer, UwPlayer, read_day
 from adapters.unusual_whales.sandbox import UwSandbox, UwSandboxSettings
 from adapters.unusual_whales.sandbox.settings import (
     DEFAULT_TOKEN,
@@ -58,6 +58,7 @@ _EXAMPLES = """
   python -m run.sandbox_market --state-dir var/sandbox
   python -m run.sandbox_market --seed 7 --scenario quiet_day --session-date 2026-11-24
   python -m run.sandbox_market --recording ~/lean --day 2013-10-08
+  python -m run.sandbox_market --replay var/recordings/2026-10-06 --replay-speed 10
 
   let the day go from 09:55 New York time at ten times real time
     curl -d "{\\"base_market_time\\":\\"2026-10-06T13:55:00Z\\",\\"base_real_epoch\\":$(date +%s),
@@ -320,15 +321,19 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
 
 
 async def _replay(options: argparse.Namespace) -> None:
-    """Unusual Whales alone, as it was recorded, until a signal."""
-    player = UwPlayer(read_day(options.replay), options.uw_token, options.replay_speed)
+    """Both vendors as they were recorded, until a signal."""
+    heard = read_day(options.replay)
+    pace = Pace(heard[0].at, options.replay_speed)
+    unusual_whales, tws = UwPlayer(heard, options.uw_token, pace), TwsPlayer(heard, pace)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await player.start(HOST, options.uw_port)
-    print(f"recording ready: uw={options.uw_port}", flush=True)
+    await unusual_whales.start(HOST, options.uw_port)
+    await tws.start(HOST, options.tws_port)
+    print(f"recording ready: uw={options.uw_port} tws={options.tws_port}", flush=True)
     await stop.wait()
-    await player.stop()
+    await unusual_whales.stop()
+    await tws.stop()
 
 
 async def _main(options: argparse.Namespace) -> None:

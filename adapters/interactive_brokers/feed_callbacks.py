@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from adapters.interactive_brokers.feed_watch import Alarm, FeedState, Limits
 from adapters.interactive_brokers.link import CONNECT_SECONDS
+from adapters.interactive_brokers.tap import Tap
 from domain.event import MarketEvent
 
 BACKOFF_SECONDS = (1.0, 2.0, 5.0, 10.0)
@@ -43,13 +44,14 @@ class StreamTold:
 @dataclass(frozen=True, slots=True)
 class FeedCallbacks:
     """Where things go: events, (state, reason, connection), refused subscriptions, lines that
-    speak again or do not, and alarms."""
+    speak again or do not, alarms, and the bytes when they are recorded."""
 
     event: Callable[[MarketEvent], None]
     state: Callable[[FeedState, str, str], None]
     refused: Callable[[RefusedLine], None]
     stream: Callable[[StreamTold], None]
     alarm: Callable[[Alarm], None]
+    tap: Tap | None = None
 
 
 @dataclass(frozen=True, slots=True)

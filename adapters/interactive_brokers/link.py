@@ -18,6 +18,8 @@ from typing import Any, Protocol, cast
 
 from ib_async import Client, Contract, ExecutionFilter, Order
 
+from adapters.interactive_brokers.tap import Tap, TappedClient
+
 CONNECT_SECONDS = 4.0
 CLIENT_ID_IN_USE = 326
 NO_ANSWER = 0
@@ -143,7 +145,9 @@ class _Unreadable(logging.Handler):
 class IbLink:
     """Connection, requests and errors. Subclasses add the callbacks of what they read."""
 
-    def __init__(self, on_lost: Callable[[str], None]) -> None:
+    def __init__(
+        self, on_lost: Callable[[str], None], connection: str = "", tap: Tap | None = None
+    ) -> None:
         self._on_lost = on_lost
         self._futures: dict[object, asyncio.Future[list[Any]]] = {}
         self._results: dict[object, list[Any]] = {}
@@ -155,7 +159,8 @@ class IbLink:
         # What ib_async's decoder reads from its wrapper.
         self.ib = SimpleNamespace(TimezoneTWS="US/Eastern")
         self.defaultTimezone = UTC
-        self.client = cast(IbClient, Client(self))  # type: ignore[no-untyped-call]
+        client = TappedClient(self, tap, connection) if tap else Client(self)  # type: ignore[no-untyped-call]
+        self.client = cast(IbClient, client)
         self.client.throttleStart += self._throttle_started
         self.client.throttleEnd += self._throttle_ended
         logger = logging.Logger("ib_async.Decoder")  # one for each link, not in the registry

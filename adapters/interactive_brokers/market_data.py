@@ -171,7 +171,13 @@ class IbMarketData:
                 lost.set_result(reason)
 
         link = MarketLink(
-            self.connection, self._now, time.monotonic, self._on_event, self._on_error, when_lost
+            self.connection,
+            self._now,
+            time.monotonic,
+            self._on_event,
+            self._on_error,
+            when_lost,
+            self._callbacks.tap,
         )
         seconds = self._timing.connect_seconds
         await link.open(self._host, self._port, self._client_id, seconds)

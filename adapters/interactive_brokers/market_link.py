@@ -33,6 +33,7 @@ from adapters.interactive_brokers.lines import (
     unless,
 )
 from adapters.interactive_brokers.link import IbLink
+from adapters.interactive_brokers.tap import Tap
 from domain.analytics.depth_book import ASK as ASK_SIDE
 from domain.analytics.depth_book import BID as BID_SIDE
 from domain.analytics.depth_book import DELETE
@@ -62,8 +63,9 @@ class MarketLink(IbLink):
         emit: Callable[[MarketEvent], None],
         on_error: Callable[[int, int, str], None],
         on_lost: Callable[[str], None],
+        tap: Tap | None = None,
     ) -> None:
-        super().__init__(on_lost)
+        super().__init__(on_lost, connection, tap)
         self._connection = connection
         self._now = now
         self._monotonic = monotonic

@@ -6,8 +6,9 @@ left out. Secrets are replaced before anything is written.
 
 from __future__ import annotations
 
+import struct
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,9 +16,13 @@ from typing import BinaryIO, Literal, TypeAlias
 
 import msgspec
 
-Source: TypeAlias = Literal["uw.socket", "uw.rest"]
+Source: TypeAlias = Literal["uw.socket", "uw.rest", "ib.heard", "ib.asked"]
 SOCKET: Source = "uw.socket"
 REST: Source = "uw.rest"
+IB_HEARD: Source = "ib.heard"
+IB_ASKED: Source = "ib.asked"
+MANAGED_ACCOUNTS = b"15\0"
+"""How the message begins with which TWS names the accounts."""
 DAY_BYTES_MAX = 2_000_000_000
 """On disk, of all runs of a UTC day; what is heard beyond it is not kept."""
 FLUSH_SECONDS = 5.0
@@ -26,7 +31,8 @@ SUFFIX = ".tape"
 
 
 class Heard(msgspec.Struct, frozen=True, array_like=True):
-    """A frame of the socket, or an answer: `name` is its path and query."""
+    """A frame of the socket; or an answer, `name` being its path and query; or of a connection to
+    TWS that `name` names, the messages of a packet with their lengths, or a request."""
 
     at: datetime
     source: Source
@@ -59,10 +65,24 @@ class Tape:
         """Records that had no room."""
 
     def socket(self, frame: bytes) -> None:
-        self._write(SOCKET, frame, "", 0)
+        self._write(SOCKET, self._hide(frame), "", 0)
 
     def rest(self, name: str, status: int, body: bytes) -> None:
-        self._write(REST, body, name, status)
+        self._write(REST, self._hide(body), self._hide(name.encode()).decode(), status)
+
+    def broker_heard(self, connection: str, payloads: Sequence[bytes]) -> None:
+        """Accounts are secrets from the message on that names them."""
+        for payload in payloads:
+            if payload.startswith(MANAGED_ACCOUNTS):
+                accounts = payload.split(b"\0")[2:3]
+                self._secrets += [account for account in b",".join(accounts).split(b",") if account]
+        # The lengths must be those of what is left, so that secrets go first.
+        hidden = [self._hide(payload) for payload in payloads]
+        data = b"".join(struct.pack(">I", len(payload)) + payload for payload in hidden)
+        self._write(IB_HEARD, data, connection, 0)
+
+    def broker_asked(self, connection: str, payload: bytes) -> None:
+        self._write(IB_ASKED, self._hide(payload), connection, 0)
 
     def close(self) -> None:
         if self._file is not None:
@@ -71,13 +91,15 @@ class Tape:
             self._file.close()
             self._file = None
 
+    def _hide(self, data: bytes) -> bytes:
+        for secret in self._secrets:
+            data = data.replace(secret, b"***")
+        return data
+
     def _write(self, source: Source, data: bytes, name: str, status: int) -> None:
         if self._has_failed:
             self.left_out += 1
             return
-        for secret in self._secrets:
-            data = data.replace(secret, b"***")
-            name = name.replace(secret.decode(), "***")
         now = self._now()
         try:
             self._append(now, msgspec.msgpack.encode(Heard(now, source, data, name, status)))
@@ -124,6 +146,8 @@ def read_day(folder: Path) -> list[Heard]:
     if not paths:
         raise FileNotFoundError(f"a recording must be in {folder}, was none")
     heard = [record for path in paths for record in _read(path)]
+    if not heard:
+        raise FileNotFoundError(f"a recording must be in {folder}, was empty")
     return sorted(heard, key=lambda record: record.at)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
 
 from adapters.calendar import plan_session, session_at
 from adapters.recording import Tape
@@ -18,6 +20,8 @@ from domain.payloads.unusual_whales import family
 from domain.payloads.unusual_whales.channel_table import joined
 from domain.phase import Phase, phase_at
 from domain.session import new_york
+from run.command_line import command_line
+from run.config import Settings
 from run.feeds.backfill import Backfill
 from run.feeds.broker_chains import calendar_expiries
 from run.feeds.channel_watch import AWAY
@@ -38,11 +42,21 @@ from run.feeds.start import (
 from run.feeds.states import BROKER, FeedStates
 from run.feeds.uw_rest import RestFeed
 from run.feeds.uw_socket import SOCKET, SocketFeed, SocketSettings
-from run.service import Process, command
+from run.service import Process, serve
 from run.worker import HEARTBEAT_SECONDS
 from store.contract import Selection
 
-READS = ("ib_host", "ib_port", "ib_data_client_id", "basket", "uw_", "var_dir")
+READS = (
+    "ib_host",
+    "ib_port",
+    "ib_account",
+    "ib_data_client_id",
+    "basket",
+    "uw_",
+    "record_feeds",
+    "var_dir",
+)
+NEEDS = ("uw_token",)
 OBEYED = frozenset(
     {
         "ClockStarted",
@@ -63,6 +77,11 @@ async def _watch(appending: asyncio.Task[None]) -> None:
     """Fail with the intake, but let it outlive the readers."""
     await asyncio.wait({appending})
     appending.result()
+
+
+def _tape(settings: Settings) -> Tape:
+    secrets = (settings.uw_token.get_secret_value(), settings.ib_account)
+    return Tape(settings.var_dir / "recordings", secrets, lambda: datetime.now(UTC))
 
 
 class SessionOver(Exception):
@@ -90,9 +109,8 @@ class Feeds:
         self._now = now
         self._broker_seconds_max = broker_seconds_max
         self._tape: Tape | None = None
-        if process.settings.uw_record:
-            folder, token = process.settings.var_dir / "recordings", process.settings.uw_token
-            self._tape = Tape(folder, [token.get_secret_value()], lambda: datetime.now(UTC))
+        if process.settings.record_feeds:
+            self._tape = _tape(process.settings)
         self._plan: SessionPlanned | None = None
         self._socket: SocketFeed | None = None
         self.polling: RestFeed | None = None
@@ -105,6 +123,7 @@ class Feeds:
             self._states,
             self._clock,
             self._in_session,
+            self._tape,
         )
 
     def _in_session(self) -> bool:
@@ -307,8 +326,11 @@ class Feeds:
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
 
-async def main(process: Process) -> None:
+async def main(process: Process, *, is_recorded: bool = False) -> None:
     """Run the feeds until the process is asked to stop, one session after the other."""
+    if is_recorded:
+        settings = process.settings.model_copy(update={"record_feeds": True})
+        process = replace(process, settings=settings)
     while True:
         try:
             await Feeds(process).run()
@@ -316,5 +338,14 @@ async def main(process: Process) -> None:
             process.log.info("session over", reason=str(group.exceptions[0]))
 
 
+def _command() -> int:
+    parser = command_line("run.feeds", __doc__, reads=READS, needs=NEEDS)
+    parser.add_argument(
+        "--record", action="store_true", help="keep what is heard in VAR_DIR/recordings/DAY"
+    )
+    options = parser.parse_args()
+    return serve("feeds", partial(main, is_recorded=options.record), NEEDS)
+
+
 if __name__ == "__main__":
-    sys.exit(command("feeds", main, __doc__, reads=READS, needs=("uw_token",)))
+    sys.exit(_command())

@@ -13,6 +13,7 @@ from adapters.interactive_brokers.feed_callbacks import FeedCallbacks, RefusedLi
 from adapters.interactive_brokers.feed_watch import Alarm, FeedState
 from adapters.interactive_brokers.link import LinkError, RequestFailed
 from adapters.interactive_brokers.market_data import FEED, IbMarketData
+from adapters.interactive_brokers.tap import Tap
 from domain.event import DeskEvent, MarketEvent, Recorded, derived_id
 from domain.events.controls import AlertRaised
 from domain.events.feed_health import FeedClockMeasured, FeedStreamSilent, FeedStreamVerified
@@ -48,6 +49,7 @@ class BrokerFeed:
         states: FeedStates,
         clock: MarketClock,
         in_session: Callable[[], bool],
+        tap: Tap | None = None,
     ) -> None:
         self._recorder = recorder
         self._intake = intake
@@ -73,6 +75,7 @@ class BrokerFeed:
                 refused=self._on_refused,
                 stream=self._on_stream,
                 alarm=self._on_alarm,
+                tap=tap,
             ),
             expects_data=in_session,
             speed=lambda: max(clock.speed, 1.0),

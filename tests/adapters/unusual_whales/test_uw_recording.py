@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.recording import Heard, Tape, UwPlayer, read_day
+from adapters.recording import Heard, Pace, Tape, UwPlayer, read_day
 from adapters.recording.tape import REST, SOCKET
 from adapters.unusual_whales import UwAnswer, UwMessage, UwRest, UwSocket, UwSocketListener
 from run.embedded import free_port
@@ -62,7 +62,8 @@ async def test_a_recorded_run_plays_back_the_same_messages_and_answers(
     tape.close()
     (day,) = folder.iterdir()
     port = free_port()
-    player = UwPlayer(read_day(day), "another token", speed=20)
+    heard = read_day(day)
+    player = UwPlayer(heard, "another token", Pace(heard[0].at, speed=20))
     await player.start("127.0.0.1", port)
     try:
         url = f"ws://127.0.0.1:{port}/socket"

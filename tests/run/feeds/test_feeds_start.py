@@ -13,7 +13,7 @@ from adapters.calendar import plan_session
 from adapters.interactive_brokers.feed_callbacks import Timing
 from adapters.interactive_brokers.sandbox import TwsSandbox
 from adapters.recording import read_day
-from adapters.recording.tape import REST, SOCKET
+from adapters.recording.tape import IB_ASKED, IB_HEARD, REST, SOCKET
 from domain.events.feed_health import FeedGapClosed, FeedGapOpened
 from domain.events.feeds import ChainListed, HistoryReady, UwPriceReceived, UwRestReceived
 from domain.events.system import CLOCK_STREAM, ClockStarted, ParametersChanged, SessionPlanned
@@ -76,7 +76,7 @@ async def test_without_tws_unusual_whales_is_ingested_and_tws_joins_when_it_come
             uw_socket_url=str(server.make_url("/socket")),
             uw_token="token",
             uw_limit_factor=1_000.0,
-            uw_record=True,
+            record_feeds=True,
         )
         log = structlog.get_logger("feeds")
         process = Process("feeds", "build", "run", settings, store, recorder, log)
@@ -117,6 +117,9 @@ def _has_recorded(folder: Path) -> None:
     assert b'["price:SPY",{"close":"600.1"}]' in frames
     assert b'["price:SPY",{"close":"600.2"}]' in frames
     assert any(record.name.startswith("/api/") for record in heard if record.source == REST)
+    broker = [record for record in heard if record.source in (IB_HEARD, IB_ASKED)]
+    assert any(record.data.startswith(b"1\x0011\0") for record in broker)  # a line of quotes
+    assert not any(b"DU1234567" in record.data for record in broker)
 
 
 async def _starts_again(process: Process, vendor: Vendor) -> None:

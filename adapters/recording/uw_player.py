@@ -1,6 +1,6 @@
 """Plays a recording back as Unusual Whales: the same frames at the same pace, the same answers.
 
-The tape starts with the first join, once for all clients. A channel that nobody joined is left
+A join starts the tape (pace.py). A channel that nobody joined is left
 out, and joins are answered anew, so that a client may join other channels than the recorded one
 did. A REST call is answered with what the vendor last said to it by that moment of the tape.
 """
@@ -10,17 +10,15 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime
 from urllib.parse import parse_qsl
 
 import msgspec
 from aiohttp import WSMsgType, web
 
-from adapters.recording.tape import SOCKET, Heard
+from adapters.recording.pace import Pace
+from adapters.recording.tape import REST, SOCKET, Heard
 
 SHUTDOWN_SECONDS = 0.5
-JOINS_SECONDS = 0.2
-"""From the first join to the start of the tape: the client's other joins come in it."""
 NO_ROUTE = b'{"error":"Route not found"}'
 REFUSED = b'{"code":"authentication_required","message":"Log in first"}'
 Key = tuple[str, tuple[tuple[str, str], ...]]
@@ -36,18 +34,11 @@ _read_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 class UwPlayer:
-    """`speed` 2 plays twice as fast."""
+    """Plays what `heard` has of Unusual Whales, in order of time."""
 
-    def __init__(self, heard: Iterable[Heard], token: str, speed: float = 1.0) -> None:
-        """
-        Raises:
-            ValueError: there is nothing to play, or the speed is not positive.
-        """
+    def __init__(self, heard: Iterable[Heard], token: str, pace: Pace) -> None:
         records = list(heard)
-        if not records or speed <= 0:
-            raise ValueError(f"{len(records)} records cannot be played at speed {speed:g}")
-        self._token, self._speed = token, speed
-        self._began = records[0].at
+        self._token, self._pace = token, pace
         self._frames = [
             (record.at, _channel(record.data), record.data)
             for record in records
@@ -55,11 +46,9 @@ class UwPlayer:
         ]
         self._answers: dict[str, dict[Key, list[Heard]]] = defaultdict(lambda: defaultdict(list))
         for record in records:
-            if record.source != SOCKET:
+            if record.source == REST:
                 key = _key(record.name)
                 self._answers[key[0]][key].append(record)
-        self._started_at = 0.0
-        self._started = asyncio.Event()
         self._runner: web.AppRunner | None = None
 
     async def start(self, host: str, port: int) -> None:
@@ -101,32 +90,20 @@ class UwPlayer:
                 answer = [join.channel, {"response": {}, "status": "ok"}]
                 await socket.send_str(msgspec.json.encode(answer).decode())
                 joined.add(join.channel)
-                if not self._started.is_set():
-                    self._started_at = asyncio.get_running_loop().time() + JOINS_SECONDS
-                    self._started.set()
+                self._pace.start()
         finally:
             playing.cancel()
             await asyncio.gather(playing, return_exceptions=True)
         return socket
 
     async def _play(self, socket: web.WebSocketResponse, joined: set[str]) -> None:
-        loop, came_at = asyncio.get_running_loop(), self._position()
-        await self._started.wait()
+        came_at = self._pace.moment()
         for at, channel, data in self._frames:
-            seconds = (at - self._began).total_seconds() / self._speed
-            if seconds < came_at:
+            if at < came_at:
                 continue
-            wait = self._started_at + seconds - loop.time()
-            if wait > 0:
-                await asyncio.sleep(wait)
+            await self._pace.reach(at)
             if channel is None or channel in joined:
                 await socket.send_frame(data, WSMsgType.TEXT)
-
-    def _position(self) -> float:
-        """Real seconds of the tape that are played; 0 before its start."""
-        if not self._started.is_set():
-            return 0.0
-        return max(0.0, asyncio.get_running_loop().time() - self._started_at)
 
     # -- REST ------------------------------------------------------------------------------------
 
@@ -147,12 +124,9 @@ class UwPlayer:
             (record for records in by_query.values() for record in records),
             key=lambda record: record.at,
         )
-        moment = self._position() * self._speed
-        past = [record for record in answers if self._seconds(record.at) <= moment]
+        moment = self._pace.moment()
+        past = [record for record in answers if record.at <= moment]
         return past[-1] if past else answers[0]
-
-    def _seconds(self, at: datetime) -> float:
-        return (at - self._began).total_seconds()
 
 
 def _key(name: str) -> Key:
