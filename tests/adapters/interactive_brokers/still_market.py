@@ -98,6 +98,9 @@ class StillMarket:
         bids, asks = self.book.get(symbol, ([(599.98, 100), (599.97, 200)], [(600.02, 300)]))
         return bids[:rows], asks[:rows]
 
+    def is_out(self, vendor: str, symbol: str = "", at: datetime | None = None) -> bool:
+        return False
+
     def open_interest(self, con_id: int) -> int:
         return 1234
 
