@@ -26,6 +26,7 @@ SUITE = (
         "archive",
         "seal",
         "pricing",
+        "stages_day",
         "decode",
         "feeds",
         "projected",

@@ -1,24 +1,30 @@
 """Costs of pricing and analytics: a full chain, a chain refresh of the stage, one broker tick.
 
-The chain is made from a known smile, so that it needs no recording; the refresh is that of one
-symbol with 490 contracts.
+The chain is made from a known smile, so that it needs no recording. Volatilities, greeks and
+exposure are those of more than 10,000 contracts, the refresh is that of one symbol with 490.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 
 from benchmarks.ground import Figure, flags, line
+from domain.analytics.chain import ChainTable, Source, layout_of
+from domain.analytics.gex import exposure_of
 from domain.analytics.stage import AnalyticsStage
+from domain.analytics.surface import ChainClock, evaluate
+from domain.instruments import Right
 from domain.pricing.american import american_check, early_exercise_premium
 from domain.pricing.black_scholes import greeks, implied_vol
+from domain.pricing.dividends import forward_of
 from tests.domain.analytics.build import Tape, market, start
 
 CONTRACTS = 10_506
+EXPIRIES, STRIKES = 34, 153
 REPEATS = 5
 MINUTES = 3
 
@@ -36,8 +42,8 @@ def best(work: Callable[[], object]) -> float:
 found: list[Figure] = []
 
 
-def report(name: str, value: float, unit: str) -> None:
-    found.append(Figure(name, value, unit))
+def report(name: str, value: float, unit: str, limit: str = "") -> None:
+    found.append(Figure(name, value, unit, limit))
 
 
 def chain() -> None:
@@ -48,10 +54,52 @@ def chain() -> None:
     is_call = strikes >= 600
     sigma = np.full(CONTRACTS, 0.18)
     prices = greeks(600.0, strikes, years, 0.0375, sigma, is_call).price
-    name = "pricing.implied_vol.10506"
-    report(name, best(lambda: implied_vol(prices, 600.0, strikes, years, 0.0375, is_call)), "ms")
-    name = "pricing.greeks.10506"
-    report(name, best(lambda: greeks(600.0, strikes, years, 0.0375, sigma, is_call)), "ms")
+    inverted = best(lambda: implied_vol(prices, 600.0, strikes, years, 0.0375, is_call))
+    derived = best(lambda: greeks(600.0, strikes, years, 0.0375, sigma, is_call))
+    report("pricing.implied_vol.10506", inverted, "ms")
+    report("pricing.greeks.10506", derived, "ms")
+    report("pricing.chain.10506", inverted + derived, "ms", "<= 15")
+
+
+def exposure() -> None:
+    """Gamma profile, flip and walls of 34 expiries with 153 strikes, both rights: every contract
+    has open interest and a volatility, which no real chain reaches."""
+    now, spot, rate = datetime(2026, 10, 6, 15, tzinfo=UTC), 600.0, 0.0375
+    table = ChainTable()
+    for number in range(EXPIRIES):
+        close = now + timedelta(days=number, hours=5)
+        years = (close - now).total_seconds() / (365 * 86_400)
+        strikes = spot + np.arange(-(STRIKES // 2), STRIKES // 2 + 1, dtype=float)
+        for right in Right:
+            sides = np.full(STRIKES, right is Right.CALL)
+            vol = np.full(STRIKES, 0.25)
+            prices = greeks(spot, strikes, np.full(STRIKES, years), rate, vol, sides).price
+            for strike, price in zip(strikes.tolist(), prices.tolist(), strict=True):
+                slot = table.add(close.date(), strike, right)
+                table.quote(slot, price * 0.995, price * 1.005, now.timestamp(), Source.SNAPSHOT)
+                table.open_interest[slot] = 1_000.0 + 10 * (strike % 7)
+    layout = layout_of(table, now.date(), EXPIRIES)
+    closings = [now + timedelta(days=number, hours=5) for number in range(EXPIRIES)]
+    clock = ChainClock(
+        now=now.timestamp(),
+        session_date=now.date(),
+        spot=spot,
+        spot_fresh=True,
+        rate=rate,
+        forwards=[forward_of(spot, [], now, close, rate) for close in closings],
+        age_limits=(15.0, 90.0, 180.0),
+        quiet_max=10.0,
+        exposure_iv_age_max=900.0,
+        premiums_max=0,
+        forward_tolerance_short=0.001,
+        forward_tolerance_long=0.003,
+    )
+    surface = evaluate(table, layout, clock)
+    made = exposure_of(table, surface, EXPIRIES)
+    assert made.contracts > 0 and made.call_wall and made.put_wall
+    name = f"pricing.exposure.{2 * EXPIRIES * STRIKES}"
+    report(name, best(lambda: exposure_of(table, surface, EXPIRIES)), "ms", "<= 25")
+    report("pricing.surface", best(lambda: evaluate(table, layout, clock)), "ms")
 
 
 def american() -> None:
@@ -94,6 +142,7 @@ def main() -> None:
     given = flags("pricing", __doc__, {}, {})
     began = time.monotonic()
     chain()
+    exposure()
     american()
     stage()
     print(line("pricing", given, found, time.monotonic() - began), flush=True)

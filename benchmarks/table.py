@@ -148,6 +148,19 @@ ROWS = (
         (("gex_strike_expiry", "decode.gex_strike_expiry"), ("price", "decode.price")),
     ),
     Row(
+        "volatilities and all greeks of 10,506 contracts, one core",
+        "15 ms",
+        "pricing.chain.10506",
+        (("inversion", "pricing.implied_vol.10506"), ("greeks", "pricing.greeks.10506")),
+    ),
+    Row("gamma profile, flip and walls of 10,404 contracts", "25 ms", "pricing.exposure.10404"),
+    Row(
+        "a sandbox day through all stages again, decisions compared: a million events, one core",
+        "90 s",
+        "stages_day.million",
+        (("of", "stages_day.events"), ("processor time an event", "stages_day.cpu")),
+    ),
+    Row(
         "receipt to durable, 5,000 messages/s of both vendors for 60 s: p99",
         "100 ms",
         "feeds.durable_p99",
