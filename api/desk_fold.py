@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from api import fold_feeds as feeds
 from api import fold_limits as limits
 from api import fold_messages as messages
 from api import fold_plant as plant
@@ -18,15 +19,22 @@ from domain.events import (
     approvals,
     controls,
     feed_health,
+    jobs,
     orders,
     positions,
     publication,
     reports,
     risk,
 )
-from domain.events import feeds as feed_events
 from domain.events import signals as signal_events
-from domain.events.system import ClockStarted, ParametersChanged, SessionPlanned
+from domain.events.feeds import LineClosed
+from domain.events.system import (
+    ClockStarted,
+    JobFinished,
+    JobStarted,
+    ParametersChanged,
+    SessionPlanned,
+)
 
 
 def _nothing(_: Any) -> str:
@@ -103,11 +111,22 @@ HANDLERS: Mapping[type[Any], Callable[[DeskFold, Recorded, Any], None]] = {
     controls.TradingHalted: plant.halted,
     controls.TradingReleased: plant.released,
     controls.TradingStateChanged: plant.trading_state,
-    feed_events.FeedStateChanged: plant.feed,
-    feed_events.FeedGapOpened: plant.gap_opened,
-    feed_events.FeedGapClosed: plant.gap_closed,
-    feed_health.FeedStale: plant.stale,
-    feed_health.FeedFresh: plant.fresh,
+    feed_health.FeedStateChanged: feeds.feed,
+    feed_health.FeedGapOpened: feeds.gap_opened,
+    feed_health.FeedGapClosed: feeds.gap_closed,
+    feed_health.FeedStale: feeds.stale,
+    feed_health.FeedFresh: feeds.fresh,
+    feed_health.FeedStreamSilent: feeds.silent,
+    feed_health.FeedStreamVerified: feeds.verified,
+    LineClosed: feeds.line_closed,
+    feed_health.FeedDriftSeen: feeds.drifted,
+    feed_health.FeedRateChanged: feeds.rate_changed,
+    feed_health.EndpointDisabled: feeds.disabled,
+    feed_health.RestBudgetPlanned: feeds.budget,
+    feed_health.IngestionReported: feeds.ingestion_reported,
+    jobs.JobScheduled: feeds.job_scheduled,
+    JobStarted: feeds.job_started,
+    JobFinished: feeds.job_finished,
     ClockStarted: plant.clock,
     SessionPlanned: plant.planned,
     ParametersChanged: limits.changed,

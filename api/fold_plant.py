@@ -1,4 +1,4 @@
-"""Alerts, halts, feeds, the broker, the account and the clock: one function an event type.
+"""Alerts, halts, the broker, the account and the clock: one function an event type.
 
 Called through the table in api/desk_fold.py. Pure.
 """
@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from api import fold_feeds
 from api.fold_state import DeskFold, Row, at, text
 from domain.event import Recorded
-from domain.events import controls, feed_health, orders
-from domain.events import feeds as feed_events
+from domain.events import controls, orders
 from domain.events.system import ClockStarted, SessionPlanned
 
 
@@ -64,59 +64,6 @@ def _halt_row(event: Recorded, who: str, reason: str, *, is_halted: bool) -> Row
     }
 
 
-def feed(fold: DeskFold, event: Recorded, body: feed_events.FeedStateChanged) -> None:
-    name, _, channel = body.feed.partition("/")
-    row = _feed_row(fold, event, name)
-    if channel:
-        refused = {known: why for known, why in row["refused"].items() if known != channel}
-        if body.state == "refused":
-            refused[channel] = body.reason
-        row["refused"] = refused
-        return
-    kept = {"gaps": row["gaps"], "refused": row["refused"], "stale": row["stale"]}
-    if body.state in ("connected", "down"):
-        kept["stale"] = {}  # said of a connection that is gone
-    fold.add(
-        fold.feeds,
-        name,
-        event,
-        {"feed": name, "state": body.state, "reason": body.reason}
-        | kept
-        | {"recorded_at": at(event.recorded_at)},
-    )
-
-
-def _feed_row(fold: DeskFold, event: Recorded, name: str) -> Row:
-    if name not in fold.feeds:
-        row: Row = {"feed": name, "state": "unknown", "reason": ""}
-        fold.add(fold.feeds, name, event, row | {"gaps": {}, "refused": {}, "stale": {}})
-    return fold.feeds[name]
-
-
-def gap_opened(fold: DeskFold, event: Recorded, body: feed_health.FeedGapOpened) -> None:
-    row = _feed_row(fold, event, body.feed)
-    gap = {"channel": body.channel, "since": at(body.since), "cause": body.cause}
-    row["gaps"] = row["gaps"] | {body.gap_id: gap}
-
-
-def gap_closed(fold: DeskFold, event: Recorded, body: feed_health.FeedGapClosed) -> None:
-    row = _feed_row(fold, event, body.feed)
-    gaps = {known: gap for known, gap in row["gaps"].items() if known != body.gap_id}
-    fold.change(fold.feeds, body.feed, event, gaps=gaps)
-
-
-def stale(fold: DeskFold, event: Recorded, body: feed_health.FeedStale) -> None:
-    row = _feed_row(fold, event, body.feed)
-    last_at = None if body.last_at is None else at(body.last_at)
-    about = {"phase": body.phase, "last_at": last_at, "limit_seconds": body.limit_seconds}
-    row["stale"] = row["stale"] | {body.channel: about}
-
-
-def fresh(fold: DeskFold, event: Recorded, body: feed_health.FeedFresh) -> None:
-    row = _feed_row(fold, event, body.feed)
-    row["stale"] = {known: why for known, why in row["stale"].items() if known != body.channel}
-
-
 def broker(state: str) -> Callable[[DeskFold, Recorded, Any], None]:
     def apply(fold: DeskFold, event: Recorded, body: Any) -> None:
         known = {} if state == "connected" else fold.broker
@@ -156,6 +103,8 @@ def clock(fold: DeskFold, event: Recorded, body: ClockStarted) -> None:
 
 
 def planned(fold: DeskFold, event: Recorded, body: SessionPlanned) -> None:
+    fold_feeds.planned(fold, body)
+    fold.plan = body
     fold.session = {
         "session_date": body.day.session_date.isoformat(),
         "open_at": at(body.day.open_at),

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.event import Recorded
+from domain.events.system import SessionPlanned
 from domain.instruments import Structure
 
 ROWS_MAX = 2_000
@@ -38,6 +39,11 @@ class DeskFold:
     broker: Row = field(default_factory=dict)
     account: Row = field(default_factory=dict)
     session: Row = field(default_factory=dict)
+    plan: SessionPlanned | None = None
+    jobs: Table = field(default_factory=dict)
+    """Those of the keeper, by name."""
+    ingestion: Row = field(default_factory=dict)
+    """The newest report of a session's ingestion, summed up."""
     limits: Table = field(default_factory=dict)
     """Limits of risk in force, by name."""
     checks: Table = field(default_factory=dict)

@@ -20,14 +20,13 @@ from api import fold_limits
 from api.desk_tables import DeskTables
 from api.errors import ACCEPT_CLOCK
 from api.fold_state import DeskFold, Row, at
+from api.health_feeds import DEGRADED, DOWN, UP, channel_rows, feed_row, phase_of
 from api.log_pages import LogPages
 from api.settings import ApiSettings
-from domain.payloads.unusual_whales.channel_table import CHANNELS
 from store.errors import StoreError
 from store.patience import LOST
 from store.reading import Pool
 
-UP, DEGRADED, DOWN = "up", "degraded", "down"
 HEARTBEAT_UP_SECONDS = 6.0
 HEARTBEAT_DOWN_SECONDS = 15.0
 LAG_UP_SECONDS = 5.0
@@ -36,10 +35,7 @@ READ_SECONDS_MIN = 0.8
 REDIS_SECONDS_MAX = 0.5
 STREAM_NAMES_SECONDS = 15.0
 _SHOWN_SINCE = timedelta(days=1)
-_GOOD_FEED_STATES = frozenset({"ready", "connected"})
-_QUIET_FEED_STATES = frozenset({"paused", "restarting", "connecting", "slow"})
-GAPS_SHOWN_MAX = 50
-_KNOWN_WITHOUT_LOG = ("halt", "limits", "desk", "feeds", "broker")
+_KNOWN_WITHOUT_LOG = ("halt", "limits", "desk", "feeds", "jobs", "ingestion", "broker")
 _RANK = {UP: 0, DEGRADED: 1, DOWN: 2}
 
 
@@ -85,14 +81,16 @@ class HealthReader:
             consumers = await self._consumers(now)
         except (StoreError, asyncpg.PostgresError, *LOST) as error:
             return self._without_log(now, redis, type(error).__name__)
-        feeds = [_feed(row, now) for row in fold.feeds.values()]
+        feeds = [feed_row(row) for row in fold.feeds.values()]
         sections: Row = {
             "desk": self._desk_section(fold, now),
             "halt": fold.halt,
             "limits": {"not_as_shipped": fold_limits.not_as_shipped(fold)},
             "processes": beats,
             "feeds": feeds,
-            "channels": channels,
+            "channels": channel_rows(fold, channels, self._market_time(fold, now)),
+            "jobs": list(fold.jobs.values()),
+            "ingestion": fold.ingestion,
             "projections": consumers,
             "queues": _queues(fold, beats),
             "broker": fold.broker,
@@ -120,10 +118,8 @@ class HealthReader:
 
     def _desk_section(self, fold: DeskFold, now: datetime) -> Row:
         clock = fold.clock
-        market_time = now
-        if clock:
-            elapsed = (now - clock["real_at"]) * clock["speed"]
-            market_time = clock["base_market_time"] + max(elapsed, timedelta(0))
+        market_time = self._market_time(fold, now)
+        phase = phase_of(fold, market_time)
         return {
             "mode": self._settings.mode,
             "build": self._settings.build,
@@ -133,7 +129,16 @@ class HealthReader:
             "is_thinned": clock.get("is_thinned", False),
             "entries_open": clock.get("entries_open", True),
             "session": fold.session,
+            "phase": None if phase is None else phase.value,
         }
+
+    def _market_time(self, fold: DeskFold, now: datetime) -> datetime:
+        clock = fold.clock
+        if not clock:
+            return now
+        elapsed = (now - clock["real_at"]) * clock["speed"]
+        found: datetime = clock["base_market_time"] + max(elapsed, timedelta(0))
+        return found
 
     async def _tails(self, now: datetime) -> tuple[list[Row], list[Row]]:
         if self._monotonic() - self._streams_at >= STREAM_NAMES_SECONDS or not self._streams:
@@ -222,36 +227,6 @@ def _process(body: dict[str, Any], age_seconds: float) -> Row:
         "figures": {name: f"{value:g}" for name, value in body["figures"].items()},
         "run_id": body["run_id"],
     }
-
-
-def _feed(row: Row, now: datetime) -> Row:
-    """A feed with its open gaps, and channels that are refused or stale; those that are merely
-    useful are shown and do not weigh on the status."""
-    gaps = sorted(row["gaps"].values(), key=lambda gap: (not _weighs(gap["channel"]), gap["since"]))
-    lacking = [gap["channel"] for gap in gaps] + [*row["refused"], *row["stale"]]
-    if row["state"] in _GOOD_FEED_STATES:
-        status = DEGRADED if any(_weighs(channel) for channel in lacking) else UP
-    else:
-        status = DEGRADED if row["state"] in _QUIET_FEED_STATES else DOWN
-    return {
-        "name": row["feed"],
-        "state": row["state"],
-        "status": status,
-        "reason": row["reason"],
-        "since": row["since"],
-        "gap": gaps[0] if gaps and _weighs(gaps[0]["channel"]) else None,
-        "gaps": gaps[:GAPS_SHOWN_MAX],
-        "gaps_open": len(gaps),
-        "refused": [{"channel": name, "reason": why} for name, why in row["refused"].items()],
-        "stale": [{"channel": name, **about} for name, about in row["stale"].items()],
-        "event_id": row["event_id"],
-    }
-
-
-def _weighs(channel: str) -> bool:
-    """Whether the desk needs the channel; an empty one is the whole feed."""
-    known = CHANNELS.get(channel)
-    return known is None or known.priority == 1
 
 
 def _queues(fold: DeskFold, beats: list[Row]) -> Row:

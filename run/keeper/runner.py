@@ -20,6 +20,7 @@ import asyncpg
 
 from adapters.calendar import plan_session, session_on_or_before
 from domain.event import derived_id
+from domain.events.jobs import JobScheduled
 from domain.events.system import JobFinished, JobStarted, PlannedDay
 from domain.session import new_york
 from run.keeper.schedule import LOOKBACK, Due, Schedule, wanted
@@ -30,7 +31,7 @@ from store.errors import IdConflict, StoreError
 ROUND_SECONDS = 15.0
 TRIES_MAX = 3
 RETRY_SECONDS = 20.0
-VERSIONS_MAX = 400
+VERSIONS_MAX = 600
 """Of a job's stream: more than a week of the busiest schedule."""
 LOCK_CLASS = 7_236_007
 """With the hash of the job's name; other locks of the desk are numbers without a second one."""
@@ -93,6 +94,7 @@ class Jobs:
         self._jobs = jobs
         self._now = now
         self._sessions: dict[date, tuple[PlannedDay, ...]] = {}
+        self._announced: dict[str, datetime] = {}
 
     async def run(self) -> None:
         """Do every job when it is due, until cancelled."""
@@ -117,9 +119,21 @@ class Jobs:
                 if finished is None:
                     finished = await self.finished(job)
                 finished |= await self.catch_up(job, finished, since)
+                await self.announce(job)
             except PASSING as error:
                 self._process.log.warning("job delayed", job=job.name, error=str(error))
             await asyncio.sleep(ROUND_SECONDS)
+
+    async def announce(self, job: Job) -> None:
+        """Say on the log when the job is next due, once a moment."""
+        now = self._now()
+        coming = job.schedule.between(now, now + LOOKBACK, await self._sessions_at(job, now))
+        if not coming or self._announced.get(job.name) == coming[0].due_at:
+            return
+        due = coming[0]
+        body = JobScheduled(name=job.name, due_at=due.due_at, session_date=due.session_date)
+        await self._record(job, due, "job.scheduled", body)
+        self._announced[job.name] = due.due_at
 
     async def finished(self, job: Job) -> set[datetime]:
         """What the log says is over, of the last weeks."""
@@ -214,7 +228,9 @@ class Jobs:
                 await asyncio.sleep(RETRY_SECONDS)
         raise AssertionError("unreachable")
 
-    async def _record(self, job: Job, due: Due, kind: str, body: JobStarted | JobFinished) -> None:
+    async def _record(
+        self, job: Job, due: Due, kind: str, body: JobScheduled | JobStarted | JobFinished
+    ) -> None:
         identity = derived_id(kind, job.name, due.due_at.isoformat())
         await self._process.recorder.record(_stream(job), body, event_id=identity)
 

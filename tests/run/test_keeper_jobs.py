@@ -101,6 +101,20 @@ async def test_a_missed_job_is_done_late_once_and_not_again_after_a_restart(
     assert await at_noon(process, job, tomorrow) == {DUE_AT + timedelta(days=1)}
 
 
+async def test_the_next_time_of_a_job_is_on_the_log_once(
+    store: PostgresStore, process: Process
+) -> None:
+    job = Job("night", NIGHT, Deeds())
+    for _ in range(2):  # also by a keeper that comes anew
+        jobs = jobs_of(process, job)
+        await jobs.announce(job)
+        await jobs.announce(job)
+    await jobs_of(process, job, NOON + timedelta(days=1)).announce(job)
+    found = await store.read(0, Selection(types=frozenset({"JobScheduled"})))
+    days = [DUE_AT + timedelta(days=1), DUE_AT + timedelta(days=2)]
+    assert [getattr(event.body, "due_at", None) for event in found] == days
+
+
 async def test_of_two_keepers_one_works_and_the_other_finds_it_done(
     store: PostgresStore, process: Process, database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
