@@ -19,7 +19,7 @@ from domain.analytics.ewma import clip
 from domain.analytics.ingest import read_history
 from domain.analytics.opening_range import model_move, noise_area
 from domain.analytics.realised import BAR_SECONDS, bipower_variation, grid_returns, jump_score
-from domain.analytics.refresh import evaluated_chain, refresh_chain
+from domain.analytics.refresh import evaluated_chains, refresh_chain
 from domain.analytics.state import AnalyticsState, MinuteBar, SymbolState
 from domain.analytics.variance import remaining_variance, rho, variance_to_expiry
 from domain.event import Recorded
@@ -72,9 +72,7 @@ def on_bar(state: AnalyticsState, event: Recorded) -> None:
         symbol.chain.refresh_slot = slot
         refresh_chain(state, symbol, now)
         if not state.thinned:
-            evaluated = evaluated_chain(state, symbol, now)
-            if evaluated is not None:
-                state.chains.append(evaluated)
+            state.chains.extend(evaluated_chains(state, symbol, now))
         if ends_minute:
             _sample_skew(symbol, int((seconds + BAR_SECONDS) // 60))
     _sample_auction(state, symbol, session, now)

@@ -40,6 +40,11 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("beta_default_iwm", 1.10, "ratio", "measured 1.11 in 2016-2021", 0.8, 1.6),
     Parameter("imbalance_signed", True, "flag", "field reports; check live"),
     Parameter("auction_impact_scale", 0.5, "1", "prior; ALM05, TOTH11", 0.1, 1.5),
+    Parameter("next_chain_minutes", 100.0, "min", "before the close; windows of 4.5, 4.7", 30, 390),
+    Parameter("swing_chain_refresh", 15.0, "s", "prior", 5, 60),
+    Parameter("swing_days_min", 21.0, "days", "prior", 14, 60),
+    Parameter("swing_days_max", 45.0, "days", "prior", 14, 60),
+    Parameter("swing_days_target", 35.0, "days", "prior", 14, 60),
     Parameter("surface_lines_per_symbol", 16.0, "lines", "prior; 100 lines in all", 0, 60),
 )
 
@@ -73,6 +78,11 @@ class Settings:
     imbalance_signed: bool
     impact_scale: float
     lines_per_symbol: int
+    next_chain_minutes: float
+    """Before the close: from then on the chain of the next session's expiry is published."""
+    swing_chain_refresh: float
+    swing_days: tuple[float, float, float]
+    """Fewest and most days to the expiry held for weeks, and the wanted number."""
 
 
 def read_settings(state: ParameterState) -> Settings | None:
@@ -117,6 +127,13 @@ def read_settings(state: ParameterState) -> Settings | None:
             imbalance_signed=state.flag("imbalance_signed"),
             impact_scale=number("auction_impact_scale"),
             lines_per_symbol=int(number("surface_lines_per_symbol")),
+            next_chain_minutes=number("next_chain_minutes"),
+            swing_chain_refresh=number("swing_chain_refresh"),
+            swing_days=(
+                number("swing_days_min"),
+                number("swing_days_max"),
+                number("swing_days_target"),
+            ),
         )
     except MissingParameter:
         return None

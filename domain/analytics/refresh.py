@@ -6,6 +6,7 @@ broker lines that keep the nearest strikes fresh (LinesWanted).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
@@ -16,6 +17,7 @@ from domain.analytics.expiry_surface import ExpirySurface
 from domain.analytics.gex import exposure_of
 from domain.analytics.state import AnalyticsState, SymbolState
 from domain.analytics.surface import ChainClock, Surface, evaluate
+from domain.analytics.traded import REACH, ExpiryRole, swing_expiry
 from domain.events.analytics import ChainEvaluated
 from domain.events.feeds import LinesWanted, WantedLine
 from domain.instruments import OptionContract, Right
@@ -26,7 +28,6 @@ from domain.session import NEW_YORK, Session
 
 SURFACE_DAYS = 75
 """Far enough that IV(60) has both its neighbours."""
-PUBLISHED_REACH = 0.03
 BROKER_DELTA_SECONDS = 60.0
 LINE_SHIFT_STRIKES = 2
 _FULL_CLOSE = time(16, 0)
@@ -139,22 +140,48 @@ def _contract(symbol: str, table: ChainTable, slot: int, expiry: date) -> Option
     )
 
 
-def evaluated_chain(
+def traded_expiry(state: AnalyticsState, symbol: SymbolState, role: ExpiryRole) -> date | None:
+    """The listed expiry of a role; None without one."""
+    session, settings, surface = state.session, state.settings, symbol.chain.surface
+    assert session is not None and settings is not None
+    if surface is None:
+        return None
+    listed = surface.layout.expiries
+    if role is ExpiryRole.SWING:
+        return swing_expiry(listed, session, *settings.swing_days)
+    expected = role.expected(session)
+    return expected if expected in listed else None
+
+
+def _is_published(state: AnalyticsState, role: ExpiryRole, now: datetime) -> bool:
+    """Only what may be traded now: a chain costs every reader of the log its time."""
+    session, settings = state.session, state.settings
+    assert session is not None and settings is not None
+    if role is ExpiryRole.TODAY:
+        return True
+    if role is ExpiryRole.NEXT_SESSION:
+        return now >= session.before_close(minutes=settings.next_chain_minutes)
+    seconds = round((now - session.open_at).total_seconds())
+    return seconds % settings.swing_chain_refresh < settings.chain_refresh
+
+
+def evaluated_chains(
     state: AnalyticsState, symbol: SymbolState, now: datetime
-) -> ChainEvaluated | None:
-    """Per-contract values of the expiry of today within +-3 % of the spot; None without one."""
-    surface, session = symbol.chain.surface, state.session
-    assert session is not None
+) -> Iterator[ChainEvaluated]:
+    """Per-contract values near the spot of each expiry that may be traded now."""
+    surface = symbol.chain.surface
     if surface is None or symbol.chain.refreshed != now:
-        return None
+        return
     layout = surface.layout
-    if session.session_date not in layout.expiries:
-        return None
-    k = layout.expiries.index(session.session_date)
-    part = layout.slice_of(k)
-    near = np.abs(layout.strike[part] / surface.spot - 1) <= PUBLISHED_REACH
-    nodes = np.flatnonzero(near) + part.start
-    return _columns(state, symbol, surface, surface.expiries[k], nodes, now)
+    for role in ExpiryRole:
+        expiry = traded_expiry(state, symbol, role) if _is_published(state, role, now) else None
+        if expiry is None:
+            continue
+        k = layout.expiries.index(expiry)
+        part = layout.slice_of(k)
+        near = np.abs(layout.strike[part] / surface.spot - 1) <= REACH[role]
+        nodes = np.flatnonzero(near) + part.start
+        yield _columns(state, symbol, surface, surface.expiries[k], nodes, now)
 
 
 def _columns(

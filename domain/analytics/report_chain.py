@@ -9,8 +9,10 @@ from datetime import datetime
 
 from domain.analytics.expiry_surface import ExpirySurface, constant_maturity
 from domain.analytics.gex import NEUTRAL
+from domain.analytics.refresh import traded_expiry
 from domain.analytics.reporting import Report
 from domain.analytics.state import AnalyticsState, ChainState, SymbolState
+from domain.analytics.traded import ExpiryRole
 from domain.events.analytics import Quality
 
 GEX_STALE_SECONDS = 60.0
@@ -94,16 +96,23 @@ def _of(
     return Quality.OK, ""
 
 
+def role_surface(
+    state: AnalyticsState, symbol: SymbolState, role: ExpiryRole
+) -> ExpirySurface | None:
+    """What the surface says of the expiry that a role trades."""
+    surface, expiry = symbol.chain.surface, traded_expiry(state, symbol, role)
+    if surface is None or expiry is None:
+        return None
+    return surface.expiries[surface.layout.expiries.index(expiry)]
+
+
 def add_surface(report: Report, state: AnalyticsState, symbol: SymbolState, now: datetime) -> None:
     """At-the-money levels, term structure, skew, expected moves."""
     chain, session = symbol.chain, state.session
     assert session is not None
     surface, as_of = chain.surface, chain.refreshed or now
-    today = surface.of_days(0) if surface else None
-    later = session.plan.later
-    gap = (later[0].session_date - session.session_date).days if later else 1
-    following = surface.of_days(gap) if surface else None
-    for name, expiry in (("0dte", today), ("1dte", following)):
+    for name in ExpiryRole:
+        expiry = role_surface(state, symbol, name)
         quality, reason = _of(state, symbol, expiry, now)
         missing = reason or "NOT_BRACKETED"
         report.number(f"atm_iv_{name}", expiry.atm_iv if expiry else None, as_of, quality, missing)
@@ -117,8 +126,9 @@ def add_surface(report: Report, state: AnalyticsState, symbol: SymbolState, now:
         age_quality = quality if quality is Quality.STALE else Quality.OK
         forward_reason = expiry.forward_reason if expiry is not None else reason
         report.number(f"forward_ok_{name}", forward_ok, as_of, age_quality, forward_reason)
-    strikes = None if today is None else float(today.valid_strikes)
-    report.number("surface_valid_strikes_0dte", strikes, as_of, Quality.OK, "NO_EXPIRY")
+        strikes = None if expiry is None else float(expiry.valid_strikes)
+        strikes_name = f"surface_valid_strikes_{name}"
+        report.number(strikes_name, strikes, as_of, Quality.OK, "NO_EXPIRY")
     _term(report, state, symbol, now, as_of)
     skew = surface.first_from(SKEW_YEARS_MIN) if surface else None
     quality, reason = _of(state, symbol, skew, now)

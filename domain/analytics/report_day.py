@@ -11,8 +11,10 @@ from datetime import datetime
 from domain.analytics.bars import LATE_MINUTES, share_to_come, variance_left, variance_until
 from domain.analytics.economic_calendar import MISSING_CALENDAR, calendar_state
 from domain.analytics.news import SILENT_SECONDS
+from domain.analytics.report_chain import role_surface
 from domain.analytics.reporting import Report
 from domain.analytics.state import AnalyticsState, SymbolState
+from domain.analytics.traded import ExpiryRole
 from domain.analytics.variance import variance_ratio
 from domain.events.analytics import Quality
 from domain.session import Session
@@ -66,20 +68,20 @@ def add_variance(
     minutes = (end - session.open_at).total_seconds() / 60
     report.number("rho", share_to_come(session, minutes), end)
     report.number("v_rem", variance_left(state, symbol), end, quality, reason)
-    surface = symbol.chain.surface
-    later = session.plan.later
-    gap = (later[0].session_date - session.session_date).days if later else 1
-    for name, sessions, days in (("0dte", 0, 0), ("1dte", 1, gap)):
-        total = variance_until(state, symbol, sessions)
+    for name in ExpiryRole:
+        expiry = role_surface(state, symbol, name)
+        sessions = {ExpiryRole.TODAY: 0, ExpiryRole.NEXT_SESSION: 1}.get(name)
+        if sessions is None and expiry is not None:
+            sessions = sum(day.session_date <= expiry.expiry for day in session.plan.later)
+        total = None if sessions is None else variance_until(state, symbol, sessions)
         report.number(f"v_to_expiry_{name}", total, end, quality, reason or "NO_PLAN")
-        expiry = surface.of_days(days) if surface else None
         ratio = None
         if total is not None and expiry is not None and expiry.atm_iv is not None:
             ratio = variance_ratio(expiry.atm_iv, expiry.years, total)
         judged, why = quality, reason or "NO_SURFACE"
         if expiry is not None and expiry.quality is not Quality.OK and forecast is not None:
             judged, why = expiry.quality, expiry.reason
-        if name == "0dte":
+        if name is ExpiryRole.TODAY:
             report.number("vr_0dte", ratio, end, judged, why)
         premium = None if ratio is None or ratio < 0 else math.sqrt(ratio)
         report.number(f"vrp_{name}", premium, end, judged, why)

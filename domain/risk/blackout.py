@@ -45,12 +45,12 @@ def size_factor(
     codes: Sequence[str] | None,
     strategy: Strategy,
     *,
-    is_range: bool,
+    sells_premium: bool,
     parameters: ParameterState,
 ) -> float:
     """0.5 for premium selling on the day of an early release, for MOC on expiry days."""
     factor = 1.0
-    if is_range and codes is not None and EARLY in codes:
+    if sells_premium and codes is not None and EARLY in codes:
         factor *= 0.5
     if strategy is Strategy.CLOSING and is_expiration_day(session, parameters):
         factor *= 0.5

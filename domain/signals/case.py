@@ -1,19 +1,20 @@
 """One candidate at one evaluation point: what its gates look at.
 
-Built by domain/signals/evaluate.py; judged by domain/signals/gates.py and entry.py.
+Built by domain/signals/evaluate.py; judged by domain/signals/gates.py, entry.py and the rules of
+its bucket.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from domain.events.signals import Gate, Result
 from domain.instruments import Direction
 from domain.parameter import ParameterState
 from domain.risk.codes import DenialCode
 from domain.session import Session
+from domain.signals.bucket import Bucket, Variant
 from domain.signals.calibration import Record
 from domain.signals.plan import Odds
 from domain.signals.reading import Chain, Reading
@@ -21,9 +22,13 @@ from domain.signals.score import Score
 from domain.signals.structure import Choice, NoStructure
 
 
-class Variant(StrEnum):
-    TREND = "TREND"
-    RANGE = "RANGE"
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition of the entry row; `holds` None when its input is missing."""
+
+    name: str
+    holds: bool | None
+    measured: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ class DeskFacts:
 class Case:
     """One candidate at one evaluation point."""
 
+    bucket: Bucket
     variant: Variant
     direction: Direction
     session: Session
@@ -61,12 +67,21 @@ class Case:
     facts: DeskFacts
 
     @property
-    def p_side(self) -> float:
-        """Probability of the predicted side; of a neutral structure the one of its target."""
-        if self.direction is Direction.NEUTRAL:
-            return 0.0 if self.p_win is None else self.p_win
+    def sells_premium(self) -> bool:
+        return self.variant in self.bucket.premium
+
+    @property
+    def p_direction(self) -> float:
+        """Probability that the price moves the case's way; of a neutral one that it rises."""
         up = self.score.probability_up
-        return up if self.direction is Direction.BULLISH else 1 - up
+        return 1 - up if self.direction is Direction.BEARISH else up
+
+    @property
+    def p_side(self) -> float:
+        """Probability of the predicted side; of sold premium the one of its target."""
+        if self.sells_premium:
+            return 0.0 if self.p_win is None else self.p_win
+        return self.p_direction
 
 
 def gate(
@@ -82,12 +97,11 @@ def gate(
     )
 
 
-def window(
-    variant: Variant, session: Session, parameters: ParameterState
-) -> tuple[datetime, datetime] | None:
-    """Entry window; None when the day is too short for it."""
-    name = f"signals.0dte.{variant.value.lower()}"
-    start = session.after_open(minutes=parameters.number(f"{name}.start_min"))
-    end = session.before_close(minutes=parameters.number(f"{name}.end_min"))
-    least = timedelta(minutes=parameters.number("signals.0dte.window_min"))
-    return (start, end) if end - start >= least else None
+def span(start: datetime, end: datetime, least_minutes: float) -> tuple[datetime, datetime] | None:
+    """An entry window; None when it is shorter than a day's window may be."""
+    return (start, end) if end - start >= timedelta(minutes=least_minutes) else None
+
+
+def window(case: Case, parameters: ParameterState) -> tuple[datetime, datetime] | None:
+    """The entry window of the case's variant on its day."""
+    return case.bucket.rules.window(case.variant, case.session, parameters)

@@ -1,36 +1,28 @@
 """One key at one evaluation point: score, structure, odds and probability, put into a case.
 
-Called by the 0DTE stage for every symbol and direction. What cannot be computed stays None and
-is named by the gates.
+Called by the stage of a bucket for every symbol and direction. What cannot be computed stays None
+and is named by the gates.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from domain.instruments import Direction
 from domain.risk.blackout import is_expiration_day
 from domain.risk.codes import DenialCode
-from domain.signals.case import Case, Variant
+from domain.signals.bucket import Bucket
+from domain.signals.case import Case
 from domain.signals.entry import conditions
 from domain.signals.life import Key
-from domain.signals.neutral import NeutralScore, neutral_score
+from domain.signals.neutral import NeutralInputs, NeutralScore, neutral_score
 from domain.signals.plan import Odds, odds
 from domain.signals.reading import Chain, Reading, chain_of
-from domain.signals.score import Score, measure, score
+from domain.signals.score import Inputs, Score, score
 from domain.signals.strategy_state import StrategyState
-from domain.signals.structure import (
-    Choice,
-    Market,
-    NoStructure,
-    choose_range,
-    choose_trend,
-)
-
-REQUIRED = ("spot_mid", "spot_bid", "spot_ask", "v_rem", "vrp_0dte", "rv_hat_day")
-"""Metrics without which there is no structure: strikes and size rest on them."""
+from domain.signals.structure import Choice, Market, NoStructure
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,52 +33,55 @@ class Evaluated:
     neutral: NeutralScore | None
 
 
-def variant_of(direction: Direction) -> Variant:
-    return Variant.RANGE if direction is Direction.NEUTRAL else Variant.TREND
-
-
 def direction_score(state: StrategyState, reading: Reading) -> Score:
     assert state.session is not None, "a score is computed inside a session"
-    now = state.direction_record.recalibration
+    now, bucket = state.direction_record.recalibration, state.bucket
     expiration = is_expiration_day(state.session, state.parameters)
-    measured = measure(reading, state.session, expiration=expiration)
-    return score(measured, now.a, now.b, state.parameters)
+    inputs = Inputs(reading, state.session, bucket.metrics.em_1sd, expiration)
+    return score(bucket, inputs, now.a, now.b, state.parameters)
 
 
-def market_of(reading: Reading) -> Market | NoStructure:
-    values = {name: reading.number(name) for name in REQUIRED}
+def market_of(bucket: Bucket, reading: Reading) -> Market | NoStructure:
+    values = {name: reading.number(name) for name in bucket.required}
     absent = [name for name, value in values.items() if value is None]
-    spot, rest, vrp = values["spot_mid"], values["v_rem"], values["vrp_0dte"]
-    if spot is None or rest is None or vrp is None or absent:
+    spot, variance, vrp = values["spot_mid"], values[bucket.deviation], values[bucket.metrics.vrp]
+    if spot is None or variance is None or vrp is None or absent:
         return NoStructure(DenialCode.NO_STRIKE, f"missing: {', '.join(absent)}")
     return Market(
         spot=spot,
-        deviation=math.sqrt(max(0.0, rest)),
+        deviation=math.sqrt(max(0.0, variance)),
         vrp=vrp,
-        expected_move=reading.number("em_1sd_0dte"),
+        expected_move=reading.number(bucket.metrics.em_1sd),
         call_wall=reading.number("call_wall"),
         put_wall=reading.number("put_wall"),
     )
 
 
-def _choose(
-    state: StrategyState, direction: Direction, reading: Reading, chain: Chain | None
-) -> Choice | NoStructure | None:
-    if chain is None:
-        return None
-    market = market_of(reading)
+def _choose(state: StrategyState, bare: Case, chain: Chain) -> Choice | NoStructure:
+    market = market_of(state.bucket, bare.reading)
     if isinstance(market, NoStructure):
         return market
-    if direction is Direction.NEUTRAL:
-        return choose_range(chain, market, state.parameters)
-    return choose_trend(chain, direction, market, state.parameters)
+    return state.bucket.rules.choose(bare, chain, market, state.parameters)
+
+
+def _sign(direction: Direction) -> int:
+    return -1 if direction is Direction.BEARISH else 1
 
 
 def _neutral(
-    state: StrategyState, reading: Reading, chosen: Choice, found: Score, fair: Odds, chain: Chain
+    state: StrategyState, bare: Case, chosen: Choice, fair: Odds, chain: Chain
 ) -> NeutralScore | None:
-    now = state.neutral_record.recalibration
-    return neutral_score(chosen, reading, found.raw, chain.years, fair.fair_log_odds, now.a, now.b)
+    now, found = state.neutral_record.recalibration, bare.score
+    one_sided = bare.direction is not Direction.NEUTRAL
+    inputs = NeutralInputs(
+        bare.reading,
+        state.bucket.metrics,
+        found.raw,
+        chain.years,
+        fair.fair_log_odds,
+        _sign(bare.direction) * found.log_odds if one_sided else 0.0,
+    )
+    return neutral_score(chosen, inputs, now.a, now.b)
 
 
 def _worth_choosing(case: Case, state: StrategyState) -> bool:
@@ -99,24 +94,30 @@ def evaluate_key(
 ) -> Evaluated | None:
     """The case of a key; None before there is a session or a reading.
 
-    A structure is chosen when the entry row may hold, and always for a signal that lives.
+    A structure is chosen when the entry row may hold, and always for a signal that lives, which
+    keeps the variant that it was raised with.
     """
     symbol, direction = key
     reading = state.readings.get(symbol)
     if reading is None or state.session is None:
         return None
-    neutral = direction is Direction.NEUTRAL
-    record = state.neutral_record if neutral else state.direction_record
     found = direction_score(state, reading)
+    live, rules = state.lives.get(key), state.bucket.rules
+    if live is None:
+        variant = rules.variant(direction, reading, found, state.parameters)
+    else:
+        variant = live.variant
+    sells_premium = variant in state.bucket.premium
     body = state.chains.get(symbol)
     bare = Case(
-        variant=variant_of(direction),
+        bucket=state.bucket,
+        variant=variant,
         direction=direction,
         session=state.session,
         now=now,
         reading=reading,
         score=found,
-        record=record,
+        record=state.neutral_record if sells_premium else state.direction_record,
         chain=None,
         chosen=None,
         odds=None,
@@ -129,30 +130,15 @@ def evaluate_key(
 
 
 def _with_structure(state: StrategyState, bare: Case, chain: Chain) -> Evaluated:
-    chosen = _choose(state, bare.direction, bare.reading, chain)
+    chosen = _choose(state, bare, chain)
     fair: Odds | None = None
     p_win: float | None = None
     neutral: NeutralScore | None = None
     if isinstance(chosen, Choice):
-        fair = odds(chosen, state.parameters, state.slippage)
-        if bare.direction is Direction.NEUTRAL:
-            neutral = _neutral(state, bare.reading, chosen, bare.score, fair, chain)
+        fair = odds(chosen, state.bucket, bare.variant, state.parameters, state.slippage)
+        if bare.sells_premium:
+            neutral = _neutral(state, bare, chosen, fair, chain)
             p_win = None if neutral is None else fair.p_win(neutral.edge)
         else:
-            sign = 1 if bare.direction is Direction.BULLISH else -1
-            p_win = fair.p_win(sign * bare.score.log_odds)
-    case = Case(
-        variant=bare.variant,
-        direction=bare.direction,
-        session=bare.session,
-        now=bare.now,
-        reading=bare.reading,
-        score=bare.score,
-        record=bare.record,
-        chain=chain,
-        chosen=chosen,
-        odds=fair,
-        p_win=p_win,
-        facts=bare.facts,
-    )
-    return Evaluated(case, neutral)
+            p_win = fair.p_win(_sign(bare.direction) * bare.score.log_odds)
+    return Evaluated(replace(bare, chain=chain, chosen=chosen, odds=fair, p_win=p_win), neutral)

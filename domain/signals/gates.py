@@ -1,4 +1,4 @@
-"""Every gate of a 0DTE signal, evaluated without short-circuit (rules, 4.3 and 4.4).
+"""Every gate of a signal, evaluated without short-circuit (rules, 4.3).
 
 Called at each evaluation point of a candidate. A gate is pass, fail or unevaluable, always with
 what was measured against what; unevaluable never passes.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from domain.events.signals import Gate, Result
 from domain.parameter import ParameterState
 from domain.risk.codes import DenialCode
-from domain.signals.case import Case, Variant, gate, window
+from domain.signals.case import Case, gate, window
 from domain.signals.entry import entry_gate
 from domain.signals.plan import Odds
 from domain.signals.reading import ChainRow
@@ -18,7 +18,7 @@ from domain.signals.structure import Choice, interest_is_enough, spread_is_tight
 
 def _session_gates(case: Case, parameters: ParameterState) -> list[Gate]:
     session, now = case.session, case.now
-    span = window(case.variant, session, parameters)
+    span = window(case, parameters)
     inside = span is not None and span[0] <= now < span[1]
     return [
         gate(
@@ -46,7 +46,7 @@ def _session_gates(case: Case, parameters: ParameterState) -> list[Gate]:
 def _news_gates(case: Case) -> list[Gate]:
     calendar, news = case.reading.text("calendar_state"), case.reading.text("news_state")
     blocked = case.facts.range_blocked_until
-    late = case.variant is Variant.RANGE and blocked is not None and case.now < blocked
+    late = case.sells_premium and blocked is not None and case.now < blocked
     return [
         gate(
             DenialCode.BLACKOUT,
@@ -67,9 +67,9 @@ def _news_gates(case: Case) -> list[Gate]:
 
 
 def _data_gates(case: Case, parameters: ParameterState) -> list[Gate]:
-    reading, number = case.reading, parameters.number
+    reading, number, names = case.reading, parameters.number, case.bucket.metrics
     quote, bar = reading.number("quote_age_s"), reading.number("bar_age_s")
-    strikes = reading.number("surface_valid_strikes_0dte")
+    strikes = reading.number(names.valid_strikes)
     limits = (
         number("quote_age_max_underlying"),
         number("bar_age_max"),
@@ -80,9 +80,9 @@ def _data_gates(case: Case, parameters: ParameterState) -> list[Gate]:
         for name, value in (
             ("quote_age_s", quote),
             ("bar_age_s", bar),
-            ("surface_valid_strikes_0dte", strikes),
+            (names.valid_strikes, strikes),
             ("spot_mid", reading.number("spot_mid")),
-            ("atm_iv_0dte", reading.number("atm_iv_0dte")),
+            (names.atm_iv, reading.number(names.atm_iv)),
         )
         if value is None
     ]
@@ -93,7 +93,7 @@ def _data_gates(case: Case, parameters: ParameterState) -> list[Gate]:
             and bar <= limits[1]
             and strikes >= limits[2]
             and reading.quality("spot_mid") == "OK"
-            and reading.quality("atm_iv_0dte") == "OK"
+            and reading.quality(names.atm_iv) == "OK"
         )
     return [
         gate(
@@ -117,19 +117,20 @@ _TRUE_WORDS = frozenset({"OK", "TRUE", "PASS"})
 
 
 def _forward_gate(case: Case) -> Gate:
-    number, word = case.reading.number("forward_ok_0dte"), case.reading.text("forward_ok_0dte")
+    name = case.bucket.metrics.forward_ok
+    number, word = case.reading.number(name), case.reading.text(name)
     holds: bool | None = None
     if number is not None:
         holds = number == 1.0
     elif word is not None:
         holds = word.upper() in _TRUE_WORDS
-    reason = case.reading.reason("forward_ok_0dte")
+    reason = case.reading.reason(name)
     return gate(
         DenialCode.FORWARD_OK,
         holds,
         number if word is None else word,
         "parity forward agrees",
-        reason or ("missing: forward_ok_0dte" if holds is None else ""),
+        reason or (f"missing: {name}" if holds is None else ""),
     )
 
 
@@ -146,42 +147,13 @@ def _trust_gate(case: Case, parameters: ParameterState) -> Gate:
     )
 
 
-def _regime_gate(case: Case, parameters: ParameterState) -> Gate:
-    reading = case.reading
-    regime = reading.text("gex_regime")
-    if regime is None:
-        return gate(DenialCode.REGIME, None, "-", "known", "missing: gex_regime")
-    if case.variant is Variant.RANGE:
-        spot = reading.number("spot_mid")
-        put, call = reading.number("put_wall"), reading.number("call_wall")
-        if spot is None or put is None or call is None:
-            return gate(DenialCode.REGIME, None, regime, "POS between walls", "missing: walls")
-        return gate(
-            DenialCode.REGIME,
-            regime == "POS" and put < spot < call,
-            f"{regime}, put wall {put}, spot {spot}, call wall {call}",
-            "POS between walls",
-            "assumed dealer gamma",
-        )
-    least = parameters.number("signals.0dte.trend.p_min_positive_gamma")
-    noise = reading.number("noise_x")
-    outside = noise is not None and abs(noise) > 1 and case.p_side >= least
-    return gate(
-        DenialCode.REGIME,
-        regime in ("NEG", "NEUTRAL") or outside,
-        f"{regime}, noise {noise}, p {case.p_side:.4f}",
-        f"NEG or NEUTRAL, or outside the noise area with p >= {least}",
-        "assumed dealer gamma",
-    )
-
-
 def _leg_liquidity(
-    row: ChainRow, ratio: int, open_lines: frozenset[int], parameters: ParameterState
+    row: ChainRow, ratio: int, case: Case, parameters: ParameterState
 ) -> tuple[bool | None, str]:
     """One leg: None while its line or quote is awaited."""
     number = parameters.number
     name = f"{row.strike}{row.right.value}"
-    if row.con_id not in open_lines or not row.on_line:
+    if row.con_id not in case.facts.open_lines or not row.on_line:
         return None, f"{name}: awaiting a broker line"
     age_limit = number("signals.quote_age_option_s")
     if row.age_seconds is None or row.age_seconds > age_limit or not row.is_two_sided:
@@ -192,7 +164,7 @@ def _leg_liquidity(
     least_size = number("signals.liquidity.size_min")
     assert row.bid is not None, "a two-sided quote has a bid"
     faults = []
-    if not spread_is_tight(row, parameters):
+    if not spread_is_tight(row, parameters, case.bucket.liquidity):
         faults.append(f"spread {row.spread}")
     if ratio > 0 and float(row.bid) < number("signals.liquidity.bid_min_usd"):
         faults.append(f"bid {row.bid}")
@@ -205,13 +177,15 @@ def _leg_liquidity(
 
 def _structure_gates(case: Case, parameters: ParameterState) -> list[Gate]:
     chosen = case.chosen
-    listed = case.chain is not None and case.chain.expiry == case.session.session_date
+    role = case.bucket.expiry
+    listed = case.chain is not None and role.is_expiry(case.chain.expiry, case.session)
+    expected = role.expected(case.session)
     expiry = gate(
         DenialCode.NO_EXPIRY,
         listed,
         "-" if case.chain is None else case.chain.expiry.isoformat(),
-        case.session.session_date.isoformat(),
-        "" if listed else "no chain of the day's expiry",
+        "-" if expected is None else expected.isoformat(),
+        "" if listed else f"no chain of the {role.words} expiry",
     )
     if not isinstance(chosen, Choice):
         reason = "no chain" if chosen is None else chosen.reason
@@ -222,13 +196,13 @@ def _structure_gates(case: Case, parameters: ParameterState) -> list[Gate]:
             *(gate(code, None, "-", "-", "missing: structure") for code in waiting),
         ]
     found = [
-        _leg_liquidity(row, leg.ratio, case.facts.open_lines, parameters)
+        _leg_liquidity(row, leg.ratio, case, parameters)
         for row, leg in zip(chosen.rows, chosen.structure.legs, strict=True)
     ]
     liquid: bool | None = all(holds for holds, _ in found)
     if any(holds is None for holds, _ in found) and not any(holds is False for holds, _ in found):
         liquid = None
-    number = parameters.number
+    number, prefix = parameters.number, case.bucket.liquidity
     legs = ", ".join(f"{row.strike}{row.right.value}" for row in chosen.rows)
     return [
         expiry,
@@ -238,8 +212,8 @@ def _structure_gates(case: Case, parameters: ParameterState) -> list[Gate]:
             liquid,
             "; ".join(text for _, text in found),
             f"line, quote within {number('signals.quote_age_option_s'):g} s, spread <="
-            f" max({number('signals.liquidity.spread_min_usd')},"
-            f" {number('signals.liquidity.spread_share')} of mid), size >="
+            f" max({number(f'{prefix}.spread_min_usd')},"
+            f" {number(f'{prefix}.spread_share')} of mid), size >="
             f" {number('signals.liquidity.size_min'):g}, interest or volume >="
             f" {number('signals.liquidity.interest_min'):g}",
         ),
@@ -336,7 +310,7 @@ def evaluate(case: Case, parameters: ParameterState) -> tuple[Gate, ...]:
         *_data_gates(case, parameters),
         _trust_gate(case, parameters),
         _forward_gate(case),
-        _regime_gate(case, parameters),
+        *case.bucket.rules.own_gates(case, parameters),
         entry_gate(case, parameters),
         *_structure_gates(case, parameters),
         *_desk_gates(case, parameters),

@@ -1,7 +1,7 @@
 """A signal that lives: from candidate over valid and ordered to its end, and when it is stale.
 
-Folded by the 0DTE stage; `stale` is asked at each evaluation point and each second (rules, 4.1).
-Equal to a limit is not yet stale. The table ends entries, never positions.
+Folded by the stage of the bucket; `stale` is asked at each evaluation point and each second
+(rules, 4.1). Equal to a limit is not yet stale. The table ends entries, never positions.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from enum import StrEnum
 from domain.events.signals import Gate, SignalValidated
 from domain.instruments import Direction
 from domain.parameter import ParameterState
-from domain.signals.case import Case, Variant
+from domain.signals.bucket import Bucket, Variant
+from domain.signals.case import Case
 from domain.signals.reading import Chain, Reading
 from domain.signals.structure import net_quote
 
@@ -67,11 +68,13 @@ class Now:
     case: Case | None
     halted: bool
     entries_open: bool
+    is_on: bool = True
+    """The strategy is switched on."""
 
 
-def _age(live: Live, now: Now, parameters: ParameterState) -> Stale | None:
+def _age(live: Live, now: Now, bucket: Bucket, parameters: ParameterState) -> Stale | None:
     assert live.validated_at is not None
-    limit = parameters.number("signals.0dte.stale.age_s")
+    limit = parameters.number(f"{bucket.prefix}.stale.age_s")
     age = (now.at - live.validated_at).total_seconds()
     return Stale("age", f"{age:.1f} s", f"{limit:g} s") if age > limit else None
 
@@ -79,6 +82,8 @@ def _age(live: Live, now: Now, parameters: ParameterState) -> Stale | None:
 def _desk(now: Now) -> Stale | None:
     if now.halted:
         return Stale("halt", "halted", "not halted")
+    if not now.is_on:
+        return Stale("strategy", "switched off", "on")
     return None if now.entries_open else Stale("clock", "closed to entries", "open")
 
 
@@ -92,7 +97,9 @@ def _underlying(signal: SignalValidated, reading: Reading) -> Stale | None:
     return Stale("underlying", f"{moved:.4f}", f"{signal.underlying_move_max:.4f}")
 
 
-def _quotes(signal: SignalValidated, chain: Chain, parameters: ParameterState) -> Stale | None:
+def _quotes(
+    signal: SignalValidated, chain: Chain, bucket: Bucket, parameters: ParameterState
+) -> Stale | None:
     """The structure's mid against us, and each leg's spread against the signal's."""
     rows = [(chain.row(leg.contract.con_id), leg.ratio) for leg in signal.structure.legs]
     legs = [(row, ratio) for row, ratio in rows if row is not None]
@@ -102,7 +109,7 @@ def _quotes(signal: SignalValidated, chain: Chain, parameters: ParameterState) -
     against = (quote[0] + quote[1]) / 2 - signal.risk_inputs.net_mid
     if against > signal.mid_against_max:
         return Stale("structure_mid", f"{against}", f"{signal.mid_against_max}")
-    factor = Decimal(repr(parameters.number("signals.0dte.stale.spread_factor")))
+    factor = Decimal(repr(parameters.number(f"{bucket.prefix}.stale.spread_factor")))
     for (row, _), before in zip(legs, signal.risk_inputs.legs, strict=True):
         limit = (before.ask - before.bid) * factor
         if row.spread is not None and row.spread > limit:
@@ -124,13 +131,13 @@ def _market(signal: SignalValidated, reading: Reading) -> Stale | None:
     return None
 
 
-def _score(live: Live, now: Now, parameters: ParameterState) -> Stale | None:
+def _score(live: Live, now: Now, bucket: Bucket, parameters: ParameterState) -> Stale | None:
     if now.case is None:
         return Stale("score", "missing: inputs of the score", "computable")
-    least = parameters.number(f"signals.0dte.{live.variant.value.lower()}.p_min")
-    least = round(least - parameters.number("signals.0dte.stale.p_slack"), 12)
+    least = parameters.number(bucket.of(live.variant, "p_min"))
+    least = round(least - parameters.number(f"{bucket.prefix}.stale.p_slack"), 12)
     p = now.case.p_side
-    if p < least and (now.case.p_win is not None or live.direction is not Direction.NEUTRAL):
+    if p < least and (now.case.p_win is not None or not now.case.sells_premium):
         return Stale("probability", f"{p:.6f}", f"{least}")
     coverage = now.case.score.coverage
     floor = parameters.number("signals.coverage_min")
@@ -140,15 +147,15 @@ def _score(live: Live, now: Now, parameters: ParameterState) -> Stale | None:
     return None
 
 
-def stale(live: Live, now: Now, parameters: ParameterState) -> Stale | None:
+def stale(live: Live, now: Now, bucket: Bucket, parameters: ParameterState) -> Stale | None:
     """The first row of the staleness table that holds, in the table's order; None for none."""
     signal = live.validated
     if signal is None:
         return None
-    found = _age(live, now, parameters) or _desk(now)
+    found = _age(live, now, bucket, parameters) or _desk(now)
     if found is not None or now.reading is None:
         return found
     found = _underlying(signal, now.reading)
     if found is None and now.chain is not None:
-        found = _quotes(signal, now.chain, parameters)
-    return found or _market(signal, now.reading) or _score(live, now, parameters)
+        found = _quotes(signal, now.chain, bucket, parameters)
+    return found or _market(signal, now.reading) or _score(live, now, bucket, parameters)

@@ -1,17 +1,20 @@
 """The premium-selling score: is the range dear enough, and is it likely to hold (rules, 4.2).
 
-Called with a chosen condor. Without the variance term there is no neutral signal; any other term
-whose input is missing is 0.
+Called with a chosen structure that sells premium: a condor has two terms of touching, a one-sided
+credit has one and is shifted by the log-odds of its direction too. Without the variance term there
+is no neutral signal; any other term whose input is missing is 0.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.analytics.touch import p_touch
 from domain.events.signals import Feature
 from domain.numbers import significant
+from domain.signals.bucket import ExpiryMetrics
 from domain.signals.reading import Reading
 from domain.signals.score import clip, rounded
 from domain.signals.structure import Choice
@@ -25,40 +28,52 @@ class NeutralScore:
     edge: float
     bias: float
     features: tuple[Feature, ...]
+    direction_log_odds: float = 0.0
+    """Of a one-sided credit: what its direction adds to the edge; part of `bias`."""
 
 
 def _logit(p: float) -> float:
     return math.log(p / (1 - p))
 
 
-def inside_probability(spot: float, upper: float, lower: float, variance: float) -> float:
-    """q(v): neither short strike is touched to expiry, kept in [0.02, 0.98]."""
-    touched = p_touch(spot, upper, variance) + p_touch(spot, lower, variance)
+def inside_probability(spot: float, shorts: Sequence[float], variance: float) -> float:
+    """q(v): no short strike is touched to expiry, kept in [0.02, 0.98]."""
+    touched = sum(p_touch(spot, strike, variance) for strike in shorts)
     return clip(1 - touched, 0.02, 0.98)
 
 
 def variance_term(choice: Choice, spot: float, forecast: float, implied: float) -> float:
     """logit q(forecast variance) - logit q(implied variance)."""
-    _, short_put, short_call, _ = choice.rows
-    upper, lower = float(short_call.strike), float(short_put.strike)
-    return _logit(inside_probability(spot, upper, lower, forecast)) - _logit(
-        inside_probability(spot, upper, lower, implied)
+    shorts = [
+        float(row.strike)
+        for row, leg in zip(choice.rows, choice.structure.legs, strict=True)
+        if leg.ratio < 0
+    ]
+    shorts.sort(reverse=True)
+    return _logit(inside_probability(spot, shorts, forecast)) - _logit(
+        inside_probability(spot, shorts, implied)
     )
 
 
-def neutral_score(
-    choice: Choice,
-    reading: Reading,
-    score_raw: float,
-    years: float,
-    fair_log_odds: float,
-    a: float,
-    b: float,
-) -> NeutralScore | None:
-    """None when spot, forecast or implied variance is missing. `years` is time to expiry."""
+@dataclass(frozen=True, slots=True)
+class NeutralInputs:
+    """What the score rests on beside the structure. `years` is the time to expiry."""
+
+    reading: Reading
+    metrics: ExpiryMetrics
+    score_raw: float
+    years: float
+    fair_log_odds: float
+    direction_log_odds: float = 0.0
+    """Of a one-sided credit: L of its direction, above 0 when for the structure."""
+
+
+def neutral_score(choice: Choice, inputs: NeutralInputs, a: float, b: float) -> NeutralScore | None:
+    """None when spot, forecast or implied variance is missing."""
+    reading, score_raw, years = inputs.reading, inputs.score_raw, inputs.years
     spot = reading.number("spot_mid")
-    forecast = reading.number("v_to_expiry_0dte")
-    volatility = reading.number("atm_iv_0dte")
+    forecast = reading.number(inputs.metrics.variance)
+    volatility = reading.number(inputs.metrics.atm_iv)
     if spot is None or forecast is None or volatility is None:
         return None
     gamma, term = reading.number("gex_norm"), reading.number("term_slope")
@@ -66,7 +81,7 @@ def neutral_score(
     terms = (
         (
             "c_vrp",
-            "v_to_expiry_0dte",
+            inputs.metrics.variance,
             forecast,
             variance_term(choice, spot, forecast, volatility * volatility * years),
         ),
@@ -95,5 +110,9 @@ def neutral_score(
     )
     raw = rounded(sum(feature.x for feature in features))
     return NeutralScore(
-        raw=raw, edge=rounded(a + b * raw), bias=rounded(a + fair_log_odds), features=features
+        raw=raw,
+        edge=rounded(a + b * raw + inputs.direction_log_odds),
+        bias=rounded(a + inputs.fair_log_odds + inputs.direction_log_odds),
+        features=features,
+        direction_log_odds=inputs.direction_log_odds,
     )

@@ -1,4 +1,4 @@
-"""Target, stop, cost, expected value and the exit plan of a chosen structure (rules, 4.3, 4.4).
+"""Target, stop, cost, expected value and the exit plan of a chosen structure (rules, 4.3).
 
 Called once a structure is chosen. Dollars a unit for the odds, dollars a share for the plan.
 """
@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from domain.events.signals import ExitPlan
-from domain.instruments import MULTIPLIER, StructureKind
+from domain.instruments import MULTIPLIER
 from domain.numbers import cents
 from domain.parameter import ParameterState
 from domain.risk.max_loss import structure_width
 from domain.session import Session
+from domain.signals.bucket import Bucket, Variant
 from domain.signals.score import logistic, rounded
 from domain.signals.slippage import Slippage
 from domain.signals.structure import Choice
 
 TREND_RULE = "noise_area_and_vwap"
 RANGE_RULE = "near_short_strike"
+"""Names of the rules on the underlying, as domain/execution knows them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,29 +61,38 @@ def slippage_budget(choice: Choice, parameters: ParameterState) -> Decimal:
     return max(least, min(by_spread, by_mid))
 
 
-def target_and_stop(choice: Choice, parameters: ParameterState) -> tuple[Decimal, Decimal]:
-    """Prices of the structure as bought at which it is left with a gain and with a loss."""
-    number = parameters.number
+def debit_target_and_stop(
+    choice: Choice, target_debit: float, target_profit: float | None, stop_debit: float
+) -> tuple[Decimal, Decimal]:
+    """A gain in shares of the debit, or of the greatest profit when that is the smaller."""
     mid = choice.net_mid
-    if choice.structure.kind is StructureKind.IRON_CONDOR:
-        credit = -mid
-        gain = Decimal(repr(number("signals.0dte.range.target_credit"))) * credit
-        stop = Decimal(repr(number("signals.0dte.range.stop_cost"))) * credit
-        return mid + gain, -stop
-    gain = Decimal(repr(number("signals.0dte.trend.target_debit"))) * mid
+    gain = Decimal(repr(target_debit)) * mid
     width = structure_width(choice.structure)
-    if width is not None:
-        share = Decimal(repr(number("signals.0dte.trend.target_profit")))
-        gain = min(gain, share * (width - mid))
-    loss = Decimal(repr(number("signals.0dte.trend.stop_debit"))) * mid
-    return mid + gain, mid - loss
+    if width is not None and target_profit is not None:
+        gain = min(gain, Decimal(repr(target_profit)) * (width - mid))
+    return mid + gain, mid - Decimal(repr(stop_debit)) * mid
 
 
-def odds(choice: Choice, parameters: ParameterState, realised: Slippage) -> Odds:
+def credit_target_and_stop(
+    choice: Choice, target_credit: float, stop_cost: float
+) -> tuple[Decimal, Decimal]:
+    """A share of the credit gained; the cost to close at a multiple of the credit."""
+    mid = choice.net_mid
+    credit = -mid
+    return mid + Decimal(repr(target_credit)) * credit, -(Decimal(repr(stop_cost)) * credit)
+
+
+def odds(
+    choice: Choice,
+    bucket: Bucket,
+    variant: Variant,
+    parameters: ParameterState,
+    realised: Slippage,
+) -> Odds:
     """W and Ls at the planned target and stop; cost with slippage both ways, as fills measured it
     or, before there are enough of them, as the budget allows."""
     number = parameters.number
-    target, stop = target_and_stop(choice, parameters)
+    target, stop = bucket.rules.target_and_stop(choice, variant, parameters)
     budget = slippage_budget(choice, parameters)
     measured = realised.measured
     slippage = float(budget) if measured is None else measured
@@ -98,25 +109,21 @@ def odds(choice: Choice, parameters: ParameterState, realised: Slippage) -> Odds
 
 
 def exit_plan(
-    choice: Choice, session: Session, now: datetime, parameters: ParameterState
+    choice: Choice,
+    bucket: Bucket,
+    variant: Variant,
+    session: Session,
+    now: datetime,
+    parameters: ParameterState,
 ) -> ExitPlan:
     """Prices, times from the session, and the rule on the underlying."""
-    number = parameters.number
-    target, stop = target_and_stop(choice, parameters)
-    flat = session.before_close(minutes=number("signals.0dte.forced_flat_min"))
-    if choice.structure.kind is StructureKind.IRON_CONDOR:
-        time_stop = session.before_close(minutes=number("signals.0dte.range.time_stop_min"))
-        activation = number("signals.0dte.range.trail_activation")
-        rule = RANGE_RULE
-    else:
-        time_stop = now + timedelta(minutes=number("signals.0dte.trend.time_stop_min"))
-        activation = number("signals.0dte.trend.trail_activation")
-        rule = TREND_RULE
+    target, stop = bucket.rules.target_and_stop(choice, variant, parameters)
+    times = bucket.rules.exit_times(variant, session, now, parameters)
     return ExitPlan(
         target_price=cents(target),
         stop_price=cents(stop),
-        time_stop_at=min(time_stop, flat),
-        forced_flat_at=flat,
-        trail_activation=activation,
-        invalidation=rule,
+        time_stop_at=min(times.time_stop_at, times.forced_flat_at),
+        forced_flat_at=times.forced_flat_at,
+        trail_activation=parameters.number(bucket.of(variant, "trail_activation")),
+        invalidation=bucket.invalidations.get(variant, ""),
     )

@@ -1,7 +1,7 @@
 """Predictions of the bucket: the schedule of P2 and the tracking of P5 to its exit (rules, 3).
 
 P2 says whether the mid is higher 30 minutes on; P5 whether a structure reaches its target before
-its stop. Both are made traded or not. Folded and decided by the 0DTE stage.
+its stop. Both are made traded or not. Folded and decided by the stage of the bucket.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from domain.signals.structure import Choice, net_quote
 
 P2, P5 = "P2", "P5"
 MODEL_VERSION = "1"
-BUCKET = "0DTE"
 P2_HORIZON = timedelta(minutes=30)
 P2_EVERY = timedelta(minutes=5)
 P2_EDGE = timedelta(minutes=30)
@@ -65,6 +64,16 @@ def direction_outcome(made: PredictionMade, reading: Reading) -> float | None:
     return 0.5 if mid == start else float(mid > start)
 
 
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """The rule on the underlying that ends a followed structure, if there is one."""
+
+    near_strike_sd: float | None = None
+    """So near to a short strike, in standard deviations of the remaining day."""
+    by_noise_area: bool = False
+    """Back inside the noise area and across VWAP."""
+
+
 @dataclass(slots=True)
 class Tracked:
     """A structure followed on its marks until its target, stop or another exit."""
@@ -82,8 +91,8 @@ class Tracked:
     time_stop_at: datetime
     flat_at: datetime
     shorts: tuple[float, ...]
-    """Short strikes of a condor: put, call. Empty for a debit structure."""
-    near_strike_sd: float
+    """Short strikes of a condor: put, call. Empty for other structures."""
+    rule: Followed
     breaches: int = 0
     closes_against: int = 0
     last_minute: datetime | None = None
@@ -120,14 +129,14 @@ class Tracked:
             self.result = self._at_exit(self.last_mark)
 
     def _invalidated(self, reading: Reading) -> bool:
-        if self.shorts:
+        if self.rule.near_strike_sd is not None and self.shorts:
             spot, rest = reading.number("spot_mid"), reading.number("v_rem")
             if spot is None or rest is None:
                 return False
-            near = self.near_strike_sd * spot * math.sqrt(rest)
+            near = self.rule.near_strike_sd * spot * math.sqrt(rest)
             put, call = self.shorts
             return spot <= put + near or spot >= call - near
-        return self._back_inside(reading)
+        return self.rule.by_noise_area and self._back_inside(reading)
 
     def _back_inside(self, reading: Reading) -> bool:
         """Two one-minute closes back inside the noise area and across VWAP."""
@@ -165,13 +174,15 @@ def structure_values(
     stop: Decimal,
     time_stop_at: datetime,
     flat_at: datetime,
+    *,
+    sells_premium: bool,
 ) -> dict[str, float]:
     """What a P5 prediction records: enough to follow the structure to its exit."""
     values = {
         "p": p_win,
         "s": score,
         "offset": rounded(offset),
-        "neutral": float(direction is Direction.NEUTRAL),
+        "neutral": float(sells_premium),
         "bullish": float(direction is Direction.BULLISH),
         "mid": float(choice.net_mid),
         "target": float(target),
@@ -189,7 +200,7 @@ def structure_values(
     return values
 
 
-def tracked(body: PredictionMade, near_strike_sd: float) -> Tracked:
+def tracked(body: PredictionMade, rule: Followed) -> Tracked:
     """A P5 prediction at the start of its way."""
     values, zone = body.values, body.made_at.tzinfo
     count = int(values["legs"])
@@ -209,8 +220,8 @@ def tracked(body: PredictionMade, near_strike_sd: float) -> Tracked:
         stop_usd=values["stop_usd"],
         time_stop_at=datetime.fromtimestamp(values["time_stop_at"], zone),
         flat_at=datetime.fromtimestamp(values["flat_at"], zone),
-        shorts=tuple(shorts) if neutral else (),
-        near_strike_sd=near_strike_sd,
+        shorts=tuple(shorts) if neutral and len(shorts) == 2 else (),
+        rule=rule,
         last_mark=values["mid"],
     )
 

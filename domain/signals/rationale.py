@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from domain.events.signals import Feature
 from domain.instruments import Direction, StructureKind
-from domain.signals.case import Case, Variant
+from domain.signals.case import Case
 from domain.signals.neutral import NeutralScore
 from domain.signals.structure import Choice
 
@@ -31,6 +31,9 @@ _LABELS = {
     "late_mom": "late momentum",
     "peers": "peers",
     "skew_chg": "change of skew",
+    "trend_20d": "trend of 20 days",
+    "pullback": "pullback against the trend",
+    "tide_5d": "market tide of five days",
     "c_vrp": "variance premium of the range",
     "c_gamma": "assumed dealer gamma",
     "c_trend": "directional pressure",
@@ -93,12 +96,13 @@ def rationale(case: Case, choice: Choice, neutral: NeutralScore | None) -> str:
         f"{_features(features)}.",
         f"Spot {_number(reading.number('spot_mid'))}, VWAP {_number(reading.number('vwap'))},"
         f" noise position {_number(reading.number('noise_x'))},"
-        f" variance ratio {_number(reading.number('vrp_0dte'))}, assumed dealer gamma"
+        f" variance ratio {_number(reading.number(case.bucket.metrics.vrp))}, assumed dealer gamma"
         f" {reading.text('gex_regime') or 'unknown'}.",
         f"Target {odds.target_usd:.0f} against stop {odds.stop_usd:.0f} dollars a unit, odds"
         f" {100 * case.p_win:.1f} %, expected value"
         f" {odds.expected_value(case.p_win):+.2f} dollars after {odds.cost_usd:.2f} of cost.",
     ]
-    if case.variant is Variant.RANGE:
-        parts.append(HONEST_NOTE)
+    note = case.bucket.notes.get(case.variant)
+    if note is not None:
+        parts.append(note)
     return " ".join(parts)

@@ -140,8 +140,28 @@ def _strike(value: float) -> Decimal:
     return exact.quantize(Decimal(1)) if exact == exact.to_integral_value() else exact.normalize()
 
 
+CHAINS_KEPT_MAX = 32
+_built: dict[tuple[str, date], tuple[ChainEvaluated, Chain]] = {}
+
+
 def chain_of(body: ChainEvaluated) -> Chain:
-    """The rows of a refresh, in its order."""
+    """The rows of a refresh, in its order.
+
+    Put together once however many strategies ask: the newest one of a symbol and expiry is kept,
+    and taken only for the very same event.
+    """
+    key = body.symbol, body.expiry
+    kept = _built.get(key)
+    if kept is not None and kept[0] is body:
+        return kept[1]
+    if kept is None and len(_built) >= CHAINS_KEPT_MAX:
+        del _built[next(iter(_built))]
+    chain = _chain_of(body)
+    _built[key] = body, chain
+    return chain
+
+
+def _chain_of(body: ChainEvaluated) -> Chain:
     rows = tuple(
         ChainRow(
             con_id=con_id,

@@ -7,6 +7,7 @@ a rule switches off counts as available with x = 0.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +15,7 @@ from domain.events.signals import Feature
 from domain.numbers import significant
 from domain.parameter import ParameterState
 from domain.session import Session
-from domain.signals.parameters import WEIGHT_SOURCES
+from domain.signals.bucket import Bucket
 from domain.signals.reading import Reading
 
 SWITCHED_OFF = "OFF"
@@ -91,7 +92,19 @@ def _opening_break(reading: Reading) -> Measured:
     return _of(reading, "or_break", x, x)
 
 
-def _gamma_gate(reading: Reading) -> Measured:
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What features are measured from. `expiration`: options of a quarter, or an index, end with
+    this day. `em_1sd`: the metric of the traded expiry's expected move."""
+
+    reading: Reading
+    session: Session
+    em_1sd: str
+    expiration: bool = False
+
+
+def _gamma_gate(inputs: Inputs) -> Measured:
+    reading = inputs.reading
     gamma, noise = reading.number("gex_norm"), _plain(reading, "noise_x", 1 / 1.5).x
     x = None if gamma is None or noise is None else -clip(gamma / 0.10, -1.0, 1.0) * noise
     measured = _of(reading, "gex_norm", x)
@@ -100,52 +113,91 @@ def _gamma_gate(reading: Reading) -> Measured:
     return measured
 
 
-def _walls(reading: Reading, session: Session, *, expiration: bool) -> Measured:
+def _walls(inputs: Inputs) -> Measured:
     """Only in the POS regime: pull of the put wall less pull of the call wall.
 
     Off in the last hour of an expiration day: the gamma behind the walls expires with it.
     """
-    if expiration and reading.at >= session.before_close(minutes=60):
+    reading, name = inputs.reading, inputs.em_1sd
+    if inputs.expiration and reading.at >= inputs.session.before_close(minutes=60):
         return Measured(None, "", 0.0, None, SWITCHED_OFF)
     regime = reading.text("gex_regime")
     if regime is None:
         return _of(reading, "gex_regime", None)
     if regime != "POS":
         return Measured(None, "", 0.0, None, SWITCHED_OFF)
-    spot, move = reading.number("spot_mid"), reading.number("em_1sd_0dte")
+    spot, move = reading.number("spot_mid"), reading.number(name)
     call, put = reading.number("call_wall"), reading.number("put_wall")
     if spot is None or move is None or move <= 0 or call is None or put is None:
-        absent = "em_1sd_0dte" if move is None or move <= 0 else "call_wall"
+        absent = name if move is None or move <= 0 else "call_wall"
         return _of(reading, absent, None)
     scale = 0.25 * move
     x = math.exp(-abs(spot - put) / scale) - math.exp(-abs(call - spot) / scale)
     return _of(reading, "call_wall", x)
 
 
-def _late_momentum(reading: Reading, session: Session) -> Measured:
-    if reading.at < session.before_close(minutes=30):
+def _late_momentum(inputs: Inputs) -> Measured:
+    if inputs.reading.at < inputs.session.before_close(minutes=30):
         return Measured(None, "", 0.0, None, SWITCHED_OFF)
-    return _plain(reading, "late_mom_x", 1.0)
+    return _plain(inputs.reading, "late_mom_x", 1.0)
 
 
-def measure(reading: Reading, session: Session, *, expiration: bool = False) -> dict[str, Measured]:
-    """All features of the 0DTE bucket, in the table's order. `expiration`: options of a quarter,
-    or an index, end with this day."""
-    return {
-        "noise": _plain(reading, "noise_x", 1 / 1.5),
-        "vwap": _squashed(reading, "vwap_dev"),
-        "or_break": _opening_break(reading),
-        "ofi_5m": _squashed(reading, "ofi_5m_z"),
-        "flow": _plain(reading, "fi_s", 1.0),
-        "delta_flow": _squashed(reading, "delta_flow_z"),
-        "sweeps": _squashed(reading, "sweep_z"),
-        "tide": _squashed(reading, "tide_slope_z"),
-        "gamma_gate": _gamma_gate(reading),
-        "walls": _walls(reading, session, expiration=expiration),
-        "late_mom": _late_momentum(reading, session),
-        "peers": _plain(reading, "peers_x", 1.0),
-        "skew_chg": _squashed(reading, "skew_chg_z"),
-    }
+def _trend_x(reading: Reading) -> float | None:
+    """clip((S/SMA20 - 1)/(2 sd20), -1, 1), sd20 as a share of SMA20."""
+    spot, mean, deviation = (reading.number(name) for name in ("spot_mid", "sma20", "sd20"))
+    if spot is None or mean is None or deviation is None or mean <= 0 or deviation <= 0:
+        return None
+    return clip((spot / mean - 1) / (2 * deviation), -1.0, 1.0)
+
+
+def _trend(inputs: Inputs) -> Measured:
+    return _of(inputs.reading, "sma20", _trend_x(inputs.reading))
+
+
+def _pullback(inputs: Inputs) -> Measured:
+    """Against the 5-day return, while that goes against the trend; else 0."""
+    reading = inputs.reading
+    trend, spot = _trend_x(reading), reading.number("spot_mid")
+    before, deviation = reading.number("close_5d_ago"), reading.number("sd5")
+    if trend is None or spot is None or before is None or deviation is None:
+        absent = next(
+            (n for n in ("close_5d_ago", "sd5", "spot_mid") if reading.number(n) is None), "sma20"
+        )
+        return _of(reading, absent, None)
+    if before <= 0 or deviation <= 0:
+        return _of(reading, "sd5", None)
+    change = math.log(spot / before)
+    x = -clip(change / (2 * deviation), -1.0, 1.0) if change * trend < 0 else 0.0
+    return _of(reading, "close_5d_ago", x, change)
+
+
+def _plainly(name: str, scale: float) -> Callable[[Inputs], Measured]:
+    return lambda inputs: _plain(inputs.reading, name, scale)
+
+
+def _squashing(name: str) -> Callable[[Inputs], Measured]:
+    return lambda inputs: _squashed(inputs.reading, name)
+
+
+MEASURES: Mapping[str, Callable[[Inputs], Measured]] = {
+    "noise": _plainly("noise_x", 1 / 1.5),
+    "vwap": _squashing("vwap_dev"),
+    "or_break": lambda inputs: _opening_break(inputs.reading),
+    "ofi_5m": _squashing("ofi_5m_z"),
+    "flow": _plainly("fi_s", 1.0),
+    "delta_flow": _squashing("delta_flow_z"),
+    "sweeps": _squashing("sweep_z"),
+    "tide": _squashing("tide_slope_z"),
+    "gamma_gate": _gamma_gate,
+    "walls": _walls,
+    "late_mom": _late_momentum,
+    "peers": _plainly("peers_x", 1.0),
+    "skew_chg": _squashing("skew_chg_z"),
+    "trend_20d": _trend,
+    "pullback": _pullback,
+    "tide_5d": _squashing("tide_5d_z"),
+}
+"""How each feature of the table is measured; a bucket names those that have a weight in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,15 +221,15 @@ class Score:
         return tuple(f.name for f in self.features if f.quality not in fine)
 
 
-def score(measured: dict[str, Measured], a: float, b: float, parameters: ParameterState) -> Score:
+def score(bucket: Bucket, inputs: Inputs, a: float, b: float, parameters: ParameterState) -> Score:
     """The recalibrated score L = a + b s_raw with its parts."""
     bias = parameters.number("signals.bias")
     edge = parameters.number("signals.score_clip")
     features: list[Feature] = []
     weighted, available, whole = bias, 0.0, 0.0
-    for name in WEIGHT_SOURCES:
-        weight = parameters.number(f"signals.0dte.weight.{name}")
-        one = measured[name]
+    for name, parameter in bucket.weights:
+        weight = parameters.number(parameter)
+        one = MEASURES[name](inputs)
         whole += abs(weight)
         available += 0.0 if one.x is None else abs(weight)
         x = rounded(0.0 if one.x is None else one.x)

@@ -1,6 +1,6 @@
-"""State of the 0DTE stage and its fold: readings, chains, desk facts, signals, predictions.
+"""State of a strategy stage and its fold: readings, chains, desk facts, signals, predictions.
 
-`fold` applies one event, its own emissions among them; domain/signals/zero_dte.py reacts.
+`fold` applies one event, its own emissions among them; domain/signals/strategy.py reacts.
 """
 
 from __future__ import annotations
@@ -49,13 +49,15 @@ from domain.risk.cooldown import ENDED_MAX, Cooldowns
 from domain.risk.margin import account_number
 from domain.risk.real_time import RealTime
 from domain.session import Session
+from domain.signals.bucket import Bucket, Variant
 from domain.signals.calibration import Outcome, Record
-from domain.signals.case import DeskFacts, Variant
+from domain.signals.case import DeskFacts
 from domain.signals.life import Key, Live, Status
+from domain.signals.plan import RANGE_RULE
 from domain.signals.prediction import (
-    BUCKET,
     P2,
     P5,
+    Followed,
     Pending,
     SessionTime,
     Tracked,
@@ -63,8 +65,6 @@ from domain.signals.prediction import (
 )
 from domain.signals.reading import Reading, chain_of
 from domain.signals.slippage import Slippage
-
-REQUESTER = "signals.0dte"
 
 
 @dataclass(slots=True)
@@ -80,6 +80,7 @@ class Desk:
 
 @dataclass(slots=True)
 class StrategyState:
+    bucket: Bucket
     parameters: ParameterState = field(default_factory=ParameterState)
     session: Session | None = None
     session_time: SessionTime = field(default_factory=SessionTime)
@@ -115,6 +116,11 @@ class StrategyState:
         found = None if reading is None else reading.text("calendar_today")
         return None if found is None else tuple(code for code in found.split(",") if code)
 
+    @property
+    def is_on(self) -> bool:
+        """The operator's switch of the whole strategy: off, it enters nothing new."""
+        return self.parameters.flag(f"{self.bucket.prefix}.enabled")
+
     def facts(self, key: Key, now: datetime) -> DeskFacts:
         symbol, session, desk = key[0], self.session, self.desk
         assert session is not None, "facts are asked inside a session"
@@ -126,7 +132,7 @@ class StrategyState:
             equity_age_seconds=desk.age.value_age(
                 self.time.seconds, has_positions=bool(self.positions)
             ),
-            has_position=(Strategy.ZERO_DTE, key) in self.positions.values(),
+            has_position=(self.bucket.strategy, key) in self.positions.values(),
             cooldown_until=self._cooldown_until(key),
             range_blocked_until=range_blocked_until(session, self.calendar(symbol)),
             open_lines=frozenset(self.lines),
@@ -134,8 +140,8 @@ class StrategyState:
 
     def _cooldown_until(self, key: Key) -> datetime | None:
         symbol, direction = key
-        own = self.cooldowns.key_until(Strategy.ZERO_DTE, symbol, direction, self.parameters)
-        pause = self.cooldowns.pause_until(Strategy.ZERO_DTE, self.parameters)
+        own = self.cooldowns.key_until(self.bucket.strategy, symbol, direction, self.parameters)
+        pause = self.cooldowns.pause_until(self.bucket.strategy, self.parameters)
         ends = [end for end in (own, pause) if end is not None]
         return max(ends, default=None)
 
@@ -161,7 +167,7 @@ def fold(state: StrategyState, event: Recorded) -> None:
         case LineClosed():
             state.lines.pop(body.contract.con_id, None)
         case LinesWanted():
-            if body.requester == REQUESTER:
+            if body.requester == state.bucket.requester:
                 state.lines_wanted = tuple(line.contract for line in body.lines)
         case PredictionMade() | PredictionResolved() | PredictionVoided():
             _prediction(state, body)
@@ -182,9 +188,11 @@ def _metrics(state: StrategyState, body: MetricComputed) -> None:
 
 
 def _chain(state: StrategyState, body: ChainEvaluated) -> None:
-    if state.session is None or body.expiry != state.session.session_date:
+    """The chain of the traded expiry; structures of any expiry are followed on theirs."""
+    if state.session is None:
         return
-    state.chains[body.symbol] = body
+    if state.bucket.expiry.is_expiry(body.expiry, state.session):
+        state.chains[body.symbol] = body
     followed = [one for one in state.tracked.values() if one.symbol == body.symbol]
     if followed:
         chain = chain_of(body)
@@ -207,13 +215,12 @@ def _prediction(
     state: StrategyState, body: PredictionMade | PredictionResolved | PredictionVoided
 ) -> None:
     if isinstance(body, PredictionMade):
-        if body.bucket != BUCKET:
+        if body.bucket != state.bucket.strategy.value:
             return
         made = state.session_time.at(body.made_at)
         state.pending[body.prediction_id] = Pending(body, made)
         if body.model == P5:
-            near = state.parameters.number("signals.0dte.range.near_strike_sd")
-            state.tracked[body.prediction_id] = tracked(body, near)
+            state.tracked[body.prediction_id] = tracked(body, followed_by(state, body))
             _mark_predicted(state, body.prediction_id)
         elif body.scheduled:
             state.slots[body.symbol] = int(body.values["slot"])
@@ -222,6 +229,20 @@ def _prediction(
     state.tracked.pop(body.prediction_id, None)
     if found is not None and isinstance(body, PredictionResolved):
         _resolved(state, found, body.outcome)
+
+
+def followed_by(state: StrategyState, body: PredictionMade) -> Followed:
+    """The rule on the underlying by which a predicted structure is left."""
+    rules = state.bucket.invalidations
+    for variant, rule in rules.items():
+        neutral = variant in state.bucket.premium
+        if neutral is not (body.values["neutral"] == 1.0):
+            continue
+        if rule == RANGE_RULE:
+            near = state.parameters.number(state.bucket.of(variant, "near_strike_sd"))
+            return Followed(near_strike_sd=near)
+        return Followed(by_noise_area=True)
+    return Followed()
 
 
 def _mark_predicted(state: StrategyState, prediction_id: str) -> None:
@@ -255,7 +276,7 @@ def _fold_signals(state: StrategyState, event: Recorded) -> None:
     body = event.body
     match body:
         case SignalRaised():
-            if body.strategy is Strategy.ZERO_DTE:
+            if body.strategy is state.bucket.strategy:
                 key = (body.symbol, body.direction)
                 state.counts[key] = state.counts.get(key, 0) + 1
                 state.lives[key] = Live(
@@ -266,7 +287,7 @@ def _fold_signals(state: StrategyState, event: Recorded) -> None:
                 if live.signal_id == body.signal_id:
                     live.gates = body.gates
         case SignalValidated():
-            if body.strategy is Strategy.ZERO_DTE:
+            if body.strategy is state.bucket.strategy:
                 live = state.lives[body.symbol, body.direction]
                 live.status, live.validated = Status.VALID, body
                 live.gates, live.validated_at = body.gates, event.market_time

@@ -1,6 +1,6 @@
-"""Deterministic choice of strikes and structure for the 0DTE bucket (rules, 4.4 and 4.8).
+"""Deterministic choice of strikes and structure: the parts that buckets compose (rules, 4.8).
 
-Called at an evaluation point with the chain of the day's expiry. Candidates are listed strikes
+Called by the rules of a bucket with the chain of the traded expiry. Candidates are listed strikes
 with a volatility of their own that do not fail liquidity; whatever fails gives no structure and
 the reason, never a near miss.
 """
@@ -11,10 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from domain.instruments import Direction, Leg, Right, Structure, StructureKind
+from domain.instruments import Leg, Right, Structure, StructureKind
 from domain.parameter import ParameterState
 from domain.risk.codes import DenialCode
 from domain.signals.reading import Chain, ChainRow
+
+LIMITS = "signals.liquidity"
+"""Prefix of the spread limits where a bucket has none of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Market:
 
     spot: float
     deviation: float
-    """sqrt(V_rem): standard deviation of the log price over the rest of the day."""
+    """Standard deviation of the log price over the bucket's distance unit, such as sqrt(V_rem)."""
     vrp: float
     expected_move: float | None = None
     call_wall: float | None = None
@@ -56,13 +59,13 @@ class Choice:
         return self.net_ask - self.net_bid
 
 
-def spread_is_tight(row: ChainRow, parameters: ParameterState) -> bool:
+def spread_is_tight(row: ChainRow, parameters: ParameterState, limits: str = LIMITS) -> bool:
     mid, spread = row.mid, row.spread
     if mid is None or spread is None:
         return False
     number = parameters.number
-    least = Decimal(repr(number("signals.liquidity.spread_min_usd")))
-    share = Decimal(repr(number("signals.liquidity.spread_share")))
+    least = Decimal(repr(number(f"{limits}.spread_min_usd")))
+    share = Decimal(repr(number(f"{limits}.spread_share")))
     return spread <= max(least, share * mid)
 
 
@@ -71,15 +74,22 @@ def interest_is_enough(row: ChainRow, parameters: ParameterState) -> bool:
     return row.open_interest >= least or row.volume >= least
 
 
-def may_be_liquid(row: ChainRow, parameters: ParameterState) -> bool:
+def may_be_liquid(row: ChainRow, parameters: ParameterState, limits: str = LIMITS) -> bool:
     """Not failing LIQUIDITY as far as a quote from any source can tell."""
     return (
         row.is_two_sided
         and row.own_volatility
         and row.has_greeks
-        and spread_is_tight(row, parameters)
+        and spread_is_tight(row, parameters, limits)
         and interest_is_enough(row, parameters)
     )
+
+
+def candidates(
+    chain: Chain, right: Right, parameters: ParameterState, limits: str = LIMITS
+) -> list[ChainRow]:
+    """Listed strikes of one right that may carry a leg."""
+    return [row for row in chain.of(right) if may_be_liquid(row, parameters, limits)]
 
 
 def net_quote(legs: Sequence[tuple[ChainRow, int]]) -> tuple[Decimal, Decimal] | None:
@@ -135,65 +145,46 @@ def at_distance(
     return min(side, key=key, default=None)
 
 
-def _no_strike(reason: str) -> NoStructure:
+def no_strike(reason: str) -> NoStructure:
     return NoStructure(DenialCode.NO_STRIKE, reason)
 
 
-def choose_trend(
-    chain: Chain, direction: Direction, market: Market, parameters: ParameterState
+def single_long(
+    chain: Chain, rows: Sequence[ChainRow], target: float, spot: float, off_max: float
 ) -> Choice | NoStructure:
-    """A debit vertical in the direction, or a single long option when options are cheap."""
-    number = parameters.number
-    right = Right.CALL if direction is Direction.BULLISH else Right.PUT
-    rows = [row for row in chain.of(right) if may_be_liquid(row, parameters)]
-    off_max = number("signals.0dte.delta_off_max")
-    if market.vrp <= number("signals.0dte.trend.vrp_single"):
-        target = number("signals.0dte.trend.delta_single")
-        single = nearest_delta(rows, target, market.spot, off_max)
-        if single is None:
-            return _no_strike(f"no liquid strike within {off_max} of delta {target}")
-        return build(chain, StructureKind.LONG_OPTION, [(single, 1)])
-    target = number("signals.0dte.trend.delta")
-    long_row = nearest_delta(rows, target, market.spot, off_max)
-    if long_row is None:
-        return _no_strike(f"no liquid strike within {off_max} of delta {target}")
-    delta = abs(long_row.delta or 0.0)
-    low, high = number("signals.0dte.trend.delta_low"), number("signals.0dte.trend.delta_high")
-    if not low <= delta <= high:
-        return _no_strike(f"long delta must be in [{low}, {high}], was {delta:.4f}")
-    sign = 1 if right is Right.CALL else -1
-    away = number("signals.0dte.trend.short_sd") * market.deviation * market.spot
-    goal = market.spot + sign * away
-    distance = max(0.0, (goal - float(long_row.strike)) * sign)
-    short_row = at_distance(rows, long_row.strike, distance, sign)
-    if short_row is None:
-        return _no_strike("no liquid strike beyond the long leg")
-    return _vertical(chain, long_row, short_row, market, parameters)
+    """One long option nearest a delta."""
+    single = nearest_delta(rows, target, spot, off_max)
+    if single is None:
+        return no_strike(f"no liquid strike within {off_max} of delta {target}")
+    return build(chain, StructureKind.LONG_OPTION, [(single, 1)])
 
 
-def _vertical(
-    chain: Chain,
-    long_row: ChainRow,
-    short_row: ChainRow,
-    market: Market,
-    parameters: ParameterState,
+@dataclass(frozen=True, slots=True)
+class DebitLimits:
+    """What a debit vertical must keep to. Width in dollars, debit as a share of the width."""
+
+    width_min: float
+    width_max: float
+    debit_max: float
+
+
+def debit_vertical(
+    chain: Chain, long_row: ChainRow, short_row: ChainRow, limits: DebitLimits
 ) -> Choice | NoStructure:
-    number = parameters.number
     width = abs(short_row.strike - long_row.strike)
-    low = number("signals.0dte.trend.width_min") * market.spot
-    high = number("signals.0dte.trend.width_max") * market.spot
+    low, high = limits.width_min, limits.width_max
     if not low <= float(width) <= high:
-        return _no_strike(f"width must be in [{low:.2f}, {high:.2f}], was {width}")
+        return no_strike(f"width must be in [{low:.2f}, {high:.2f}], was {width}")
     choice = build(chain, StructureKind.DEBIT_VERTICAL, [(long_row, 1), (short_row, -1)])
     if isinstance(choice, NoStructure):
         return choice
-    most = Decimal(repr(number("signals.0dte.trend.debit_max"))) * width
+    most = Decimal(repr(limits.debit_max)) * width
     if not Decimal(0) < choice.net_mid <= most:
-        return _no_strike(f"debit must be in (0, {most}], was {choice.net_mid}")
+        return no_strike(f"debit must be in (0, {most}], was {choice.net_mid}")
     return choice
 
 
-def _short_strike(
+def nearest_meeting(
     rows: Sequence[ChainRow], spot: float, meets: Callable[[ChainRow], bool]
 ) -> ChainRow | None:
     """The strike nearest S that meets the bounds."""
@@ -201,53 +192,53 @@ def _short_strike(
     return min(allowed, key=lambda row: (abs(float(row.strike) - spot), row.strike), default=None)
 
 
-def choose_range(chain: Chain, market: Market, parameters: ParameterState) -> Choice | NoStructure:
-    """An iron condor outside the expected move, its shorts not inside their walls."""
-    number = parameters.number
-    if market.expected_move is None or market.call_wall is None or market.put_wall is None:
-        return _no_strike("expected move and walls must be known, one was missing")
-    reach = max(market.spot * market.deviation, market.expected_move)
-    away = number("signals.0dte.range.distance_sd") * reach
-    delta_max = number("signals.0dte.range.delta_max")
-    call_floor = max(market.spot + away, market.call_wall)
-    put_ceiling = min(market.spot - away, market.put_wall)
-    calls = [row for row in chain.of(Right.CALL) if may_be_liquid(row, parameters)]
-    puts = [row for row in chain.of(Right.PUT) if may_be_liquid(row, parameters)]
-    short_call = _short_strike(
-        calls,
-        market.spot,
-        lambda row: float(row.strike) >= call_floor and abs(row.delta or 1.0) <= delta_max,
-    )
-    short_put = _short_strike(
-        puts,
-        market.spot,
-        lambda row: float(row.strike) <= put_ceiling and abs(row.delta or 1.0) <= delta_max,
-    )
-    if short_call is None or short_put is None:
-        side = "call" if short_call is None else "put"
-        bound = call_floor if short_call is None else put_ceiling
-        return _no_strike(f"no liquid {side} short beyond {bound:.2f} with delta <= {delta_max}")
-    wing = number("signals.0dte.range.wing") * market.spot
-    long_call = at_distance(calls, short_call.strike, wing, 1)
-    long_put = at_distance(puts, short_put.strike, wing, -1)
-    if long_call is None or long_put is None:
-        return _no_strike("no liquid wing beyond a short strike")
-    legs = [(long_put, 1), (short_put, -1), (short_call, -1), (long_call, 1)]
-    return _condor(chain, legs, parameters)
+@dataclass(frozen=True, slots=True)
+class CreditLimits:
+    """Wing in dollars, credit as a share of the width (of a condor: of the wider wing)."""
+
+    wing: float
+    credit_min: float
+    credit_max: float
 
 
-def _condor(
-    chain: Chain, legs: Sequence[tuple[ChainRow, int]], parameters: ParameterState
+def iron_condor(
+    chain: Chain,
+    puts: Sequence[ChainRow],
+    calls: Sequence[ChainRow],
+    short_put: ChainRow,
+    short_call: ChainRow,
+    limits: CreditLimits,
 ) -> Choice | NoStructure:
-    number = parameters.number
-    choice = build(chain, StructureKind.IRON_CONDOR, legs)
+    """Wings nearest to the wanted width beyond both shorts."""
+    long_call = at_distance(calls, short_call.strike, limits.wing, 1)
+    long_put = at_distance(puts, short_put.strike, limits.wing, -1)
+    if long_call is None or long_put is None:
+        return no_strike("no liquid wing beyond a short strike")
+    legs = [(long_put, 1), (short_put, -1), (short_call, -1), (long_call, 1)]
+    width = max(short_put.strike - long_put.strike, long_call.strike - short_call.strike)
+    return _credit(build(chain, StructureKind.IRON_CONDOR, legs), width, limits)
+
+
+def credit_vertical(
+    chain: Chain, rows: Sequence[ChainRow], short: ChainRow, limits: CreditLimits
+) -> Choice | NoStructure:
+    """The short with a wing farther out of the money of the same right."""
+    sign = 1 if short.right is Right.CALL else -1
+    wing = at_distance(rows, short.strike, limits.wing, sign)
+    if wing is None:
+        return no_strike("no liquid wing beyond the short strike")
+    built = build(chain, StructureKind.CREDIT_VERTICAL, [(short, -1), (wing, 1)])
+    return _credit(built, abs(wing.strike - short.strike), limits)
+
+
+def _credit(
+    choice: Choice | NoStructure, width: Decimal, limits: CreditLimits
+) -> Choice | NoStructure:
     if isinstance(choice, NoStructure):
         return choice
-    long_put, short_put, short_call, long_call = choice.rows
-    width = max(short_put.strike - long_put.strike, long_call.strike - short_call.strike)
-    low = Decimal(repr(number("signals.0dte.range.credit_min"))) * width
-    high = Decimal(repr(number("signals.0dte.range.credit_max"))) * width
+    low = Decimal(repr(limits.credit_min)) * width
+    high = Decimal(repr(limits.credit_max)) * width
     credit = -choice.net_mid
     if not low <= credit <= high:
-        return _no_strike(f"credit must be in [{low}, {high}], was {credit}")
+        return no_strike(f"credit must be in [{low}, {high}], was {credit}")
     return choice

@@ -1,6 +1,6 @@
 """The event of a valid signal, with everything that risk and the reader need (no ticks later).
 
-Called by the 0DTE stage when all gates pass at one evaluation point.
+Called by the stage of a bucket when all gates pass at one evaluation point.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from domain.events.signals import (
     SignalRaised,
     SignalValidated,
 )
-from domain.instruments import Direction, Right, Strategy
+from domain.instruments import Right
 from domain.numbers import cents
 from domain.pricing.black_scholes import greeks
 from domain.risk.blackout import size_factor
-from domain.signals.case import Variant
 from domain.signals.evaluate import Evaluated
 from domain.signals.plan import exit_plan
 from domain.signals.rationale import rationale
@@ -45,7 +44,7 @@ def raised(
     score, bias, adjust, features = _features(found)
     return SignalRaised(
         signal_id=signal_id,
-        strategy=Strategy.ZERO_DTE,
+        strategy=case.bucket.strategy,
         variant=case.variant.value,
         symbol=case.reading.symbol,
         direction=case.direction,
@@ -139,8 +138,8 @@ def risk_inputs(state: StrategyState, found: Evaluated, choice: Choice) -> RiskI
         size_factor=size_factor(
             case.session,
             state.calendar(reading.symbol),
-            Strategy.ZERO_DTE,
-            is_range=case.variant is Variant.RANGE,
+            case.bucket.strategy,
+            sells_premium=case.sells_premium,
             parameters=state.parameters,
         ),
     )
@@ -156,11 +155,11 @@ def validated(
     inputs = risk_inputs(state, found, choice)
     score, bias, adjust, features = _features(found)
     deviation = math.sqrt(max(0.0, inputs.variance_remaining))
-    age = number("signals.0dte.stale.age_s")
-    p_side = case.p_side if case.direction is not Direction.NEUTRAL else inputs.p_win
+    age = number(f"{case.bucket.prefix}.stale.age_s")
+    p_side = inputs.p_win if case.sells_premium else case.p_side
     return SignalValidated(
         signal_id=signal_id,
-        strategy=Strategy.ZERO_DTE,
+        strategy=case.bucket.strategy,
         variant=case.variant.value,
         symbol=case.reading.symbol,
         direction=case.direction,
@@ -175,10 +174,12 @@ def validated(
         gates=gates,
         rationale=rationale(case, choice, found.neutral),
         risk_inputs=inputs,
-        exit_plan=exit_plan(choice, case.session, case.now, state.parameters),
+        exit_plan=exit_plan(
+            choice, case.bucket, case.variant, case.session, case.now, state.parameters
+        ),
         valid_until=case.now + timedelta(seconds=age),
         underlying_move_max=rounded(
-            number("signals.0dte.stale.move_sd") * deviation * inputs.underlying_price
+            number(f"{case.bucket.prefix}.stale.move_sd") * deviation * inputs.underlying_price
         ),
         mid_against_max=case.odds.budget,
         params_version=state.parameters.version,

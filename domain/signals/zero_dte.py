@@ -1,406 +1,273 @@
-"""The 0DTE strategy: TREND (debit vertical or single long) and RANGE (iron condor) as a stage.
+"""The 0DTE bucket: TREND (debit vertical or single long) and RANGE (iron condor), rules, 4.4.
 
-Runs in the worker "signals" behind the analytics stage. At every evaluation point it looks at
-each symbol and direction; every second at ages, lines and overdue predictions. It asks risk by
-SignalValidated and never sends an order.
+Entry rows, regime, structures and exits of today's expiry. The stage is domain/signals/strategy.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 
-from domain.event import Recorded, derived_id
-from domain.events.analytics import (
-    MetricComputed,
-    PredictionMade,
-    PredictionResolved,
-    PredictionVoided,
-)
-from domain.events.controls import TradingHalted
-from domain.events.feeds import LinesWanted, WantedLine
-from domain.events.orders import OrderChanged
-from domain.events.signals import (
-    Gate,
-    SignalExpired,
-    SignalGatesChanged,
-    SignalInvalidated,
-)
-from domain.events.system import ClockStarted, ClockTicked
-from domain.instruments import SYMBOLS, Direction, OptionContract
+from domain.analytics.traded import ExpiryRole
+from domain.events.signals import Gate
+from domain.instruments import Direction, Right, Strategy, StructureKind
+from domain.parameter import ParameterState
 from domain.risk.codes import DenialCode
-from domain.signals.case import Case, window
-from domain.signals.entry import conditions_hold
-from domain.signals.evaluate import Evaluated, direction_score, evaluate_key
-from domain.signals.gates import NOT_ASKED_OF_PREDICTIONS, all_pass, evaluate, outcomes
-from domain.signals.life import Key, Live, Now, Status, stale
-from domain.signals.plan import target_and_stop
-from domain.signals.prediction import (
-    BUCKET,
-    MODEL_VERSION,
-    P2,
-    P5,
-    RESOLVE_LATE_MAX,
-    direction_outcome,
-    p2_horizon_end,
-    scheduled_slot,
-    structure_values,
+from domain.session import Session
+from domain.signals.bucket import Bucket, ExitTimes, Variant
+from domain.signals.case import Case, Condition, gate, span
+from domain.signals.entry import at_most
+from domain.signals.plan import (
+    RANGE_RULE,
+    TREND_RULE,
+    credit_target_and_stop,
+    debit_target_and_stop,
 )
-from domain.signals.reading import Reading, chain_of
-from domain.signals.strategy_state import REQUESTER, StrategyState, fold
-from domain.signals.structure import Choice
-from domain.signals.validated import raised, validated
-from domain.stage import Emission
-
-LINES_MAX = 8
-"""Option lines wanted for one symbol's candidates, at most."""
-
-TYPES = frozenset(
-    {
-        "BrokerAccountSeen",
-        "BrokerConnected",
-        "BrokerDisconnected",
-        "BrokerReady",
-        "BrokerSnapshotReceived",
-        "BrokerTimeSeen",
-        "ChainEvaluated",
-        "ClockStarted",
-        "ClockTicked",
-        "EntryRefused",
-        "FillRecorded",
-        "LineClosed",
-        "LineOpened",
-        "LinesWanted",
-        "MetricComputed",
-        "OrderChanged",
-        "OrderIntended",
-        "ParametersChanged",
-        "PositionClosed",
-        "PositionOpened",
-        "PositionReopened",
-        "PredictionMade",
-        "PredictionResolved",
-        "PredictionVoided",
-        "ReconciliationCompleted",
-        "RiskDecided",
-        "SessionPlanned",
-        "SignalExpired",
-        "SignalGatesChanged",
-        "SignalInvalidated",
-        "SignalRaised",
-        "SignalValidated",
-        "TradingHalted",
-        "TradingReleased",
-    }
+from domain.signals.rationale import HONEST_NOTE
+from domain.signals.reading import Chain, Reading
+from domain.signals.score import Score, opening_break
+from domain.signals.strategy import StrategyStage
+from domain.signals.structure import (
+    Choice,
+    CreditLimits,
+    DebitLimits,
+    Market,
+    NoStructure,
+    at_distance,
+    candidates,
+    debit_vertical,
+    iron_condor,
+    nearest_delta,
+    nearest_meeting,
+    no_strike,
+    single_long,
 )
+from domain.signals.zero_dte_parameters import WEIGHT_SOURCES
 
 
-class ZeroDteStage:
-    """Stage protocol over StrategyState."""
-
-    name = "signals.0dte"
-    types = TYPES
-
-    def initial(self) -> StrategyState:
-        return StrategyState()
-
-    def evolve(self, state: StrategyState, event: Recorded) -> StrategyState:
-        fold(state, event)
-        return state
-
-    def react(self, state: StrategyState, event: Recorded) -> Sequence[Emission]:
-        if state.session is None or not state.parameters.values:
-            return ()
-        body = event.body
-        match body:
-            case MetricComputed():
-                reading = state.readings.get(body.symbol)
-                if reading is None or reading.at != body.evaluated_at:
-                    return ()
-                return [*_predictions(state, reading), *_keys(state, reading, event.market_time)]
-            case ClockTicked():
-                return [*_every_second(state, event.market_time), *_lines(state, event.market_time)]
-            case TradingHalted() | ClockStarted():
-                return list(_stale_all(state, event.market_time))
-            case OrderChanged():
-                return list(_ended_unfilled(state))
-            case _:
-                return ()
+def trend_conditions(case: Case, parameters: ParameterState) -> list[Condition]:
+    """p, position in the noise area or opening break, side of VWAP, variance ratio."""
+    reading = case.reading
+    sign = 1 if case.direction is Direction.BULLISH else -1
+    noise, broken = reading.number("noise_x"), opening_break(reading)
+    spot, vwap = reading.number("spot_mid"), reading.number("vwap")
+    beyond = noise is not None and noise * sign > 1
+    agrees = broken is not None and broken * sign > 0
+    known = noise is not None or broken is not None
+    side = None if spot is None or vwap is None else (spot - vwap) * sign > 0
+    least = parameters.number("signals.0dte.trend.p_min")
+    return [
+        Condition("p", case.p_side >= least, f"p {case.p_side:.4f}"),
+        Condition("out", beyond or agrees if known else None, f"noise {noise}, break {broken}"),
+        Condition("vwap", side, f"spot {spot}, vwap {vwap}"),
+        at_most("vrp", reading.number("vrp_0dte"), parameters.number("signals.0dte.trend.vrp_max")),
+    ]
 
 
-def _signal(signal_id: str, body: SignalExpired | SignalInvalidated) -> Emission:
-    return Emission(f"signal/{signal_id}", body, derived_id("signal", signal_id))
+def range_conditions(case: Case, parameters: ParameterState) -> list[Condition]:
+    """Variance ratio, no direction, term structure, probability of the target."""
+    reading, number = case.reading, parameters.number
+    vrp, p_win = reading.number("vrp_0dte"), case.p_win
+    dear = None if vrp is None else vrp >= number("signals.0dte.range.vrp_min")
+    likely = None if p_win is None else p_win >= number("signals.0dte.range.p_min")
+    return [
+        Condition("vrp", dear, f"vrp {vrp}"),
+        at_most("score", abs(case.score.raw), number("signals.0dte.range.score_max")),
+        at_most("term", reading.number("term_slope"), number("signals.0dte.range.term_max")),
+        Condition("p_win", likely, f"p_win {p_win}"),
+    ]
 
 
-def _keys(state: StrategyState, reading: Reading, now: datetime) -> Iterator[Emission]:
-    for direction in (Direction.BULLISH, Direction.BEARISH, Direction.NEUTRAL):
-        key = (reading.symbol, direction)
-        live = state.lives.get(key)
-        if live is None:
-            yield from _maybe_raise(state, key, now)
-        elif live.status is Status.CANDIDATE:
-            yield from _candidate(state, live, now)
-        else:
-            yield from _test(state, live, now)
-
-
-def _is_open(state: StrategyState, case: Case) -> bool:
-    """Inside the window, and the clock open to entries."""
-    span = window(case.variant, case.session, state.parameters)
-    return span is not None and span[0] <= case.now < span[1] and case.facts.entries_open
-
-
-def _may_arise(state: StrategyState, case: Case) -> bool:
-    """Open, and the entry row holding."""
-    return _is_open(state, case) and conditions_hold(case, state.parameters)
-
-
-def _maybe_raise(state: StrategyState, key: Key, now: datetime) -> Iterator[Emission]:
-    waits = state.waits.get(key)
-    if waits is not None and now < waits:
-        return
-    found = evaluate_key(state, key, now)
-    if found is None or not _may_arise(state, found.case):
-        return
-    symbol, direction = key
-    number = state.counts.get(key, 0) + 1
-    signal_id = f"sig-{found.case.session.session_date}-{symbol}-{BUCKET}-{direction}-{number}"
-    gates = evaluate(found.case, state.parameters)
-    correlation = derived_id("signal", signal_id)
-    body = raised(state, signal_id, found, gates)
-    yield Emission(f"signal/{signal_id}", body, correlation)
-    yield from _advance(state, signal_id, found, gates, predicted=False)
-
-
-def _candidate(state: StrategyState, live: Live, now: datetime) -> Iterator[Emission]:
-    found = evaluate_key(state, live.key, now, always_choose=True)
-    if found is not None and not _is_open(state, found.case):
-        return  # the tick ends it; ending it here too would end it twice within one input
-    if found is None or not conditions_hold(found.case, state.parameters):
-        reason = "the entry conditions ceased"
-        yield _signal(live.signal_id, SignalExpired(signal_id=live.signal_id, reason=reason))
-        return
-    gates = evaluate(found.case, state.parameters)
-    if outcomes(gates) != outcomes(live.gates) and not all_pass(gates):
-        changed = SignalGatesChanged(signal_id=live.signal_id, gates=gates)
-        correlation = derived_id("signal", live.signal_id)
-        yield Emission(f"signal/{live.signal_id}", changed, correlation)
-    yield from _advance(state, live.signal_id, found, gates, predicted=live.outcome_predicted)
-
-
-def _advance(
-    state: StrategyState,
-    signal_id: str,
-    found: Evaluated,
-    gates: tuple[Gate, ...],
-    *,
-    predicted: bool,
-) -> Iterator[Emission]:
-    """Predict the structure's outcome once, and ask risk when every gate passes."""
-    correlation = derived_id("signal", signal_id)
-    if not predicted and all_pass(gates, NOT_ASKED_OF_PREDICTIONS):
-        body = _structure_prediction(state, signal_id, found)
-        yield Emission(f"predictions/{P5}", body, correlation)
-    if not all_pass(gates):
-        return
-    yield Emission(f"signal/{signal_id}", validated(state, signal_id, found, gates), correlation)
-    if found.case.direction is not Direction.NEUTRAL:
-        made = _direction_prediction(state, found.case.reading, f"p2-{signal_id}", None)
-        if made is not None:
-            yield Emission(f"predictions/{P2}", made, correlation)
-
-
-def _structure_prediction(state: StrategyState, signal_id: str, found: Evaluated) -> PredictionMade:
-    case, number = found.case, state.parameters.number
-    assert isinstance(case.chosen, Choice) and case.odds is not None and case.p_win is not None
-    flat = case.session.before_close(minutes=number("signals.0dte.forced_flat_min"))
-    if case.direction is Direction.NEUTRAL:
-        time_stop = case.session.before_close(minutes=number("signals.0dte.range.time_stop_min"))
-        raw = 0.0 if found.neutral is None else found.neutral.raw
-    else:
-        time_stop = case.now + timedelta(minutes=number("signals.0dte.trend.time_stop_min"))
-        raw = case.score.raw
-    target, stop = target_and_stop(case.chosen, state.parameters)
-    values = structure_values(
-        case.chosen,
-        case.odds,
-        case.direction,
-        case.p_win,
-        raw,
-        case.odds.fair_log_odds,
-        target,
-        stop,
-        time_stop,
-        flat,
-    )
-    return PredictionMade(
-        prediction_id=f"p5-{signal_id}",
-        model=P5,
-        model_version=MODEL_VERSION,
-        symbol=case.reading.symbol,
-        bucket=BUCKET,
-        made_at=case.now,
-        horizon_end=flat,
-        kind="prob",
-        values=values,
-        scheduled=False,
-    )
-
-
-def _direction_prediction(
-    state: StrategyState, reading: Reading, prediction_id: str, slot: int | None
-) -> PredictionMade | None:
-    """P2: None without a usable mid to measure the outcome from."""
-    mid = reading.number("spot_mid")
-    if mid is None or state.session is None or reading.at >= state.session.close_at:
-        return None
-    found = direction_score(state, reading)
-    values = {"p": found.probability_up, "s": found.raw, "mid": mid, "coverage": found.coverage}
-    if slot is not None:
-        values["slot"] = float(slot)
-    return PredictionMade(
-        prediction_id=prediction_id,
-        model=P2,
-        model_version=MODEL_VERSION,
-        symbol=reading.symbol,
-        bucket=BUCKET,
-        made_at=reading.at,
-        horizon_end=p2_horizon_end(state.session, reading.at),
-        kind="prob",
-        values=values,
-        scheduled=slot is not None,
-    )
-
-
-def _settled(body: PredictionMade, outcome: float | None, reason: str) -> Emission:
-    settled: PredictionResolved | PredictionVoided
-    if outcome is None:
-        settled = PredictionVoided(
-            prediction_id=body.prediction_id, model=body.model, symbol=body.symbol, reason=reason
+def regime_gate(case: Case, parameters: ParameterState) -> Gate:
+    """Assumed dealer gamma: calm between the walls for RANGE, none that damps for TREND."""
+    reading = case.reading
+    regime = reading.text("gex_regime")
+    if regime is None:
+        return gate(DenialCode.REGIME, None, "-", "known", "missing: gex_regime")
+    if case.variant is Variant.RANGE:
+        spot = reading.number("spot_mid")
+        put, call = reading.number("put_wall"), reading.number("call_wall")
+        if spot is None or put is None or call is None:
+            return gate(DenialCode.REGIME, None, regime, "POS between walls", "missing: walls")
+        return gate(
+            DenialCode.REGIME,
+            regime == "POS" and put < spot < call,
+            f"{regime}, put wall {put}, spot {spot}, call wall {call}",
+            "POS between walls",
+            "assumed dealer gamma",
         )
-    else:
-        settled = PredictionResolved(
-            prediction_id=body.prediction_id, model=body.model, symbol=body.symbol, outcome=outcome
+    least = parameters.number("signals.0dte.trend.p_min_positive_gamma")
+    noise = reading.number("noise_x")
+    outside = noise is not None and abs(noise) > 1 and case.p_side >= least
+    return gate(
+        DenialCode.REGIME,
+        regime in ("NEG", "NEUTRAL") or outside,
+        f"{regime}, noise {noise}, p {case.p_side:.4f}",
+        f"NEG or NEUTRAL, or outside the noise area with p >= {least}",
+        "assumed dealer gamma",
+    )
+
+
+def choose_trend(
+    chain: Chain, direction: Direction, market: Market, parameters: ParameterState
+) -> Choice | NoStructure:
+    """A debit vertical in the direction, or a single long option when options are cheap."""
+    number = parameters.number
+    right = Right.CALL if direction is Direction.BULLISH else Right.PUT
+    rows = candidates(chain, right, parameters)
+    off_max = number("signals.0dte.delta_off_max")
+    if market.vrp <= number("signals.0dte.trend.vrp_single"):
+        target = number("signals.0dte.trend.delta_single")
+        return single_long(chain, rows, target, market.spot, off_max)
+    target = number("signals.0dte.trend.delta")
+    long_row = nearest_delta(rows, target, market.spot, off_max)
+    if long_row is None:
+        return no_strike(f"no liquid strike within {off_max} of delta {target}")
+    delta = abs(long_row.delta or 0.0)
+    low, high = number("signals.0dte.trend.delta_low"), number("signals.0dte.trend.delta_high")
+    if not low <= delta <= high:
+        return no_strike(f"long delta must be in [{low}, {high}], was {delta:.4f}")
+    sign = 1 if right is Right.CALL else -1
+    away = number("signals.0dte.trend.short_sd") * market.deviation * market.spot
+    goal = market.spot + sign * away
+    distance = max(0.0, (goal - float(long_row.strike)) * sign)
+    short_row = at_distance(rows, long_row.strike, distance, sign)
+    if short_row is None:
+        return no_strike("no liquid strike beyond the long leg")
+    limits = DebitLimits(
+        width_min=number("signals.0dte.trend.width_min") * market.spot,
+        width_max=number("signals.0dte.trend.width_max") * market.spot,
+        debit_max=number("signals.0dte.trend.debit_max"),
+    )
+    return debit_vertical(chain, long_row, short_row, limits)
+
+
+def choose_range(chain: Chain, market: Market, parameters: ParameterState) -> Choice | NoStructure:
+    """An iron condor outside the expected move, its shorts not inside their walls."""
+    number = parameters.number
+    if market.expected_move is None or market.call_wall is None or market.put_wall is None:
+        return no_strike("expected move and walls must be known, one was missing")
+    reach = max(market.spot * market.deviation, market.expected_move)
+    away = number("signals.0dte.range.distance_sd") * reach
+    delta_max = number("signals.0dte.range.delta_max")
+    call_floor = max(market.spot + away, market.call_wall)
+    put_ceiling = min(market.spot - away, market.put_wall)
+    calls = candidates(chain, Right.CALL, parameters)
+    puts = candidates(chain, Right.PUT, parameters)
+    short_call = nearest_meeting(
+        calls,
+        market.spot,
+        lambda row: float(row.strike) >= call_floor and abs(row.delta or 1.0) <= delta_max,
+    )
+    short_put = nearest_meeting(
+        puts,
+        market.spot,
+        lambda row: float(row.strike) <= put_ceiling and abs(row.delta or 1.0) <= delta_max,
+    )
+    if short_call is None or short_put is None:
+        side = "call" if short_call is None else "put"
+        bound = call_floor if short_call is None else put_ceiling
+        return no_strike(f"no liquid {side} short beyond {bound:.2f} with delta <= {delta_max}")
+    limits = CreditLimits(
+        wing=number("signals.0dte.range.wing") * market.spot,
+        credit_min=number("signals.0dte.range.credit_min"),
+        credit_max=number("signals.0dte.range.credit_max"),
+    )
+    return iron_condor(chain, puts, calls, short_put, short_call, limits)
+
+
+class ZeroDteRules:
+    """Rules of domain/signals/bucket.py."""
+
+    def variant(
+        self, direction: Direction, reading: Reading, score: Score, parameters: ParameterState
+    ) -> Variant:
+        return Variant.RANGE if direction is Direction.NEUTRAL else Variant.TREND
+
+    def window(
+        self, variant: Variant, session: Session, parameters: ParameterState
+    ) -> tuple[datetime, datetime] | None:
+        number = parameters.number
+        return span(
+            session.after_open(minutes=number(ZERO_DTE.of(variant, "start_min"))),
+            session.before_close(minutes=number(ZERO_DTE.of(variant, "end_min"))),
+            number("signals.0dte.window_min"),
         )
-    return Emission(f"predictions/{body.model}", settled)
 
+    def conditions(self, case: Case, parameters: ParameterState) -> list[Condition]:
+        if case.variant is Variant.TREND:
+            return trend_conditions(case, parameters)
+        return range_conditions(case, parameters)
 
-def _predictions(state: StrategyState, reading: Reading) -> Iterator[Emission]:
-    """Outcomes that are known at this evaluation point, then the scheduled prediction."""
-    for found in state.pending.values():
-        body = found.body
-        if body.symbol != reading.symbol:
-            continue
-        if body.model == P2 and reading.at >= body.horizon_end:
-            outcome = direction_outcome(body, reading)
-            yield _settled(body, outcome, "the mid at the horizon was missing or late")
-        elif body.model == P5:
-            followed = state.tracked.get(body.prediction_id)
-            if followed is not None and followed.result is not None:
-                yield _settled(body, followed.result, "")
-    session = state.session
-    slot = None if session is None else scheduled_slot(session, reading.at)
-    if session is None or slot is None or slot <= state.slots.get(reading.symbol, -1):
-        return
-    name = f"p2-{session.session_date}-{reading.symbol}-{slot}"
-    made = _direction_prediction(state, reading, name, slot)
-    if made is not None:
-        yield Emission(f"predictions/{P2}", made)
+    def threshold_text(self, variant: Variant, parameters: ParameterState) -> str:
+        number = parameters.number
+        if variant is Variant.TREND:
+            return (
+                f"p >= {number('signals.0dte.trend.p_min')}, beyond the noise area or a break on"
+                f" our side, right side of VWAP, vrp <= {number('signals.0dte.trend.vrp_max')}"
+            )
+        return (
+            f"vrp >= {number('signals.0dte.range.vrp_min')},"
+            f" |score| <= {number('signals.0dte.range.score_max')},"
+            f" term <= {number('signals.0dte.range.term_max')},"
+            f" p_win >= {number('signals.0dte.range.p_min')}"
+        )
 
+    def own_gates(self, case: Case, parameters: ParameterState) -> list[Gate]:
+        return [regime_gate(case, parameters)]
 
-def _now(state: StrategyState, live: Live, now: datetime) -> Now:
-    found = evaluate_key(state, live.key, now, always_choose=True)
-    body = state.chains.get(live.symbol)
-    return Now(
-        at=now,
-        reading=state.readings.get(live.symbol),
-        chain=None if body is None else chain_of(body),
-        case=None if found is None else found.case,
-        halted=state.desk.halted,
-        entries_open=state.desk.entries_open,
-    )
+    def choose(
+        self, case: Case, chain: Chain, market: Market, parameters: ParameterState
+    ) -> Choice | NoStructure:
+        if case.variant is Variant.RANGE:
+            return choose_range(chain, market, parameters)
+        return choose_trend(chain, case.direction, market, parameters)
 
+    def target_and_stop(
+        self, choice: Choice, variant: Variant, parameters: ParameterState
+    ) -> tuple[Decimal, Decimal]:
+        number = parameters.number
+        if choice.structure.kind is StructureKind.IRON_CONDOR:
+            return credit_target_and_stop(
+                choice,
+                number("signals.0dte.range.target_credit"),
+                number("signals.0dte.range.stop_cost"),
+            )
+        return debit_target_and_stop(
+            choice,
+            number("signals.0dte.trend.target_debit"),
+            number("signals.0dte.trend.target_profit"),
+            number("signals.0dte.trend.stop_debit"),
+        )
 
-def _test(state: StrategyState, live: Live, now: datetime) -> Iterator[Emission]:
-    found = stale(live, _now(state, live, now), state.parameters)
-    if found is None:
-        return
-    body = SignalInvalidated(
-        signal_id=live.signal_id,
-        condition=found.condition,
-        measured=found.measured,
-        threshold=found.threshold,
-    )
-    yield _signal(live.signal_id, body)
-
-
-def _stale_all(state: StrategyState, now: datetime) -> Iterator[Emission]:
-    for live in state.lives.values():
-        if live.status is not Status.CANDIDATE:
-            yield from _test(state, live, now)
-
-
-def _every_second(state: StrategyState, now: datetime) -> Iterator[Emission]:
-    """Ages of valid signals, candidates whose window or data ended, overdue predictions."""
-    session = state.session
-    assert session is not None
-    for live in state.lives.values():
-        span = window(live.variant, session, state.parameters)
-        if live.status is not Status.CANDIDATE:
-            yield from _test(state, live, now)
-        elif span is None or not span[0] <= now < span[1] or not state.desk.entries_open:
-            reason = "the window ended or the clock closed to entries"
-            yield _signal(live.signal_id, SignalExpired(signal_id=live.signal_id, reason=reason))
-    for found in state.pending.values():
-        if now > found.body.horizon_end + RESOLVE_LATE_MAX:
-            yield _settled(found.body, None, "no data at the end of the horizon")
-
-
-def _ended_unfilled(state: StrategyState) -> Iterator[Emission]:
-    """The entry's order chain ended without a fill: the signal is spent."""
-    for live in state.lives.values():
-        if live.status is Status.ORDERED and not live.working and not live.filled:
-            reason = "the entry ended without a fill"
-            yield _signal(live.signal_id, SignalExpired(signal_id=live.signal_id, reason=reason))
-
-
-_WAITED_FOR = frozenset(
-    {
-        DenialCode.LIQUIDITY.value,
-        DenialCode.GREEKS_AGREE.value,
-        DenialCode.EV_POSITIVE.value,
-        *NOT_ASKED_OF_PREDICTIONS,
-    }
-)
-"""Gates that may still fail while lines are opened for a candidate's legs."""
-
-
-def _wanted_of(state: StrategyState, symbol: str, now: datetime) -> list[OptionContract]:
-    """Legs of the symbol's living signals, then legs wanted before while one lives."""
-    wanted: dict[int, OptionContract] = {}
-    lives = [live for live in state.lives.values() if live.symbol == symbol]
-    for live in lives:
-        if live.validated is not None:
-            contracts = [leg.contract for leg in live.validated.structure.legs]
-        elif all_pass(live.gates, _WAITED_FOR):
-            found = evaluate_key(state, live.key, now, always_choose=True)
-            chosen = None if found is None else found.case.chosen
-            legs = chosen.structure.legs if isinstance(chosen, Choice) else ()
-            contracts = [leg.contract for leg in legs]
+    def exit_times(
+        self, variant: Variant, session: Session, now: datetime, parameters: ParameterState
+    ) -> ExitTimes:
+        number = parameters.number
+        minutes = number(ZERO_DTE.of(variant, "time_stop_min"))
+        if variant is Variant.RANGE:
+            time_stop = session.before_close(minutes=minutes)
         else:
-            contracts = []
-        wanted.update((contract.con_id, contract) for contract in contracts)
-    if lives:
-        for contract in state.lines_wanted:
-            if contract.symbol == symbol and len(wanted) < LINES_MAX:
-                wanted.setdefault(contract.con_id, contract)
-    return sorted(wanted.values(), key=lambda contract: contract.con_id)
+            time_stop = now + timedelta(minutes=minutes)
+        flat = session.before_close(minutes=number("signals.0dte.forced_flat_min"))
+        return ExitTimes(time_stop, flat)
 
 
-def _lines(state: StrategyState, now: datetime) -> list[Emission]:
-    """A new wish when it differs from the last one."""
-    wanted = [contract for symbol in SYMBOLS for contract in _wanted_of(state, symbol, now)]
-    if tuple(wanted) == state.lines_wanted:
-        return []
-    lines = tuple(WantedLine(contract=contract, reason="legs of a signal") for contract in wanted)
-    return [Emission(f"lines/{REQUESTER}", LinesWanted(requester=REQUESTER, lines=lines))]
+ZERO_DTE = Bucket(
+    strategy=Strategy.ZERO_DTE,
+    slug="0dte",
+    expiry=ExpiryRole.TODAY,
+    features=tuple(WEIGHT_SOURCES),
+    directions=(Direction.BULLISH, Direction.BEARISH, Direction.NEUTRAL),
+    premium=frozenset({Variant.RANGE}),
+    invalidations={Variant.TREND: TREND_RULE, Variant.RANGE: RANGE_RULE},
+    notes={Variant.RANGE: HONEST_NOTE},
+    deviation="v_rem",
+    rules=ZeroDteRules(),
+    predicts_direction=True,
+)
+
+
+class ZeroDteStage(StrategyStage):
+    def __init__(self) -> None:
+        super().__init__(ZERO_DTE)

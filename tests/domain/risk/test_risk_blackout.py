@@ -73,9 +73,11 @@ def test_half_size_rules(
     codes: tuple[str, ...] | None, strategy: Strategy, is_range: bool, factor: float
 ) -> None:
     expiry_day = parameters(risk__blackout__expiration_dates="2026-09-18, 2026-10-06")
-    found = size_factor(SESSION, codes, strategy, is_range=is_range, parameters=expiry_day)
+    found = size_factor(SESSION, codes, strategy, sells_premium=is_range, parameters=expiry_day)
     assert found == factor
-    other = size_factor(SESSION, codes, Strategy.CLOSING, is_range=False, parameters=PARAMETERS)
+    other = size_factor(
+        SESSION, codes, Strategy.CLOSING, sells_premium=False, parameters=PARAMETERS
+    )
     assert other == 1.0
 
 
@@ -102,7 +104,7 @@ def test_a_quarterly_expiry_is_not_traded_at_full_size_because_nobody_entered_it
     """On 19 June 2026, a third Friday, the exchange is closed: the day before it counts."""
     found = planned_around(day, following)
     assert is_expiration_day(found, PARAMETERS) is is_quarterly
-    factor = size_factor(found, (), Strategy.CLOSING, is_range=False, parameters=PARAMETERS)
+    factor = size_factor(found, (), Strategy.CLOSING, sells_premium=False, parameters=PARAMETERS)
     assert factor == (0.5 if is_quarterly else 1.0)
 
 

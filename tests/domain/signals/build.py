@@ -11,11 +11,23 @@ from domain.event import Body
 from domain.events.analytics import ChainEvaluated, Metric, MetricComputed, Quality
 from domain.events.feeds import LineOpened
 from domain.instruments import OptionContract, Right
+from domain.parameter import ParameterState
 from domain.pricing.black_scholes import greeks
 from domain.session import YEAR_SECONDS
+from domain.signals.bucket import Bucket
 from domain.signals.reading import Chain, ChainRow, Reading, chain_of
-from domain.signals.zero_dte import ZeroDteStage
-from tests.domain.risk.build import CLOSE, DAY, NOON, Driven, changed, contract, desk_events
+from domain.signals.score import MEASURES, Inputs, Measured, Score, score
+from domain.signals.zero_dte import ZERO_DTE, ZeroDteStage
+from tests.domain.risk.build import (
+    CLOSE,
+    DAY,
+    NOON,
+    Driven,
+    changed,
+    contract,
+    desk_events,
+    session,
+)
 
 SPOT = 600.0
 VOLATILITY = 0.24
@@ -106,6 +118,25 @@ def metrics(
 def reading(**changes: float | str | None) -> Reading:
     body = metrics({**TREND, **changes})
     return Reading("SPY", NOON, {metric.name: metric for metric in body.metrics})
+
+
+def measure(
+    found: Reading, name: str, *, bucket: Bucket = ZERO_DTE, expiration: bool = False
+) -> Measured:
+    """One feature of the day's session."""
+    return MEASURES[name](Inputs(found, session(), bucket.metrics.em_1sd, expiration))
+
+
+def scored(
+    found: Reading,
+    parameters: ParameterState,
+    *,
+    bucket: Bucket = ZERO_DTE,
+    a: float = 0.0,
+    b: float = 0.5,
+) -> Score:
+    """The score of a reading in the day's session."""
+    return score(bucket, Inputs(found, session(), bucket.metrics.em_1sd), a, b, parameters)
 
 
 def contracts(symbol: str = "SPY") -> list[OptionContract]:

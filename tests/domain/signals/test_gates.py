@@ -12,16 +12,18 @@ import pytest
 from domain.events.analytics import Quality
 from domain.events.signals import Gate, Result
 from domain.instruments import Direction
+from domain.parameter import ParameterState
 from domain.risk.codes import DenialCode
+from domain.signals.bucket import Variant
 from domain.signals.calibration import Record
-from domain.signals.case import Case, DeskFacts, Variant
+from domain.signals.case import Case, DeskFacts
 from domain.signals.entry import conditions_hold
 from domain.signals.gates import all_pass, evaluate
-from domain.signals.plan import exit_plan, odds, slippage_budget, target_and_stop
+from domain.signals.plan import Odds, exit_plan, odds, slippage_budget
 from domain.signals.reading import Chain, Reading
-from domain.signals.score import measure, score
 from domain.signals.slippage import Slippage
-from domain.signals.structure import Choice, Market, NoStructure, choose_range, choose_trend
+from domain.signals.structure import Choice, Market, NoStructure
+from domain.signals.zero_dte import ZERO_DTE, choose_range, choose_trend
 from tests.domain.risk.build import CLOSE, NOON, OPEN, contract, parameters, session
 from tests.domain.signals.build import (
     CHEAP_RANGE,
@@ -31,6 +33,7 @@ from tests.domain.signals.build import (
     contracts,
     metrics,
     reading,
+    scored,
     with_row,
 )
 
@@ -54,6 +57,10 @@ FACTS = DeskFacts(
 )
 
 
+def odds_of(chosen: Choice, variant: Variant, used: ParameterState = PARAMETERS) -> Odds:
+    return odds(chosen, ZERO_DTE, variant, used, Slippage())
+
+
 def case(
     values: dict[str, Any] | None = None,
     *,
@@ -69,16 +76,17 @@ def case(
     used = chain() if found_chain is None else found_chain
     chosen = choose_trend(used, direction, MARKET, PARAMETERS)
     bare = Case(
+        bucket=ZERO_DTE,
         variant=Variant.TREND,
         direction=direction,
         session=session(half=half),
         now=now,
         reading=given,
-        score=score(measure(given, SESSION), 0.0, 0.5, PARAMETERS),
+        score=scored(given, PARAMETERS),
         record=Record(),
         chain=used,
         chosen=chosen,
-        odds=odds(chosen, PARAMETERS, Slippage()) if isinstance(chosen, Choice) else None,
+        odds=odds_of(chosen, Variant.TREND) if isinstance(chosen, Choice) else None,
         p_win=p_win,
         facts=replace(FACTS, **(facts or {})),
     )
@@ -97,10 +105,10 @@ def range_case(values: dict[str, Any] | None = None, **changes: Any) -> Case:
         **{
             "direction": Direction.NEUTRAL,
             "reading": given,
-            "score": score(measure(given, SESSION), 0.0, 0.5, PARAMETERS),
+            "score": scored(given, PARAMETERS),
             "chain": rows,
             "chosen": chosen,
-            "odds": odds(chosen, used, Slippage()),
+            "odds": odds_of(chosen, Variant.RANGE, used),
             "p_win": 0.80,
             **changes,
         },
@@ -381,7 +389,7 @@ def test_vertical_target_is_the_smaller_of_debit_and_profit_and_stop_half_the_de
     found = case().chosen
     assert isinstance(found, Choice)
     mid = found.net_mid
-    target, stop = target_and_stop(found, PARAMETERS)
+    target, stop = ZERO_DTE.rules.target_and_stop(found, Variant.TREND, PARAMETERS)
     assert target == mid + min(Decimal("0.6") * mid, Decimal("0.7") * (2 - mid))
     assert stop == mid - Decimal("0.5") * mid
 
@@ -390,7 +398,8 @@ def test_condor_target_is_half_the_credit_and_stop_twice_its_cost() -> None:
     found = range_case()
     assert isinstance(found.chosen, Choice) and found.odds is not None
     credit = -found.chosen.net_mid
-    assert target_and_stop(found.chosen, PARAMETERS) == (-credit / 2, -2 * credit)
+    prices = ZERO_DTE.rules.target_and_stop(found.chosen, Variant.RANGE, PARAMETERS)
+    assert prices == (-credit / 2, -2 * credit)
     assert found.odds.target_usd == pytest.approx(50 * float(credit))
     assert found.odds.stop_usd == pytest.approx(100 * float(credit))
 
@@ -399,11 +408,14 @@ def test_exit_times_come_from_the_session() -> None:
     trend, premium = case().chosen, range_case().chosen
     assert isinstance(trend, Choice) and isinstance(premium, Choice)
     half = session(half=True)
-    plan = exit_plan(trend, SESSION, NOON, PARAMETERS)
+    plan = exit_plan(trend, ZERO_DTE, Variant.TREND, SESSION, NOON, PARAMETERS)
     assert plan.time_stop_at == NOON + timedelta(minutes=90)
     assert plan.forced_flat_at == CLOSE - timedelta(minutes=15)
-    assert exit_plan(premium, SESSION, NOON, PARAMETERS).time_stop_at == CLOSE - timedelta(hours=1)
-    short = exit_plan(trend, half, OPEN + timedelta(minutes=149), PARAMETERS)
+    sold = exit_plan(premium, ZERO_DTE, Variant.RANGE, SESSION, NOON, PARAMETERS)
+    assert sold.time_stop_at == CLOSE - timedelta(hours=1)
+    short = exit_plan(
+        trend, ZERO_DTE, Variant.TREND, half, OPEN + timedelta(minutes=149), PARAMETERS
+    )
     assert short.forced_flat_at == half.close_at - timedelta(minutes=15) == short.time_stop_at
 
 

@@ -11,18 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.events.analytics import Metric, Quality
-from domain.signals.parameters import WEIGHT_SOURCES
 from domain.signals.reading import Reading
-from domain.signals.score import logistic, measure, score
-from tests.domain.risk.build import CLOSE, NOON, parameters, session
-from tests.domain.signals.build import TREND, reading
+from domain.signals.score import logistic
+from domain.signals.zero_dte_parameters import WEIGHT_SOURCES
+from tests.domain.risk.build import CLOSE, NOON, parameters
+from tests.domain.signals.build import TREND, measure, reading, scored
 
 PARAMETERS = parameters()
-SESSION = session()
 
 
 def x(name: str, **changes: float | str | None) -> float | None:
-    return measure(reading(**changes), SESSION)[name].x
+    return measure(reading(**changes), name).x
 
 
 def test_weights_of_the_bucket_add_up_to_the_published_total() -> None:
@@ -66,15 +65,15 @@ def test_walls_whose_gamma_expires_today_pull_nothing_in_the_last_hour() -> None
     pulling = {"gex_regime": "POS", "put_wall": 597.0, "call_wall": 606.0}
     for at, expected in ((late - timedelta(seconds=1), True), (late, False)):
         found = replace(reading(**pulling), at=at)
-        assert (measure(found, SESSION, expiration=True)["walls"].x != 0.0) is expected
-        assert measure(found, SESSION)["walls"].x != 0.0
+        assert (measure(found, "walls", expiration=True).x != 0.0) is expected
+        assert measure(found, "walls").x != 0.0
 
 
 def test_late_momentum_counts_from_thirty_minutes_before_the_close() -> None:
     late = Reading("SPY", CLOSE - timedelta(minutes=30), reading(late_mom_x=0.9).metrics)
-    assert measure(late, SESSION)["late_mom"].x == 0.9
+    assert measure(late, "late_mom").x == 0.9
     early = Reading("SPY", CLOSE - timedelta(minutes=30, seconds=5), late.metrics)
-    assert measure(early, SESSION)["late_mom"].x == 0.0
+    assert measure(early, "late_mom").x == 0.0
 
 
 @pytest.mark.parametrize(
@@ -93,12 +92,12 @@ def test_quality_decides_whether_a_feature_is_available(quality: Quality, availa
     base = reading()
     metric = Metric("fi_s", 0.5, "", NOON, quality)
     found = Reading("SPY", NOON, {**base.metrics, "fi_s": metric})
-    assert (measure(found, SESSION)["flow"].x is not None) is available
+    assert (measure(found, "flow").x is not None) is available
 
 
 def test_coverage_of_the_worked_cases() -> None:
     def coverage(**missing: None) -> float:
-        return score(measure(reading(**missing), SESSION), 0.0, 0.5, PARAMETERS).coverage
+        return scored(reading(**missing), PARAMETERS).coverage
 
     flow: dict[str, None] = {"fi_s": None, "delta_flow_z": None, "sweep_z": None}
     assert coverage() == 1.0
@@ -118,7 +117,7 @@ values = st.dictionaries(
 def test_contributions_bias_and_clip_add_up_to_the_log_odds(
     changes: dict[str, float | None], a: float, b: float, regime: str | None
 ) -> None:
-    found = score(measure(reading(**{**changes, "gex_regime": regime}), SESSION), a, b, PARAMETERS)
+    found = scored(reading(**{**changes, "gex_regime": regime}), PARAMETERS, a=a, b=b)
     total = found.bias + found.clip_adjust + sum(f.contribution for f in found.features)
     assert abs(found.log_odds - total) <= 1e-9
     assert all(-1 <= feature.x <= 1 for feature in found.features)
@@ -128,7 +127,7 @@ def test_contributions_bias_and_clip_add_up_to_the_log_odds(
 
 def test_clip_of_an_extreme_score_is_reported_as_its_own_part() -> None:
     strong = {f"signals__0dte__weight__{name}": 0.6 for name in ("noise", "vwap", "ofi_5m", "tide")}
-    found = score(measure(reading(), SESSION), 0.0, 0.5, parameters(**strong))
+    found = scored(reading(), parameters(**strong))
     assert found.raw == 1.75 and found.clip_adjust < 0
 
 

@@ -15,12 +15,11 @@ from domain.signals.structure import (
     Market,
     NoStructure,
     at_distance,
-    choose_range,
-    choose_trend,
     may_be_liquid,
     nearest_delta,
     net_quote,
 )
+from domain.signals.zero_dte import choose_range, choose_trend
 from tests.domain.risk.build import contract, parameters
 from tests.domain.signals.build import CHEAP_RANGE, chain, filtered, with_row
 
