@@ -60,7 +60,7 @@ def test_premium_selling_waits_until_three_on_an_fomc_day() -> None:
 
 
 @pytest.mark.parametrize(
-    ("codes", "strategy", "is_range", "factor"),
+    ("codes", "strategy", "sells_premium", "factor"),
     [
         (("DATA_0830",), Strategy.ZERO_DTE, True, 0.5),
         (("DATA_0830",), Strategy.ZERO_DTE, False, 1.0),
@@ -70,10 +70,12 @@ def test_premium_selling_waits_until_three_on_an_fomc_day() -> None:
     ],
 )
 def test_half_size_rules(
-    codes: tuple[str, ...] | None, strategy: Strategy, is_range: bool, factor: float
+    codes: tuple[str, ...] | None, strategy: Strategy, sells_premium: bool, factor: float
 ) -> None:
     expiry_day = parameters(risk__blackout__expiration_dates="2026-09-18, 2026-10-06")
-    found = size_factor(SESSION, codes, strategy, sells_premium=is_range, parameters=expiry_day)
+    found = size_factor(
+        SESSION, codes, strategy, sells_premium=sells_premium, parameters=expiry_day
+    )
     assert found == factor
     other = size_factor(
         SESSION, codes, Strategy.CLOSING, sells_premium=False, parameters=PARAMETERS
