@@ -17,6 +17,7 @@ from adapters.interactive_brokers.feed_callbacks import (
 from adapters.interactive_brokers.feed_watch import Alarm, FeedState, Limits
 from adapters.interactive_brokers.market_data import IbMarketData
 from adapters.interactive_brokers.sandbox import TwsSandbox
+from adapters.interactive_brokers.tap import Tap
 from adapters.market_model.contract import BarClosed, SimBar
 from domain.event import MarketEvent
 from domain.events.feeds import IbTicksReceived
@@ -69,8 +70,9 @@ class Feed:
         return {told.name for told in self.streams if not told.is_verified}
 
 
-@asynccontextmanager
-async def running_feed(tws: TwsSandbox) -> AsyncIterator[Feed]:
+def feed_of(port: int, client: int, tap: Tap | None = None) -> Feed:
+    """Not started yet."""
+
     def refused(line: RefusedLine) -> None:
         made.refused.append((f"{line.kind} {line.symbol} {line.con_id}", line.code))
 
@@ -80,6 +82,7 @@ async def running_feed(tws: TwsSandbox) -> AsyncIterator[Feed]:
         refused=refused,
         stream=lambda told: made.streams.append(told),
         alarm=lambda alarm: made.alarms.append(alarm),
+        tap=tap,
     )
     timing = Timing(
         heartbeat_seconds=0.02,
@@ -91,8 +94,8 @@ async def running_feed(tws: TwsSandbox) -> AsyncIterator[Feed]:
     made = Feed(
         IbMarketData(
             "127.0.0.1",
-            tws.port,
-            CLIENT,
+            port,
+            client,
             "run-1",
             wall_clock,
             callbacks,
@@ -102,6 +105,12 @@ async def running_feed(tws: TwsSandbox) -> AsyncIterator[Feed]:
             timing=timing,
         )
     )
+    return made
+
+
+@asynccontextmanager
+async def running_feed(tws: TwsSandbox) -> AsyncIterator[Feed]:
+    made = feed_of(tws.port, CLIENT)
     made.data.start()
     await made.data.wait_connected()
     try:
