@@ -19,10 +19,9 @@ from domain.parameters import PARAMETERS
 from domain.payloads.unusual_whales import family
 from domain.payloads.unusual_whales.channel_table import joined
 from domain.phase import Phase, phase_at
-from domain.session import new_york
 from run.command_line import command_line
 from run.config import Settings
-from run.feeds.backfill import Backfill
+from run.feeds.backfill import Backfill, day_began
 from run.feeds.broker_chains import calendar_expiries
 from run.feeds.channel_watch import AWAY
 from run.feeds.drift import Drift
@@ -260,7 +259,7 @@ class Feeds:
             self.polling.list_expiries(guesses | await asyncio.shield(self._listed))
 
     async def _fill_gaps(self, rest: UwRest) -> None:
-        today = new_york(self._now()).replace(hour=0, minute=0, second=0, microsecond=0)
+        today = day_began(self._now())
         fill = Backfill(rest, self._intake, self._states, self._clock, self._channels, today)
         await fill.run(self._process.store)
 

@@ -22,6 +22,7 @@ from adapters.unusual_whales.paging import PAGING, Asked, Walk
 from domain.event import Recorded
 from domain.events.feed_health import FeedGapClosed, FeedGapFilled
 from domain.payloads.unusual_whales import family, ticker
+from domain.session import new_york
 from run.feeds.intake import Intake
 from run.feeds.market_clock import MarketClock
 from run.feeds.rest_endpoints import REST
@@ -76,6 +77,11 @@ REFILLS: Mapping[str, tuple[Refill, ...]] = {
 """By family of channels. A series by the minute counts as whole: its sums are those of the gap.
 Expiry boards, flow windows, the screener, halts, prints of the exchanges and custom alerts have
 nothing equal."""
+
+
+def day_began(now: datetime) -> datetime:
+    """Midnight in New York before `now`."""
+    return new_york(now).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from domain.analytics.catalogue import METRICS
 from domain.analytics.stage import AnalyticsStage
 from domain.event import Recorded, body_class, decode_body, encode_body
 from domain.events.analytics import ChainEvaluated, Metric, MetricComputed, Quality
-from domain.events.feeds import LinesWanted
+from domain.events.feeds import IbBarReceived, LinesWanted
 from domain.events.system import ClockStarted, ClockTicked
 from domain.numbers import significant
 from domain.stage import Consumer
@@ -332,6 +332,30 @@ def test_old_bar_is_ignored_with_an_event_and_changes_nothing() -> None:
     assert [e.type for e in again] == ["BarIgnored"]
     assert worker.states[0].symbols["SPY"].bars.vwap.volume == vwap
     assert worker.states[0].symbols["SPY"].bars.close != 700.0
+
+
+def test_bars_that_come_twice_late_or_of_yesterday_change_no_report() -> None:
+    """Each is told as ignored; those of another session say nothing of this one."""
+    clean, disturbed = Tape(), Tape()
+    for tape in (clean, disturbed):
+        start(tape)
+        bars_only(tape, 2)
+    prefix = len(started())
+    events: list[Recorded] = list(disturbed.events[:prefix])
+    for event in disturbed.events[prefix:]:
+        body = event.body
+        assert isinstance(body, IbBarReceived)
+        earlier = replace(body, start=body.start - timedelta(days=1), close=1.0)
+        late = replace(body, start=body.start - timedelta(seconds=5), high=9_999.0)
+        events += [
+            event,
+            recorded(body, event.market_time, 50_000 + 4 * event.position),
+            recorded(late, event.market_time, 50_001 + 4 * event.position),
+            recorded(earlier, event.market_time, 50_002 + 4 * event.position),
+        ]
+    told = run(events)
+    assert reports(told) == reports(run(clean.events))
+    assert Counter(e.type for e in told)["BarIgnored"] >= 3 * (len(events) - prefix) // 4 - 3
 
 
 def test_thinned_stretch_reports_once_a_minute_without_the_chain() -> None:
