@@ -111,9 +111,16 @@ class Walk:
         return asked
 
     def next_query(self, body: bytes) -> Asked | None:
-        """Take in a page; what to ask for the next one, None when the walk is over."""
+        """Take in a page; what to ask for the next one, None when the walk is over.
+
+        It is over, and not whole, with a page that is JSON and still cannot be read, such as one
+        with a number beyond any range.
+        """
         self.calls += 1
-        page = rows_of(body)
+        try:
+            page = rows_of(body)
+        except msgspec.DecodeError:
+            return None
         times = [at for row in page if (at := row_time(row, self.paging.time)) is not None]
         fresh = self._count(page)
         if self.paging.style is Style.WHOLE:

@@ -18,11 +18,13 @@ from typing import Any
 import msgspec
 
 from adapters.unusual_whales.frame import DataFrame, JoinAnswer, UnreadableFrame, read_frame
+from adapters.unusual_whales.paging import Walk
 from domain.analytics.stage import AnalyticsStage
 from domain.event import Body
 from domain.events.feeds import UwRestReceived
 from domain.payloads import unusual_whales as uw
 from domain.payloads.json_text import NESTING_MAX, json_fault
+from domain.payloads.unusual_whales.endpoints import ENDPOINTS
 from domain.payloads.unusual_whales.known_rows import ROWS
 from projections import feed, hot
 from projections.rows import Insert
@@ -111,6 +113,9 @@ class Path:
         read = _READERS.get(endpoint)
         ended = READ if read is None else _ended(lambda: read(body))
         uw.rest_drift(endpoint, body)
+        walk = Walk(endpoint, {"limit": "1"}, 3, OPEN, AT)
+        asked = walk.next_query(body)
+        assert asked is None or all(isinstance(value, str) for value in asked.values())
         self._project(
             UwRestReceived(
                 endpoint=endpoint,
@@ -217,13 +222,25 @@ def _levels(value: Any) -> int:
 
 @cache
 def bodies() -> dict[str, bytes]:
-    """A row of each endpoint that is asked all day, as the vendor sends it."""
-    return {
+    """A row of each endpoint that is asked all day or fills gaps, as the vendor sends it."""
+    rows = {
         endpoint: msgspec.json.encode(
             {name: _sample(name, kind) for name, kind in known.required.items()}
         )
         for endpoint, known in ROWS.items()
     }
+    return rows | {
+        "/api/option-trades": FRAMES["option_trades:SPY"].replace(
+            b'"option_symbol"', b'"canceled":false,"option_chain_id"'
+        ),
+        f"{_STOCK}/option-chains": b'{"option_symbol":"SPY261006C00660000","volume":"12"}',
+    }
+
+
+@cache
+def others() -> tuple[str, ...]:
+    """Endpoints of the schedule whose bodies are kept as they come, and read by nobody here."""
+    return tuple(e.path for e in ENDPOINTS if e.priority in (1, 2) and e.path not in bodies())
 
 
 def _sample(name: str, kind: str) -> object:

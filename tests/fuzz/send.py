@@ -12,7 +12,7 @@ from tests.fuzz.mutants import mutants
 from tests.fuzz.path import Path, bodies
 
 KINDS = (*FRAMES, *bodies())
-"""Channels of the socket, and endpoints that are asked all day."""
+"""Channels of the socket, and endpoints that are asked all day or fill gaps."""
 _FORMS = (b'{"data":[%s]}', b'{"data":%s}', b"[%s]", b"%s", b'{"data":null,"more":%s}')
 
 
@@ -38,5 +38,6 @@ def send(path: Path, kind: str, seed: int, count: int) -> Counter[str]:
 
 def answers(endpoint: str, chance: Random) -> Iterator[bytes]:
     """A malformed row in every form of body that the vendor uses."""
-    for row in mutants(bodies()[endpoint], chance):
+    row_of = bodies().get(endpoint) or bodies()["/api/option-trades"]
+    for row in mutants(row_of, chance):
         yield _FORMS[int(chance.random() * len(_FORMS))] % row

@@ -101,6 +101,18 @@ async def test_a_gap_too_large_for_its_pages_is_told_as_not_complete(
     assert "did not reach back" in filled.reason
 
 
+async def test_a_page_of_json_that_cannot_be_read_ends_the_walk_and_not_the_feeds(
+    fill: Backfill, vendor: RestVendor, intake: Intake, store: PostgresStore
+) -> None:
+    body = b'{"data":[{"id":1,"price":1e999}]}'
+    vendor.say("/api/option-trades", web.Response(body=body, content_type="application/json"))
+    filled = await outcome(fill, intake, store, "option_trades:SPY")
+    assert (filled.calls, filled.complete) == (1, False)
+    assert "did not reach back" in filled.reason
+    (answer,) = await bodies(store, UwRestReceived)
+    assert bytes(answer.payload) == body
+
+
 async def test_a_cursor_that_stands_still_ends_the_walk(
     fill: Backfill, vendor: RestVendor, intake: Intake, store: PostgresStore
 ) -> None:
