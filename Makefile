@@ -73,6 +73,10 @@ disk-full: venv ## the log on small disks that run full; needs root and the righ
 sim: venv ## lives of the trader in virtual time: SEEDS=10000, goes on where it stopped; SEED=7 repeats one
 	@SEED=$(SEED) SEEDS=$(SEEDS) $(PY) -m tests.sim.many_seeds
 
+.PHONY: mutation
+mutation: venv ## every edit of the rules for entries must fail a unit test: MODULE=gates FRESH=1
+	@MODULE="$(MODULE)" FRESH="$(FRESH)" $(PY) -m tests.mutation.run
+
 .PHONY: golden
 golden: venv ## named days against their records: DAY=fomc_day; REASON="..." writes what changed
 	@DAY="$(DAY)" SEED="$(SEED)" REASON="$(REASON)" $(PY) -m pytest tests/golden_days/all_days.py -n $(WORKERS) -rA --durations 0

@@ -66,7 +66,7 @@ def patch_of(bug: Bug) -> dict[str, str]:
 
 def drawn() -> list[Bug]:
     """COUNT bugs of the recorded seed; an equivalent one is followed by the next."""
-    sites = [bug for path in _paths() for bug in _bugs(path)]
+    sites = [bug for path in _paths() for bug in bugs_of(path)]
     Random(SEED).shuffle(sites)
     return [bug for bug in sites if bug.name not in EQUIVALENT][:COUNT]
 
@@ -78,7 +78,8 @@ def _paths() -> Iterator[Path]:
         yield from (one for one in found if one.name not in NO_RULES)
 
 
-def _bugs(path: Path) -> Iterator[Bug]:
+def bugs_of(path: Path) -> Iterator[Bug]:
+    """Every bug that one edit makes of a module of ours."""
     text = path.read_text()
     lines = text.splitlines(keepends=True)
     starts = [0]
