@@ -18,7 +18,14 @@ from argon2 import PasswordHasher
 from playwright.async_api import ConsoleMessage, Locator, Page
 
 from domain.events.controls import AlertRaised
-from domain.events.feeds import FeedStateChanged
+from domain.events.feed_health import (
+    ChannelReport,
+    FeedDriftSeen,
+    FeedGapOpened,
+    FeedStateChanged,
+    IngestionReported,
+)
+from domain.events.jobs import JobScheduled
 from domain.events.positions import (
     ExitReason,
     LegPosition,
@@ -29,7 +36,7 @@ from domain.events.positions import (
     PositionOpened,
 )
 from domain.events.publication import DeliveryScheduled
-from domain.events.system import ClockStarted
+from domain.events.system import ClockStarted, JobFinished
 from domain.parameters import PARAMETERS
 from domain.risk.stage import RiskStage
 from run.build import ROOT
@@ -82,6 +89,7 @@ class BrowserDesk:
         await write_missing_parameters(self.store, self.trader, PARAMETERS)
         feed = FeedStateChanged(feed="uw.socket", state="ready", reason="", connection="1")
         await self.trader.record("feed/uw.socket", feed)
+        await self._feed_findings()
         await self._open("p-1", Decimal("-1.95"))
         await self.mark("p-1", "2.35", "75.00")
         await self.trader.record("explained/p-1", explained("p-1"))
@@ -89,6 +97,32 @@ class BrowserDesk:
         await self.trader.record("position/p-2", closed("p-2", Decimal("118.05")))
         await self.alert("FEED_SLOW", "uw.socket was 4.2 s behind its own clock " * 4)
         await self.trader.record("outbox", with_fields(DeliveryScheduled, body="a post " * 80))
+
+    async def _feed_findings(self) -> None:
+        """What is wrong with the feed, a job of the keeper, and its report."""
+        gap = FeedGapOpened(
+            feed="uw.socket", since=MARKET_OPENED_AT, cause="silent", channel="interval_flow"
+        )
+        drift = FeedDriftSeen(
+            feed="uw.socket",
+            channel="news",
+            kind="new_field",
+            field="score",
+            detail="float",
+            sample_event_id="e-1",
+        )
+        for found in (gap, drift):
+            await self.trader.record("feed/uw.socket", found)
+        of_job = {"name": "ingestion", "session_date": MARKET_OPENED_AT.date()}
+        done = {"outcome": "failed", "detail": "no room", "seconds": 1.0}
+        await self.trader.record(
+            "jobs/ingestion", JobFinished(due_at=MARKET_OPENED_AT, **of_job, **done)
+        )
+        tomorrow = JobScheduled(due_at=MARKET_OPENED_AT + timedelta(days=1), **of_job)
+        await self.trader.record("jobs/ingestion", tomorrow)
+        channel = with_fields(ChannelReport, messages=1_234, rejected=5, lost=0)
+        report = IngestionReported(session_date=MARKET_OPENED_AT.date(), channels=(channel,))
+        await self.trader.record("reports/ingestion", report)
 
     async def _open(self, position_id: str, realised: Decimal) -> None:
         body: PositionOpened = opened(position_id)

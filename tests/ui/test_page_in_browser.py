@@ -86,6 +86,16 @@ async def test_a_wrong_password_is_told_and_the_right_one_shows_health(viewer: V
     await expect(page.get_by_role("button", name="Log in")).to_be_visible()
 
 
+async def test_the_page_names_gaps_drift_jobs_and_the_report(viewer: Viewer) -> None:
+    await viewer.log_in()
+    feeds, jobs = viewer.panel("Feeds"), viewer.panel("Jobs")
+    for text in ("gap: interval_flow, silent", "drift: news, new field score (float)", "since "):
+        await expect(feeds).to_contain_text(text)
+    await expect(jobs).to_contain_text("no room")
+    await expect(jobs).to_contain_text("next 2026-10-07 10:00 ET")
+    await expect(jobs).to_contain_text("1234 messages, 5 rejected")
+
+
 async def test_positions_and_profit_are_those_of_the_log(viewer: Viewer) -> None:
     await viewer.log_in()
     positions = viewer.panel("Positions").get_by_role("row")

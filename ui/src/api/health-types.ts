@@ -13,6 +13,7 @@ export interface Health {
     is_thinned: boolean;
     entries_open: boolean;
     session: { session_date?: string; open_at?: string; close_at?: string };
+    phase?: string | null;
   };
   halt?: {
     is_halted: boolean;
@@ -49,8 +50,57 @@ export interface Health {
     reason: string;
     since: string;
     gap: { since: string; cause: string } | null;
+    gaps: { channel: string; since: string; cause: string }[];
+    gaps_open: number;
+    refused: { channel: string; reason: string }[];
+    stale: { channel: string; phase: string; last_at: string | null; limit_seconds: number }[];
+    /** Lines of the broker that should speak and do not. */
+    silent: { channel: string; seconds: number; since: string }[];
+    drift: { channel: string; kind: string; field: string; detail: string; since: string }[];
+    drifts: number;
+    rates: {
+      channel: string;
+      messages_per_minute: number;
+      usual_min: number;
+      usual_max: number;
+      since: string;
+    }[];
+    disabled: { path: string; status: number; reason: string; since: string }[];
+    budget: {
+      calls_planned: number;
+      calls_left: number;
+      calls_a_minute_max: number;
+      dropped: string[];
+    } | null;
   }[];
-  channels?: { stream: string; age_seconds: number }[];
+  channels?: {
+    stream: string;
+    age_seconds: number;
+    /** Silence that the phase of the session allows; null where silence is normal. */
+    limit_seconds: number | null;
+    status: Status;
+    reason: string;
+  }[];
+  /** Those of the keeper. */
+  jobs?: {
+    name: string;
+    state: string;
+    next_at: string | null;
+    last_at: string | null;
+    last_outcome?: string;
+    detail?: string;
+  }[];
+  /** The newest report of a session's ingestion. */
+  ingestion?: {
+    session_date?: string;
+    messages?: number;
+    rejected?: number;
+    repeated?: number;
+    lost?: number;
+    gaps?: number;
+    gap_seconds?: number;
+    drifts?: number;
+  };
   projections?: {
     name: string;
     position: number;

@@ -4,12 +4,15 @@ import { StatusMark } from "../../components/ui/figures";
 import { Panel } from "../../components/ui/panel";
 import { bytesText } from "../../models/format/bytes";
 import { EventAge } from "./event-age";
+import { FeedsPanel } from "./feeds-panel";
+import { JobsPanel } from "./jobs-panel";
 
-const CHANNELS_SHOWN_MAX = 24;
+const CHANNELS_SHOWN_MAX = 40;
 
 export function HealthPanels() {
   const { health, lastFrameAt } = useLive();
-  const { queues, redis, postgres, broker } = health;
+  const { queues, redis, postgres } = health;
+  const channels = health.channels ?? [];
   const known = { readAt: lastFrameAt, staleAfterSeconds: 6 };
   return (
     <>
@@ -27,40 +30,22 @@ export function HealthPanels() {
           ))}
         </ul>
       </Panel>
-      <Panel title="Feeds" {...known}>
-        <ul className="health">
-          {(health.feeds ?? []).map((feed) => (
-            <li key={feed.name}>
-              <StatusMark status={feed.status} text={feed.name} />
-              <span>
-                {feed.state} {feed.reason}
-                {feed.gap && ` · gap: ${feed.gap.cause}`}
-              </span>
-            </li>
-          ))}
-          {broker?.state && (
-            <li>
-              <StatusMark status={broker.state === "ready" ? "up" : "degraded"} text="broker" />
-              <span>
-                {broker.state}
-                {broker.reconciled &&
-                  (broker.reconciled.is_clean
-                    ? ", reconciled"
-                    : `, differs: ${broker.reconciled.differences.join("; ")}`)}
-              </span>
-            </li>
-          )}
-        </ul>
-      </Panel>
+      <FeedsPanel />
       <Panel title="Age of the last datum" {...known}>
         <ul className="health columns">
-          {(health.channels ?? []).slice(0, CHANNELS_SHOWN_MAX).map((channel) => (
-            <li key={channel.stream}>
-              <span>{channel.stream}</span>
-              <EventAge seconds={channel.age_seconds} />
+          {channels.slice(0, CHANNELS_SHOWN_MAX).map((channel) => (
+            <li key={channel.stream} title={channel.reason}>
+              <StatusMark status={channel.status} text={channel.stream} />
+              <span>
+                <EventAge seconds={channel.age_seconds} limit={channel.limit_seconds} />
+                {channel.limit_seconds !== null && <small> of {channel.limit_seconds} s</small>}
+              </span>
             </li>
           ))}
         </ul>
+        {channels.length > CHANNELS_SHOWN_MAX && (
+          <p className="faded">and {channels.length - CHANNELS_SHOWN_MAX} more, all well</p>
+        )}
       </Panel>
       <Panel title="Lag and queues" {...known}>
         <ul className="health">
@@ -83,6 +68,7 @@ export function HealthPanels() {
           </li>
         </ul>
       </Panel>
+      <JobsPanel />
       <Panel title="Stores" {...known}>
         <ul className="health">
           <li>

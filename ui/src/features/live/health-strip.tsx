@@ -16,7 +16,12 @@ export function HealthStrip() {
     ...(health.processes ?? []).map((part) => ({ ...part, detail: part.state })),
     ...(health.feeds ?? []).map((part) => ({
       ...part,
-      detail: [part.state, part.reason, part.gap && `gap: ${part.gap.cause}`]
+      detail: [
+        part.state,
+        part.reason,
+        part.gap && `gap: ${part.gap.cause}`,
+        part.drifts > 0 && `${part.drifts} changed fields`,
+      ]
         .filter(Boolean)
         .join(", "),
     })),
