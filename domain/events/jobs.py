@@ -1,6 +1,7 @@
-"""What the keeper will do next. That a job began and ended is in system.py.
+"""What is done by the clock, beside what system.py says of the keeper's jobs.
 
-Written by run/keeper, read by whoever shows how the desk is.
+Written by run/keeper and run/feeds; read by whoever shows how the desk is, and by a restart that
+must not do again what was done.
 """
 
 from __future__ import annotations
@@ -21,3 +22,18 @@ class JobScheduled(DeskEvent):
     name: str
     due_at: datetime
     session_date: date
+
+
+class RestBatchTaken(DeskEvent):
+    """A REST call that is due at times of the day was answered well, all its pages. Stream
+    `rest-batches/uw`; natural key: session_date, key and due_at.
+
+    A restart in the same session does not ask for it again.
+    """
+
+    key: str
+    """The call's name in the schedule: endpoint, symbol, expiries."""
+    session_date: date
+    due_at: datetime
+    """The time of day that it was taken for; earlier ones are settled with it."""
+    pages: int

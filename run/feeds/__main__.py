@@ -39,7 +39,7 @@ from run.feeds.start import (
     write_session_plan,
 )
 from run.feeds.states import BROKER, FeedStates
-from run.feeds.uw_rest import RestFeed
+from run.feeds.uw_rest import RestFeed, batches_taken
 from run.feeds.uw_socket import SOCKET, SocketFeed, SocketSettings
 from run.service import Process, serve
 from run.worker import HEARTBEAT_SECONDS
@@ -250,13 +250,15 @@ class Feeds:
     async def _poll(self, plan: SessionPlanned) -> None:
         """Poll by the calendar until the broker has listed what there is."""
         assert self.polling is not None
-        guesses = calendar_expiries(plan)
+        guesses, polling, chains = calendar_expiries(plan), self.polling, self._broker.chains
+        chains.on_new = lambda: polling.list_expiries(guesses | chains.expiries)
+        polling.remember(await batches_taken(self._process.store, plan.day.session_date))
         await self._planned.wait()
         listed = self._listed.result() if self._listed.done() else {}
-        self.polling.list_expiries(guesses | listed)
+        polling.list_expiries(guesses | listed)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.polling.run(), name="feeds.uw.rest.schedule")
-            self.polling.list_expiries(guesses | await asyncio.shield(self._listed))
+            tasks.create_task(polling.run(), name="feeds.uw.rest.schedule")
+            polling.list_expiries(guesses | await asyncio.shield(self._listed))
 
     async def _fill_gaps(self, rest: UwRest) -> None:
         today = day_began(self._now())

@@ -46,6 +46,10 @@ class BrokerChains:
         self._log: structlog.stdlib.BoundLogger = structlog.get_logger("feeds")
         self.missing: dict[str, str] = {}
         """Underlyings without a whole chain, with the reason."""
+        self.expiries: dict[str, list[date]] = {}
+        """Those of whole chains, as they were listed last."""
+        self.on_new: Callable[[], None] = lambda: None
+        """Called when `keep` finds other expiries than were known."""
 
     async def list_all(self, today: date) -> dict[str, list[date]]:
         """Record the chains of the nearest expiries and of those around 30 and 60 days."""
@@ -54,6 +58,12 @@ class BrokerChains:
 
     async def _list(self, symbol: str, today: date) -> list[date]:
         """The expiries that were recorded; what is wrong is in `missing`."""
+        listed = await self._listed(symbol, today)
+        if symbol not in self.missing:
+            self.expiries[symbol] = listed
+        return listed
+
+    async def _listed(self, symbol: str, today: date) -> list[date]:
         listed: list[date] = []
         try:
             known = [e for e in await self._data.expiries(symbol) if e >= today]
@@ -85,15 +95,21 @@ class BrokerChains:
             if is_due and now() >= again_at:
                 is_due, tries = False, 0
                 await self._data.wait_connected()
-                await self.list_all(today)
+                await self._look_again(SYMBOLS, today)
             elif self.missing:
                 tries += 1
                 await self._data.wait_connected()
-                for symbol in tuple(self.missing):
-                    await self._list(symbol, today)
+                await self._look_again(tuple(self.missing), today)
                 self._tell(tries)
             if not self.missing:
                 tries = 0
+
+    async def _look_again(self, symbols: Sequence[str], today: date) -> None:
+        known = dict(self.expiries)
+        for symbol in symbols:
+            await self._list(symbol, today)
+        if self.expiries != known:
+            self.on_new()
 
     def _tell(self, tries: int) -> None:
         if self.missing and tries == TRIES_BEFORE_ALARM:

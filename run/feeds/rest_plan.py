@@ -285,6 +285,12 @@ def _by_clock(job: Job, situation: Situation, asked_at: datetime | None) -> Iter
             yield max(moment, situation.begun_at) + spread
 
 
+def batch_due(job: Job, day: PlannedDay, now: datetime, before: datetime | None) -> datetime | None:
+    """The newest time of day, up to now, that a call at `now` settles and one `before` did not."""
+    due = max((moment for moment in _moments(job, day) if moment <= now), default=None)
+    return due if due is not None and (before is None or before < due) else None
+
+
 def _moments(job: Job, day: PlannedDay) -> list[datetime]:
     moments = [_moment(day, at) for at in job.schedule.daily_at]
     return moments + [day.close_at + timedelta(minutes=m) for m in job.schedule.after_close]

@@ -24,16 +24,19 @@ from adapters.unusual_whales import (
     UwUnavailable,
 )
 from adapters.unusual_whales.paging import Walk
-from domain.event import Recorded
+from domain.event import Recorded, derived_id
 from domain.events.feeds import LinesWanted, UwRestReceived
+from domain.events.jobs import RestBatchTaken
 from domain.events.system import PlannedDay
 from run import metrics
 from run.feeds.intake import Intake
 from run.feeds.market_clock import MarketClock
 from run.feeds.rest_budget import RestBudget
 from run.feeds.rest_endpoints import REST, RestEndpoints, Verdict
-from run.feeds.rest_plan import Job, Situation, due_at, jobs
+from run.feeds.rest_plan import Job, Situation, batch_due, due_at, jobs
 from run.feeds.states import FeedStates
+from run.tails import tail
+from store.contract import EventStore
 
 TRIES_MAX = 2
 """One second try inside the minute; the next slot is a further one."""
@@ -41,6 +44,9 @@ IDLE = timedelta(seconds=30)
 """How long the schedule rests when nothing is due."""
 HOLDER = "trader"
 HELD = "held"
+BATCH_STREAM = "rest-batches/uw"
+BATCHES_MAX = 1_000
+"""Several sessions of them."""
 PRICE_ENDPOINT = "/api/stock/{ticker}/stock-state"
 
 
@@ -87,6 +93,16 @@ def keep(
     intake.put(f"uw/rest{answer.endpoint}", body, feed=REST, occurred_at=answer.received_at)
 
 
+async def batches_taken(store: EventStore, session_date: date) -> dict[str, datetime]:
+    """Calls by times of the day that the log has for a session, with the newest time of each."""
+    found: dict[str, datetime] = {}
+    for event in await tail(store, BATCH_STREAM, BATCHES_MAX):
+        body = event.body
+        if isinstance(body, RestBatchTaken) and body.session_date == session_date:
+            found[body.key] = max(body.due_at, found.get(body.key, body.due_at))
+    return found
+
+
 class RestFeed:
     """Runs the session's schedule until cancelled."""
 
@@ -112,6 +128,7 @@ class RestFeed:
         self._held: tuple[str, ...] = ()
         self._jobs: dict[str, Job] = {}
         self._asked_at: dict[str, datetime] = {}
+        self._taken: dict[str, datetime] = {}
         self._due: list[tuple[datetime, str]] = []
         self._ready: asyncio.PriorityQueue[tuple[Rank, datetime, str]] = asyncio.PriorityQueue()
         """At most one entry for each call: it is due again only when it was made."""
@@ -123,6 +140,11 @@ class RestFeed:
         self._situation = Situation(day.open_at, day, day.open_at)
         self._seen: tuple[object, ...] = ()
         self._wake = asyncio.Event()
+
+    def remember(self, taken: Mapping[str, datetime]) -> None:
+        """Calls by times of the day that an earlier process made in this session, by name, with
+        the time that each was taken for."""
+        self._taken = dict(taken)
 
     def list_expiries(self, expiries: Mapping[str, Sequence[date]]) -> None:
         """Ask about these expiries of each symbol from now on, nearest first."""
@@ -209,7 +231,10 @@ class RestFeed:
         job = self._jobs.get(key)
         if job is None or self._endpoints.is_off(job):
             return
-        at = due_at(job, replace(self._situation, now=now), self._asked_at.get(key))
+        asked_at = self._asked_at.get(key)
+        if not job.schedule.decides:  # what decisions read is asked anew by every process
+            asked_at = asked_at or self._taken.get(key)
+        at = due_at(job, replace(self._situation, now=now), asked_at)
         if at is not None:
             waits_until = self._endpoints.waits_until(job)
             heapq.heappush(self._due, (max(at, waits_until or at), key))
@@ -237,7 +262,9 @@ class RestFeed:
             _, _, key = await self._ready.get()
             job = self._jobs.get(key)
             if job is not None and not self._endpoints.is_off(job):
-                await self.ask(job)
+                began, pages = self._clock.now(), await self.ask(job)
+                if pages:
+                    self._note_batch(job, began, pages)
             now = self._clock.now()
             self._asked_at[key] = now
             self._busy.discard(key)
@@ -245,17 +272,34 @@ class RestFeed:
                 self._plan(key, now)
             self._wake.set()
 
-    async def ask(self, job: Job) -> None:
-        """Ask once, page by page; each answer, or what came instead, goes to the intake."""
+    async def ask(self, job: Job) -> int:
+        """Ask once, page by page; each answer, or what came instead, goes to the intake.
+
+        The pages of a whole answer, 0 when it is not whole.
+        """
         query = job.query(self._clock.now(), self._prices)
         walk = Walk(job.endpoint.path, query, job.schedule.pages_max)
         following: dict[str, str | list[str]] | None = query
+        pages = 0
         while following is not None:
             answer = await self._ask_page(job, following)
             if answer is None:
-                return
+                return 0
+            pages += 1
             is_last = job.schedule.pages_max == 1
             following = None if is_last else walk.next_query(answer.body_bytes)
+        return pages
+
+    def _note_batch(self, job: Job, began: datetime, pages: int) -> None:
+        """Keep on the log that a time of day is settled, behind the answers themselves."""
+        due = batch_due(job, self._day, began, self._taken.get(job.key))
+        if due is None:
+            return
+        self._taken[job.key] = due
+        day = self._day.session_date
+        body = RestBatchTaken(key=job.key, session_date=day, due_at=due, pages=pages)
+        identity = derived_id("rest.batch", day, job.key, due.isoformat())
+        self._intake.put(BATCH_STREAM, body, feed=REST, event_id=identity)
 
     async def _ask_page(self, job: Job, query: Mapping[str, str | list[str]]) -> UwAnswer | None:
         """The answer when it is a good one."""

@@ -60,6 +60,8 @@ async def test_five_minutes_before_the_open_new_expiries_are_listed_once(
     tell: Callable[[str, str, str], None] = lambda *alarm: alarms.append(alarm)  # noqa: E731
     chains = BrokerChains(listing, recorder, tell, waits_seconds=waits)  # type: ignore[arg-type]
     await chains.list_all(SESSION)
+    told: list[list[date]] = []
+    chains.on_new = lambda: told.append(chains.expiries["SPY"])
     listing.days = [SESSION, SESSION + timedelta(days=1)]
 
     def clock() -> datetime:
@@ -76,5 +78,6 @@ async def test_five_minutes_before_the_open_new_expiries_are_listed_once(
     taken = waits.taken
     await until(lambda: waits.taken > taken + 5)
     assert chains.missing == {} and alarms == []
+    assert told == [[SESSION, SESSION + timedelta(days=1)]], "who asks by expiry must be told"
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)

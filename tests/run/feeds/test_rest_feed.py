@@ -27,7 +27,7 @@ from domain.payloads.unusual_whales.endpoint import Each, Endpoint, Priority, Sc
 from run.feeds.intake import Intake
 from run.feeds.rest_plan import Job
 from run.feeds.states import FeedStates
-from run.feeds.uw_rest import RestFeed
+from run.feeds.uw_rest import RestFeed, batches_taken
 from run.worker import Recorder
 from store.contract import Selection
 from store.postgres import PostgresStore
@@ -227,6 +227,42 @@ async def test_pages_are_asked_for_until_one_is_not_full(
     await feed.ask(known)
     asked = [q.partition("?")[2] for q in vendor.queries]
     assert asked == ["", "page=1"]
+
+
+async def test_a_restart_does_not_ask_again_for_what_the_day_has_already(
+    vendor: RestVendor,
+    feed: RestFeed,
+    rest: UwRest,
+    intake: Intake,
+    states: FeedStates,
+    store: PostgresStore,
+    recorder: Recorder,
+    clock: StandingClock,
+    until: Until,
+) -> None:
+    """Batches by the time of day are on the log once they were answered well; one that failed is
+    asked for again, and so is what decisions read."""
+    daily, failed = "/api/stock/SPY/oi-per-strike", "/api/stock/SPY/oi-per-expiry"
+    vendor.say(failed, refusal(503), refusal(503))
+
+    async def quarter_of_an_hour(running: RestFeed) -> None:
+        async with scheduled(running):
+            for _ in range(9):
+                await until(lambda: running.is_idle)
+                clock.move(110)
+            await until(lambda: running.is_idle)
+
+    await quarter_of_an_hour(feed)
+    await written(intake)
+    assert (vendor.calls[daily], vendor.calls[failed]) == (1, 2)
+    taken = await batches_taken(store, DAY.session_date)
+    assert any("oi-per-strike" in key and key.endswith("SPY () ") for key in taken)
+    assert await batches_taken(store, DAY.session_date + timedelta(days=1)) == {}
+    restarted = RestFeed(rest, Intake(recorder), states, clock, DAY, FLOWS)
+    restarted.remember(taken)
+    await quarter_of_an_hour(restarted)
+    assert (vendor.calls[daily], vendor.calls[failed]) == (1, 3)
+    assert vendor.calls["/api/stock/SPY/gex-levels"] > 9
 
 
 # The quota.
