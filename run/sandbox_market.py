@@ -32,6 +32,7 @@ from adapters.market_model.seeded import SeededMarket
 from adapters.market_model.session_plan import xnys_plan
 from adapters.recording import Pace, TwsPlayer, UwPlayer, read_day
 from adapters.unusual_whales.sandbox import UwSandbox, UwSandboxSettings
+from adapters.unusual_whales.sandbox.habits import check_habits
 from adapters.unusual_whales.sandbox.settings import (
     DEFAULT_TOKEN,
     REALISTIC_ORDERS_PER_SECOND,
@@ -72,7 +73,7 @@ _EXAMPLES = """
     curl -d '{"kind":"rest","fault":"bad_gateway","count":3}' 127.0.0.1:9303/_sim/uw/faults
     curl -d '{"name":"reject_next_orders","value":1}' 127.0.0.1:9303/_sim/tws/faults
 
-faults of Unusual Whales: adapters/unusual_whales/sandbox/control.py
+faults of Unusual Whales: adapters/unusual_whales/sandbox/control.py, habits beside it
 faults of TWS: adapters/interactive_brokers/sandbox/faults.py
 scenarios and their knobs: docs/market-model.md
 """
@@ -280,12 +281,14 @@ def make_market(options: argparse.Namespace) -> SimulatedMarket:
     day = options.session_date or scenario.session_date
     if options.realistic_rates:
         scenario = replace(scenario, trades_per_second=REALISTIC_ORDERS_PER_SECOND)
+    scenario = replace(scenario, burst_times=options.bursts)
     return SeededMarket(options.seed, day, xnys_plan(day), scenario)
 
 
 def uw_settings(options: argparse.Namespace) -> UwSandboxSettings:
     """What the arguments make of Unusual Whales."""
-    settings = UwSandboxSettings(token=options.uw_token)
+    habits = check_habits([name for name in options.uw_habits.split(",") if name])
+    settings = UwSandboxSettings(token=options.uw_token, habits=habits)
     if not options.realistic_rates:
         return settings
     return replace(
@@ -301,7 +304,9 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--seed", type=int, default=DEFAULT_SEED, help=f"default {DEFAULT_SEED}")
-    add("--scenario", choices=sorted(SCENARIOS), default="trend_day", help="default trend_day")
+    names = sorted(SCENARIOS)
+    told = f"default trend_day; one of {', '.join(names)}"
+    add("--scenario", choices=names, metavar="NAME", default="trend_day", help=told)
     add("--session-date", type=date.fromisoformat, default=None, help="default the scenario's")
     add("--recording", type=Path, default=None, help="folder in LEAN's layout")
     add("--day", type=date.fromisoformat, default=None, help="recorded day")
@@ -315,6 +320,8 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
         action="store_true",
         help="as many Unusual Whales messages as the vendor sends; another day than without",
     )
+    add("--bursts", type=float, default=1.0, help="factor on option trades at 09:30 and 15:59")
+    add("--uw-habits", default="", help="of habits.py, separated by commas; default none")
     add("--uw-token", default=DEFAULT_TOKEN, help="the token that opens the sandbox")
     add("--state-dir", type=Path, default=Path("var/sandbox-market"), help="ledgers, clock")
     return parser.parse_args(arguments)

@@ -98,6 +98,7 @@ class OptionMarket:
         rate = scenario.trades_per_second[tuple(ADV_SHARES).index(symbol)]
         minutes = plan.day.seconds // 60
         activity = variance_density(plan.day.seconds).reshape(minutes, 60).sum(axis=1) * minutes
+        activity[[0, -1]] *= scenario.burst_times
         self._source = TradeSource(
             seed,
             self.chain,

@@ -86,6 +86,7 @@ class Scenario:
     has_auction          whether auction information is published at all
     outages              what is not published when
     unquoted_puts        symbols whose puts nobody quotes
+    burst_times          factor on option trades in the first and the last minute of the session
     """
 
     name: str
@@ -122,6 +123,7 @@ class Scenario:
     has_auction: bool = True
     outages: tuple[Outage, ...] = ()
     unquoted_puts: tuple[str, ...] = ()
+    burst_times: float = 1.0
 
 
 TREND_DAY = Scenario(

@@ -18,8 +18,9 @@ A fault is a JSON object with `kind` and what that kind needs:
     rest         fault, count (optional): one of rest_routes.REST_FAULTS, for the next calls
     quota        spent: the day quota is used up, or not; until 20:00 New York, market time
     restate      spent: changes of open interest are restated, or not
+    habit        fault, spent: one of habits.HABITS is on, or not
     frame        channel, payload: push a frame of our own, such as a trading halt
-    clear        ends all of the above
+    clear        ends all of the above but habits
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ import msgspec
 from aiohttp import web
 
 from adapters.unusual_whales.sandbox.disturbed import REWRITES
+from adapters.unusual_whales.sandbox.habits import HABITS
 from adapters.unusual_whales.sandbox.rest_routes import REST_FAULTS
 from adapters.unusual_whales.sandbox.settings import Faults
 from adapters.unusual_whales.sandbox.sockets import SocketHub
@@ -87,11 +89,13 @@ async def inject(request: FaultRequest, faults: Faults, hub: SocketHub) -> str:
             faults.quota_spent = request.spent
         case "restate":
             faults.restates_interest = request.spent
+        case "habit" if request.fault in HABITS:
+            (faults.habits.add if request.spent else faults.habits.discard)(request.fault)
         case "frame" if request.channel:
             hub.push(request.channel, bytes(request.payload))
         case "clear":
             hub.drop_held()
-            fresh = Faults()
+            fresh = Faults(habits=faults.habits)
             for name in asdict(fresh):
                 setattr(faults, name, getattr(fresh, name))
         case _:

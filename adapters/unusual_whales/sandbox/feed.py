@@ -7,7 +7,7 @@ that sums stay whole.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -19,6 +19,7 @@ from adapters.market_model.contract import (
 )
 from adapters.market_model.market import SimulatedMarket
 from adapters.unusual_whales.sandbox.exposures import exposures, move_fields, strike_fields
+from adapters.unusual_whales.sandbox.habits import TOTALS
 from adapters.unusual_whales.sandbox.wire import (
     Row,
     decimal,
@@ -52,8 +53,9 @@ class _Alert:
 class FeedWriter:
     """Keeps what has been sent of each series, and the alerts and headlines REST repeats."""
 
-    def __init__(self, market: SimulatedMarket) -> None:
+    def __init__(self, market: SimulatedMarket, habits: Collection[str] = ()) -> None:
         self._market = market
+        self._habits = habits
         self._last: dict[str, float] = {}
         self._tide: tuple[int, ...] = (0,) * 6
         self._flow: dict[str, tuple[int, ...]] = dict.fromkeys(market.symbols, (0,) * 8)
@@ -150,10 +152,14 @@ class FeedWriter:
                 result.extend((f"gex_strike:{symbol}", row) for row in self._strike_rows(symbol))
         return result
 
+    def _before(self, sent: tuple[int, ...]) -> tuple[int, ...]:
+        """What a series counts from: what was sent of it, or nothing where it tells totals."""
+        return (0,) * len(sent) if TOTALS in self._habits else sent
+
     def _tide_row(self) -> Row:
         tide = self._market.tide()
         calls, puts, volume, otm_calls, otm_puts, otm_volume = (
-            now - before for now, before in zip(tide, self._tide, strict=True)
+            now - before for now, before in zip(tide, self._before(self._tide), strict=True)
         )
         self._tide = tide
         return {
@@ -168,7 +174,8 @@ class FeedWriter:
 
     def _flow_row(self, symbol: str) -> Row:
         totals = self._market.options[symbol].tape.session_totals()
-        change = [now - before for now, before in zip(totals, self._flow[symbol], strict=True)]
+        sent = self._before(self._flow[symbol])
+        change = [now - before for now, before in zip(totals, sent, strict=True)]
         self._flow[symbol] = totals
         _, _, call_ask, call_bid, put_ask, put_bid, calls, puts = change
         return {

@@ -13,6 +13,7 @@ from adapters.unusual_whales.sandbox.settings import UwSandboxSettings
 from domain.session import new_york
 
 WINDOW_SECONDS = 60.0
+HUGE = 1_000_000
 QUOTA_DAY_BEGINS = timedelta(hours=20)
 
 
@@ -74,12 +75,14 @@ class CallLimits:
             )
         return None
 
-    def headers(self) -> dict[str, str]:
+    def headers(self, *, huge_remaining: bool = False) -> dict[str, str]:
         left = max(0.0, self._ends - self._seconds())
         return {
             "x-uw-daily-req-count": str(self.used_today),
             "x-uw-token-req-limit": str(self._settings.calls_a_day),
             "x-uw-minute-req-counter": str(self.used),
-            "x-uw-req-per-minute-remaining": str(max(0, self.cap - self.used)),
+            "x-uw-req-per-minute-remaining": str(
+                HUGE if huge_remaining else max(0, self.cap - self.used)
+            ),
             "x-uw-req-per-minute-reset": str(round(left * 1000)),
         }

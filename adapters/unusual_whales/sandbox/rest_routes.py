@@ -14,6 +14,7 @@ from aiohttp import web
 from adapters.market_model.contract import SimClock
 from adapters.market_model.market import SimulatedMarket
 from adapters.unusual_whales.sandbox.disturbed import restated_interest
+from adapters.unusual_whales.sandbox.habits import HUGE_REMAINING, habitual_body
 from adapters.unusual_whales.sandbox.ledger import Ledger
 from adapters.unusual_whales.sandbox.limits import CallLimits
 from adapters.unusual_whales.sandbox.rest_ask import (
@@ -113,7 +114,8 @@ class RestServer:
             self.limits.in_flight -= 1
 
     async def _limited(self, request: web.Request) -> web.StreamResponse:
-        headers = self.limits.headers()
+        habits = self._faults.habits
+        headers = self.limits.headers(huge_remaining=HUGE_REMAINING in habits)
         refusal = self.limits.refusal(quota_spent=self._faults.quota_spent)
         if refusal is not None:
             text, extra = refusal
@@ -204,7 +206,8 @@ class RestServer:
             return 404, {}
         if self._faults.restates_interest and request.path.endswith("/oi-change"):
             body = restated_interest(msgspec.convert(body, _Rows).data)
-        return 200, body
+        now, close_at = self._clock.now(), self._market.close_at
+        return 200, habitual_body(request.path, body, self._faults.habits, now, close_at)
 
     def _ask(self, request: web.Request, parts: dict[str, str]) -> Ask:
         query = request.query

@@ -18,6 +18,7 @@ from adapters.market_model.market import SimulatedMarket
 from adapters.unusual_whales.sandbox.control import answer, inject, read_fault
 from adapters.unusual_whales.sandbox.feed import FeedWriter
 from adapters.unusual_whales.sandbox.further_feed import FurtherFeed
+from adapters.unusual_whales.sandbox.habits import check_habits
 from adapters.unusual_whales.sandbox.ledger import Ledger
 from adapters.unusual_whales.sandbox.rest_ask import Routes
 from adapters.unusual_whales.sandbox.rest_bodies import RestBodies
@@ -64,11 +65,11 @@ class UwSandbox:
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings = settings or UwSandboxSettings()
-        self.faults = Faults()
+        self.faults = Faults(habits=set(check_habits(self.settings.habits)))
         self._market = market
         self._clock = clock
         self.ledger = Ledger(state_dir, self.settings.token)
-        self.feed = FeedWriter(market)
+        self.feed = FeedWriter(market, self.faults.habits)
         self.rest = RestServer(
             market,
             Routes(

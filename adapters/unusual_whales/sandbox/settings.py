@@ -83,6 +83,8 @@ class UwSandboxSettings:
     acknowledges_unknown_channels: bool = True
     gzip_above_bytes: int = 600
     rates: ChannelRates = ChannelRates()
+    habits: frozenset[str] = frozenset()
+    """Of habits.HABITS, those that are on from the start."""
 
 
 @dataclass(slots=True)
@@ -106,3 +108,5 @@ class Faults:
     rest: list[str] = field(default_factory=list)
     """What goes wrong with the next REST calls: of rest_routes.REST_FAULTS."""
     quota_spent: bool = False
+    habits: set[str] = field(default_factory=set)
+    """Of habits.HABITS, those that are on; clearing the faults leaves them as they are."""

@@ -15,6 +15,7 @@ from aiohttp import WSMsgType, web
 
 from adapters.market_model.contract import SimClock
 from adapters.unusual_whales.sandbox.disturbed import rewritten
+from adapters.unusual_whales.sandbox.habits import ALIAS, SILENT_JOINS, habitual_payload
 from adapters.unusual_whales.sandbox.ledger import Ledger
 from adapters.unusual_whales.sandbox.settings import Faults, UwSandboxSettings
 from adapters.unusual_whales.sandbox.wire import zulu
@@ -231,6 +232,8 @@ class SocketHub:
             return
         if len(reader.joined) >= self._settings.joins_max and join.channel not in reader.joined:
             self._write("join_refused", channel=join.channel)
+            if SILENT_JOINS in self._faults.habits:
+                return
             reader.put_first(JOIN_LIMIT_TEXT.format(self._settings.joins_max).encode())
             return
         name = join.channel.partition(":")[0]
@@ -246,15 +249,24 @@ class SocketHub:
 
     def wants(self, channel: str) -> bool:
         """Whether anybody joined the channel, by ticker or as a whole."""
-        name = channel.partition(":")[0]
-        return any(channel in r.joined or name in r.joined for r in self._readers)
+        names = self._names(channel)
+        return any(not names.isdisjoint(r.joined) for r in self._readers)
+
+    def _names(self, channel: str) -> set[str]:
+        """Under which a channel is joined."""
+        names = {channel, channel.partition(":")[0]}
+        if channel == "flow-alerts" and ALIAS in self._faults.habits:
+            names.add(ALIAS)
+        return names
 
     def push(self, channel: str, payload: bytes) -> None:
         """Send a payload to everybody who joined its channel, under the name they joined."""
         loop_time = asyncio.get_running_loop().time()
         if loop_time < self._faults.silent_until:
             return
-        name = channel.partition(":")[0]
+        names = self._names(channel)
+        if self._faults.habits:
+            payload = habitual_payload(channel, payload, self._faults.habits)
         if self._faults.rewrites:
             payload = rewritten(channel, payload, self._faults.rewrites)
         copies = 1
@@ -262,7 +274,7 @@ class SocketHub:
             self._faults.duplicate_frames -= 1
             copies = 2
         for reader in self._readers:
-            for joined in {channel, name} & reader.joined:
+            for joined in names & reader.joined:
                 for _ in range(copies):
                     self._put(reader, channel, loop_time, joined, payload)
 
