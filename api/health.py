@@ -81,7 +81,8 @@ class HealthReader:
             consumers = await self._consumers(now)
         except (StoreError, asyncpg.PostgresError, *LOST) as error:
             return self._without_log(now, redis, type(error).__name__)
-        feeds = [feed_row(row) for row in fold.feeds.values()]
+        phase = phase_of(fold, self._market_time(fold, now))
+        feeds = [feed_row(row, phase) for row in fold.feeds.values()]
         sections: Row = {
             "desk": self._desk_section(fold, now),
             "halt": fold.halt,

@@ -19,7 +19,7 @@ _GOOD_STATES = frozenset({"ready", "connected"})
 _QUIET_STATES = frozenset({"paused", "restarting", "connecting", "slow"})
 
 
-def feed_row(row: Row) -> Row:
+def feed_row(row: Row, phase: Phase | None) -> Row:
     """A feed with its open gaps, what changed, and channels that are refused or silent; those that
     are merely useful are shown and do not weigh on the status, and neither does a change that
     could be read."""
@@ -43,7 +43,7 @@ def feed_row(row: Row) -> Row:
         "silent": _named(row["silent"]),
         "drift": sorted(row["drift"].values(), key=lambda one: one["since"])[-ENTRIES_SHOWN_MAX:],
         "drifts": len(row["drift"]),
-        "rates": _named(row["rates"]),
+        "rates": _named({name: r for name, r in row["rates"].items() if _is_of(r, phase)}),
         "disabled": _named(row["disabled"], "path"),
         "budget": row["budget"],
         "event_id": row["event_id"],
@@ -114,6 +114,11 @@ def _wrong(row: Row | None, channel: str) -> str:
 
 def _named(entries: Row, key: str = "channel") -> list[Row]:
     return [{key: name, **about} for name, about in list(entries.items())[:ENTRIES_SHOWN_MAX]]
+
+
+def _is_of(rate: Row, phase: Phase | None) -> bool:
+    """A rate was judged in its own phase; in the next one nothing is known yet."""
+    return phase is None or rate["phase"] == phase.value
 
 
 def _weighs(channel: str) -> bool:

@@ -152,8 +152,8 @@ class FeedDriftSeen(DeskEvent):
 
 
 class FeedRateChanged(DeskEvent):
-    """A channel brings more or fewer messages a minute than its usual band. Stream
-    `feed/<feed>`."""
+    """A channel brings more or fewer messages a minute than its usual band, or is back inside it.
+    Stream `feed/<feed>`."""
 
     feed: str
     channel: str

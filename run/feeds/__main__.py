@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
 from adapters.calendar import plan_session, session_at
@@ -30,7 +30,7 @@ from run.feeds.history import HistoryImport
 from run.feeds.intake import Intake
 from run.feeds.interactive_brokers import BrokerFeed
 from run.feeds.market_clock import MarketClock
-from run.feeds.rates import Rates
+from run.feeds.rates import Rates, usual_rates
 from run.feeds.rest_endpoints import REST
 from run.feeds.start import (
     running_clock,
@@ -102,7 +102,8 @@ class Feeds:
         self._channels = joined(self._settings.uw_channels_off, self._settings.uw_channels_on)
         self._intake = Intake(process.recorder)
         self._intake.on_message(Drift(self._intake).heard)
-        self._intake.on_message(Rates(self._intake, self._phase).heard)
+        self._rates = Rates(self._intake, self._phase, self._half_hour)
+        self._intake.on_message(self._rates.heard)
         self._states = FeedStates(self._intake, self._phase)
         self._clock = clock or MarketClock()
         self._now = now
@@ -136,6 +137,13 @@ class Feeds:
             return None
         return phase_at(self._plan, self._clock.now())
 
+    def _half_hour(self) -> int | None:
+        """That of the regular session, where a minute of the market is one of ours."""
+        if not self._in_session() or self._clock.speed != 1:
+            return None
+        assert self._plan is not None
+        return (self._clock.now() - self._plan.day.open_at) // timedelta(minutes=30)
+
     async def run(self) -> None:
         """Import, plan, and run all feeds until cancelled; none of them waits for another one."""
         store, recorder = self._process.store, self._process.recorder
@@ -159,6 +167,7 @@ class Feeds:
         appending = asyncio.create_task(self._intake.run(), name="feeds.intake")
         try:
             head = await self._fold_past()
+            self._rates.usual = await usual_rates(store, clock.session_date)
             await self._run_feeds(self._plan, rest, appending, head)
         finally:
             await self._broker.data.stop()

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-from domain.event import Proposed
+from domain.event import Proposed, derived_id
+from domain.events.controls import AlertRaised
 from domain.events.feed_health import FeedDriftSeen
 from domain.events.feeds import UwFrame, UwRestReceived
 from domain.payloads.unusual_whales import Difference, drift, rest_drift
+from domain.payloads.unusual_whales.drift import NEW_FIELD
 from run import metrics
 from run.feeds.intake import Intake
 
@@ -33,6 +35,7 @@ class Drift:
         self._looked_at: dict[str, datetime] = {}
         self._looks: Counter[tuple[str, str]] = Counter()
         self._told: set[tuple[str, str, str]] = set()
+        self._warned: set[str] = set()
 
     def heard(self, feed: str, event: Proposed) -> None:
         """Look at a message that was taken in, and say what is new about it."""
@@ -69,6 +72,8 @@ class Drift:
                 continue
             self._told.add(known)
             metrics.FEED_DRIFT.labels(feed, kind).inc()
+            if kind != NEW_FIELD:
+                self._warn(feed, channel, f"{kind.replace('_', ' ')}: {field} ({detail})", event)
             found.append(
                 FeedDriftSeen(
                     feed=feed,
@@ -80,3 +85,17 @@ class Drift:
                 )
             )
         return found
+
+    def _warn(self, feed: str, channel: str, what: str, event: Proposed) -> None:
+        """What is read may be missing from now on: told the operator once a channel and session."""
+        if channel in self._warned:
+            return
+        self._warned.add(channel)
+        identity = derived_id("feed.changed", feed, channel, event.event_id)
+        alert = AlertRaised(
+            alert_id=str(identity),
+            severity="warning",
+            code="FEED_CHANGED",
+            text=f"{feed}: messages of {channel} are otherwise than known: {what}",
+        )
+        self._intake.alert(alert, identity)

@@ -6,10 +6,12 @@ nothing counted twice. It is an event; the outbox tells it to the operator.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from statistics import median
 
 from domain.event import Recorded, derived_id
 from domain.events.feed_health import (
@@ -20,6 +22,9 @@ from domain.events.feed_health import (
     FeedMinuteCounted,
     IngestionReported,
 )
+from domain.events.rates import FeedRatesSummed, HalfHourRate
+from domain.events.system import PlannedDay
+from run.feeds.rates import RATES_STREAM
 from run.feeds.states import FEEDS
 from run.keeper.runner import Outcome, Work
 from run.keeper.schedule import LOOKBACK, AfterClose
@@ -30,6 +35,8 @@ from store.errors import IdConflict
 REPORTS = AfterClose(timedelta(hours=4, minutes=30))
 """Half an hour after the last phase of the day."""
 STREAM = "reports/ingestion"
+MINUTES = 30
+HALF_HOUR = timedelta(minutes=MINUTES)
 QUANTILE = 0.99
 WRITTEN_LATE = timedelta(minutes=5)
 """A minute's counts are on the log this long after it at the latest."""
@@ -72,11 +79,37 @@ def weighted_p99(delays: Sequence[tuple[float, int]]) -> float | None:
     return None
 
 
+class HalfHours:
+    """Messages of each minute of the regular session, by half hours."""
+
+    def __init__(self, day: PlannedDay) -> None:
+        self._day = day
+        self._minutes: defaultdict[tuple[str, str, int], list[int]] = defaultdict(list)
+
+    def add(self, body: FeedMinuteCounted) -> None:
+        if self._day.open_at <= body.minute < self._day.close_at:
+            half_hour = (body.minute - self._day.open_at) // HALF_HOUR
+            self._minutes[body.feed, body.channel, half_hour].append(body.messages)
+
+    def rates(self) -> tuple[HalfHourRate, ...]:
+        """Medians; of minutes that nobody counted nothing came."""
+        return tuple(
+            HalfHourRate(
+                feed=feed,
+                channel=channel,
+                half_hour=half_hour,
+                messages_per_minute=median([*counts, *[0] * (MINUTES - len(counts))]),
+            )
+            for (feed, channel, half_hour), counts in sorted(self._minutes.items())
+        )
+
+
 class IngestionCount:
     """Sums up events of one window, in any order."""
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: Window, half_hours: HalfHours | None = None) -> None:
         self._window = window
+        self._half_hours = half_hours
         self._totals: dict[tuple[str, str], _Totals] = {}
         self._gaps: dict[str, tuple[str, str, datetime, datetime | None]] = {}
 
@@ -85,6 +118,8 @@ class IngestionCount:
             case FeedMinuteCounted() as body:
                 if self._window.since <= body.minute < self._window.until:
                     self._count(body)
+                    if self._half_hours is not None:
+                        self._half_hours.add(body)
             case FeedDriftSeen() as body:
                 if self._window.since <= event.recorded_at < self._window.until:
                     self._of(body.feed, body.channel).drifts += 1
@@ -135,10 +170,15 @@ class IngestionCount:
         )
 
 
-async def count(store: EventStore, window: Window, feeds: Iterable[str] = FEEDS) -> IngestionCount:
+async def count(
+    store: EventStore,
+    window: Window,
+    feeds: Iterable[str] = FEEDS,
+    half_hours: HalfHours | None = None,
+) -> IngestionCount:
     """Read what belongs to a window. A gap that was opened more than a week before it and is open
     still is not found."""
-    found = IngestionCount(window)
+    found = IngestionCount(window, half_hours)
     for feed in feeds:
         for stream, since in (
             (f"feed-minutes/{feed}", window.since),
@@ -158,7 +198,15 @@ async def report_ingestion(work: Work) -> Outcome:
     due_at, day = work.due.due_at, work.due.session_date
     earlier = REPORTS.between(due_at - LOOKBACK, due_at - timedelta(seconds=1), work.sessions)
     since = earlier[-1].due_at if earlier else due_at - timedelta(days=1)
-    counted = await count(work.process.store, Window(since, due_at))
+    planned = next((one for one in work.sessions if one.session_date == day), None)
+    half_hours = None if planned is None else HalfHours(planned)
+    counted = await count(work.process.store, Window(since, due_at), half_hours=half_hours)
+    if half_hours is not None:
+        rates = FeedRatesSummed(session_date=day, rates=half_hours.rates())
+        with suppress(IdConflict):
+            await work.process.recorder.record(
+                RATES_STREAM, rates, event_id=derived_id("feed.rates", day.isoformat())
+            )
     report = IngestionReported(session_date=day, channels=counted.report())
     # A repeat may have found more late minutes: the first one was told.
     with suppress(IdConflict):

@@ -319,7 +319,7 @@ async def test_health_shows_what_changed_in_a_feed_since_when_and_for_how_long(a
 
     def rate(count: float) -> FeedRateChanged:
         band = {"messages_per_minute": count, "usual_min": 10.0, "usual_max": 90.0}
-        return FeedRateChanged(feed=feed, channel="price:SPY", phase="regular", **band)
+        return FeedRateChanged(feed=feed, channel="price:SPY", phase="closed", **band)
 
     def plan(day: date) -> Any:
         return with_fields(SessionPlanned, day=a_day(day), earlier=(), later=())

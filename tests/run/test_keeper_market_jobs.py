@@ -28,7 +28,13 @@ from domain.session import NEW_YORK
 from domain.stage import Consumer
 from run.config import Settings
 from run.keeper.handshake import Verdict, judge, verify_restart
-from run.keeper.ingestion import IngestionCount, Window, report_ingestion, weighted_p99
+from run.keeper.ingestion import (
+    HalfHours,
+    IngestionCount,
+    Window,
+    report_ingestion,
+    weighted_p99,
+)
 from run.keeper.rounds import Keeper
 from run.keeper.runner import Work, sessions_around
 from run.keeper.schedule import Due
@@ -123,6 +129,7 @@ def test_the_restart_is_over_when_tws_and_each_of_its_lines_are_back(
 
 # The report.
 
+HALF_DAY = date(2026, 11, 27)
 WINDOW = Window(NIGHT - timedelta(hours=24), NIGHT)
 
 
@@ -187,6 +194,21 @@ def test_a_report_counts_what_is_of_its_window_and_no_more() -> None:
     assert (found.repeated, found.lost, found.drifts) == (4, 6, 1)
     assert (found.gaps, found.gap_seconds) == (3, 3 * 3_600)
     assert found.delay_ms_p99 == 7.0
+
+
+def test_half_hours_are_medians_in_which_silent_minutes_count() -> None:
+    """Minutes outside the session do not count; half days come with the plan."""
+    (day,) = [d for d in sessions_around(HALF_DAY) if d.session_date == HALF_DAY]
+    assert day.is_half_day
+    half_hours = HalfHours(day)
+    for number in range(20):
+        half_hours.add(minute(day.open_at + timedelta(minutes=number), 100))
+        half_hours.add(minute(day.open_at + timedelta(minutes=30 + number % 5 + number), 7))
+    last = day.close_at - timedelta(minutes=1)
+    for at in (last, day.close_at, day.open_at - timedelta(minutes=1)):
+        half_hours.add(minute(at, 50))
+    found = {rate.half_hour: rate.messages_per_minute for rate in half_hours.rates()}
+    assert found == {0: 100, 1: 7, 6: 0}
 
 
 def test_one_slow_minute_with_few_messages_does_not_speak_for_the_day() -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from domain.events.controls import AlertRaised
 from domain.events.feed_health import FeedDriftSeen
 from domain.events.feeds import UwFrame, UwPriceReceived, UwRestReceived
 from run.feeds.drift import DIFFERENCES_MAX, FIRST_MESSAGES, Drift
@@ -43,7 +44,10 @@ async def test_a_difference_is_told_once_with_a_sample(
         put(intake, price(DRIFTED))
         put(intake, price())
     async with running(intake):
-        await until(lambda: not intake.depth and intake.appended == 9)
+        await until(lambda: not intake.depth and intake.appended == 10)
+    [alert] = await bodies(store, AlertRaised)
+    assert (alert.severity, alert.code) == ("warning", "FEED_CHANGED")
+    assert "price:IWM are otherwise than known: changed type: close" in alert.text
     told = await bodies(store, FeedDriftSeen)
     assert [(body.kind, body.field, body.detail) for body in told] == [
         ("changed_type", "close", "must be decimal, was number"),
@@ -51,7 +55,7 @@ async def test_a_difference_is_told_once_with_a_sample(
         ("vanished_field", "vol", "whole"),
     ]
     [sample] = {body.sample_event_id for body in told}
-    first = (await store.read(0))[0]
+    first = (await store.read(0))[1]  # the alert goes ahead
     assert (str(first.event_id), told[0].channel) == (sample, "price:IWM")
 
 
@@ -75,7 +79,7 @@ async def test_answers_of_rest_are_told_by_their_endpoint(
     put(intake, answer)
     put(intake, msgspec.structs.replace(answer, status=404, payload=msgspec.Raw(b"{}")))
     async with running(intake):
-        await until(lambda: intake.appended == 3)
+        await until(lambda: intake.appended == 4)
     [told] = await bodies(store, FeedDriftSeen)
     assert (told.channel, told.kind, told.field) == (answer.endpoint, "changed_type", "iv_rank_1y")
 

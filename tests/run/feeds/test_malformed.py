@@ -88,7 +88,7 @@ async def test_malformed_messages_end_on_the_log_and_in_a_table_with_their_reaso
     rejected = _frames(intake) + _answers(intake)
     put = intake.depth
     async with running(intake):
-        await until(lambda: not intake.depth and intake.appended == put)
+        await until(lambda: not intake.depth and intake.appended >= put)
     kept = await bodies(store, FeedMessageRejected)
     assert len(kept) == rejected > EACH * 10
     assert all(body.reason and body.payload_base64 for body in kept)
