@@ -52,6 +52,11 @@ class Strategy(StrEnum):
     FOURTEEN_DTE = "14D+"
     CLOSING = "MOC"
 
+    @property
+    def slug(self) -> str:
+        """The middle of its parameters' names: signals.<slug>."""
+        return {"0DTE": "0dte", "1DTE": "1dte", "14D+": "14d", "MOC": "moc"}[self.value]
+
 
 class StructureKind(StrEnum):
     LONG_OPTION = "long_option"

@@ -27,7 +27,7 @@ from domain.execution.order_book import Order
 from domain.execution.protection import disaster_prices
 from domain.execution.quotes import NetQuote
 from domain.execution.situation import market_view, proposal, situation
-from domain.instruments import Side, Structure
+from domain.instruments import Side, Strategy, Structure
 from domain.numbers import floor_tick
 from domain.risk.check_row import check_row
 from domain.risk.codes import DenialCode
@@ -35,8 +35,11 @@ from domain.risk.order_checks import check_entry, refusals
 from domain.risk.order_views import order_limits
 
 _STOP_GENERATION = 1
-SPREAD_FACTOR = "signals.0dte.stale.spread_factor"
-"""The one by which signals are judged while they live; it is judged once more at the send."""
+
+
+def spread_factor(strategy: Strategy) -> str:
+    """The parameter by which signals are judged while they live; judged once more at the send."""
+    return f"signals.{strategy.slug}.stale.spread_factor"
 
 
 def open_entry(desk: Desk, event: Recorded, decision: RiskDecided) -> None:
@@ -303,7 +306,7 @@ def _died(desk: Desk, trade: Trade, net: NetQuote | None) -> str:
         return "underlying moved" if price is not None else "underlying stale"
     if net is not None and net.mid - trade.signal_mid > trade.mid_against_max:
         return "mid moved against"
-    factor = Decimal(repr(desk.parameters.number(SPREAD_FACTOR)))
+    factor = Decimal(repr(desk.parameters.number(spread_factor(trade.strategy))))
     for con_id, before in trade.signal_spreads.items():
         spread = desk.quotes.spread(con_id)
         if spread is not None and spread > before * factor:

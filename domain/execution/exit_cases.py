@@ -21,6 +21,7 @@ from domain.session import Session
 
 NOISE_RULE = "noise_area_and_vwap"
 STRIKE_RULE = "near_short_strike"
+LAST_DAY_STRIKE_RULE = "near_short_strike_on_the_last_day"
 DAILY_CLOSE_RULE = "daily_close_beyond_short_strike"
 _CLOSING_STAGE = timedelta(minutes=1)
 
@@ -49,7 +50,10 @@ def mark_cases(
     if watched.is_expiry_day(session):
         confirm = number("stop.confirm_next_day_s")
     since = watched.breached_at
-    settled = now - session.open_at >= quiet and watched.is_breached_again
+    if since is not None:
+        # What was quoted before, this morning or last night, is no first breach.
+        since = max(since, session.open_at + quiet)
+    settled = since is not None and watched.is_breached_again
     if since is not None and settled and now - since >= timedelta(seconds=confirm):
         reason = ExitReason.TRAIL if watched.stop_kind == "trail" else ExitReason.STOP
         quote = f"quote {watched.net.bid} to {watched.net.ask}"
@@ -76,9 +80,20 @@ def underlying_cases(
     if rule == NOISE_RULE and watched.chandelier_hit:
         limit = "two closes beyond"
         found.append(case_of(watched, ExitReason.TRAIL, limit, *watched.chandelier_hit))
-    if rule == STRIKE_RULE:
+    if rule == STRIKE_RULE or (
+        rule == LAST_DAY_STRIKE_RULE and is_like_0dte(watched, parameters, session, now)
+    ):
         found += _near_strike(watched, parameters, session, quotes, now)
     return found
+
+
+def is_like_0dte(
+    watched: Watched, parameters: ParameterState, session: Session, now: datetime
+) -> bool:
+    """The last hours of a position that was held over the night: the rules of a 0DTE hold then."""
+    minutes = parameters.number("stop.last_day_before_close_min")
+    is_last = watched.structure.expiry == session.session_date
+    return is_last and now >= session.before_close(minutes=minutes)
 
 
 def _near_strike(

@@ -33,6 +33,7 @@ _LIST = (
     Parameter("stop.next_day_quiet_s", 60.0, "s", "stops after the open, 6.5", 0.0, 600.0),
     Parameter("stop.next_day_tighten_min", 90.0, "min", "overnight stops, 4.5", 0.0, 390.0),
     Parameter("stop.next_day_tighten_multiple", 1.5, "x credit", "overnight stops, 4.5", 1.0, 4.0),
+    Parameter("stop.last_day_before_close_min", 150.0, "min", "overnight stops, 4.5", 0.0, 390.0),
     Parameter("stop.mark_spread_min", 0.05, "$", "marks, 6.5", 0.01, 1.0),
     Parameter("stop.mark_spread_share", 0.10, "share", "marks, 6.5", 0.01, 1.0),
     Parameter("stop.mark_quote_age_s", 10.0, "s", "prior; older quotes give no mark", 1.0, 60.0),

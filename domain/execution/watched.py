@@ -186,11 +186,15 @@ def _watch_chandelier(
 
 
 def remaining_variance(watched: Watched, session: Session, now: datetime) -> float | None:
-    """Variance to the close, from that at the decision, shrinking in proportion to time."""
-    if watched.variance_remaining is None:
+    """Variance to the close, shrinking in proportion to time: from that at the decision, on a later
+    day from the forecast of a whole one."""
+    opened_at, variance = watched.opened.opened_at, watched.variance_remaining
+    if opened_at < session.open_at:
+        opened_at, variance = session.open_at, watched.rv_hat_day
+    if variance is None:
         return None
-    whole = session.close_at - watched.opened.opened_at
+    whole = session.close_at - opened_at
     left = session.close_at - now
     if whole <= timedelta(0):
         return None
-    return max(0.0, watched.variance_remaining * (left / whole))
+    return max(0.0, variance * (left / whole))

@@ -15,6 +15,8 @@ from domain.parameter import ParameterState
 from domain.session import NEW_YORK, Session
 
 FOMC, EARLY, TEN = "FOMC", "DATA_0830", "DATA_1000"
+RELEASED_AT = {EARLY: time(8, 30), TEN: time(10, 0), "AUCTION_1300": time(13, 0)}
+"""New York time of what a code names; an unknown code counts as due."""
 _FRIDAY = 4
 ASSUMED = (FOMC, EARLY, TEN)
 """Without a calendar the windows at 14:00, 08:30 and 10:00 are blacked out."""
@@ -48,13 +50,36 @@ def size_factor(
     sells_premium: bool,
     parameters: ParameterState,
 ) -> float:
-    """0.5 for premium selling on the day of an early release, for MOC on expiry days."""
+    """0.5 for a 0DTE range on the day of an early release, for a premium sold over a weekend or a
+    holiday, for MOC on expiry days."""
     factor = 1.0
-    if sells_premium and codes is not None and EARLY in codes:
+    if strategy is Strategy.ZERO_DTE and sells_premium and codes is not None and EARLY in codes:
+        factor *= 0.5
+    if strategy is Strategy.ONE_DTE and sells_premium and nights_between(session) > 1:
         factor *= 0.5
     if strategy is Strategy.CLOSING and is_expiration_day(session, parameters):
         factor *= 0.5
     return factor
+
+
+def nights_between(session: Session) -> int:
+    """Calendar nights to the next session; more than one over a weekend or a holiday."""
+    later = session.plan.later
+    return (later[0].session_date - session.session_date).days if later else 1
+
+
+def events_ahead(session: Session, codes: Sequence[str], minutes: float) -> tuple[str, ...]:
+    """Releases that forbid a premium sold over this night: those due until so many minutes after
+    the next open, and an FOMC statement whenever it comes that day."""
+    later = session.plan.later
+    if not later:
+        return tuple(codes)
+    day = later[0]
+    until = day.open_at + timedelta(minutes=minutes)
+    due = {
+        code: datetime.combine(day.session_date, at, NEW_YORK) for code, at in RELEASED_AT.items()
+    }
+    return tuple(code for code in codes if code == FOMC or due.get(code, day.open_at) < until)
 
 
 def is_expiration_day(session: Session, parameters: ParameterState) -> bool:

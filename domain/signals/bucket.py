@@ -33,6 +33,8 @@ class Variant(StrEnum):
 
     TREND = "TREND"
     RANGE = "RANGE"
+    NIGHT_PREMIUM = "NIGHT_PREMIUM"
+    NIGHT_DIRECTION = "NIGHT_DIRECTION"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,12 @@ class Rules(Protocol):
     """What differs between buckets beyond data. Pure: everything comes in as arguments."""
 
     def variant(
-        self, direction: Direction, reading: Reading, score: Score, parameters: ParameterState
+        self,
+        direction: Direction,
+        reading: Reading,
+        session: Session,
+        score: Score,
+        parameters: ParameterState,
     ) -> Variant:
         """The entry row that a new candidate of this direction would follow."""
 
@@ -107,15 +114,15 @@ class Rules(Protocol):
 
 @dataclass(frozen=True)
 class Bucket:
-    """A strategy as data. `slug` is the middle of its parameters' names: signals.<slug>."""
+    """A strategy as data."""
 
     strategy: Strategy
-    slug: str
     expiry: ExpiryRole
     features: tuple[str, ...]
     """Features with a weight `signals.<slug>.weight.<feature>`, in the table's order."""
     directions: tuple[Direction, ...]
     """Looked at in this order at every evaluation point."""
+    variants: tuple[Variant, ...]
     premium: frozenset[Variant]
     """Variants that sell premium: judged by the neutral score and its p_win."""
     invalidations: Mapping[Variant, str]
@@ -132,12 +139,12 @@ class Bucket:
 
     @cached_property
     def prefix(self) -> str:
-        return f"signals.{self.slug}"
+        return f"signals.{self.strategy.slug}"
 
     @cached_property
     def requester(self) -> str:
         """Name under which lines are wanted, and of the stage."""
-        return f"signals.{self.slug}"
+        return f"signals.{self.strategy.slug}"
 
     @cached_property
     def metrics(self) -> ExpiryMetrics:

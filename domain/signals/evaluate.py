@@ -104,7 +104,7 @@ def evaluate_key(
     found = direction_score(state, reading)
     live, rules = state.lives.get(key), state.bucket.rules
     if live is None:
-        variant = rules.variant(direction, reading, found, state.parameters)
+        variant = rules.variant(direction, reading, state.session, found, state.parameters)
     else:
         variant = live.variant
     sells_premium = variant in state.bucket.premium

@@ -6,7 +6,7 @@ Joined with the others by domain/parameters.py; rules read them from the log alo
 from __future__ import annotations
 
 from domain.parameter import Parameter
-from domain.signals import zero_dte_parameters
+from domain.signals import one_dte_parameters, staleness_parameters, zero_dte_parameters
 from domain.signals.parameter_table import number
 
 COMMON = (
@@ -34,5 +34,10 @@ COMMON = (
     number("budget_min_usd", 0.01, "dollars a share", 0.01, 0.5),
 )
 
-_ALL = (*COMMON, *zero_dte_parameters.PARAMETERS)
+_ALL = (
+    *COMMON,
+    *staleness_parameters.PARAMETERS,
+    *zero_dte_parameters.PARAMETERS,
+    *one_dte_parameters.PARAMETERS,
+)
 PARAMETERS: dict[str, Parameter] = {parameter.name: parameter for parameter in _ALL}

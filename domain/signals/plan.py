@@ -23,7 +23,9 @@ from domain.signals.structure import Choice
 
 TREND_RULE = "noise_area_and_vwap"
 RANGE_RULE = "near_short_strike"
+LAST_DAY_RANGE_RULE = "near_short_strike_on_the_last_day"
 """Names of the rules on the underlying, as domain/execution knows them."""
+NEAR_RULES = frozenset({RANGE_RULE, LAST_DAY_RANGE_RULE})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,17 @@ its stop. Both are made traded or not. Folded and decided by the stage of the bu
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from domain.events.analytics import PredictionMade
-from domain.instruments import MULTIPLIER, Direction
+from domain.instruments import MULTIPLIER, Direction, Strategy
+from domain.parameter import ParameterState
 from domain.session import SESSION_MINUTES, Session
-from domain.signals.plan import Odds
+from domain.signals.bucket import Bucket
+from domain.signals.plan import LAST_DAY_RANGE_RULE, NEAR_RULES, TREND_RULE, Odds
 from domain.signals.reading import Chain, Reading
 from domain.signals.score import clip, rounded
 from domain.signals.structure import Choice, net_quote
@@ -72,6 +75,13 @@ class Followed:
     """So near to a short strike, in standard deviations of the remaining day."""
     by_noise_area: bool = False
     """Back inside the noise area and across VWAP."""
+    near_from: timedelta | None = None
+    """So long before forced flat the nearness begins to count; None: from the start."""
+    quiet: timedelta = timedelta(0)
+    """After an open that was waited for the stop looks at no quote."""
+    tighten_after: timedelta | None = None
+    """After such an open the stop of sold premium stands at `tighten_to` times the credit."""
+    tighten_to: float = 0.0
 
 
 @dataclass(slots=True)
@@ -90,9 +100,11 @@ class Tracked:
     stop_usd: float
     time_stop_at: datetime
     flat_at: datetime
-    shorts: tuple[float, ...]
-    """Short strikes of a condor: put, call. Empty for other structures."""
+    shorts: tuple[tuple[float, bool], ...]
+    """Short strikes of sold premium, and whether each is a call. Empty for other structures."""
     rule: Followed
+    opened_at: datetime | None = None
+    """The open of a later session that it was held into."""
     breaches: int = 0
     closes_against: int = 0
     last_minute: datetime | None = None
@@ -114,11 +126,20 @@ class Tracked:
             return
         mark = float(mark_of(*quote))
         self.last_mark = mark
-        self.breaches = self.breaches + 1 if mark <= self.stop else 0
+        self.breaches = self.breaches + 1 if self._breached(mark, chain.at) else 0
         if self.breaches >= 2:
             self.result = 0.0
         elif mark >= self.target:
             self.result = 1.0
+
+    def _breached(self, mark: float, at: datetime) -> bool:
+        stop, rule = self.stop, self.rule
+        if self.opened_at is not None:
+            if at < self.opened_at + rule.quiet:
+                return False
+            if rule.tighten_after is not None and at >= self.opened_at + rule.tighten_after:
+                stop = max(stop, rule.tighten_to * self.mid)
+        return mark <= stop
 
     def evaluated(self, reading: Reading) -> None:
         """An evaluation point: invalidation on the underlying, time stop, forced flat."""
@@ -129,13 +150,17 @@ class Tracked:
             self.result = self._at_exit(self.last_mark)
 
     def _invalidated(self, reading: Reading) -> bool:
+        starts = self.rule.near_from
+        if starts is not None and reading.at < self.flat_at - starts:
+            return False
         if self.rule.near_strike_sd is not None and self.shorts:
             spot, rest = reading.number("spot_mid"), reading.number("v_rem")
             if spot is None or rest is None:
                 return False
             near = self.rule.near_strike_sd * spot * math.sqrt(rest)
-            put, call = self.shorts
-            return spot <= put + near or spot >= call - near
+            puts = [k for k, is_call in self.shorts if not is_call]
+            calls = [k for k, is_call in self.shorts if is_call]
+            return any(spot <= k + near for k in puts) or any(spot >= k - near for k in calls)
         return self.rule.by_noise_area and self._back_inside(reading)
 
     def _back_inside(self, reading: Reading) -> bool:
@@ -200,13 +225,31 @@ def structure_values(
     return values
 
 
+def followed_by(bucket: Bucket, parameters: ParameterState, body: PredictionMade) -> Followed:
+    """The rules of the bucket by which a predicted structure is left."""
+    number, sold = parameters.number, body.values["neutral"] == 1.0
+    names = {rule for v, rule in bucket.invalidations.items() if (v in bucket.premium) is sold}
+    near_from: timedelta | None = None
+    if LAST_DAY_RANGE_RULE in names:
+        lasts = number("stop.last_day_before_close_min")
+        near_from = timedelta(minutes=lasts - number(f"{bucket.prefix}.forced_flat_min"))
+    tightened = timedelta(minutes=number("stop.next_day_tighten_min"))
+    return Followed(
+        near_strike_sd=number("stop.near_strike_sd") if names & NEAR_RULES else None,
+        by_noise_area=TREND_RULE in names,
+        near_from=near_from,
+        quiet=timedelta(seconds=number("stop.next_day_quiet_s")),
+        tighten_after=tightened if sold and bucket.strategy is Strategy.ONE_DTE else None,
+        tighten_to=number("stop.next_day_tighten_multiple"),
+    )
+
+
 def tracked(body: PredictionMade, rule: Followed) -> Tracked:
     """A P5 prediction at the start of its way."""
     values, zone = body.values, body.made_at.tzinfo
     count = int(values["legs"])
     legs = tuple((int(values[f"con_id_{i}"]), int(values[f"ratio_{i}"])) for i in range(count))
     neutral = values["neutral"] == 1.0
-    shorts = sorted(values[f"strike_{i}"] for i in range(count) if values[f"ratio_{i}"] < 0)
     bullish = Direction.BULLISH if values["bullish"] == 1.0 else Direction.BEARISH
     return Tracked(
         prediction_id=body.prediction_id,
@@ -220,10 +263,19 @@ def tracked(body: PredictionMade, rule: Followed) -> Tracked:
         stop_usd=values["stop_usd"],
         time_stop_at=datetime.fromtimestamp(values["time_stop_at"], zone),
         flat_at=datetime.fromtimestamp(values["flat_at"], zone),
-        shorts=tuple(shorts) if neutral and len(shorts) == 2 else (),
+        shorts=_shorts(values, count) if neutral else (),
         rule=rule,
         last_mark=values["mid"],
     )
+
+
+def _shorts(values: Mapping[str, float], count: int) -> tuple[tuple[float, bool], ...]:
+    """Of two shorts the lower is the put; a single one is a call when its wing lies above."""
+    short = sorted(values[f"strike_{i}"] for i in range(count) if values[f"ratio_{i}"] < 0)
+    if len(short) == 2:
+        return (short[0], False), (short[1], True)
+    wings = [values[f"strike_{i}"] for i in range(count) if values[f"ratio_{i}"] > 0]
+    return tuple((strike, wing > strike) for strike, wing in zip(short, wings, strict=True))
 
 
 @dataclass(slots=True)

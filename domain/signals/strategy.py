@@ -127,15 +127,27 @@ def _signal(signal_id: str, body: SignalExpired | SignalInvalidated) -> Emission
 
 
 def _keys(state: StrategyState, reading: Reading, now: datetime) -> Iterator[Emission]:
+    arising = _may_any_arise(state, now)
     for direction in state.bucket.directions:
         key = (reading.symbol, direction)
         live = state.lives.get(key)
         if live is None:
-            yield from _maybe_raise(state, key, now)
+            if arising:
+                yield from _maybe_raise(state, key, now)
         elif live.status is Status.CANDIDATE:
             yield from _candidate(state, live, now)
         else:
             yield from _test(state, live, now)
+
+
+def _may_any_arise(state: StrategyState, now: datetime) -> bool:
+    """Whether some window is open: outside of them nothing needs to be measured."""
+    session, bucket = state.session, state.bucket
+    assert session is not None
+    if not state.is_on or not state.desk.entries_open:
+        return False
+    spans = (bucket.rules.window(v, session, state.parameters) for v in bucket.variants)
+    return any(found is not None and found[0] <= now < found[1] for found in spans)
 
 
 def _is_open(state: StrategyState, case: Case) -> bool:

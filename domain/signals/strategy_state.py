@@ -53,14 +53,13 @@ from domain.signals.bucket import Bucket, Variant
 from domain.signals.calibration import Outcome, Record
 from domain.signals.case import DeskFacts
 from domain.signals.life import Key, Live, Status
-from domain.signals.plan import RANGE_RULE
 from domain.signals.prediction import (
     P2,
     P5,
-    Followed,
     Pending,
     SessionTime,
     Tracked,
+    followed_by,
     tracked,
 )
 from domain.signals.reading import Reading, chain_of
@@ -207,6 +206,8 @@ def _session(state: StrategyState, body: SessionPlanned) -> None:
         return
     state.session_time.started(state.session)
     state.cooldowns.session_started()
+    for one in state.tracked.values():
+        one.opened_at = state.session.open_at
     for part in (state.chains, state.readings, state.counts, state.slots, state.waits):
         part.clear()
 
@@ -220,7 +221,9 @@ def _prediction(
         made = state.session_time.at(body.made_at)
         state.pending[body.prediction_id] = Pending(body, made)
         if body.model == P5:
-            state.tracked[body.prediction_id] = tracked(body, followed_by(state, body))
+            state.tracked[body.prediction_id] = tracked(
+                body, followed_by(state.bucket, state.parameters, body)
+            )
             _mark_predicted(state, body.prediction_id)
         elif body.scheduled:
             state.slots[body.symbol] = int(body.values["slot"])
@@ -229,20 +232,6 @@ def _prediction(
     state.tracked.pop(body.prediction_id, None)
     if found is not None and isinstance(body, PredictionResolved):
         _resolved(state, found, body.outcome)
-
-
-def followed_by(state: StrategyState, body: PredictionMade) -> Followed:
-    """The rule on the underlying by which a predicted structure is left."""
-    rules = state.bucket.invalidations
-    for variant, rule in rules.items():
-        neutral = variant in state.bucket.premium
-        if neutral is not (body.values["neutral"] == 1.0):
-            continue
-        if rule == RANGE_RULE:
-            near = state.parameters.number(state.bucket.of(variant, "near_strike_sd"))
-            return Followed(near_strike_sd=near)
-        return Followed(by_noise_area=True)
-    return Followed()
 
 
 def _mark_predicted(state: StrategyState, prediction_id: str) -> None:

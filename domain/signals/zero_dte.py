@@ -180,7 +180,12 @@ class ZeroDteRules:
     """Rules of domain/signals/bucket.py."""
 
     def variant(
-        self, direction: Direction, reading: Reading, score: Score, parameters: ParameterState
+        self,
+        direction: Direction,
+        reading: Reading,
+        session: Session,
+        score: Score,
+        parameters: ParameterState,
     ) -> Variant:
         return Variant.RANGE if direction is Direction.NEUTRAL else Variant.TREND
 
@@ -255,10 +260,10 @@ class ZeroDteRules:
 
 ZERO_DTE = Bucket(
     strategy=Strategy.ZERO_DTE,
-    slug="0dte",
     expiry=ExpiryRole.TODAY,
     features=tuple(WEIGHT_SOURCES),
     directions=(Direction.BULLISH, Direction.BEARISH, Direction.NEUTRAL),
+    variants=(Variant.TREND, Variant.RANGE),
     premium=frozenset({Variant.RANGE}),
     invalidations={Variant.TREND: TREND_RULE, Variant.RANGE: RANGE_RULE},
     notes={Variant.RANGE: HONEST_NOTE},

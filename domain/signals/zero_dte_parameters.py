@@ -1,4 +1,4 @@
-"""Parameters of the 0DTE bucket: weights, windows, thresholds, staleness (rules, 4.1, 4.2, 4.4)."""
+"""Parameters of the 0DTE bucket: weights, windows, thresholds (rules, 4.2, 4.4)."""
 
 from __future__ import annotations
 
@@ -25,13 +25,6 @@ WEIGHT_SOURCES: dict[str, tuple[float, str]] = {
 WEIGHTS = tuple(
     number(f"0dte.weight.{feature}", weight, "log-odds", -0.6, 0.6, source)
     for feature, (weight, source) in WEIGHT_SOURCES.items()
-)
-
-STALENESS = (
-    number("0dte.stale.age_s", 20, "seconds", 5, 80),
-    number("0dte.stale.move_sd", 0.15, "sd of the remaining day", 0.05, 1),
-    number("0dte.stale.spread_factor", 1.5, "times", 1, 5),
-    number("0dte.stale.p_slack", 0.02, "probability", 0, 0.1),
 )
 
 TREND = (
@@ -71,7 +64,6 @@ RANGE = (
     number("0dte.range.target_credit", 0.50, "share of credit", 0.1, 1),
     number("0dte.range.stop_cost", 2.0, "times credit", 1.1, 5),
     number("0dte.range.time_stop_min", 60, "minutes before the close", 15, 240),
-    number("0dte.range.near_strike_sd", 0.1, "sd of the remaining day", 0, 1),
     number("0dte.range.trail_activation", 0.30, "share of credit", 0.10, 0.60),
 )
 
@@ -81,4 +73,4 @@ OTHER = (
     number("0dte.window_min", 30, "minutes", 0, 120),
 )
 
-PARAMETERS = (switch("0dte"), *WEIGHTS, *STALENESS, *TREND, *RANGE, *OTHER)
+PARAMETERS = (switch("0dte"), *WEIGHTS, *TREND, *RANGE, *OTHER)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from domain.event import Body
@@ -17,9 +17,9 @@ from domain.session import YEAR_SECONDS
 from domain.signals.bucket import Bucket
 from domain.signals.reading import Chain, ChainRow, Reading, chain_of
 from domain.signals.score import MEASURES, Inputs, Measured, Score, score
+from domain.signals.strategy import StrategyStage
 from domain.signals.zero_dte import ZERO_DTE, ZeroDteStage
 from tests.domain.risk.build import (
-    CLOSE,
     DAY,
     NOON,
     Driven,
@@ -139,9 +139,9 @@ def scored(
     return score(bucket, Inputs(found, session(), bucket.metrics.em_1sd), a, b, parameters)
 
 
-def contracts(symbol: str = "SPY") -> list[OptionContract]:
+def contracts(symbol: str = "SPY", expiry: date = DAY) -> list[OptionContract]:
     return [
-        contract(strike, right, symbol=symbol)
+        contract(strike, right, symbol=symbol, expiry=expiry)
         for strike in STRIKES
         for right in (Right.CALL, Right.PUT)
     ]
@@ -154,10 +154,13 @@ def chain_body(
     spot: float = SPOT,
     volatility: float = VOLATILITY,
     spread: float = 0.02,
+    expiry: date = DAY,
 ) -> ChainEvaluated:
     """Every strike at its model price, rounded to the cent, on lines with size."""
-    years = max(60.0, (CLOSE - at).total_seconds()) / YEAR_SECONDS
-    listed = contracts(symbol)
+    closing = session().closing(expiry)
+    assert closing is not None
+    years = max(60.0, (closing - at).total_seconds()) / YEAR_SECONDS
+    listed = contracts(symbol, expiry)
     calls = [1.0 if c.right is Right.CALL else 0.0 for c in listed]
     strikes = [float(c.strike) for c in listed]
     found = greeks(spot, strikes, years, 0.0, volatility, calls)
@@ -165,7 +168,7 @@ def chain_body(
     count = len(listed)
     return ChainEvaluated(
         symbol=symbol,
-        expiry=DAY,
+        expiry=expiry,
         evaluated_at=at,
         params_version=1,
         spot=spot,
@@ -222,16 +225,25 @@ CHEAP_RANGE: dict[str, float] = {
 
 
 class Strategy(Driven):
-    """The 0DTE stage at noon, the desk ready and every option on a line."""
+    """A stage, 0DTE at noon if not said otherwise, the desk ready and every option on a line."""
 
-    def __init__(self, *, lines: bool = True, at: datetime = NOON, **parameters: Any) -> None:
-        super().__init__(ZeroDteStage(), worker="signals")
-        self.at = at
+    def __init__(
+        self,
+        *,
+        lines: bool = True,
+        at: datetime = NOON,
+        stage: StrategyStage | None = None,
+        expiry: date = DAY,
+        usual: dict[str, float | str | None] | None = None,
+        **parameters: Any,
+    ) -> None:
+        super().__init__(stage or ZeroDteStage(), worker="signals")
+        self.at, self.expiry, self.usual = at, expiry, usual or TREND
         self.when(changed(**parameters))
         for body in desk_events():
             self.when(body)
         if lines:
-            for listed in contracts():
+            for listed in contracts(expiry=expiry):
                 self.when(LineOpened(contract=listed))
 
     def evaluate(
@@ -244,11 +256,12 @@ class Strategy(Driven):
         **changes: float | str | None,
     ) -> list[Body]:
         """A chain refresh and the evaluation point behind it, `after` seconds on."""
-        spot = float(changes.get("spot_mid") or (values or TREND).get("spot_mid") or SPOT)
-        at = self.at
-        volatility = float((values or TREND).get("atm_iv_0dte") or VOLATILITY)
-        self.when(chain_body(at, spot=spot, volatility=volatility) if body is None else body)
-        emitted = self.when(metrics({**(values or TREND), **changes}, self.at, qualities=qualities))
+        values = values or self.usual
+        spot = float(changes.get("spot_mid") or values.get("spot_mid") or SPOT)
+        volatility = float(values.get(self.state.bucket.metrics.atm_iv) or VOLATILITY)
+        chain = chain_body(self.at, spot=spot, volatility=volatility, expiry=self.expiry)
+        self.when(chain if body is None else body)
+        emitted = self.when(metrics({**values, **changes}, self.at, qualities=qualities))
         self.tick_forward(after)
         return emitted
 

@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 
 from domain.analytics.catalogue import UNITS
+from domain.signals.one_dte import ONE_DTE
 from domain.signals.zero_dte import ZERO_DTE
 
-BUCKETS = (ZERO_DTE,)
+BUCKETS = (ZERO_DTE, ONE_DTE)
 SIGNALS = Path(__file__).parents[3] / "domain" / "signals"
 READ = re.compile(
     r"""(?:reading\.(?:number|text|metric)|_squashed|_plain)\(\s*(?:reading,\s*)?"([a-z0-9_]+)\""""
