@@ -82,7 +82,7 @@ class HealthReader:
         except (StoreError, asyncpg.PostgresError, *LOST) as error:
             return self._without_log(now, redis, type(error).__name__)
         phase = phase_of(fold, self._market_time(fold, now))
-        feeds = [feed_row(row, phase) for row in fold.feeds.values()]
+        feeds = [feed_row(row, phase, beats) for row in fold.feeds.values()]
         sections: Row = {
             "desk": self._desk_section(fold, now),
             "halt": fold.halt,

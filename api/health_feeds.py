@@ -19,7 +19,7 @@ _GOOD_STATES = frozenset({"ready", "connected"})
 _QUIET_STATES = frozenset({"paused", "restarting", "connecting", "slow"})
 
 
-def feed_row(row: Row, phase: Phase | None) -> Row:
+def feed_row(row: Row, phase: Phase | None, beats: Iterable[Row]) -> Row:
     """A feed with its open gaps, what changed, and channels that are refused or silent; those that
     are merely useful are shown and do not weigh on the status, and neither does a change that
     could be read."""
@@ -45,7 +45,7 @@ def feed_row(row: Row, phase: Phase | None) -> Row:
         "drifts": len(row["drift"]),
         "rates": _named({name: r for name, r in row["rates"].items() if _is_of(r, phase)}),
         "disabled": _named(row["disabled"], "path"),
-        "budget": row["budget"],
+        "budget": _budget(row, beats),
         "event_id": row["event_id"],
     }
 
@@ -114,6 +114,14 @@ def _wrong(row: Row | None, channel: str) -> str:
 
 def _named(entries: Row, key: str = "channel") -> list[Row]:
     return [{key: name, **about} for name, about in list(entries.items())[:ENTRIES_SHOWN_MAX]]
+
+
+def _budget(row: Row, beats: Iterable[Row]) -> Row | None:
+    """The plan of the day's calls, with the part of the vendor's quota that is used by now."""
+    if row["budget"] is None:
+        return None
+    figures: Row = next((beat["figures"] for beat in beats if beat["name"] == "feeds"), {})
+    return row["budget"] | {"quota_used": figures.get("rest_quota_used")}
 
 
 def _is_of(rate: Row, phase: Phase | None) -> bool:

@@ -81,7 +81,9 @@ FEED_GAPS_OPEN = Gauge(
     "striketape_feed_gaps_open", "Channels of which data are missing now", ["feed"]
 )
 FEED_STALE = Gauge(
-    "striketape_feed_stale_channels", "Channels that are silent though they should speak", ["feed"]
+    "striketape_feed_stale_channels",
+    "Channels and lines that are silent though they should speak",
+    ["feed"],
 )
 FEED_DELAY = Gauge(
     "striketape_feed_delay_seconds",
@@ -94,6 +96,7 @@ REST_CALLS = Counter(
 REST_QUOTA_USED = Gauge(
     "striketape_rest_quota_used_ratio", "Used part of the vendor's calls of the day"
 )
+JOBS = Counter("striketape_jobs_total", "Jobs of the keeper that ended", ["job_name", "outcome"])
 LOG_LINES = Counter("striketape_log_lines_total", "Lines written to stdout", ["level"])
 QUEUE_DEPTH = Gauge("striketape_queue_depth", "Items waiting", ["queue"])
 ORDERS_SENT = Counter("striketape_orders_sent_total", "Requests sent to the broker", ["request"])

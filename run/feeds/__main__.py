@@ -328,6 +328,7 @@ class Feeds:
                     "restated": float(self._intake.restated),
                     "loop_late_ms": round(max(0.0, loop.time() - due) * 1_000, 1),
                     "socket_queue_depth": float(self._socket.queue_depth if self._socket else 0),
+                    "rest_quota_used": round(self.polling.quota_share if self.polling else 0.0, 4),
                     **self._intake.lags.take_figures(),
                 },
             )

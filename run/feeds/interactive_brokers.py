@@ -26,6 +26,7 @@ from domain.events.feeds import (
 )
 from domain.events.system import SessionPlanned
 from domain.instruments import SYMBOLS
+from run import metrics
 from run.config import Settings
 from run.feeds.broker_chains import BrokerChains
 from run.feeds.broker_lines import BrokerLines
@@ -62,6 +63,8 @@ class BrokerFeed:
         self._units = {symbol: SizeUnit(symbol) for symbol in SYMBOLS}
         self._to_list = asyncio.Event()
         self._unlisted: set[str] = set()
+        self._silent: set[str] = set()
+        """Lines that should speak and do not."""
         self._log: structlog.stdlib.BoundLogger = structlog.get_logger("feeds")
         self.data = IbMarketData(
             settings.ib_host,
@@ -101,6 +104,9 @@ class BrokerFeed:
 
     def _on_state(self, state: FeedState, reason: str, connection: str) -> None:
         self._states.changed(FEED, state.value, reason, connection)
+        if state in (FeedState.CONNECTED, FeedState.DOWN):
+            self._silent.clear()  # said of a connection that is gone
+            self._show_silent()
         if state is FeedState.CONNECTED:
             self.lines.retry()
 
@@ -116,8 +122,13 @@ class BrokerFeed:
         kind = FeedStreamVerified if told.is_verified else FeedStreamSilent
         body = kind(feed=FEED, channel=told.name, connection=told.connection, seconds=told.seconds)
         self._put(f"feed/{FEED}", body)
+        (self._silent.discard if told.is_verified else self._silent.add)(told.name)
+        self._show_silent()
         if not told.is_option:  # an option may have nothing to say for any time
             self._mind_gap(told)
+
+    def _show_silent(self) -> None:
+        metrics.FEED_STALE.labels(FEED).set(len(self._silent))
 
     def _mind_gap(self, told: StreamTold) -> None:
         gaps, now = self._intake.gaps, datetime.now(UTC)
@@ -129,6 +140,8 @@ class BrokerFeed:
     def _forget_gaps(self) -> None:
         """What is not wanted any more misses nothing."""
         wanted, gaps = self.data.names(), self._intake.gaps
+        self._silent &= wanted
+        self._show_silent()
         for channel in gaps.channels(FEED):
             if channel and channel not in wanted:
                 gaps.close(FEED, channel, datetime.now(UTC))

@@ -162,6 +162,11 @@ class RestFeed:
             self._list_jobs()
 
     @property
+    def quota_share(self) -> float:
+        """Used part of the vendor's calls of the day."""
+        return self._rest.quota_share
+
+    @property
     def is_idle(self) -> bool:
         """Nothing is due, under way, or to be planned anew."""
         now = self._clock.now()

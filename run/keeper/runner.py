@@ -23,6 +23,7 @@ from domain.event import derived_id
 from domain.events.jobs import JobScheduled
 from domain.events.system import JobFinished, JobStarted, PlannedDay
 from domain.session import new_york
+from run import metrics
 from run.keeper.schedule import LOOKBACK, Due, Schedule, wanted
 from run.service import Process
 from run.tails import tail
@@ -189,6 +190,7 @@ class Jobs:
             # When the connection with the lock was lost, another keeper may have done it too.
             with suppress(IdConflict):
                 await self._record(job, due, "job.finished", body)
+            metrics.JOBS.labels(job.name, done.outcome).inc()
             self._process.log.info("job", job=job.name, outcome=done.outcome, detail=done.detail)
             return True
 

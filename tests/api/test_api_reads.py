@@ -341,6 +341,8 @@ async def test_health_shows_what_changed_in_a_feed_since_when_and_for_how_long(a
     row = (await say(plan(wednesday)))[feed]
     assert [(one["field"], one["since"]) for one in row["drift"]] == [("venue", since)]
 
+    beat = with_fields(ProcessHeartbeat, process="feeds", figures={"rest_quota_used": 0.25})
+    await api.append(beat, "heartbeat/feeds")
     off = {"endpoint": "/api/x", "path": "/api/x", "status": 403, "reason": "not in the plan"}
     rows = await say(
         EndpointDisabled(session_date=wednesday, **off),
@@ -350,7 +352,8 @@ async def test_health_shows_what_changed_in_a_feed_since_when_and_for_how_long(a
         FeedStreamVerified(feed="ib.data", channel="ticks QQQ 2", connection="1", seconds=1),
     )
     assert rows["uw.rest"]["disabled"][0]["reason"] == "not in the plan"
-    assert rows["uw.rest"]["budget"]["calls_left"] == 14_000
+    budget = rows["uw.rest"]["budget"]
+    assert (budget["calls_left"], budget["quota_used"]) == (14_000, "0.25")
     assert [one["channel"] for one in rows["ib.data"]["silent"]] == ["ticks SPY 1"]
     rows = await say(plan(date(2026, 10, 8)))
     assert (rows["uw.rest"]["disabled"], rows["uw.rest"]["budget"]) == ([], None)

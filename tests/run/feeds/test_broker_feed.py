@@ -35,6 +35,7 @@ from domain.events.feeds import (
     WantedLine,
 )
 from domain.instruments import Right
+from run import metrics
 from run.config import Settings
 from run.feeds.intake import Intake
 from run.feeds.interactive_brokers import BrokerFeed
@@ -319,9 +320,11 @@ async def test_a_silent_line_is_a_gap_with_both_its_ends(
         await until(flowing(lambda: broker.data.state is FeedState.READY))
         tws.faults.set("frozen_con_id", SPY)
         await until(flowing(lambda: intake.gaps.find("ib.data", f"ticks SPY {SPY}")))
+        assert metrics.FEED_STALE.labels("ib.data")._value.get() == 1
         tws.faults.set("frozen_con_id", 0)
         await until(flowing(lambda: not intake.gaps.find("ib.data", f"ticks SPY {SPY}")))
         await until(lambda: not intake.depth)
+    assert metrics.FEED_STALE.labels("ib.data")._value.get() == 0
     name = f"ticks SPY {SPY}"
     opened = [one for one in await bodies(store, FeedGapOpened) if one.channel == name]
     closed = [one for one in await bodies(store, FeedGapClosed) if one.channel == name]

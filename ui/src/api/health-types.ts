@@ -69,6 +69,8 @@ export interface Health {
     budget: {
       calls_planned: number;
       calls_left: number;
+      /** Part of the vendor's calls of the day that is used by now. */
+      quota_used: string | null;
       calls_a_minute_max: number;
       dropped: string[];
     } | null;

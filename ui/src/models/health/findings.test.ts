@@ -71,12 +71,13 @@ describe("findings of a feed", () => {
     const budget = {
       calls_planned: 900,
       calls_left: 14_000,
+      quota_used: "0.254",
       calls_a_minute_max: 100,
       dropped: ["/api/y"],
     };
     expect(texts({ disabled, budget })).toEqual([
       "off: /api/x, 403 not in the plan",
-      "budget: 900 calls planned, 14000 left, without 1 endpoints",
+      "budget: 900 of 14000 calls planned without 1 endpoints; 25 % of the day used",
     ]);
   });
 });

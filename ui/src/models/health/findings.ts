@@ -61,9 +61,10 @@ export function findings(feed: Feed): Finding[] {
   for (const { path, status, reason, since } of feed.disabled)
     add("off", path, `${path}, ${status} ${reason}`, since, "tone-warning");
   if (feed.budget) {
-    const { calls_planned, calls_left, dropped } = feed.budget;
-    const without = dropped.length ? `, without ${dropped.length} endpoints` : "";
-    add("budget", "", `${calls_planned} calls planned, ${calls_left} left${without}`, "", "");
+    const { calls_planned, calls_left, dropped, quota_used } = feed.budget;
+    const without = dropped.length ? ` without ${dropped.length} endpoints` : "";
+    const used = quota_used === null ? "" : `; ${(Number(quota_used) * 100).toFixed(0)} % of the day used`;
+    add("budget", "", `${calls_planned} of ${calls_left} calls planned${without}${used}`, "", "");
   }
   return found;
 }
