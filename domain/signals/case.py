@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.events.signals import Gate, Result
+from domain.forecasts.record import Record
 from domain.instruments import Direction
 from domain.parameter import ParameterState
 from domain.risk.codes import DenialCode
 from domain.session import Session
 from domain.signals.bucket import Bucket, Variant
-from domain.signals.calibration import Record
 from domain.signals.plan import Odds
 from domain.signals.reading import Chain, Reading
 from domain.signals.score import Score

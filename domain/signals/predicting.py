@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from domain.events.analytics import PredictionMade, PredictionResolved, PredictionVoided
-from domain.signals.evaluate import Evaluated, direction_score
-from domain.signals.prediction import (
+from domain.forecasts.prediction import (
     MODEL_VERSION,
     P2,
     P5,
@@ -21,6 +20,7 @@ from domain.signals.prediction import (
     scheduled_slot,
     structure_values,
 )
+from domain.signals.evaluate import Evaluated, direction_score
 from domain.signals.reading import Reading
 from domain.signals.strategy_state import StrategyState
 from domain.signals.structure import Choice

@@ -22,6 +22,7 @@ from domain.events.signals import (
     SignalInvalidated,
 )
 from domain.events.system import ClockStarted, ClockTicked
+from domain.forecasts.prediction import P2, P5
 from domain.instruments import SYMBOLS, OptionContract
 from domain.risk.codes import DenialCode
 from domain.signals.bucket import Bucket
@@ -36,7 +37,6 @@ from domain.signals.predicting import (
     predictions,
     structure_prediction,
 )
-from domain.signals.prediction import P2, P5
 from domain.signals.reading import Reading, chain_of
 from domain.signals.strategy_state import StrategyState, fold
 from domain.signals.structure import Choice

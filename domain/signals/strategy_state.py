@@ -41,6 +41,16 @@ from domain.events.signals import (
     SignalValidated,
 )
 from domain.events.system import ClockStarted, ParametersChanged, SessionPlanned
+from domain.forecasts.prediction import (
+    P2,
+    P5,
+    Pending,
+    SessionTime,
+    Tracked,
+    followed_by,
+    tracked,
+)
+from domain.forecasts.record import Outcome, Record
 from domain.instruments import OptionContract, Strategy
 from domain.parameter import ParameterState
 from domain.risk.account_age import AccountAge
@@ -50,18 +60,8 @@ from domain.risk.margin import account_number
 from domain.risk.real_time import RealTime
 from domain.session import Session
 from domain.signals.bucket import Bucket, Variant
-from domain.signals.calibration import Outcome, Record
 from domain.signals.case import DeskFacts
 from domain.signals.life import Key, Live, Status
-from domain.signals.prediction import (
-    P2,
-    P5,
-    Pending,
-    SessionTime,
-    Tracked,
-    followed_by,
-    tracked,
-)
 from domain.signals.reading import Reading, chain_of
 from domain.signals.slippage import Slippage
 

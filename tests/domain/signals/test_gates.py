@@ -11,11 +11,11 @@ import pytest
 
 from domain.events.analytics import Quality
 from domain.events.signals import Gate, Result
+from domain.forecasts.record import Record
 from domain.instruments import Direction
 from domain.parameter import ParameterState
 from domain.risk.codes import DenialCode
 from domain.signals.bucket import Variant
-from domain.signals.calibration import Record
 from domain.signals.case import Case, DeskFacts
 from domain.signals.entry import conditions_hold
 from domain.signals.gates import all_pass, evaluate

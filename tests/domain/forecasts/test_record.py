@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.signals.calibration import Outcome, Recalibration, Record, Spacing, Weighted
+from domain.forecasts.record import Outcome, Recalibration, Record, Spacing, Weighted
 from domain.signals.score import logistic
 from tests.domain.risk.build import parameters
 
