@@ -118,10 +118,11 @@ def _named(entries: Row, key: str = "channel") -> list[Row]:
 
 def _budget(row: Row, beats: Iterable[Row]) -> Row | None:
     """The plan of the day's calls, with the part of the vendor's quota that is used by now."""
-    if row["budget"] is None:
+    planned: Row | None = row["budget"]
+    if planned is None:
         return None
     figures: Row = next((beat["figures"] for beat in beats if beat["name"] == "feeds"), {})
-    return row["budget"] | {"quota_used": figures.get("rest_quota_used")}
+    return planned | {"quota_used": figures.get("rest_quota_used")}
 
 
 def _is_of(rate: Row, phase: Phase | None) -> bool:
