@@ -13,7 +13,7 @@ from decimal import Decimal
 from adapters.interactive_brokers.sandbox import order_messages
 from adapters.interactive_brokers.sandbox.account import SimAccount
 from adapters.interactive_brokers.sandbox.book import OrderBook, stored_time
-from adapters.interactive_brokers.sandbox.checks import OrderChecks, Refusal
+from adapters.interactive_brokers.sandbox.checks import REJECTED, OrderChecks, Refusal
 from adapters.interactive_brokers.sandbox.contracts import (
     COMBO_CON_ID,
     ContractDirectory,
@@ -153,6 +153,8 @@ class OrderEngine:
             )
             messages.append(order_messages.error(order.order_id, 399, text))
         self._publish(order.client_id, [*messages, *self._state(order)])
+        if self._faults.take("reject_after_submitted"):
+            self._reject(order, Refusal(201, REJECTED + self._faults.text("reject_reason")))
 
     def _reject(self, order: SimOrder, refusal: Refusal) -> None:
         order.transmit = True
@@ -321,7 +323,7 @@ class OrderEngine:
         messages = self.fills.record(order, quantity, price, quote, self._market.now())
         self._publish(order.client_id, messages)
         self.relations.parent_filled(order)
-        if order.oca_group:
+        if order.oca_group and not self._faults.is_on("oca_overfills"):
             if order.oca_type in BLOCKING_TYPES:
                 self._blocked_groups.add(order.oca_group)
                 self.relations.group_filled(order, quantity)

@@ -24,6 +24,8 @@ DEFAULTS: dict[str, FaultValue] = {
     "restart_down_seconds": 0.0,
     "restart_login_dialog": False,
     "restart_at": "",
+    "restart_rolls_back_ids": 0,
+    "order_hold_seconds": 0.0,
     "cut_off": False,
     # Requests.
     "swallow_open_order_end": False,
@@ -45,8 +47,10 @@ DEFAULTS: dict[str, FaultValue] = {
     "skip_order_status": False,
     "send_tif_notice": False,
     "correct_next_fills": 0,
+    "correction": "price",
     # Order life.
     "reject_next_orders": 0,
+    "reject_after_submitted": 0,
     "reject_reason": "The order was refused by the exchange.",
     "inactive_then_live": 0,
     "fill_overtakes_cancel": False,
@@ -57,6 +61,7 @@ DEFAULTS: dict[str, FaultValue] = {
     "oca_holds_stop": False,
     "oca_closed_group_rejects": False,
     "oca_cancel_spreads": False,
+    "oca_overfills": False,
     # Market data.
     "competing_session": False,
     "drop_bars": False,
@@ -74,6 +79,7 @@ DEFAULTS: dict[str, FaultValue] = {
 }
 CHOICES: dict[str, tuple[str, ...]] = {
     "commission": ("after", "late", "before", "never"),
+    "correction": ("price", "quantity"),
     "child_sizing": ("to_fill", "held_until_full", "full_at_once"),
     "depth_style": ("update", "insert_delete"),
     "quote_style": ("normal", "crossed", "empty"),
@@ -84,6 +90,7 @@ ACTIONS = (
     "restart",
     "log_in",
     "farm_blip",
+    "bust_bars",
     "reset_depth",
     "lose_depth",
     "stray_ticks",
@@ -99,9 +106,11 @@ assign: the conId of an option that is short, one contract.
 restart_at is a New York time, HH:MM:SS, at which TWS restarts by itself; with restart_down_seconds
 it refuses connections for so long (real seconds), and with restart_login_dialog it then takes them
 and says nothing until log_in. cut_off: 1100 every two seconds and no data. farm_blip: 2103, 2104,
-and bars that are dead from then on. not_subscribed: `code:conId` of lines, comma separated, a
-code alone for all: 354, 10089, 10090, 10091, 10167 (delayed ticks), 10168. skip_bars: so many bars
-are missing. lose_depth sends all levels again on top of the old ones."""
+and bars that are dead from then on. bust_bars: 10225 for each, and they are dead too.
+order_hold_seconds: orders take effect so much later, and are lost when TWS restarts before.
+restart_rolls_back_ids: how far ids go back at restart_at. not_subscribed: `code:conId` of lines,
+comma separated, a code alone for all: 354, 10089, 10090, 10091, 10167 (delayed ticks), 10168.
+skip_bars: so many bars are missing. lose_depth sends all levels again on top of the old ones."""
 
 
 class Faults:

@@ -146,10 +146,17 @@ class FillRecorder:
         return [*details, *state, *reports]
 
     def _correction(self, execution: SimExecution) -> list[bytes]:
-        """The broker changes its mind about the price: same family, next version."""
-        corrected = replace(
-            execution, exec_id=f"{execution.family}.02", price=execution.price + CENT
-        )
+        """The broker changes its mind about price or quantity: same family, next version."""
+        corrected = replace(execution, exec_id=f"{execution.family}.02")
+        if self._faults.text("correction") == "quantity" and execution.quantity > 1:
+            corrected = replace(
+                corrected,
+                quantity=execution.quantity - 1,
+                cumulative=execution.cumulative - 1,
+                commission=execution.commission * (execution.quantity - 1) / execution.quantity,
+            )
+        else:
+            corrected = replace(corrected, price=execution.price + CENT)
         self._book.add_execution(corrected)
         return [
             order_messages.execution_details(corrected, self._directory),

@@ -35,6 +35,10 @@ from adapters.market_model.contract import (
 )
 
 COMPETING = "No market data during competing live session"
+BUST = (
+    "Bust event occurred, current subscription is deactivated. Please resubscribe real-time bars "
+    "immediately."
+)
 TOO_MANY = "Max number of tickers has been reached"
 DAY_SECONDS = 86_400
 Send = Callable[..., None]
@@ -155,6 +159,12 @@ class MarketFeed:
     def kill_bars(self) -> None:
         """Streams that are dead with no other sign; new ones live."""
         self._dead_bars.update(self._bars)
+
+    def bust_bars(self) -> None:
+        """Error 10225 for each stream, which is dead from then on."""
+        for request_id in self._bars:
+            self._error(request_id, 10225, BUST)
+        self.kill_bars()
 
     def send_stray_ticks(self) -> None:
         """A trade of yesterday on every line, as if it were of now."""

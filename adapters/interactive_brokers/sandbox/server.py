@@ -52,6 +52,7 @@ NOTICES = {
 FEED_ACTS: dict[str, Callable[[MarketFeed], None]] = {
     "reset_depth": lambda feed: feed.depth.reset(),
     "lose_depth": lambda feed: feed.depth.lose_changes(),
+    "bust_bars": MarketFeed.bust_bars,
     "stray_ticks": MarketFeed.send_stray_ticks,
     "unset_ticks": MarketFeed.send_unset_ticks,
 }
@@ -283,7 +284,7 @@ class TwsSandbox:
         if self._restarted_on == now.date() or f"{now:%H:%M:%S}" < due:
             return
         self._restarted_on = now.date()
-        self._restart(0)
+        self._restart(int(self.faults.number("restart_rolls_back_ids")))
 
     def _drop_all(self, *, reset: bool) -> None:
         for session in list(self._connections):

@@ -191,10 +191,18 @@ class ClientSession:
             text = f"Error validating request.-'xx' : cause - request {kind} is not supported"
             self.error(-1, 321, text)
             return
+        held = faults.number("order_hold_seconds") if kind == 3 else 0.0
         slow = faults.number("slow_answers_seconds")
-        if slow:
+        if held:
+            asyncio.get_running_loop().call_later(held, self._handle_held, handler, cursor)
+        elif slow:
             asyncio.get_running_loop().call_later(slow, self._handle, handler, cursor)
         else:
+            self._handle(handler, cursor)
+
+    def _handle_held(self, handler: Callable[[FieldCursor], None], cursor: FieldCursor) -> None:
+        """What TWS had taken and not worked on is lost with the connection."""
+        if not self._writer.is_closing():
             self._handle(handler, cursor)
 
     def _handle(self, handler: Callable[[FieldCursor], None], cursor: FieldCursor) -> None:

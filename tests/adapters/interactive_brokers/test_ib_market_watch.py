@@ -13,7 +13,7 @@ from adapters.interactive_brokers.sandbox import TwsSandbox
 from adapters.interactive_brokers.sandbox.wire import frame
 from domain.event import decode_body, encode_body, event_type
 from domain.events.feed_health import FeedClockMeasured
-from domain.events.feeds import IbDepthReceived, IbTicksReceived
+from domain.events.feeds import IbBarReceived, IbDepthReceived, IbTicksReceived
 from tests.adapters.interactive_brokers.conftest import Until
 from tests.adapters.interactive_brokers.feed import (
     BAR_START,
@@ -115,6 +115,20 @@ async def test_a_blip_of_the_farm_brings_dead_bars_back(
 
     await until(bars_are_back)
     assert feed.silent() == {"bars SPY 756733"}
+    assert feed.data.connection == "run-1/ib.data/1"
+
+
+async def test_bars_that_end_with_a_bust_are_asked_for_at_once(
+    tws: TwsSandbox, feed: Feed, until: Until
+) -> None:
+    await open_spy(feed)
+    await until(lambda: tws._sessions[CLIENT].feed._bars)
+    first = set(tws._sessions[CLIENT].feed._bars)
+    tws.faults.set("bust_bars")
+    await until(lambda: first.isdisjoint(tws._sessions[CLIENT].feed._bars))
+    tws.on_updates([bar()])
+    await until(lambda: feed.all(IbBarReceived))
+    assert len(tws._sessions[CLIENT].feed._bars) == 1
     assert feed.data.connection == "run-1/ib.data/1"
 
 

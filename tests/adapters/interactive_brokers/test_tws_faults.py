@@ -175,6 +175,68 @@ async def test_a_correction_replaces_the_fill_in_the_ledger(
     assert [float(e.price) for e in tws.ledger().counted_executions()] == [1.26]
 
 
+async def test_a_correction_may_take_a_contract_back(tws: TwsSandbox, ib: IB, until: Until) -> None:
+    tws.faults.set("correct_next_fills", 1)
+    tws.faults.set("correction", "quantity")
+    trade = ib.placeOrder(CALL, limit("BUY", 3, 1.25))
+    await until(lambda: len(trade.fills) == 2)
+    assert [fill.execution.shares for fill in trade.fills] == [3, 2]
+    assert positions(tws) == {CALL_600: 2}
+    assert [e.quantity for e in tws.ledger().counted_executions()] == [2]
+
+
+async def test_an_order_may_be_refused_after_it_was_submitted(
+    tws: TwsSandbox, ib: IB, until: Until
+) -> None:
+    tws.faults.set("reject_after_submitted", 1)
+    tws.faults.set("reject_reason", "Riskless combination orders are not allowed")
+    heard = errors_of(ib)
+    trade = ib.placeOrder(CALL, limit("BUY", 1, 1.25))
+    seen: list[str] = []
+    trade.statusEvent += lambda told: seen.append(told.orderStatus.status)
+    await until(lambda: heard and status(trade) == "Inactive")
+    assert heard[0] == (201, "Order rejected - reason:Riskless combination orders are not allowed")
+    assert "Submitted" in seen and positions(tws) == {}
+
+
+async def test_both_members_of_a_group_may_fill(
+    tws: TwsSandbox, ib: IB, market: StillMarket, until: Until
+) -> None:
+    """The reduction comes too late: more is sold than was held."""
+    entry = ib.placeOrder(CALL, limit("BUY", 2, 1.25))
+    await until(lambda: status(entry) == "Filled")
+    tws.faults.set("oca_overfills")
+    group = {"ocaGroup": "p/1", "ocaType": 2}
+    first = ib.placeOrder(CALL, limit("SELL", 2, 2.00, **group))
+    second = ib.placeOrder(CALL, limit("SELL", 2, 2.00, **group))
+    await until(lambda: status(first) == status(second) == "Submitted")
+    market.set_quote(CALL_600, 2.10, 2.15, 10)
+    tws.poll_once()
+    await until(lambda: status(first) == status(second) == "Filled")
+    assert positions(tws) == {CALL_600: -2}
+
+
+async def test_orders_that_came_right_before_a_restart_are_lost_without_a_word(
+    tws: TwsSandbox, ib: IB, until: Until
+) -> None:
+    lasting = limit("BUY", 1, 1.10)
+    lasting.tif = "GTC"
+    standing = ib.placeOrder(CALL, lasting)
+    await until(lambda: status(standing) == "Submitted")
+    tws.faults.set("order_hold_seconds", 0.2)
+    late = ib.placeOrder(CALL, limit("BUY", 1, 1.11))
+    due = asyncio.get_running_loop().time() + 0.2
+    await ib.reqCurrentTimeAsync()  # TWS has read the order
+    tws.faults.set("restart")
+    await until(lambda: not ib.isConnected())
+    again = IB()
+    await again.connectAsync("127.0.0.1", tws.port, clientId=7, raiseSyncErrors=True)
+    await until(lambda: asyncio.get_running_loop().time() > due)
+    orders = {trade.order.orderId for trade in await again.reqAllOpenOrdersAsync()}
+    assert orders == {standing.order.orderId} and late.order.orderId not in orders
+    again.disconnect()
+
+
 async def test_a_status_can_be_left_out_at_a_fill(tws: TwsSandbox, ib: IB, until: Until) -> None:
     tws.faults.set("skip_order_status")
     trade = ib.placeOrder(CALL, limit("BUY", 1, 1.25))

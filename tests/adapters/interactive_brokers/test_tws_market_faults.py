@@ -248,6 +248,8 @@ async def test_tws_restarts_by_itself_once_a_day_at_a_set_time(
     tws: TwsSandbox, ib: IB, market: StillMarket, until: Until
 ) -> None:
     tws.faults.set("restart_at", "23:45:00")
+    tws.faults.set("restart_rolls_back_ids", 2)
+    tws._book._highest[7] = 40
     tws.poll_once()
     assert ib.isConnected()
     market.time = datetime(2026, 11, 24, 4, 45, 1, tzinfo=UTC)  # 23:45:01 in New York
@@ -256,6 +258,7 @@ async def test_tws_restarts_by_itself_once_a_day_at_a_set_time(
     await again.connectAsync("127.0.0.1", tws.port, clientId=7, raiseSyncErrors=True)
     tws.poll_once()
     assert again.isConnected()
+    assert tws._book.next_valid_id(7) == 39
     again.disconnect()
 
 
