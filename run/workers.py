@@ -19,10 +19,11 @@ from run.config import Settings
 def signal_stages(settings: Settings) -> Sequence[Stage[Any]]:
     """Analytics, then the strategies that read them."""
     from domain.analytics.stage import AnalyticsStage
+    from domain.signals.closing import ClosingStage
     from domain.signals.one_dte import OneDteStage
     from domain.signals.zero_dte import ZeroDteStage
 
-    return (AnalyticsStage(), ZeroDteStage(), OneDteStage())
+    return (AnalyticsStage(), ZeroDteStage(), OneDteStage(), ClosingStage())
 
 
 def trader_stages(settings: Settings) -> Sequence[Stage[Any]]:

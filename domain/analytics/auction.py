@@ -125,6 +125,9 @@ class AuctionRun:
 
     first_mid: float | None = None
     persist: float = 0.0
+    sign: float = 0.0
+    held_seconds: float = 0.0
+    """How long the imbalance has been on its side."""
     samples: int = 0
 
     def sample(self, q: float, mid: float, dt: float) -> None:
@@ -133,6 +136,8 @@ class AuctionRun:
             self.first_mid, self.persist = mid, sign
         else:
             self.persist += (1.0 - 2.0 ** (-dt / PERSIST_SECONDS)) * (sign - self.persist)
+            self.held_seconds = self.held_seconds + dt if sign == self.sign else 0.0
+        self.sign = sign
         self.samples += 1
 
     def moved_bps(self, mid: float) -> float | None:

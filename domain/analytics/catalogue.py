@@ -240,6 +240,7 @@ _GROUPS: tuple[tuple[str, str, str, tuple[tuple[str, str, str], ...]], ...] = (
             ("auction_q", "ADV share", "signed closing imbalance; from T_close - 11 min only"),
             ("auction_z", "z", "auction_q / 0.004, clipped"),
             ("auction_persist", "[-1, 1]", "EW(60 s) of its sign"),
+            ("auction_sign_held_s", "s", "how long it has been on its side"),
             ("auction_paired_ratio", "ratio", "paired over paired plus imbalance"),
             ("auction_ind_dev_bps", "bps", "indicative price against mid"),
             ("auction_moved_bps", "bps", "move since the first publication"),

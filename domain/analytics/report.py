@@ -228,6 +228,8 @@ def _auction(report: Report, state: AnalyticsState, symbol: SymbolState, now: da
     report.number("auction_z", score, now, model, reason or "MODEL")
     seen = run.samples > 0
     report.number("auction_persist", run.persist if seen else None, now, quality, reason or "NONE")
+    held = run.held_seconds if seen and found.q is not None else None
+    report.number("auction_sign_held_s", held, now, quality, reason or "NONE")
     missing = reason or "NOT_PUBLISHED"
     report.number("auction_paired_ratio", found.paired_ratio, now, quality, missing)
     report.number("auction_ind_dev_bps", found.ind_dev_bps, now, quality, missing)

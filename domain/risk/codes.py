@@ -36,6 +36,9 @@ class DenialCode(StrEnum):
     MODEL_TRUST = "MODEL_TRUST"
     FORWARD_OK = "FORWARD_OK"
     REGIME = "REGIME"
+    NO_AUCTION_DATA = "NO_AUCTION_DATA"
+    AUCTION_GAIN_LEFT = "AUCTION_GAIN_LEFT"
+    ENTRIES_TODAY = "ENTRIES_TODAY"
     ENTRY_SCORE = "ENTRY_SCORE"
     NO_EXPIRY = "NO_EXPIRY"
     NO_STRIKE = "NO_STRIKE"
@@ -126,6 +129,11 @@ DENIALS: dict[DenialCode, Denial] = {
             _C.MODEL_TRUST: "The model's recent skill must not be below its floor.",
             _C.FORWARD_OK: "Put-call parity must give a forward for the traded expiry.",
             _C.REGIME: "The gamma regime must be one the strategy trades in.",
+            _C.NO_AUCTION_DATA: "The closing imbalance of the symbol must be known.",
+            _C.AUCTION_GAIN_LEFT: "Most of the expected closing move must be left and pay the"
+            " costs several times.",
+            _C.ENTRIES_TODAY: "Entries of the day, by symbol or by symbol and direction, must not"
+            " be used up.",
             _C.ENTRY_SCORE: "The entry row's probability and price conditions must hold.",
             _C.NO_EXPIRY: "The expiry that the bucket names must be listed and evaluated.",
             _C.NO_STRIKE: "Listed strikes must satisfy delta, width, distance and price limits.",

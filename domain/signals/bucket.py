@@ -35,6 +35,7 @@ class Variant(StrEnum):
     RANGE = "RANGE"
     NIGHT_PREMIUM = "NIGHT_PREMIUM"
     NIGHT_DIRECTION = "NIGHT_DIRECTION"
+    CLOSING = "CLOSING"
 
 
 @dataclass(frozen=True, slots=True)

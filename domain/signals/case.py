@@ -46,6 +46,9 @@ class DeskFacts:
     range_blocked_until: datetime | None
     open_lines: frozenset[int]
     """con_ids with an open broker line."""
+    entries_of_key: int = 0
+    """Positions that the bucket opened today in this symbol and direction."""
+    entries_of_symbol: int = 0
 
 
 @dataclass(frozen=True, slots=True)

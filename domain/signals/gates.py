@@ -100,7 +100,7 @@ def _data_gates(case: Case, parameters: ParameterState) -> list[Gate]:
             DenialCode.DATA_FRESH,
             fresh,
             f"quote {quote} s, bar {bar} s, {strikes} strikes,"
-            f" spot {reading.quality('spot_mid')}, surface {reading.quality('atm_iv_0dte')}",
+            f" spot {reading.quality('spot_mid')}, surface {reading.quality(names.atm_iv)}",
             f"quote {limits[0]:g} s, bar {limits[1]:g} s, {limits[2]:g} strikes, both OK",
             f"missing: {', '.join(absent)}" if absent else "",
         ),

@@ -6,7 +6,12 @@ Joined with the others by domain/parameters.py; rules read them from the log alo
 from __future__ import annotations
 
 from domain.parameter import Parameter
-from domain.signals import one_dte_parameters, staleness_parameters, zero_dte_parameters
+from domain.signals import (
+    closing_parameters,
+    one_dte_parameters,
+    staleness_parameters,
+    zero_dte_parameters,
+)
 from domain.signals.parameter_table import number
 
 COMMON = (
@@ -39,5 +44,6 @@ _ALL = (
     *staleness_parameters.PARAMETERS,
     *zero_dte_parameters.PARAMETERS,
     *one_dte_parameters.PARAMETERS,
+    *closing_parameters.PARAMETERS,
 )
 PARAMETERS: dict[str, Parameter] = {parameter.name: parameter for parameter in _ALL}

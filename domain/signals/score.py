@@ -179,6 +179,36 @@ def _squashing(name: str) -> Callable[[Inputs], Measured]:
     return lambda inputs: _squashed(inputs.reading, name)
 
 
+def _imbalance_persistence(inputs: Inputs) -> Measured:
+    """The persistence of the imbalance's side, less when little of it is paired."""
+    reading = inputs.reading
+    persist, paired = (reading.number(n) for n in ("auction_persist", "auction_paired_ratio"))
+    if persist is None:
+        return _of(reading, "auction_persist", None)
+    if paired is None:
+        return _of(reading, "auction_paired_ratio", None)
+    return _of(reading, "auction_persist", persist * min(1.0, paired))
+
+
+def _indicative_deviation(inputs: Inputs) -> Measured:
+    value = inputs.reading.number("auction_ind_dev_bps")
+    x = None if value is None else math.tanh(value / 5)
+    return _of(inputs.reading, "auction_ind_dev_bps", x)
+
+
+def _moved_already(inputs: Inputs) -> Measured:
+    """Against the imbalance's side, by the share of its expected move that has been made."""
+    reading = inputs.reading
+    moved, expected = (reading.number(n) for n in ("auction_moved_bps", "auction_k_bps"))
+    if moved is None:
+        return _of(reading, "auction_moved_bps", None)
+    if expected is None:
+        return _of(reading, "auction_k_bps", None)
+    side = float((expected > 0) - (expected < 0))
+    share = 0.0 if expected == 0 else clip(moved * side / abs(expected), 0.0, 1.0)
+    return _of(reading, "auction_moved_bps", -side * share)
+
+
 MEASURES: Mapping[str, Callable[[Inputs], Measured]] = {
     "noise": _plainly("noise_x", 1 / 1.5),
     "vwap": _squashing("vwap_dev"),
@@ -196,6 +226,10 @@ MEASURES: Mapping[str, Callable[[Inputs], Measured]] = {
     "trend_20d": _trend,
     "pullback": _pullback,
     "tide_5d": _squashing("tide_5d_z"),
+    "imb": _squashing("auction_z"),
+    "imb_persist": _imbalance_persistence,
+    "ind_dev": _indicative_deviation,
+    "moved_already": _moved_already,
 }
 """How each feature of the table is measured; a bucket names those that have a weight in it."""
 

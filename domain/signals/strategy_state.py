@@ -86,6 +86,8 @@ class StrategyState:
     time: RealTime = field(default_factory=RealTime)
     desk: Desk = field(default_factory=Desk)
     cooldowns: Cooldowns = field(default_factory=Cooldowns)
+    entries: dict[Key, int] = field(default_factory=dict)
+    """Positions that the bucket opened in this session."""
     positions: dict[str, tuple[Strategy, Key]] = field(default_factory=dict)
     ended_positions: dict[str, tuple[Strategy, Key]] = field(default_factory=dict)
     """Closed ones that a late fill may open again, the newest."""
@@ -135,6 +137,8 @@ class StrategyState:
             cooldown_until=self._cooldown_until(key),
             range_blocked_until=range_blocked_until(session, self.calendar(symbol)),
             open_lines=frozenset(self.lines),
+            entries_of_key=self.entries.get(key, 0),
+            entries_of_symbol=sum(n for (s, _), n in self.entries.items() if s == symbol),
         )
 
     def _cooldown_until(self, key: Key) -> datetime | None:
@@ -208,7 +212,8 @@ def _session(state: StrategyState, body: SessionPlanned) -> None:
     state.cooldowns.session_started()
     for one in state.tracked.values():
         one.opened_at = state.session.open_at
-    for part in (state.chains, state.readings, state.counts, state.slots, state.waits):
+    parts = (state.chains, state.readings, state.counts, state.slots, state.waits, state.entries)
+    for part in parts:
         part.clear()
 
 
@@ -309,6 +314,9 @@ def _fold_orders(state: StrategyState, event: Recorded) -> None:
         case PositionOpened():
             state.cooldowns.opened(body)
             state.positions[body.position_id] = (body.strategy, (body.symbol, body.direction))
+            if body.strategy is state.bucket.strategy:
+                key = (body.symbol, body.direction)
+                state.entries[key] = state.entries.get(key, 0) + 1
             desk.age.moved_since_value = True
         case PositionReopened():
             state.cooldowns.reopened(body)

@@ -1,0 +1,246 @@
+"""The closing-imbalance bucket: window, entry row, gates, structure, exits, one entry a day."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from domain.event import Body
+from domain.events.analytics import ChainEvaluated
+from domain.events.feeds import LineOpened
+from domain.events.positions import PositionOpened
+from domain.events.signals import Result, SignalRaised, SignalValidated
+from domain.instruments import Direction, Right, StructureKind
+from domain.instruments import Strategy as Strategies
+from domain.signals.bucket import Variant
+from domain.signals.closing import CLOSING, ClosingStage
+from domain.signals.evaluate import evaluate_key
+from domain.signals.gates import evaluate
+from tests.domain.risk.build import (
+    CLOSE,
+    DAY,
+    Driven,
+    changed,
+    desk_events,
+    none,
+    one,
+    parameters,
+    session,
+    session_planned,
+)
+from tests.domain.signals.build import SPOT, TREND, chain_body, contracts, metrics
+
+AT = CLOSE - timedelta(minutes=8)
+AUCTION: dict[str, float | str | None] = {
+    **{name: value for name, value in TREND.items() if not name.endswith("_0dte")},
+    "atm_iv_1dte": 0.20,
+    "em_1sd_1dte": 5.0,
+    "forward_ok_1dte": 1.0,
+    "surface_valid_strikes_1dte": 30.0,
+    "vrp_1dte": 1.05,
+    "v_to_expiry_1dte": 6e-5,
+    "late_mom_x": 0.4,
+    "auction_q": 0.012,
+    "auction_z": 3.0,
+    "auction_persist": 1.0,
+    "auction_paired_ratio": 0.8,
+    "auction_sign_held_s": 60.0,
+    "auction_ind_dev_bps": 4.0,
+    "auction_moved_bps": 1.0,
+    "auction_k_bps": 8.0,
+}
+"""Eight minutes before the close with much to buy: every gate passes."""
+
+
+def next_expiry(at: datetime, spot: float = SPOT) -> ChainEvaluated:
+    """The next session's chain, worth what a day more makes it worth."""
+    made = chain_body(at - timedelta(hours=20), spot=spot, volatility=0.20)
+    return replace(made, expiry=DAY + timedelta(days=1), evaluated_at=at)
+
+
+class Closing(Driven):
+    """The stage minutes before the close, the desk ready and every option on a line."""
+
+    def __init__(self, at: datetime = AT, **changes: Any) -> None:
+        super().__init__(ClosingStage(), worker="signals")
+        self.at = at
+        self.when(changed(**changes))
+        for body in desk_events():
+            self.when(body)
+        for listed in contracts():
+            self.when(LineOpened(contract=listed))
+
+    def evaluate(self, **values: float | str | None) -> list[Body]:
+        self.when(next_expiry(self.at))
+        return self.when(metrics({**AUCTION, **values}, self.at))
+
+    def gates(self, direction: Direction = Direction.BULLISH) -> dict[str, Result]:
+        """Every gate of a case, whether or not it is a candidate."""
+        state = self.state
+        found = evaluate_key(state, ("SPY", direction), self.at, always_choose=True)
+        assert found is not None
+        return {gate.code: gate.result for gate in evaluate(found.case, state.parameters)}
+
+
+def raised(**values: float | str | None) -> SignalRaised | None:
+    found = Closing().evaluate(**values)
+    return next((body for body in found if isinstance(body, SignalRaised)), None)
+
+
+def test_much_to_buy_becomes_one_long_call_of_the_next_expiry() -> None:
+    signal: SignalValidated = one(Closing().evaluate(), SignalValidated)
+    assert signal.strategy is Strategies.CLOSING
+    assert signal.direction is Direction.BULLISH
+    assert signal.structure.kind is StructureKind.LONG_OPTION
+    (leg,) = signal.structure.legs
+    assert leg.contract.expiry == DAY + timedelta(days=1)
+    assert leg.contract.right is Right.CALL
+    assert 0.49 <= signal.risk_inputs.legs[0].delta <= 0.61
+
+
+def test_much_to_sell_becomes_a_long_put() -> None:
+    mirrored = {
+        name: -float(AUCTION[name] or 0)
+        for name in (
+            *("vwap_dev", "ofi_5m_z", "late_mom_x", "auction_q", "auction_z", "auction_persist"),
+            *("auction_ind_dev_bps", "auction_moved_bps", "auction_k_bps"),
+        )
+    }
+    signal: SignalValidated = one(Closing().evaluate(**mirrored), SignalValidated)
+    assert signal.direction is Direction.BEARISH
+    assert signal.structure.legs[0].contract.right is Right.PUT
+
+
+def test_it_is_left_at_a_fifth_or_after_the_bell_and_never_held_overnight() -> None:
+    plan = one(Closing().evaluate(), SignalValidated).exit_plan
+    mid = one(Closing().evaluate(), SignalValidated).risk_inputs.net_mid
+    assert abs(plan.target_price - mid * Decimal("1.2")) <= Decimal("0.01")
+    assert abs(plan.stop_price - mid * Decimal("0.8")) <= Decimal("0.01")
+    assert plan.time_stop_at == CLOSE + timedelta(minutes=2)
+    assert plan.forced_flat_at == CLOSE + timedelta(minutes=10)
+    assert plan.invalidation == ""
+
+
+@pytest.mark.parametrize(("half", "minutes"), [(False, 390), (True, 210)])
+def test_the_window_ends_with_the_close_also_of_a_half_day(half: bool, minutes: int) -> None:
+    day = session(half=half)
+    close = day.open_at + timedelta(minutes=minutes)
+    window = CLOSING.rules.window(Variant.CLOSING, day, parameters())
+    assert window == (close - timedelta(minutes=9, seconds=55), close - timedelta(minutes=3))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "arises"), [(596, False), (595, True), (181, True), (180, False)]
+)
+def test_no_candidate_arises_outside_the_window(seconds: int, arises: bool) -> None:
+    found = Closing(CLOSE - timedelta(seconds=seconds)).evaluate()
+    assert any(isinstance(body, SignalRaised) for body in found) is arises
+
+
+@pytest.mark.parametrize(
+    ("changes", "arises"),
+    [
+        ({"auction_z": 1.5, "auction_sign_held_s": 20.0}, True),
+        ({"auction_z": 1.49}, False),
+        ({"auction_z": -3.0}, False),
+        ({"auction_sign_held_s": 19.9}, False),
+        ({"auction_z": None}, False),
+        ({"auction_sign_held_s": None}, False),
+        ({"auction_ind_dev_bps": -6.0, "vwap_dev": 4.0}, True),
+    ],
+)
+def test_entry_row_at_its_boundaries(changes: dict[str, float | None], arises: bool) -> None:
+    assert (raised(**changes) is not None) is arises
+
+
+@pytest.mark.parametrize(
+    ("seconds", "deviation", "result"),
+    [
+        (301, -6.0, Result.PASS),
+        (300, -6.0, Result.FAIL),
+        (300, 0.0, Result.PASS),
+        (300, None, Result.UNEVALUABLE),
+    ],
+)
+def test_indicative_prices_count_from_five_minutes_before_the_close(
+    seconds: int, deviation: float | None, result: Result
+) -> None:
+    closing = Closing(CLOSE - timedelta(seconds=seconds))
+    closing.evaluate(auction_ind_dev_bps=deviation)
+    assert closing.gates()["ENTRY_SCORE"] is result
+
+
+@pytest.mark.parametrize(
+    ("changes", "result"),
+    [
+        ({"auction_moved_bps": 4.8}, Result.PASS),
+        ({"auction_moved_bps": 4.81}, Result.FAIL),
+        ({"auction_moved_bps": -20.0}, Result.PASS),
+        # 0.55 of 600 dollars moves 3.3 cents a basis point: three costs of 3.40 are 3.1 of them.
+        ({"auction_k_bps": 2.5, "auction_moved_bps": 0.0}, Result.FAIL),
+        ({"auction_k_bps": 4.0, "auction_moved_bps": 0.0}, Result.PASS),
+        ({"auction_k_bps": None}, Result.UNEVALUABLE),
+        ({"auction_moved_bps": None}, Result.UNEVALUABLE),
+    ],
+)
+def test_enough_of_the_expected_move_is_left_and_pays_the_costs(
+    changes: dict[str, float | None], result: Result
+) -> None:
+    closing = Closing()
+    closing.evaluate(**changes)
+    assert closing.gates()["AUCTION_GAIN_LEFT"] is result
+
+
+def test_without_auction_data_there_is_no_trade_and_the_gate_says_so() -> None:
+    closing = Closing()
+    missing: dict[str, float | str | None] = {
+        name: None for name in AUCTION if name.startswith("auction_")
+    }
+    none(closing.evaluate(**missing), SignalRaised)
+    assert closing.gates()["NO_AUCTION_DATA"] is Result.UNEVALUABLE
+
+
+def test_a_symbol_is_entered_once_a_day_whichever_way() -> None:
+    closing = Closing()
+    signal: SignalValidated = one(closing.evaluate(), SignalValidated)
+    assert closing.gates()["ENTRIES_TODAY"] is Result.PASS
+    closing.when(
+        PositionOpened(
+            position_id="p", signal_id=signal.signal_id, decision_id="d",
+            strategy=Strategies.CLOSING, symbol="SPY", direction=signal.direction,
+            structure=signal.structure, planned_units=5, exit_plan=signal.exit_plan,
+            max_loss_per_unit_usd=Decimal(80), risk_units=Decimal(1), opened_at=closing.at,
+        )
+    )  # fmt: skip
+    for direction in CLOSING.directions:
+        assert closing.gates(direction)["ENTRIES_TODAY"] is Result.FAIL
+
+
+def test_the_day_after_it_may_be_entered_again() -> None:
+    closing = Closing()
+    closing.state.entries[("SPY", Direction.BULLISH)] = 1
+    closing.when(session_planned(DAY + timedelta(days=1)))
+    assert not closing.state.entries
+
+
+def test_the_other_expiry_of_today_is_no_chain_for_it() -> None:
+    closing = Closing()
+    closing.when(chain_body(closing.at))
+    none(closing.when(metrics(AUCTION, closing.at)), SignalValidated)
+    assert closing.gates()["NO_EXPIRY"] is Result.FAIL
+
+
+def test_features_are_those_of_the_closing_column_and_add_up() -> None:
+    signal: SignalRaised = one(Closing().evaluate(), SignalRaised)
+    x = {feature.name: feature.x for feature in signal.features}
+    assert list(x) == list(CLOSING.features)
+    assert x["imb"] == pytest.approx(0.905148253645, abs=1e-12)  # tanh(3/2)
+    assert x["imb_persist"] == pytest.approx(0.8)
+    assert x["ind_dev"] == pytest.approx(0.664036770268, abs=1e-12)  # tanh(4/5)
+    assert x["moved_already"] == pytest.approx(-0.125)  # an eighth of 8 bps, against buying
+    total = signal.bias + signal.clip_adjust + sum(f.contribution for f in signal.features)
+    assert total == pytest.approx(0.5 * signal.score, abs=1e-9)
