@@ -114,7 +114,12 @@ class ClosingRules:
     """Rules of domain/signals/bucket.py."""
 
     def variant(
-        self, direction: Direction, reading: Reading, score: Score, parameters: ParameterState
+        self,
+        direction: Direction,
+        reading: Reading,
+        session: Session,
+        score: Score,
+        parameters: ParameterState,
     ) -> Variant:
         return Variant.CLOSING
 
@@ -176,10 +181,10 @@ class ClosingRules:
 
 CLOSING = Bucket(
     strategy=Strategy.CLOSING,
-    slug="moc",
     expiry=ExpiryRole.NEXT_SESSION,
     features=tuple(WEIGHT_SOURCES),
     directions=(Direction.BULLISH, Direction.BEARISH),
+    variants=(Variant.CLOSING,),
     premium=frozenset(),
     invalidations={},
     notes={Variant.CLOSING: NO_NIGHT_NOTE},
