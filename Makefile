@@ -87,7 +87,7 @@ fuzz: venv ## a million malformed payloads all the way: PAYLOADS=1000000, goes o
 
 .PHONY: live-check
 live-check: venv ## what the vendors do today, read-only, with .env: LISTEN=300 seconds; docs/live_tests.md
-	@LIVE_CHECK_SECONDS="$(or $(LISTEN),300)" $(PY) -m pytest tests/live -rs
+	@LIVE_CHECK_SECONDS="$(or $(LISTEN),300)" $(PY) -m pytest tests/live -vv -rs
 
 .PHONY: seeded-bugs
 seeded-bugs: venv ## forty bugs put in one by one: the tests must catch them; BUG=7 tries one again

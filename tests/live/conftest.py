@@ -101,5 +101,6 @@ def interactive_brokers(live: Settings, seconds: float, found: Found) -> IbMater
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for text in _summaries:
-        terminalreporter.write_line(text)
+    if SECONDS_VARIABLE in os.environ:
+        for text in _summaries or ["no fact was looked at: each test says above what it lacks"]:
+            terminalreporter.write_line(text)

@@ -189,7 +189,7 @@ def test_without_credentials_every_live_test_is_skipped_by_name(
     monkeypatch.setenv(SECONDS_VARIABLE, "1")
     for name in [name for name in os.environ if name.startswith("STRIKETAPE_")]:
         monkeypatch.delenv(name)
-    code = pytest.main(["-rs", "-p", "no:cacheprovider", str(ROOT / "tests" / "live")])
+    code = pytest.main(["-vv", "-rs", "-p", "no:cacheprovider", str(ROOT / "tests" / "live")])
     told = capsys.readouterr().out
     assert code == 0, told
     for count, setting in (
@@ -197,3 +197,6 @@ def test_without_credentials_every_live_test_is_skipped_by_name(
         (len(ib_facts.FACTS), "STRIKETAPE_IB_ACCOUNT"),
     ):
         assert re.search(rf"SKIPPED \[{count}\] .*{setting} is not set", told)
+    for fact in (*uw_facts.FACTS, *ib_facts.FACTS):
+        assert f"[{fact.name}] SKIPPED" in told
+    assert "no fact was looked at" in told
