@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from domain.instruments import TICK
 
 
@@ -13,6 +16,33 @@ def significant(value: float | None, digits: int = 12) -> float | None:
     if value is None or not math.isfinite(value):
         return None
     return float(f"{value:.{digits - 1}e}")
+
+
+_POWERS = np.array([float(f"1e{k}") for k in range(-11, 13)])
+_SCALES = np.array([float(f"1e{22 - k}") for k in range(23)])
+"""What makes a whole number of 12 digits of a value between two of these powers: powers of ten up
+to 1e22, which a double holds exactly."""
+_NEAR_HALF = 1e-3
+
+
+def significant_all(values: NDArray[np.float64]) -> list[float | None]:
+    """`significant` of every value, the same to the last digit, many at once.
+
+    A whole number divided by a power of ten up to 1e22 is the double nearest to the decimal. What
+    lies beyond those powers, or so near a half that the product may have rounded over it, goes
+    through text.
+    """
+    size = np.abs(values)
+    with np.errstate(invalid="ignore"):
+        inside = (size >= _POWERS[0]) & (size < _POWERS[-1])
+        place = np.where(inside, np.searchsorted(_POWERS, size, side="right") - 1, 0)
+        scaled = np.where(inside, values, 0.0) * _SCALES[place]
+        whole = np.rint(scaled)
+        unsure = ~inside | (np.abs(np.abs(scaled - whole) - 0.5) < _NEAR_HALF)
+    found: list[float | None] = (whole / _SCALES[place]).tolist()
+    for k in np.flatnonzero(unsure).tolist():
+        found[k] = significant(float(values[k]))
+    return found
 
 
 def cents(value: Decimal | float) -> Decimal:

@@ -19,8 +19,9 @@ from domain.analytics.ewma import clip
 from domain.analytics.ingest import read_history
 from domain.analytics.opening_range import model_move, noise_area
 from domain.analytics.realised import BAR_SECONDS, bipower_variation, grid_returns, jump_score
-from domain.analytics.refresh import evaluated_chains, refresh_chain
+from domain.analytics.refresh import evaluated_chains, refresh_chain, refresh_traded
 from domain.analytics.state import AnalyticsState, MinuteBar, SymbolState
+from domain.analytics.traded import ExpiryRole
 from domain.analytics.variance import remaining_variance, rho, variance_to_expiry
 from domain.event import Recorded
 from domain.events.analytics import BarIgnored
@@ -71,10 +72,12 @@ def on_bar(state: AnalyticsState, event: Recorded) -> None:
     if state.thinned or slot != symbol.chain.refresh_slot:
         symbol.chain.refresh_slot = slot
         refresh_chain(state, symbol, now)
-        if not state.thinned:
-            state.chains.extend(evaluated_chains(state, symbol, now))
-        if ends_minute:
-            _sample_skew(symbol, int((seconds + BAR_SECONDS) // 60))
+    else:
+        refresh_traded(state, symbol, now)
+    if not state.thinned:
+        state.chains.extend(evaluated_chains(state, symbol, now, ExpiryRole))
+    if ends_minute:
+        _sample_skew(symbol, int((seconds + BAR_SECONDS) // 60))
     _sample_auction(state, symbol, session, now)
     state.due.append(body.symbol)
 

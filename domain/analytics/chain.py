@@ -259,6 +259,25 @@ def layout_of(table: ChainTable, session_date: date, dte_max: int) -> Layout:
     )
 
 
+def of_expiry(layout: Layout, index: int) -> Layout:
+    """One expiry of a layout as a layout of its own."""
+    part = layout.slice_of(index)
+    strike = layout.strike[part]
+    order = np.arange(strike.size)
+    return Layout(
+        version=layout.version,
+        session_date=layout.session_date,
+        expiries=(layout.expiries[index],),
+        expiry_index=np.zeros(strike.size, dtype=np.int64),
+        strike=strike,
+        call=layout.call[part],
+        put=layout.put[part],
+        starts=np.array((0, strike.size)),
+        strikes_unique=strike,
+        strike_index=order,
+    )
+
+
 def column(values: Floats, slots: Integers) -> Floats:
     """Values of slots, NaN where the contract is not known."""
     found: Floats = np.where(slots >= 0, values[slots], np.nan)

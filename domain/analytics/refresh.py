@@ -1,18 +1,20 @@
 """Chain refresh: re-evaluate a symbol's table into surface, exposures and per-contract values.
 
-Called by bars.py every `chain_refresh` seconds of market time. It asks for nothing itself but the
-broker lines that keep the nearest strikes fresh (LinesWanted).
+The whole chain is evaluated every `chain_refresh` seconds of market time, by a tick of the clock
+shortly before a bar closes (ticks.py), so that the decisions at the bar wait for the traded expiry
+alone; by the bar itself (bars.py) when no tick came. It asks for nothing itself but the broker
+lines that keep the nearest strikes fresh (LinesWanted).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
 import numpy as np
 
-from domain.analytics.chain import ChainTable, Layout, Source, column, layout_of
+from domain.analytics.chain import ChainTable, Layout, Source, column, layout_of, of_expiry
 from domain.analytics.expiry_surface import ExpirySurface
 from domain.analytics.gex import exposure_of
 from domain.analytics.state import AnalyticsState, SymbolState
@@ -21,7 +23,7 @@ from domain.analytics.traded import REACH, ExpiryRole, swing_expiry
 from domain.events.analytics import ChainEvaluated
 from domain.events.feeds import LinesWanted, WantedLine
 from domain.instruments import OptionContract, Right
-from domain.numbers import significant
+from domain.numbers import significant, significant_all
 from domain.pricing.black_scholes import Bools, Floats, greeks
 from domain.pricing.dividends import forward_of
 from domain.session import NEW_YORK, Session
@@ -31,6 +33,8 @@ SURFACE_DAYS = 75
 BROKER_DELTA_SECONDS = 60.0
 LINE_SHIFT_STRIKES = 2
 _FULL_CLOSE = time(16, 0)
+AT_BARS = (ExpiryRole.TODAY, ExpiryRole.NEXT_SESSION)
+"""Roles whose expiries are evaluated at every bar; the others with the whole chain."""
 
 
 def closing_of(session: Session, expiry: date) -> datetime:
@@ -42,33 +46,21 @@ def closing_of(session: Session, expiry: date) -> datetime:
 
 
 def refresh_chain(state: AnalyticsState, symbol: SymbolState, now: datetime) -> None:
-    """Evaluate the chain at `now`; without a price the last evaluation stays and grows stale."""
+    """Evaluate the whole chain at `now`; without a price the last evaluation stays and grows
+    stale."""
     session, settings = state.session, state.settings
     assert session is not None and settings is not None
-    chain, at = symbol.chain, now.timestamp()
-    spot, fresh, chain.spot_reason = state.spot(symbol, at)
+    chain = symbol.chain
     layout = _layout(symbol, session, max(settings.gex_dte_max, SURFACE_DAYS))
-    if spot is None or layout.nodes == 0:
+    clock = None if layout.nodes == 0 else _clock(state, symbol, now, layout, chain.closings)
+    if clock is None:
         return
-    last = layout.expiries[-1]
-    due = [d for d in (symbol.past.dividends if symbol.past else ()) if d.ex_date <= last]
-    clock = ChainClock(
-        now=at,
-        session_date=session.session_date,
-        spot=spot,
-        spot_fresh=fresh,
-        rate=settings.rate,
-        forwards=[forward_of(spot, due, now, close, settings.rate) for close in chain.closings],
-        age_limits=settings.option_ages,
-        quiet_max=settings.quiet_max,
-        exposure_iv_age_max=settings.exposure_iv_age_max,
-        premiums_max=0 if state.thinned else settings.premiums_max,
-        forward_tolerance_short=settings.forward_tolerance_short,
-        forward_tolerance_long=settings.forward_tolerance_long,
-    )
+    spot = clock.spot
     chain.surface = evaluate(chain.table, layout, clock)
     chain.exposure = exposure_of(chain.table, chain.surface, settings.gex_dte_max)
-    chain.refreshed_at, chain.refreshed = at, now
+    chain.refreshed_at, chain.refreshed = clock.now, now
+    chain.later.clear()
+    chain.swing = swing_expiry(layout.expiries, session, *settings.swing_days)
     adv = symbol.past.adv20 if symbol.past else None
     chain.gex_norm = None
     if chain.exposure.is_warm and adv:
@@ -76,6 +68,56 @@ def refresh_chain(state: AnalyticsState, symbol: SymbolState, now: datetime) -> 
         chain.regime.update(chain.gex_norm, settings.regime_enter, settings.regime_leave)
         chain.regime.update_side(spot, chain.exposure.flip, chain.exposure.total)
     _want_lines(state, symbol, layout, spot)
+
+
+def refresh_traded(state: AnalyticsState, symbol: SymbolState, now: datetime) -> None:
+    """Evaluate again, since the refresh, what a decision of this bar may be about: the expiries
+    of today and of the next session while they may be traded."""
+    chain = symbol.chain
+    if chain.surface is None:
+        return
+    layout = chain.surface.layout
+    for role in AT_BARS:
+        expiry = traded_expiry(state, symbol, role) if _is_published(state, role, now) else None
+        if expiry is None:
+            continue
+        k = layout.expiries.index(expiry)
+        part = of_expiry(layout, k)
+        clock = _clock(state, symbol, now, part, chain.closings[k : k + 1])
+        if clock is not None:
+            chain.later[expiry] = evaluate(chain.table, part, clock), now
+
+
+def _clock(
+    state: AnalyticsState,
+    symbol: SymbolState,
+    now: datetime,
+    layout: Layout,
+    closings: Sequence[datetime],
+) -> ChainClock | None:
+    """The moment as an evaluation of these expiries needs it; None without a price."""
+    session, settings = state.session, state.settings
+    assert session is not None and settings is not None
+    at = now.timestamp()
+    spot, fresh, symbol.chain.spot_reason = state.spot(symbol, at)
+    if spot is None:
+        return None
+    last = layout.expiries[-1]
+    due = [d for d in (symbol.past.dividends if symbol.past else ()) if d.ex_date <= last]
+    return ChainClock(
+        now=at,
+        session_date=session.session_date,
+        spot=spot,
+        spot_fresh=fresh,
+        rate=settings.rate,
+        forwards=[forward_of(spot, due, now, close, settings.rate) for close in closings],
+        age_limits=settings.option_ages,
+        quiet_max=settings.quiet_max,
+        exposure_iv_age_max=settings.exposure_iv_age_max,
+        premiums_max=0 if state.thinned else settings.premiums_max,
+        forward_tolerance_short=settings.forward_tolerance_short,
+        forward_tolerance_long=settings.forward_tolerance_long,
+    )
 
 
 def _layout(symbol: SymbolState, session: Session, dte_max: int) -> Layout:
@@ -142,15 +184,14 @@ def _contract(symbol: str, table: ChainTable, slot: int, expiry: date) -> Option
 
 def traded_expiry(state: AnalyticsState, symbol: SymbolState, role: ExpiryRole) -> date | None:
     """The listed expiry of a role; None without one."""
-    session, settings, surface = state.session, state.settings, symbol.chain.surface
-    assert session is not None and settings is not None
-    if surface is None:
+    session, chain = state.session, symbol.chain
+    assert session is not None
+    if chain.surface is None:
         return None
-    listed = surface.layout.expiries
     if role is ExpiryRole.SWING:
-        return swing_expiry(listed, session, *settings.swing_days)
+        return chain.swing
     expected = role.expected(session)
-    return expected if expected in listed else None
+    return expected if expected in chain.surface.layout.expiries else None
 
 
 def _is_published(state: AnalyticsState, role: ExpiryRole, now: datetime) -> bool:
@@ -166,22 +207,20 @@ def _is_published(state: AnalyticsState, role: ExpiryRole, now: datetime) -> boo
 
 
 def evaluated_chains(
-    state: AnalyticsState, symbol: SymbolState, now: datetime
+    state: AnalyticsState, symbol: SymbolState, now: datetime, roles: Iterable[ExpiryRole]
 ) -> Iterator[ChainEvaluated]:
-    """Per-contract values near the spot of each expiry that may be traded now."""
-    surface = symbol.chain.surface
-    if surface is None or symbol.chain.refreshed != now:
-        return
-    layout = surface.layout
-    for role in ExpiryRole:
+    """Per-contract values near the spot of each expiry of these roles that was evaluated at `now`
+    and may be traded."""
+    for role in roles:
         expiry = traded_expiry(state, symbol, role) if _is_published(state, role, now) else None
-        if expiry is None:
+        newest = None if expiry is None else symbol.chain.newest(expiry)
+        if expiry is None or newest is None or newest[1] != now:
             continue
-        k = layout.expiries.index(expiry)
-        part = layout.slice_of(k)
+        surface, layout = newest[0], newest[0].layout
+        part = layout.slice_of(layout.expiries.index(expiry))
         near = np.abs(layout.strike[part] / surface.spot - 1) <= REACH[role]
         nodes = np.flatnonzero(near) + part.start
-        yield _columns(state, symbol, surface, surface.expiries[k], nodes, now)
+        yield _columns(state, symbol, surface, surface.of(expiry), nodes, now)
 
 
 def _columns(
@@ -231,15 +270,15 @@ def _columns(
         bid_size=_whole(table.bid_size[slots]),
         ask_size=_whole(table.ask_size[slots]),
         usable=_flags(usable),
-        quote_age_seconds=_rounded(age),
+        quote_age_seconds=significant_all(age),
         from_line=_flags((table.source[slots] == Source.LINE) & table.on_line[slots]),
-        implied_volatility=_rounded(surface.iv[node]),
+        implied_volatility=significant_all(surface.iv[node]),
         own_volatility=_flags(surface.own[node]),
-        delta=_rounded(values.delta),
-        gamma=_rounded(values.gamma),
-        vega=_rounded(values.vega),
-        theta=_rounded(values.theta),
-        broker_delta=_rounded(np.where(young, table.broker_delta[slots], np.nan)),
+        delta=significant_all(values.delta),
+        gamma=significant_all(values.gamma),
+        vega=significant_all(values.vega),
+        theta=significant_all(values.theta),
+        broker_delta=significant_all(np.where(young, table.broker_delta[slots], np.nan)),
         open_interest=_whole(column(table.open_interest, slots)),
         volume=_whole(column(table.volume, slots)),
     )
@@ -247,10 +286,6 @@ def _columns(
 
 def _known(values: Floats) -> list[float | None]:
     return [None if value != value else value for value in values.tolist()]
-
-
-def _rounded(values: Floats) -> list[float | None]:
-    return [significant(value) for value in values.tolist()]
 
 
 def _whole(values: Floats) -> list[int | None]:

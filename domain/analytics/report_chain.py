@@ -75,9 +75,13 @@ def add_gex(report: Report, state: AnalyticsState, symbol: SymbolState, now: dat
 
 
 def _of(
-    state: AnalyticsState, symbol: SymbolState, expiry: ExpirySurface | None, now: datetime
+    state: AnalyticsState,
+    symbol: SymbolState,
+    expiry: ExpirySurface | None,
+    as_of: datetime,
+    now: datetime,
 ) -> tuple[Quality, str]:
-    """Quality of what rests on one expiry at `now`."""
+    """Quality, at `now`, of what rests on one expiry as it was evaluated at `as_of`."""
     assert state.settings is not None
     chain = symbol.chain
     if chain.surface is None:
@@ -85,7 +89,7 @@ def _of(
     if expiry is None:
         return Quality.MISSING, "NO_EXPIRY"
     limit = state.settings.option_ages[min(expiry.days, 2)]
-    if now.timestamp() - chain.refreshed_at > limit:
+    if (now - as_of).total_seconds() > limit:
         return Quality.STALE, "OLD"
     if symbol.halted:
         return Quality.STALE, "HALTED"
@@ -98,22 +102,24 @@ def _of(
 
 def role_surface(
     state: AnalyticsState, symbol: SymbolState, role: ExpiryRole
-) -> ExpirySurface | None:
-    """What the surface says of the expiry that a role trades."""
-    surface, expiry = symbol.chain.surface, traded_expiry(state, symbol, role)
-    if surface is None or expiry is None:
-        return None
-    return surface.expiries[surface.layout.expiries.index(expiry)]
+) -> tuple[ExpirySurface | None, datetime | None]:
+    """What the newest evaluation says of the expiry that a role trades, and when it was made."""
+    expiry = traded_expiry(state, symbol, role)
+    newest = None if expiry is None else symbol.chain.newest(expiry)
+    if expiry is None or newest is None:
+        return None, None
+    return newest[0].of(expiry), newest[1]
 
 
 def add_surface(report: Report, state: AnalyticsState, symbol: SymbolState, now: datetime) -> None:
     """At-the-money levels, term structure, skew, expected moves."""
     chain, session = symbol.chain, state.session
     assert session is not None
-    surface, as_of = chain.surface, chain.refreshed or now
+    refreshed = chain.refreshed or now
     for name in ExpiryRole:
-        expiry = role_surface(state, symbol, name)
-        quality, reason = _of(state, symbol, expiry, now)
+        expiry, at = role_surface(state, symbol, name)
+        as_of = at or refreshed
+        quality, reason = _of(state, symbol, expiry, as_of, now)
         missing = reason or "NOT_BRACKETED"
         report.number(f"atm_iv_{name}", expiry.atm_iv if expiry else None, as_of, quality, missing)
         em_quality, em_reason = quality, reason or "NO_STRADDLE"
@@ -129,16 +135,16 @@ def add_surface(report: Report, state: AnalyticsState, symbol: SymbolState, now:
         strikes = None if expiry is None else float(expiry.valid_strikes)
         strikes_name = f"surface_valid_strikes_{name}"
         report.number(strikes_name, strikes, as_of, Quality.OK, "NO_EXPIRY")
-    _term(report, state, symbol, now, as_of)
-    skew = surface.first_from(SKEW_YEARS_MIN) if surface else None
-    quality, reason = _of(state, symbol, skew, now)
+    _term(report, state, symbol, now, refreshed)
+    skew = chain.surface.first_from(SKEW_YEARS_MIN) if chain.surface else None
+    quality, reason = _of(state, symbol, skew, refreshed, now)
     missing = reason or "NOT_BRACKETED"
-    report.number("rr25", skew.rr25 if skew else None, as_of, quality, missing)
-    report.number("bf25", skew.bf25 if skew else None, as_of, quality, missing)
+    report.number("rr25", skew.rr25 if skew else None, refreshed, quality, missing)
+    report.number("bf25", skew.bf25 if skew else None, refreshed, quality, missing)
     score = symbol.bars.skew_z
     if score is None and quality is Quality.OK:
         quality, reason = Quality.WARMUP, "WARMUP"
-    report.number("skew_chg_z", score, as_of, quality, reason)
+    report.number("skew_chg_z", score, refreshed, quality, reason)
 
 
 def _term(

@@ -69,7 +69,7 @@ def add_variance(
     report.number("rho", share_to_come(session, minutes), end)
     report.number("v_rem", variance_left(state, symbol), end, quality, reason)
     for name in ExpiryRole:
-        expiry = role_surface(state, symbol, name)
+        expiry, _ = role_surface(state, symbol, name)
         sessions = {ExpiryRole.TODAY: 0, ExpiryRole.NEXT_SESSION: 1}.get(name)
         if sessions is None and expiry is not None:
             sessions = sum(day.session_date <= expiry.expiry for day in session.plan.later)

@@ -16,26 +16,12 @@ from domain.analytics.bars import on_bar
 from domain.analytics.ingest_rest import on_rest
 from domain.analytics.report import metrics_of
 from domain.analytics.state import AnalyticsState
+from domain.analytics.ticks import on_tick
 from domain.event import Recorded
 from domain.payloads.unusual_whales import PayloadError
 from domain.stage import Emission
 
 Handler = Callable[[AnalyticsState, Recorded], None]
-
-
-def _on_tick(state: AnalyticsState, event: Recorded) -> None:
-    """A symbol whose bars have stopped is reported once more, so that readers see STALE."""
-    session, settings = state.session, state.settings
-    if session is None or settings is None or not session.is_open(event.market_time):
-        return
-    now = event.market_time.timestamp()
-    for name, symbol in state.symbols.items():
-        bars = symbol.bars
-        if bars.close is None or bars.stale_reported:
-            continue
-        if now - bars.arrived_at > settings.bar_age_max:
-            bars.stale_reported = True
-            state.due.append(name)
 
 
 def _on_history_ready(state: AnalyticsState, event: Recorded) -> None:
@@ -44,7 +30,7 @@ def _on_history_ready(state: AnalyticsState, event: Recorded) -> None:
 
 _HANDLERS: Mapping[str, Handler] = {
     "ClockStarted": ingest.on_clock_started,
-    "ClockTicked": _on_tick,
+    "ClockTicked": on_tick,
     "ParametersChanged": ingest.on_parameters,
     "SessionPlanned": ingest.on_session,
     "HistoryImported": ingest.on_history,
@@ -100,7 +86,7 @@ class AnalyticsStage:
 
     def react(self, state: AnalyticsState, event: Recorded) -> Sequence[Emission]:
         """What the last event gave rise to; changes nothing."""
-        if not (state.due or state.ignored or state.lines):
+        if not (state.due or state.chains or state.ignored or state.lines):
             return ()
         found = [Emission(f"metrics/{body.symbol}/bars", body) for body in state.ignored]
         found.extend(Emission("lines/analytics", body) for body in state.lines)

@@ -77,12 +77,16 @@ class SessionBars:
 
 @dataclass(slots=True)
 class ChainState:
-    """The table and the newest evaluation of it."""
+    """The table and the newest evaluation of it. `surface` is that of all expiries, made at
+    `refreshed`; `later` are single expiries evaluated again since, by date, with the moment."""
 
     table: ChainTable = field(default_factory=ChainTable)
     layout: Layout | None = None
     closings: tuple[datetime, ...] = ()
     surface: Surface | None = None
+    later: dict[date, tuple[Surface, datetime]] = field(default_factory=dict)
+    swing: date | None = None
+    """The expiry of the swing role among those of the surface."""
     exposure: Exposure | None = None
     gex_norm: float | None = None
     regime: Regime = field(default_factory=Regime)
@@ -94,6 +98,13 @@ class ChainState:
     vendor_gamma_at: float = 0.0
     line_center: int | None = None
     lines: tuple[OptionContract, ...] = ()
+
+    def newest(self, expiry: date) -> tuple[Surface, datetime] | None:
+        """The newest evaluation of an expiry: its surface, and when it was made."""
+        later = self.later.get(expiry)
+        if later is not None or self.surface is None or self.refreshed is None:
+            return later
+        return (self.surface, self.refreshed) if expiry in self.surface.layout.expiries else None
 
 
 @dataclass(slots=True)

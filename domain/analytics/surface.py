@@ -74,6 +74,9 @@ class Surface:
     put_age: Floats
     expiries: tuple[ExpirySurface, ...]
 
+    def of(self, expiry: date) -> ExpirySurface:
+        return self.expiries[self.layout.expiries.index(expiry)]
+
     def of_days(self, days: int) -> ExpirySurface | None:
         """The expiry `days` calendar days ahead, such as 0 for the one of today."""
         return next((e for e in self.expiries if e.days == days), None)

@@ -42,9 +42,11 @@ class MetricComputed(MarketEvent, frozen=True):
 
 
 class ChainEvaluated(MarketEvent, frozen=True):
-    """The contracts of one expiry near the spot, as evaluated at one chain refresh.
+    """The contracts of one expiry near the spot, as evaluated at one moment.
 
-    Stream `chain-metrics/<symbol>`, emitted right before the MetricComputed of the same moment.
+    Stream `chain-metrics/<symbol>`. Of today's expiry, and of the next session's while it may be
+    traded, at every bar, right before the MetricComputed of the same moment; of the swing expiry
+    every `swing_chain_refresh` seconds, with a refresh of the whole chain between two bars.
     Columns have one entry a contract, ascending strike, the call before the put; null is unknown.
     Contracts that the broker has not listed are left out.
     """

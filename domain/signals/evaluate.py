@@ -10,9 +10,11 @@ import math
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from domain.instruments import Direction
+from domain.instruments import Direction, Strategy
+from domain.parameter import ParameterState
 from domain.risk.blackout import is_expiration_day
 from domain.risk.codes import DenialCode
+from domain.session import Session
 from domain.signals.bucket import Bucket
 from domain.signals.case import Case
 from domain.signals.entry import conditions
@@ -33,12 +35,49 @@ class Evaluated:
     neutral: NeutralScore | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """A score with all that it was made of."""
+
+    bucket: Bucket
+    reading: Reading
+    session: Session
+    parameters: ParameterState
+    version: int
+    a: float
+    b: float
+    score: Score
+
+    def is_of(self, state: StrategyState, reading: Reading) -> bool:
+        now = state.direction_record.recalibration
+        return (
+            self.bucket is state.bucket
+            and self.reading is reading
+            and self.session is state.session
+            and self.parameters is state.parameters
+            and (self.version, self.a, self.b) == (state.parameters.version, now.a, now.b)
+        )
+
+
+_scored: dict[tuple[Strategy, str], _Scored] = {}
+
+
 def direction_score(state: StrategyState, reading: Reading) -> Score:
-    assert state.session is not None, "a score is computed inside a session"
+    """Asked for every direction and prediction of an evaluation point, made once: the newest of a
+    bucket and symbol is kept, and taken only for the very same reading."""
+    key = state.bucket.strategy, reading.symbol
+    kept = _scored.get(key)
+    if kept is not None and kept.is_of(state, reading):
+        return kept.score
+    session, parameters = state.session, state.parameters
+    assert session is not None, "a score is computed inside a session"
     now, bucket = state.direction_record.recalibration, state.bucket
-    expiration = is_expiration_day(state.session, state.parameters)
-    inputs = Inputs(reading, state.session, bucket.metrics.em_1sd, expiration)
-    return score(bucket, inputs, now.a, now.b, state.parameters)
+    expiration = is_expiration_day(session, parameters)
+    inputs = Inputs(reading, session, bucket.metrics.em_1sd, expiration)
+    found = score(bucket, inputs, now.a, now.b, parameters)
+    version = parameters.version
+    _scored[key] = _Scored(bucket, reading, session, parameters, version, now.a, now.b, found)
+    return found
 
 
 def market_of(bucket: Bucket, reading: Reading) -> Market | NoStructure:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from domain.events.analytics import ChainEvaluated, Metric, Quality
 from domain.instruments import OptionContract, Right
@@ -131,15 +132,21 @@ class Chain:
         )
 
 
+NUMBERS_KEPT_MAX = 8_192
+
+
+@lru_cache(NUMBERS_KEPT_MAX)
 def _price(value: float | None) -> Decimal | None:
     return None if value is None else Decimal(repr(value))
 
 
+@lru_cache(NUMBERS_KEPT_MAX)
 def _strike(value: float) -> Decimal:
     exact = Decimal(repr(value))
     return exact.quantize(Decimal(1)) if exact == exact.to_integral_value() else exact.normalize()
 
 
+_RIGHTS = {right.value: right for right in Right}
 CHAINS_KEPT_MAX = 32
 _built: dict[tuple[str, date], tuple[ChainEvaluated, Chain]] = {}
 
@@ -166,7 +173,7 @@ def _chain_of(body: ChainEvaluated) -> Chain:
         ChainRow(
             con_id=con_id,
             strike=_strike(body.strike[i]),
-            right=Right(body.right[i]),
+            right=_RIGHTS[body.right[i]],
             bid=_price(body.bid[i]),
             ask=_price(body.ask[i]),
             bid_size=body.bid_size[i],

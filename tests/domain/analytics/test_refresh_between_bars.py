@@ -1,0 +1,78 @@
+"""Ticks of the clock evaluate whole chains between bars; the bar evaluates what it trades."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cache
+
+from domain.events.analytics import ChainEvaluated, MetricComputed, Quality
+from domain.events.feeds import LinesWanted
+from domain.events.system import ClockTicked
+from tests.domain.analytics.build import DAY, OPEN, Tape, market, recorded, start
+from tests.domain.analytics.test_analytics_stage import consumer, metric, reports, run
+
+
+@cache
+def quiet_and_ticking() -> tuple[Tape, Tape]:
+    """Two minutes of the same market without ticks, and with one each second, at its middle."""
+    quiet, ticking = Tape(), Tape()
+    start(quiet)
+    market(quiet, 2)
+    second = 1
+    for event in quiet.events:
+        at = OPEN + timedelta(seconds=second - 0.5)
+        while event.market_time > at:
+            ticking.events.append(recorded(ClockTicked("signals"), at, event.position))
+            second, at = second + 1, at + timedelta(seconds=1)
+        ticking.events.append(event)
+    return quiet, ticking
+
+
+def chains_of_today(tape: Tape) -> list[ChainEvaluated]:
+    return [
+        e.body
+        for e in run(tape.events)
+        if isinstance(e.body, ChainEvaluated)
+        if e.body.expiry == DAY
+    ]
+
+
+def test_chain_of_today_at_a_bar_is_that_of_a_whole_refresh() -> None:
+    """Number for number: with ticks, where the bar evaluates one expiry alone, and without."""
+    without, with_ticks = (chains_of_today(tape) for tape in quiet_and_ticking())
+    assert len(without) == 72
+    assert with_ticks == without
+
+
+def test_bar_after_a_tick_leaves_the_whole_chain_as_the_tick_found_it() -> None:
+    """Exposures are as of the tick, the traded expiry as of the bar, and neither is stale."""
+    emitted = run(quiet_and_ticking()[1].events)
+    last = reports(emitted)[-1]
+    assert metric(last, "gex_total").as_of == last.evaluated_at - timedelta(seconds=1.5)
+    assert metric(last, "rr25").as_of == last.evaluated_at - timedelta(seconds=1.5)
+    assert metric(last, "atm_iv_0dte").as_of == last.evaluated_at
+    assert metric(last, "gex_total").quality is metric(last, "atm_iv_0dte").quality is Quality.OK
+
+
+def test_refresh_falls_on_no_bar_and_comes_once_for_each() -> None:
+    """With a tick each second every bar but the first finds its refresh made."""
+    worker = consumer()
+    moments = []
+    for event in quiet_and_ticking()[1].events:
+        run([event], worker)
+        refreshed = worker.states[0].symbols["SPY"].chain.refreshed
+        if refreshed is not None and (not moments or refreshed != moments[-1]):
+            moments.append(refreshed)
+    first, *later = [(moment - OPEN).total_seconds() for moment in moments]
+    assert first == 5.0
+    assert later == [8.5 + 5 * k for k in range(len(later))]
+    assert len(later) == 23
+
+
+def test_swing_chain_and_lines_come_with_the_refresh_of_a_tick() -> None:
+    """What no bar of its own evaluates is published when the whole chain is."""
+    emitted = run(quiet_and_ticking()[1].events)
+    swing = [e for e in emitted if isinstance(e.body, ChainEvaluated) and e.body.expiry != DAY]
+    assert {(e.market_time - OPEN).total_seconds() % 5 for e in swing[3:]} == {3.5}
+    assert any(isinstance(e.body, LinesWanted) for e in emitted)
+    assert sum(isinstance(e.body, MetricComputed) for e in emitted) == 72
