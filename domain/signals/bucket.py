@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
@@ -108,9 +108,14 @@ class Rules(Protocol):
         """Prices of the structure as bought at which it is left with a gain and with a loss."""
 
     def exit_times(
-        self, variant: Variant, session: Session, now: datetime, parameters: ParameterState
+        self,
+        variant: Variant,
+        session: Session,
+        now: datetime,
+        expiry: date,
+        parameters: ParameterState,
     ) -> ExitTimes:
-        """Time stop and forced flat of a position opened now."""
+        """Time stop and forced flat of a position of this expiry opened now."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ auction prices tend to revert after it. The stage is domain/signals/strategy.py.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from domain.analytics.traded import ExpiryRole
@@ -170,7 +170,12 @@ class ClosingRules:
         return debit_target_and_stop(choice, number(_name("target")), None, number(_name("stop")))
 
     def exit_times(
-        self, variant: Variant, session: Session, now: datetime, parameters: ParameterState
+        self,
+        variant: Variant,
+        session: Session,
+        now: datetime,
+        expiry: date,
+        parameters: ParameterState,
     ) -> ExitTimes:
         number = parameters.number
         return ExitTimes(

@@ -8,7 +8,7 @@ domain/execution. The stage is domain/signals/strategy.py.
 from __future__ import annotations
 
 import math
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from domain.analytics.traded import ExpiryRole
@@ -262,7 +262,12 @@ class OneDteRules:
         )
 
     def exit_times(
-        self, variant: Variant, session: Session, now: datetime, parameters: ParameterState
+        self,
+        variant: Variant,
+        session: Session,
+        now: datetime,
+        expiry: date,
+        parameters: ParameterState,
     ) -> ExitTimes:
         """Those of a 0DTE, but of the next session: it is one then."""
         number, later = parameters.number, session.plan.later

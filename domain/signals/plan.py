@@ -120,7 +120,8 @@ def exit_plan(
 ) -> ExitPlan:
     """Prices, times from the session, and the rule on the underlying."""
     target, stop = bucket.rules.target_and_stop(choice, variant, parameters)
-    times = bucket.rules.exit_times(variant, session, now, parameters)
+    expiry = choice.structure.expiry
+    times = bucket.rules.exit_times(variant, session, now, expiry, parameters)
     return ExitPlan(
         target_price=cents(target),
         stop_price=cents(stop),

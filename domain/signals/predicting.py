@@ -30,7 +30,8 @@ from domain.stage import Emission
 def structure_prediction(state: StrategyState, signal_id: str, found: Evaluated) -> PredictionMade:
     case, bucket = found.case, state.bucket
     assert isinstance(case.chosen, Choice) and case.odds is not None and case.p_win is not None
-    times = bucket.rules.exit_times(case.variant, case.session, case.now, state.parameters)
+    expiry = case.chosen.structure.expiry
+    times = bucket.rules.exit_times(case.variant, case.session, case.now, expiry, state.parameters)
     raw, offset = case.score.raw, case.odds.fair_log_odds
     if case.sells_premium:
         raw = 0.0 if found.neutral is None else found.neutral.raw

@@ -5,7 +5,7 @@ Entry rows, regime, structures and exits of today's expiry. The stage is domain/
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from domain.analytics.traded import ExpiryRole
@@ -246,7 +246,12 @@ class ZeroDteRules:
         )
 
     def exit_times(
-        self, variant: Variant, session: Session, now: datetime, parameters: ParameterState
+        self,
+        variant: Variant,
+        session: Session,
+        now: datetime,
+        expiry: date,
+        parameters: ParameterState,
     ) -> ExitTimes:
         number = parameters.number
         minutes = number(ZERO_DTE.of(variant, "time_stop_min"))

@@ -187,7 +187,7 @@ def test_the_plan_knows_that_the_next_day_is_short() -> None:
     plan = session().plan
     short = planned(TOMORROW, half=True)
     eve = Session(plan.model_copy(update={"later": (short, *plan.later[1:])}))
-    times = ONE_DTE.rules.exit_times(Variant.NIGHT_PREMIUM, eve, EVENING, PARAMETERS)
+    times = ONE_DTE.rules.exit_times(Variant.NIGHT_PREMIUM, eve, EVENING, TOMORROW, PARAMETERS)
     assert times.forced_flat_at == short.close_at - timedelta(minutes=15)
 
 
