@@ -6,6 +6,8 @@ only while nothing differs.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from domain.event import Recorded
 from domain.events.orders import (
     BrokerConnected,
@@ -17,6 +19,7 @@ from domain.events.orders import (
     OrderState,
     ReconciliationCompleted,
 )
+from domain.events.positions import PositionAdjusted
 from domain.events.system import WorkerStarted
 from domain.execution.desk import (
     BROKER_DECISIONS_STREAM,
@@ -27,11 +30,19 @@ from domain.execution.desk import (
     Connection,
     Desk,
 )
-from domain.execution.holdings import shares_shown
+from domain.execution.holdings import (
+    DELIVERIES,
+    share_trades,
+    shares_delivered,
+    shares_shown,
+)
 from domain.execution.leg_watch import legs_looked_for
 from domain.execution.order_book import Order, adopt_listing, changed, notice_listing
-from domain.execution.reconcile import reconcile
+from domain.execution.reconcile import Reconciliation, reconcile
 from domain.execution.work import emit_fill, story, work_all
+
+SHARE_TRADES_KEPT = timedelta(days=2)
+"""The broker lists the executions of a day."""
 
 
 def on_worker_started(desk: Desk, event: Recorded, body: WorkerStarted) -> None:
@@ -131,7 +142,8 @@ def on_snapshot(desk: Desk, event: Recorded, body: BrokerSnapshotReceived) -> No
         order.checked = order.checked or order.state.is_final
         legs_looked_for(desk, order)
     desk.shortages = dict(result.shortages)
-    _forget_sold_shares(desk, event, body)
+    _forget_sold_shares(desk, event, body, result)
+    _remember_share_trades(desk, body)
     for fill in result.fills:
         emit_fill(desk, fill)
     for change in result.changes:
@@ -156,20 +168,48 @@ def on_snapshot(desk: Desk, event: Recorded, body: BrokerSnapshotReceived) -> No
         desk.emit(BROKER_DECISIONS_STREAM, ready)
 
 
-def _forget_sold_shares(desk: Desk, event: Recorded, body: BrokerSnapshotReceived) -> None:
-    """Delivered shares that the broker shows no more are no evidence of a later delivery."""
-    shown = shares_shown(desk, body)
-    for symbol, count in list(desk.delivered.items()):
+def _forget_sold_shares(
+    desk: Desk, event: Recorded, body: BrokerSnapshotReceived, result: Reconciliation
+) -> None:
+    """Delivered shares that the broker shows no more are no evidence of a later delivery.
+
+    Those whose delivery this look proves are counted when it is folded: they may be gone already.
+    """
+    shown, coming = shares_shown(desk, body), _deliveries(desk, result)
+    for symbol in sorted({*desk.delivered, *coming}):
+        count = desk.delivered.get(symbol, 0) + coming.get(symbol, 0)
         there = shown.get(symbol, 0)
         left = max(0, min(count, there)) if count > 0 else min(0, max(count, there))
         if left == count:
             continue
-        desk.delivered[symbol] = left
+        desk.delivered[symbol] = left - coming.get(symbol, 0)
         text = (
             f"{abs(count - left)} of {abs(count)} delivered shares of {symbol} are gone, by no"
             " order of ours: a long that covered them is left by the desk once none is there"
         )
         desk.page("DELIVERED_SHARES_GONE", str(event.event_id), text)
+
+
+def _deliveries(desk: Desk, result: Reconciliation) -> dict[str, int]:
+    """Shares that came with the exercises and assignments which a look has proven, by symbol."""
+    coming: dict[str, int] = {}
+    for adjusted in result.adjustments:
+        if not isinstance(adjusted, PositionAdjusted) or adjusted.kind not in DELIVERIES:
+            continue
+        for leg in desk.trades[adjusted.position_id].structure.legs:
+            if leg.contract.con_id == adjusted.con_id:
+                came = shares_delivered(leg.contract, adjusted.quantity)
+                symbol = leg.contract.symbol
+                coming[symbol] = coming.get(symbol, 0) + came
+    return coming
+
+
+def _remember_share_trades(desk: Desk, body: BrokerSnapshotReceived) -> None:
+    desk.looked_at = body.taken_at
+    for execution in share_trades(desk, body):
+        desk.share_trades[execution.family] = execution.executed_at
+    oldest = body.taken_at - SHARE_TRADES_KEPT
+    desk.share_trades = {f: at for f, at in desk.share_trades.items() if at >= oldest}
 
 
 def _drop_old_request(desk: Desk, order: Order) -> None:

@@ -178,10 +178,14 @@ class Desk:
     """Contracts inferred without executions, by position and contract, not taken back."""
     delivered: dict[str, int] = field(default_factory=dict)
     """Shares that came by exercise or assignment and that the broker still shows, by symbol."""
+    share_trades: dict[str, datetime] = field(default_factory=dict)
+    """Executions of shares that a look has listed, by family, with their time; of two days."""
     set_aside: dict[int, Aside] = field(default_factory=dict)
     """By contract."""
     snapshot_wanted_at: datetime | None = None
     snapshot_at: datetime | None = None
+    looked_at: datetime | None = None
+    """When the last lists were taken, by the broker's side."""
     new_orders: deque[tuple[datetime, Strategy, frozenset[tuple[int, int]], Side]] = field(
         default_factory=lambda: deque(maxlen=RECENT_MAX)
     )

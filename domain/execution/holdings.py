@@ -11,13 +11,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from domain.events.orders import BrokerSnapshotReceived, FillRecorded, SnapshotPosition
+from domain.events.orders import (
+    BrokerExecution,
+    BrokerSnapshotReceived,
+    FillRecorded,
+    SnapshotPosition,
+)
 from domain.events.positions import FillInferred, PositionAdjusted
 from domain.execution.desk import Desk, Shortage, Trade
 from domain.instruments import MULTIPLIER, SYMBOLS, OptionContract, Right
 
 OPTION = "OPT"
 SHARES = "STK"
+BOUGHT = "BOT"
 INFERRED = "inferred"
 DELIVERIES = frozenset({"assignment", "exercise"})
 
@@ -57,6 +63,32 @@ def shares_shown(desk: Desk, snapshot: BrokerSnapshotReceived) -> dict[str, int]
         if row.symbol in SYMBOLS and row.sec_type == SHARES and desk.is_ours(row.account):
             shown[row.symbol] = shown.get(row.symbol, 0) + int(row.quantity)
     return shown
+
+
+def share_trades(desk: Desk, snapshot: BrokerSnapshotReceived) -> Iterator[BrokerExecution]:
+    """Executions of shares of our symbols in our account: never by an order of ours."""
+    for execution in snapshot.executions:
+        is_ours = execution.symbol in SYMBOLS and desk.is_ours(execution.account)
+        if is_ours and execution.sec_type == SHARES:
+            yield execution
+
+
+def shares_traded(desk: Desk, snapshot: BrokerSnapshotReceived) -> dict[str, int]:
+    """Shares that somebody bought or sold since the look before, by symbol; the first look has
+    nothing to compare with. Executions are told to the second."""
+    traded: dict[str, int] = {}
+    if desk.looked_at is None:
+        return traded
+    since = desk.looked_at.replace(microsecond=0)
+    families: dict[str, BrokerExecution] = {}
+    for execution in share_trades(desk, snapshot):
+        if execution.family not in desk.share_trades and execution.executed_at >= since:
+            families[execution.family] = execution  # a correction stands for what it corrects
+    for execution in families.values():
+        sign = 1 if execution.side == BOUGHT else -1
+        symbol = execution.symbol
+        traded[symbol] = traded.get(symbol, 0) + sign * int(execution.quantity)
+    return traded
 
 
 def came_after_all(desk: Desk, fills: Sequence[FillRecorded]) -> list[PositionAdjusted]:
@@ -119,9 +151,10 @@ def compare_holdings(
             _no_option(desk, snapshot, result, row, aside.pop(row.con_id, 0))
     for con_id, quantity in aside.items():
         ours[con_id] = ours.get(con_id, 0) + quantity
-    shown = shares_shown(desk, snapshot)
+    shown, traded = shares_shown(desk, snapshot), shares_traded(desk, snapshot)
     for symbol in SYMBOLS:
-        result.undelivered[symbol] = shown.get(symbol, 0) - desk.delivered.get(symbol, 0)
+        known = desk.delivered.get(symbol, 0) + traded.get(symbol, 0)
+        result.undelivered[symbol] = shown.get(symbol, 0) - known
     for con_id in _likely_first(desk, set(ours) | set(theirs)):
         have, they = ours.get(con_id, 0), theirs.get(con_id, 0)
         if have != they and not _explained(desk, snapshot, result, con_id, they - have):

@@ -8,6 +8,7 @@ from typing import Any
 
 from domain.events.controls import AlertRaised, FlattenStarted
 from domain.events.orders import (
+    BrokerExecution,
     BrokerExecutionSeen,
     OrderIntended,
     ReconciliationCompleted,
@@ -221,6 +222,55 @@ def test_shares_that_were_sold_are_no_evidence_of_a_later_assignment() -> None:
     gone(bench, held(LONG, 4), held(SHORT, -3), shares(-100))
     gone(bench, held(LONG, 4), held(SHORT, -3))
     assert len(gone(bench, held(LONG, 4), held(SHORT, -2), shares(-100))) == 2
+
+
+def cover(bench: Bench, side: str, quantity: int, number: int = 1) -> BrokerExecution:
+    """A human's trade of shares, as a look lists it."""
+    return BrokerExecution(
+        exec_id=f"0000000{number}.7.01.01",
+        order_id=0,
+        client_id=0,
+        perm_id=900 + number,
+        order_ref="",
+        con_id=756733,
+        symbol="SPY",
+        sec_type="STK",
+        side=side,
+        quantity=Decimal(quantity),
+        price=Decimal("607.51"),
+        executed_at=bench.now,
+        account=ACCOUNT,
+    )
+
+
+def test_an_assignment_whose_shares_were_bought_back_before_the_look_is_proven_by_that_trade() -> (
+    None
+):
+    """One is assigned, then another; a human buys 200 shares back before anybody has looked."""
+    bench = holding_vertical()
+    gone(bench, held(LONG, 4), held(SHORT, -3), shares(-100))
+    bench.now += timedelta(seconds=30)
+    bought = cover(bench, "BOT", 200)
+    bench.snapshot(positions=[held(LONG, 4), held(SHORT, -2)], executions=[bought])
+    assert [(a.kind, a.quantity) for a in bench.all(PositionAdjusted)] == [("assignment", 1)] * 2
+    assert pages(bench) == ["ASSIGNMENT", "DELIVERED_SHARES_GONE", "ASSIGNMENT"]
+    assert is_clean(bench)
+    bench.now += timedelta(seconds=60)
+    bench.snapshot(positions=[held(LONG, 4), held(SHORT, -2)], executions=[bought])
+    assert len(bench.all(PositionAdjusted)) == 2, "a trade that was counted counts no more"
+    assert is_clean(bench)
+    assert pages(bench).count("DELIVERED_SHARES_GONE") == 1
+
+
+def test_shares_that_a_human_bought_are_no_evidence_of_an_exercise() -> None:
+    """A long is missing in one look while somebody buys shares: the shares have their trade."""
+    bench = holding_vertical()
+    bench.snapshot(positions=[held(LONG, 4), held(SHORT, -4)])
+    bench.now += timedelta(seconds=30)
+    bought = cover(bench, "BOT", 400)
+    bench.snapshot(positions=[held(SHORT, -4), shares(400)], executions=[bought])
+    assert not bench.all(PositionAdjusted)
+    assert not is_clean(bench)
 
 
 def test_an_exercised_long_option_is_adjusted_with_its_delivery() -> None:
