@@ -30,7 +30,7 @@ from adapters.market_model.recorded import RecordedMarket
 from adapters.market_model.scenario import DEFAULT_SEED, SCENARIOS
 from adapters.market_model.seeded import SeededMarket
 from adapters.market_model.session_plan import xnys_plan
-from adapters.recording import Pace, TwsPlayer, UwPlayer, read_day
+from adapters.recording import Day, Pace, TwsPlayer, UwPlayer
 from adapters.unusual_whales.sandbox import UwSandbox, UwSandboxSettings
 from adapters.unusual_whales.sandbox.habits import check_habits
 from adapters.unusual_whales.sandbox.settings import (
@@ -329,9 +329,9 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
 
 async def _replay(options: argparse.Namespace) -> None:
     """Both vendors as they were recorded, until a signal."""
-    heard = read_day(options.replay)
-    pace = Pace(heard[0].at, options.replay_speed)
-    unusual_whales, tws = UwPlayer(heard, options.uw_token, pace), TwsPlayer(heard, pace)
+    day = Day(options.replay)
+    pace = Pace(day.began, options.replay_speed)
+    unusual_whales, tws = UwPlayer(day, options.uw_token, pace), TwsPlayer(day, pace)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -6,6 +6,7 @@ left out. Secrets are replaced before anything is written.
 
 from __future__ import annotations
 
+import heapq
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -136,19 +137,23 @@ class Tape:
             self._size += len(packed)
 
 
-def read_day(folder: Path) -> list[Heard]:
-    """Everything in a day's folder, in order of time.
+class Day:
+    """Everything in a day's folder, in order of time. It is read anew by each who goes through it:
+    a whole session is larger than the memory of a machine."""
 
-    Raises:
-        FileNotFoundError: nothing was recorded there.
-    """
-    paths = sorted(folder.glob(f"*{SUFFIX}"))
-    if not paths:
-        raise FileNotFoundError(f"a recording must be in {folder}, was none")
-    heard = [record for path in paths for record in _read(path)]
-    if not heard:
-        raise FileNotFoundError(f"a recording must be in {folder}, was empty")
-    return sorted(heard, key=lambda record: record.at)
+    def __init__(self, folder: Path) -> None:
+        """
+        Raises:
+            FileNotFoundError: nothing was recorded there.
+        """
+        self._paths = sorted(folder.glob(f"*{SUFFIX}"))
+        first = next(iter(self), None)
+        if first is None:
+            raise FileNotFoundError(f"a recording must be in {folder}, was none")
+        self.began = first.at
+
+    def __iter__(self) -> Iterator[Heard]:
+        return heapq.merge(*map(_read, self._paths), key=lambda record: record.at)
 
 
 def _read(path: Path) -> Iterator[Heard]:

@@ -31,11 +31,11 @@ from adapters.recording.tws_tape import (
     ERROR,
     HISTORY,
     STREAMS,
+    Answers,
     Key,
     Message,
-    TwsTape,
     asked,
-    read_tape,
+    packets,
 )
 from domain.analytics.depth_book import ASK, BID, INSERT, DepthBook
 
@@ -126,7 +126,8 @@ class TwsPlayer:
     """Plays what `heard` has of TWS, in order of time."""
 
     def __init__(self, heard: Iterable[Heard], pace: Pace) -> None:
-        self._tape: TwsTape = read_tape(heard)
+        self._heard = heard
+        self._answers = Answers(heard)
         self._pace = pace
         self._lines: dict[Key, _LineState] = defaultdict(_LineState)
         self._clients: set[_Client] = set()
@@ -153,7 +154,7 @@ class TwsPlayer:
             await self._server.wait_closed()
 
     async def _play(self) -> None:
-        for at, messages in self._tape.packets:
+        for at, messages in packets(self._heard):
             await self._pace.reach(at)
             for message in messages:
                 if message.key is not None:
@@ -204,7 +205,7 @@ class TwsPlayer:
             self._pace.start()
             client.requests[key].add(number)
             client.write(b"".join(self._lines[key].frames(number)))
-        elif answer := self._tape.answer(key, self._pace.moment()):
+        elif answer := self._answers.to(key, self._pace.moment()):
             client.write(b"".join(message.bytes_for(number) for message in answer))
         elif key[0] == CHAINS:
             client.send(76, number.decode())

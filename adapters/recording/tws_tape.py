@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
@@ -63,20 +63,29 @@ class Answer:
     messages: list[Message] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class TwsTape:
-    """What streams, packet by packet in order of time, and the answers to calls."""
+class Answers:
+    """What TWS said to calls."""
 
-    packets: list[Packet] = field(default_factory=list)
-    answers: dict[Key, list[Answer]] = field(default_factory=lambda: defaultdict(list))
+    def __init__(self, heard: Iterable[Heard]) -> None:
+        self._answers: dict[Key, list[Answer]] = defaultdict(list)
+        calls: dict[tuple[str, bytes], Answer] = {}
+        reader = _Reader()
+        for record in heard:
+            request = reader.asked(record)
+            if request is not None and request[1][0] in CALLS:
+                answer = calls[record.name, request[0]] = Answer(record.at)
+                self._answers[request[1]].append(answer)
+            for message in reader.messages(record):
+                if message.key is not None and message.key[0] in CALLS:
+                    calls[record.name, message.fields[message.id_at]].messages.append(message)
 
-    def answer(self, key: Key, moment: datetime) -> Sequence[Message]:
+    def to(self, key: Key, moment: datetime) -> Sequence[Message]:
         """What TWS had last said to a call by then; of history also to one with another end."""
-        found = [one for one in self.answers.get(key, ()) if one.messages]
+        found = [one for one in self._answers.get(key, ()) if one.messages]
         if not found and key[0] == HISTORY:
             found = [
                 one
-                for other, answers in self.answers.items()
+                for other, answers in self._answers.items()
                 if _without_end(other) == _without_end(key)
                 for one in answers
                 if one.messages
@@ -94,63 +103,70 @@ def asked(payload: bytes) -> tuple[bytes, Key] | None:
     return fields[id_at], (*fields[:id_at], *fields[id_at + 1 :])
 
 
-def read_tape(heard: Iterable[Heard]) -> TwsTape:
-    """What `heard` has of TWS."""
-    tape = TwsTape()
-    requests: dict[tuple[str, bytes], Key] = {}
-    calls: dict[tuple[str, bytes], Answer] = {}
-    known: set[str] = set()
+def packets(heard: Iterable[Heard]) -> Iterator[Packet]:
+    """What streams, packet by packet in order of time."""
+    reader = _Reader()
     books: set[Key] = set()
     for record in heard:
-        if record.source == IB_ASKED:
-            request = asked(record.data)
-            if request is None or request[1][0] in CANCELS:
-                continue
-            number, key = request
-            requests[record.name, number] = key
-            if key[0] in CALLS:
-                calls[record.name, number] = Answer(record.at)
-                tape.answers[key].append(calls[record.name, number])
-            elif key[0] == BOOKS:
-                # Whoever has the book keeps it on the player's connection: TWS begins it anew.
-                if key in books:
-                    tape.packets.append((record.at, (Message(BOOK_RESET, key, 2),)))
-                books.add(key)
-        elif record.source == IB_HEARD:
-            payloads = _payloads(record.data)
-            if record.name not in known:  # the first word is the version and no message
-                known.add(record.name)
-                payloads = payloads[1:]
-            streamed = []
-            for payload in payloads:
-                message, number = _message(record.name, payload, requests)
-                if message is None:
-                    continue
-                if message.key is not None and message.key[0] in CALLS:
-                    calls[record.name, number].messages.append(message)
-                else:
-                    streamed.append(message)
-            if streamed:
-                tape.packets.append((record.at, tuple(streamed)))
-    return tape
+        request = reader.asked(record)
+        if request is not None and request[1][0] == BOOKS:
+            # Whoever has the book keeps it on the player's connection: TWS begins it anew.
+            if request[1] in books:
+                yield record.at, (Message(BOOK_RESET, request[1], 2),)
+            books.add(request[1])
+        streamed = tuple(
+            message
+            for message in reader.messages(record)
+            if message.key is None or message.key[0] not in CALLS
+        )
+        if streamed:
+            yield record.at, streamed
 
 
-def _message(
-    connection: str, payload: bytes, requests: dict[tuple[str, bytes], Key]
-) -> tuple[Message | None, bytes]:
-    """None for what is not played: words of the handshake, and messages of no known request."""
-    fields = _fields(payload)
-    kind = fields[0]
-    id_at = _HEARD_ID_AT.get(kind, 0)
-    if kind in NOT_PLAYED:
-        return None, b""
-    if not 0 < id_at < len(fields):
-        return Message(fields), b""  # what nobody can place is heard by everybody
-    number = fields[id_at]
-    key = requests.get((connection, number))
-    if key is not None:
-        return Message(fields, key, id_at), number
-    return (Message(fields) if kind == ERROR and number.startswith(b"-") else None), b""
+class _Reader:
+    """Follows which request every id is, on every connection."""
+
+    def __init__(self) -> None:
+        self._requests: dict[tuple[str, bytes], Key] = {}
+        self._connections: set[str] = set()
+
+    def asked(self, record: Heard) -> tuple[bytes, Key] | None:
+        """Id and key of a request, of those that are answered under their id."""
+        if record.source != IB_ASKED:
+            return None
+        request = asked(record.data)
+        if request is None or request[1][0] in CANCELS:
+            return None
+        self._requests[record.name, request[0]] = request[1]
+        return request
+
+    def messages(self, record: Heard) -> Iterator[Message]:
+        """Those of a packet that are played."""
+        if record.source != IB_HEARD:
+            return
+        payloads = _payloads(record.data)
+        if record.name not in self._connections:  # the first word is the version and no message
+            self._connections.add(record.name)
+            payloads = payloads[1:]
+        for payload in payloads:
+            message = self._message(record.name, payload)
+            if message is not None:
+                yield message
+
+    def _message(self, connection: str, payload: bytes) -> Message | None:
+        """None for what is not played: words of the handshake, and messages of no known request."""
+        fields = _fields(payload)
+        kind = fields[0]
+        id_at = _HEARD_ID_AT.get(kind, 0)
+        if kind in NOT_PLAYED:
+            return None
+        if not 0 < id_at < len(fields):
+            return Message(fields)  # what nobody can place is heard by everybody
+        number = fields[id_at]
+        key = self._requests.get((connection, number))
+        if key is not None:
+            return Message(fields, key, id_at)
+        return Message(fields) if kind == ERROR and number.startswith(b"-") else None
 
 
 def _fields(payload: bytes) -> tuple[bytes, ...]:

@@ -8,8 +8,12 @@ did. A REST call is answered with what the vendor last said to it by that moment
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -19,6 +23,7 @@ from adapters.recording.pace import Pace
 from adapters.recording.tape import REST, SOCKET, Heard
 
 SHUTDOWN_SECONDS = 0.5
+FRAMES_WAITING_MAX = 20_000
 NO_ROUTE = b'{"error":"Route not found"}'
 REFUSED = b'{"code":"authentication_required","message":"Log in first"}'
 Key = tuple[str, tuple[tuple[str, str], ...]]
@@ -33,22 +38,43 @@ _read_join = msgspec.json.Decoder(_Join).decode
 _read_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
+class _Answer(NamedTuple):
+    at: datetime
+    status: int
+    packed: bytes
+
+
+class _Client:
+    """One connection. One that reads too slowly loses frames without a marker, as at the vendor."""
+
+    def __init__(self, socket: web.WebSocketResponse) -> None:
+        self._socket = socket
+        self._frames: asyncio.Queue[bytes] = asyncio.Queue(FRAMES_WAITING_MAX)
+        self.joined: set[str] = set()
+
+    def put(self, frame: bytes) -> None:
+        with suppress(asyncio.QueueFull):
+            self._frames.put_nowait(frame)
+
+    async def write(self) -> None:
+        while True:
+            frame = await self._frames.get()
+            await self._socket.send_frame(frame, WSMsgType.TEXT)
+
+
 class UwPlayer:
     """Plays what `heard` has of Unusual Whales, in order of time."""
 
     def __init__(self, heard: Iterable[Heard], token: str, pace: Pace) -> None:
-        records = list(heard)
-        self._token, self._pace = token, pace
-        self._frames = [
-            (record.at, _channel(record.data), record.data)
-            for record in records
-            if record.source == SOCKET and not _is_answer(record.data)
-        ]
-        self._answers: dict[str, dict[Key, list[Heard]]] = defaultdict(lambda: defaultdict(list))
-        for record in records:
+        self._heard, self._token, self._pace = heard, token, pace
+        self._answers: dict[str, dict[Key, list[_Answer]]] = defaultdict(lambda: defaultdict(list))
+        for record in heard:
             if record.source == REST:
                 key = _key(record.name)
-                self._answers[key[0]][key].append(record)
+                answer = _Answer(record.at, record.status, zlib.compress(record.data, 1))
+                self._answers[key[0]][key].append(answer)
+        self._clients: set[_Client] = set()
+        self._playing: asyncio.Task[None] | None = None
         self._runner: web.AppRunner | None = None
 
     async def start(self, host: str, port: int) -> None:
@@ -65,8 +91,12 @@ class UwPlayer:
         )
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
+        self._playing = asyncio.create_task(self._play(), name="uw-player")
 
     async def stop(self) -> None:
+        if self._playing is not None:
+            self._playing.cancel()
+            await asyncio.gather(self._playing, return_exceptions=True)
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -77,8 +107,9 @@ class UwPlayer:
             return web.Response(status=401, body=REFUSED, content_type="application/json")
         socket = web.WebSocketResponse()
         await socket.prepare(request)
-        joined: set[str] = set()
-        playing = asyncio.create_task(self._play(socket, joined), name="uw-player")
+        client = _Client(socket)
+        self._clients.add(client)
+        writing = asyncio.create_task(client.write(), name="uw-player-writer")
         try:
             async for message in socket:
                 if message.type is not WSMsgType.TEXT:
@@ -88,22 +119,25 @@ class UwPlayer:
                 except msgspec.DecodeError:
                     continue
                 answer = [join.channel, {"response": {}, "status": "ok"}]
-                await socket.send_str(msgspec.json.encode(answer).decode())
-                joined.add(join.channel)
+                client.put(msgspec.json.encode(answer))
+                client.joined.add(join.channel)
                 self._pace.start()
         finally:
-            playing.cancel()
-            await asyncio.gather(playing, return_exceptions=True)
+            self._clients.discard(client)
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
         return socket
 
-    async def _play(self, socket: web.WebSocketResponse, joined: set[str]) -> None:
-        came_at = self._pace.moment()
-        for at, channel, data in self._frames:
-            if at < came_at:
+    async def _play(self) -> None:
+        for record in self._heard:
+            if record.source != SOCKET or _is_answer(record.data):
                 continue
-            await self._pace.reach(at)
-            if channel is None or channel in joined:
-                await socket.send_frame(data, WSMsgType.TEXT)
+            await self._pace.reach(record.at)
+            channel = _channel(record.data)
+            for client in self._clients:
+                if channel is None or channel in client.joined:
+                    client.put(record.data)
+            await asyncio.sleep(0)  # clients are served also by a tape that is behind
 
     # -- REST ------------------------------------------------------------------------------------
 
@@ -111,10 +145,12 @@ class UwPlayer:
         if request.headers.get("Authorization") != f"Bearer {self._token}":
             return web.Response(status=401, body=REFUSED, content_type="application/json")
         found = self._find(request.path, request.query_string)
-        status, body = (404, NO_ROUTE) if found is None else (found.status, found.data)
+        if found is None:
+            return web.Response(status=404, body=NO_ROUTE, content_type="application/json")
+        status, body = found.status, zlib.decompress(found.packed)
         return web.Response(status=status, body=body, content_type="application/json")
 
-    def _find(self, path: str, query: str) -> Heard | None:
+    def _find(self, path: str, query: str) -> _Answer | None:
         """By path and query, else by path alone: times in queries are those of the day."""
         by_query = self._answers.get(path)
         if by_query is None:

@@ -14,7 +14,7 @@ from adapters.interactive_brokers.link import RequestFailed
 from adapters.interactive_brokers.market_data import IbMarketData
 from adapters.interactive_brokers.sandbox import TwsSandbox
 from adapters.interactive_brokers.tap import FRAME_BYTES_MAX, Frames
-from adapters.recording import Heard, Pace, Tape, TwsPlayer, read_day
+from adapters.recording import Day, Heard, Pace, Tape, TwsPlayer
 from adapters.recording.tape import IB_ASKED, IB_HEARD
 from domain.event import MarketEvent
 from domain.events.feeds import IbBarReceived, IbDepthReceived, IbTicksReceived
@@ -143,7 +143,7 @@ async def test_a_recorded_connection_plays_back_the_same_answers_and_streams_to_
 ) -> None:
     answers, told = await recorded(tws, market, until, tmp_path)
     (day,) = tmp_path.glob("2*")
-    heard = read_day(day)
+    heard = list(Day(day))
     assert not any(b"DU1234567" in record.data for record in heard)
     player, port = TwsPlayer(heard, Pace(heard[0].at, speed=5)), free_port()
     await player.start("127.0.0.1", port)
@@ -177,7 +177,7 @@ async def test_a_client_that_cancels_hears_no_more_of_the_line(
 ) -> None:
     await recorded(tws, market, until, tmp_path)
     (day,) = tmp_path.glob("2*")
-    heard = read_day(day)
+    heard = list(Day(day))
     player, port = TwsPlayer(heard, Pace(heard[0].at, speed=5)), free_port()
     await player.start("127.0.0.1", port)
     try:
@@ -198,7 +198,7 @@ def test_accounts_are_hidden_from_the_message_on_that_names_them(tmp_path: Path)
     tape.broker_heard("c", [b"178\0now\0", b"15\x001\0U7654321,DU1\0", b"9\x001\x001\0"])
     tape.broker_asked("c", b"6\x002\x001\0U7654321\0")
     tape.close()
-    first, second = read_day(tmp_path / "2026-11-24")
+    first, second = list(Day(tmp_path / "2026-11-24"))
     assert first == Heard(
         at,
         IB_HEARD,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.recording import Heard, Pace, Tape, UwPlayer, read_day
+from adapters.recording import Day, Heard, Pace, Tape, UwPlayer
 from adapters.recording.tape import REST, SOCKET
 from adapters.unusual_whales import UwAnswer, UwMessage, UwRest, UwSocket, UwSocketListener
 from run.embedded import free_port
@@ -62,8 +62,8 @@ async def test_a_recorded_run_plays_back_the_same_messages_and_answers(
     tape.close()
     (day,) = folder.iterdir()
     port = free_port()
-    heard = read_day(day)
-    player = UwPlayer(heard, "another token", Pace(heard[0].at, speed=20))
+    heard = Day(day)
+    player = UwPlayer(heard, "another token", Pace(heard.began, speed=20))
     await player.start("127.0.0.1", port)
     try:
         url = f"ws://127.0.0.1:{port}/socket"
@@ -91,10 +91,10 @@ def test_a_recording_has_no_secret_and_a_folder_for_each_day(tmp_path: Path) -> 
     tapes.at += timedelta(hours=8)
     tape.rest("/api/x?key=a-token", 401, b"no a-token")
     tape.close()
-    assert read_day(tmp_path / "2026-10-06") == [
+    assert list(Day(tmp_path / "2026-10-06")) == [
         Heard(NOON, SOCKET, b'["news",{"headline":"***"}]')
     ]
-    assert read_day(tmp_path / "2026-10-07") == [
+    assert list(Day(tmp_path / "2026-10-07")) == [
         Heard(tapes.at, REST, b"no ***", "/api/x?key=***", 401)
     ]
 
@@ -122,7 +122,7 @@ def test_what_was_flushed_before_a_kill_is_read_and_the_cut_record_is_not(tmp_pa
     whole = path.read_bytes()
     tape.close()
     path.write_bytes(whole[: len(whole) * 2 // 3])
-    kept = [record.data for record in read_day(path.parent)]
+    kept = [record.data for record in Day(path.parent)]
     assert 0 < len(kept) < 50
     assert kept == [b"%d" % number for number in range(len(kept))]
 

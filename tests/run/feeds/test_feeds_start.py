@@ -12,7 +12,7 @@ import structlog
 from adapters.calendar import plan_session
 from adapters.interactive_brokers.feed_callbacks import Timing
 from adapters.interactive_brokers.sandbox import TwsSandbox
-from adapters.recording import read_day
+from adapters.recording import Day
 from adapters.recording.tape import IB_ASKED, IB_HEARD, REST, SOCKET
 from domain.events.feed_health import FeedGapClosed, FeedGapOpened
 from domain.events.feeds import ChainListed, HistoryReady, UwPriceReceived, UwRestReceived
@@ -112,7 +112,7 @@ async def test_without_tws_unusual_whales_is_ingested_and_tws_joins_when_it_come
 
 def _has_recorded(folder: Path) -> None:
     """What both processes heard is kept as it came."""
-    heard = [record for day in folder.iterdir() for record in read_day(day)]
+    heard = [record for day in folder.iterdir() for record in Day(day)]
     frames = [record.data for record in heard if record.source == SOCKET]
     assert b'["price:SPY",{"close":"600.1"}]' in frames
     assert b'["price:SPY",{"close":"600.2"}]' in frames
