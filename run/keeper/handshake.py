@@ -83,7 +83,7 @@ def _judge_lines(known: Sequence[Recorded], lost_at: int) -> Verdict:
 async def verify_restart(work: Work) -> Outcome:
     """The job, ten minutes after the restart."""
     events = await tail(work.process.store, f"feed/{BROKER}", VERSIONS_MAX)
-    found = judge(events, work.due.due_at)
+    found = judge(events, work.until)
     if not found.severity:
         return Outcome(found.text)
     await work.alert(

@@ -23,7 +23,7 @@ from domain.events.feed_health import (
     IngestionReported,
 )
 from domain.events.rates import FeedRatesSummed, HalfHourRate
-from domain.events.system import PlannedDay
+from domain.events.system import CLOCK_STREAM, ClockStarted, PlannedDay
 from run.feeds.rates import RATES_STREAM
 from run.feeds.states import FEEDS
 from run.keeper.runner import Outcome, Work
@@ -193,14 +193,34 @@ async def count(
     return found
 
 
+async def _window(work: Work) -> Window:
+    """Real time that belongs to the session."""
+    if work.by_market_time:
+        return Window(await _begun_at(work) or work.now - timedelta(days=1), work.until)
+    due_at = work.due.due_at
+    earlier = REPORTS.between(due_at - LOOKBACK, due_at - timedelta(seconds=1), work.sessions)
+    return Window(earlier[-1].due_at if earlier else due_at - timedelta(days=1), due_at)
+
+
+async def _begun_at(work: Work) -> datetime | None:
+    """When the clock of a simulated session was first started."""
+    begun: datetime | None = None
+    async for page in pages_backwards(work.process.store, CLOCK_STREAM):
+        for event in reversed(page):
+            body = event.body
+            if not isinstance(body, ClockStarted) or body.session_date != work.due.session_date:
+                return begun
+            begun = event.recorded_at.replace(second=0, microsecond=0)
+    return begun
+
+
 async def report_ingestion(work: Work) -> Outcome:
     """The job: one report a session, whoever asks again."""
-    due_at, day = work.due.due_at, work.due.session_date
-    earlier = REPORTS.between(due_at - LOOKBACK, due_at - timedelta(seconds=1), work.sessions)
-    since = earlier[-1].due_at if earlier else due_at - timedelta(days=1)
+    day = work.due.session_date
     planned = next((one for one in work.sessions if one.session_date == day), None)
-    half_hours = None if planned is None else HalfHours(planned)
-    counted = await count(work.process.store, Window(since, due_at), half_hours=half_hours)
+    # Minutes are real ones: those of a simulated day are of no half hour of it.
+    half_hours = None if planned is None or work.by_market_time else HalfHours(planned)
+    counted = await count(work.process.store, await _window(work), half_hours=half_hours)
     if half_hours is not None:
         rates = FeedRatesSummed(session_date=day, rates=half_hours.rates())
         with suppress(IdConflict):

@@ -1,13 +1,13 @@
 """The jobs of the keeper, each with its schedule.
 
-Those that look at the real market (`OF_THE_MARKET`) are none of the sandbox, whose market has a
-clock of its own.
+Those that look at the market (`OF_THE_MARKET`) go by its own clock in the sandbox.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, time, timedelta
 
 from run.archiving import one_night
 from run.keeper.handshake import verify_restart
@@ -15,7 +15,7 @@ from run.keeper.ingestion import REPORTS, report_ingestion
 from run.keeper.log_files import rotate_all
 from run.keeper.redis_memory import look_at_memory
 from run.keeper.runner import Job, Outcome, Work
-from run.keeper.schedule import EVERY_DAY, FRIDAY, Daily
+from run.keeper.schedule import EVERY_DAY, FRIDAY, AfterClose, Daily, Schedule
 from run.upkeep import make_feed_days_ahead
 from store.partitions import make_partitions_ahead
 
@@ -59,9 +59,18 @@ JOBS: tuple[Job, ...] = (
     Job("redis_memory", Daily(at(range(24), 20)), look_at_memory),
     Job("log_files", Daily(at(EVERY_SIX_HOURS, 45)), rotate_all),
 )
-OF_THE_MARKET = frozenset({"restart", "ingestion"})
+OF_THE_MARKET: Mapping[str, Schedule] = {
+    "restart": AfterClose(timedelta(minutes=2)),
+    "ingestion": AfterClose(timedelta(minutes=3)),
+}
+"""In the sandbox, soon after the close of the simulated market, where its day ends."""
 
 
 def jobs_for(mode: str, jobs: Sequence[Job] = JOBS) -> tuple[Job, ...]:
     """The jobs of a desk in this mode."""
-    return tuple(job for job in jobs if mode != "sandbox" or job.name not in OF_THE_MARKET)
+    return tuple(
+        replace(job, schedule=OF_THE_MARKET[job.name], by_market_time=True)
+        if mode == "sandbox" and job.name in OF_THE_MARKET
+        else job
+        for job in jobs
+    )

@@ -21,7 +21,13 @@ import asyncpg
 from adapters.calendar import plan_session, session_on_or_before
 from domain.event import derived_id
 from domain.events.jobs import JobScheduled
-from domain.events.system import JobFinished, JobStarted, PlannedDay
+from domain.events.system import (
+    CLOCK_STREAM,
+    ClockStarted,
+    JobFinished,
+    JobStarted,
+    PlannedDay,
+)
 from domain.session import new_york
 from run import metrics
 from run.keeper.schedule import LOOKBACK, Due, Schedule, wanted
@@ -30,6 +36,8 @@ from run.tails import tail
 from store.errors import IdConflict, StoreError
 
 ROUND_SECONDS = 15.0
+MARKET_ROUND_SECONDS = 1.0
+"""A simulated day is over within minutes."""
 TRIES_MAX = 3
 RETRY_SECONDS = 20.0
 VERSIONS_MAX = 600
@@ -62,6 +70,13 @@ class Work:
     now: datetime
     sessions: Sequence[PlannedDay] = ()
     """Those around now, for a schedule that needs them."""
+    by_market_time: bool = False
+    """`due` is a time of a simulated market; `now` is always real."""
+
+    @property
+    def until(self) -> datetime:
+        """The real time up to which events belong to this moment of the schedule."""
+        return self.now if self.by_market_time else self.due.due_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +89,8 @@ class Job:
     seconds_max: float = 300.0
     makes_up_for_each: bool = False
     """Each moment that was missed is made up for; otherwise one run does the work of all."""
+    by_market_time: bool = False
+    """Due by the clock of a simulated market, in the session that it is in."""
 
 
 def _now() -> datetime:
@@ -123,11 +140,26 @@ class Jobs:
                 await self.announce(job)
             except PASSING as error:
                 self._process.log.warning("job delayed", job=job.name, error=str(error))
-            await asyncio.sleep(ROUND_SECONDS)
+            await asyncio.sleep(MARKET_ROUND_SECONDS if job.by_market_time else ROUND_SECONDS)
+
+    async def _time_of(self, job: Job) -> datetime | None:
+        """What the job's schedule goes by; None while the simulated market has not begun."""
+        return (await self._market_time())[0] if job.by_market_time else self._now()
+
+    async def _market_time(self) -> tuple[datetime | None, date | None]:
+        """The time of the market and its session."""
+        for event in await tail(self._process.store, CLOCK_STREAM, 1):
+            body = event.body
+            assert isinstance(body, ClockStarted)
+            elapsed = (self._now() - event.recorded_at) * body.speed
+            return body.base_market_time + elapsed, body.session_date
+        return None, None
 
     async def announce(self, job: Job) -> None:
         """Say on the log when the job is next due, once a moment."""
-        now = self._now()
+        now = await self._time_of(job)
+        if now is None:
+            return
         coming = job.schedule.between(now, now + LOOKBACK, await self._sessions_at(job, now))
         if not coming or self._announced.get(job.name) == coming[0].due_at:
             return
@@ -143,7 +175,12 @@ class Jobs:
 
     async def catch_up(self, job: Job, finished: set[datetime], since: datetime) -> set[datetime]:
         """Do what is due and not finished; the moments that are over now."""
-        now = self._now()
+        now, session_date = self._now(), None
+        if job.by_market_time:
+            at, session_date = await self._market_time()
+            if at is None:
+                return set()
+            now, since = at, at - LOOKBACK
         sessions = await self._sessions_at(job, now)
         over: set[datetime] = set()
         for due in wanted(
@@ -154,6 +191,8 @@ class Jobs:
             sessions=sessions,
             makes_up_for_each=job.makes_up_for_each,
         ):
+            if session_date is not None and due.session_date != session_date:
+                continue  # a day that was never played
             if await self._do(job, due, sessions):
                 over.add(due.due_at)
         return over
@@ -177,7 +216,7 @@ class Jobs:
             started = JobStarted(name=job.name, due_at=due.due_at, session_date=due.session_date)
             await self._record(job, due, "job.started", started)
             began = time.monotonic()
-            work = Work(self._process, self._alert, due, self._now(), sessions)
+            work = Work(self._process, self._alert, due, self._now(), sessions, job.by_market_time)
             done = await self._carried_out(job, work)
             body = JobFinished(
                 name=job.name,

@@ -24,6 +24,8 @@ from domain.events.feed_health import (
     IngestionReported,
 )
 from domain.events.publication import DeliveryScheduled, Vendor
+from domain.events.rates import FeedRatesSummed
+from domain.events.system import ClockStarted
 from domain.session import NEW_YORK
 from domain.stage import Consumer
 from run.config import Settings
@@ -35,8 +37,9 @@ from run.keeper.ingestion import (
     report_ingestion,
     weighted_p99,
 )
+from run.keeper.jobs import jobs_for
 from run.keeper.rounds import Keeper
-from run.keeper.runner import Work, sessions_around
+from run.keeper.runner import Jobs, Work, sessions_around
 from run.keeper.schedule import Due
 from run.service import Process
 from run.worker import Recorder
@@ -265,6 +268,45 @@ async def test_a_restart_that_nobody_watched_is_an_alert(
     (alert,) = await of_type(store, AlertRaised)
     assert isinstance(alert, AlertRaised)
     assert (alert.severity, alert.code) == ("critical", "RESTART_NOT_VERIFIED")
+
+
+async def test_the_sandbox_looks_and_reports_after_the_close_of_its_own_market(
+    store: PostgresStore, process: Process
+) -> None:
+    """Once a simulated session, of its own real minutes, however fast its day went by."""
+    keeper, duties = Keeper(process), [job for job in jobs_for("sandbox") if job.by_market_time]
+    assert [job.name for job in duties] == ["restart", "ingestion"]
+    recorder, now = process.recorder, datetime.now(UTC)
+    jobs = Jobs(process, keeper.alert, duties)
+
+    async def at(day: date, hour: int, minutes: int) -> set[str]:
+        """What is done at a time of the market, in New York."""
+        moment = datetime(day.year, day.month, day.day, hour, minutes, tzinfo=NEW_YORK)
+        clock = ClockStarted(base_market_time=moment, speed=0.0, session_date=day)
+        await recorder.record("clock", clock)
+        return {
+            job.name
+            for job in duties
+            if await jobs.catch_up(job, await jobs.finished(job), datetime.max.replace(tzinfo=UTC))
+        }
+
+    assert not await jobs.catch_up(duties[0], set(), now), "no market has begun"
+    await recorder.record(f"feed/{FEED}", state("ready"))
+    monday, tuesday = date(2026, 11, 23), date(2026, 11, 24)
+    assert await at(monday, 9, 30) == set()
+    await recorder.record("feed-minutes/uw.socket", minute(now, 40))
+    assert await at(monday, 16, 2) == {"restart"}
+    assert await at(monday, 16, 3) == {"ingestion"}
+    assert await at(monday, 16, 10) == set()
+    assert await at(tuesday, 9, 30) == set()
+    assert await at(tuesday, 16, 5) == {"restart", "ingestion"}
+    reports = await of_type(store, IngestionReported)
+    days = [body.session_date for body in reports if isinstance(body, IngestionReported)]
+    assert days == [monday, tuesday]
+    (channel,) = reports[0].channels if isinstance(reports[0], IngestionReported) else ()
+    assert channel.messages == 40
+    assert await of_type(store, AlertRaised) == []
+    assert await of_type(store, FeedRatesSummed) == []
 
 
 def test_the_report_is_one_message_to_the_operator_of_few_lines() -> None:
