@@ -233,7 +233,7 @@ def bodies() -> dict[str, bytes]:
         "/api/option-trades": FRAMES["option_trades:SPY"].replace(
             b'"option_symbol"', b'"canceled":false,"option_chain_id"'
         ),
-        f"{_STOCK}/option-chains": b'{"option_symbol":"SPY261006C00660000","volume":"12"}',
+        f"{_STOCK}/option-chains": b'{"data":["SPY261006C00660000","SPY261006P00660000"]}',
     }
 
 

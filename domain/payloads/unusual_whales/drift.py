@@ -8,8 +8,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from domain.payloads.unusual_whales.known_fields import CHANNELS, FITS, Known, kind_of
-from domain.payloads.unusual_whales.known_rows import ROWS
-from domain.payloads.unusual_whales.reading import Fields, PayloadError, read_object, rows_of
+from domain.payloads.unusual_whales.known_rows import ROWS, TEXTS
+from domain.payloads.unusual_whales.reading import (
+    Fields,
+    PayloadError,
+    read_json,
+    read_object,
+    rows_of,
+)
 
 NAME_CHARACTERS_MAX = 80
 ROWS_MAX = 50
@@ -42,6 +48,8 @@ def rest_drift(endpoint: str, body: bytes) -> list[Difference]:
 
     `endpoint` is the template, such as /api/stock/{ticker}/option-contracts.
     """
+    if endpoint in TEXTS:
+        return _texts_drift(body)
     known = ROWS.get(endpoint)
     if known is None:
         return []
@@ -53,6 +61,21 @@ def rest_drift(endpoint: str, body: bytes) -> list[Difference]:
     except PayloadError as error:
         return [Difference(CHANGED_TYPE, "", str(error))]
     return sorted(found)
+
+
+def _texts_drift(body: bytes) -> list[Difference]:
+    try:
+        value = read_json(body)
+    except PayloadError as error:
+        return [Difference(CHANGED_TYPE, "", str(error))]
+    rows = value.get("data") if isinstance(value, dict) else value
+    if not isinstance(rows, list):
+        return [Difference(CHANGED_TYPE, "", f"must be list, was {kind_of(rows) or 'null'}")]
+    kinds = {kind_of(row) for row in rows[:: 1 + len(rows) // ROWS_MAX]}
+    return [
+        Difference(CHANGED_TYPE, "", f"must be text, was {kind or 'null'}")
+        for kind in sorted(kinds - {"text"})
+    ]
 
 
 def _differences(fields: Fields, known: Known) -> list[Difference]:

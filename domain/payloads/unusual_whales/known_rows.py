@@ -43,6 +43,21 @@ ROWS: Mapping[str, Known] = {
         flag="is_major",
         object="meta",
     ),
+    "/api/option-trades": known(
+        fields(
+            text="expiry option_type option_symbol trade_code exchange upstream_condition_detail"
+            " flow_alert_id rule_id sector industry_type full_name next_earnings_date er_time",
+            decimal="strike nbbo_bid nbbo_ask ewma_nbbo_bid ewma_nbbo_ask underlying_price"
+            " implied_volatility delta gamma theta vega rho theo marketcap",
+            whole="open_interest created_at ask_vol bid_vol mid_vol no_side_vol multi_vol"
+            " stock_multi_vol",
+            flag="canceled is_agg",
+            list="tags report_flags trade_ids upstream_condition_details",
+        ),
+        text="id option_chain_id underlying_symbol executed_at",
+        decimal="price premium",
+        whole="size volume",
+    ),
     "/api/option-trades/flow-alerts": known(
         text="id rule_id alert_rule ticker option_chain type expiry created_at sector issue_type"
         " next_earnings_date er_time",
@@ -138,3 +153,6 @@ ROWS: Mapping[str, Known] = {
         decimal="volatility implied_move implied_move_perc",
     ),
 }
+
+TEXTS = frozenset({f"{_STOCK}/option-chains"})
+"""Endpoints whose rows are texts: names of contracts, as they are asked here."""

@@ -204,6 +204,40 @@ def test_an_absent_value_is_no_drift_and_the_kind_that_came_is_told() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b'{"data":["SPY261006C00660000","QQQ261006P00500000"]}', []),
+        (b'["SPY261006C00660000"]', []),
+        (b'{"data":[]}', []),
+        (b'{"data":[{"option_symbol":"SPY261006C00660000"},7]}',
+         ["must be text, was object", "must be text, was whole"]),
+        (b'{"data":{"SPY":1}}', ["must be list, was object"]),
+        (b'{"error":"x"}', ["must be list, was null"]),
+    ],
+)  # fmt: skip
+def test_a_list_of_contracts_is_texts_and_anything_else_is_drift(
+    body: bytes, told: list[str]
+) -> None:
+    found = uw.rest_drift("/api/stock/{ticker}/option-chains", body)
+    assert [difference.detail for difference in found] == told
+    assert {difference.kind for difference in found} <= {"changed_type"}
+
+
+def test_prints_of_rest_have_known_fields_under_the_names_that_rest_gives_them() -> None:
+    endpoint = "/api/option-trades"
+    row = (
+        b'{"id":"a","option_chain_id":"SPY261006C00660000","underlying_symbol":"SPY",'
+        b'"executed_at":"2026-10-06T14:00:00.5Z","price":"1.5","premium":"150","size":1,'
+        b'"volume":9,"canceled":false,"flow_alert_id":null,"er_time":null%s}'
+    )
+    assert uw.rest_drift(endpoint, b'{"data":[%s]}' % (row % b"")) == []
+    assert _kinds(uw.rest_drift(endpoint, row % b',"nbbo_bid":1.5,"brand":2')) == [
+        ("changed_type", "nbbo_bid"),
+        ("new_field", "brand"),
+    ]
+
+
 def test_rest_drift_lists_each_difference_once() -> None:
     body = b'{"data":[{"date":"2026-10-05","close":"1","volatility":"0.1","iv_rank_1y":"2"},{}]}'
     assert _kinds(uw.rest_drift("/api/stock/{ticker}/iv-rank", body)) == [
