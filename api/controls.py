@@ -36,6 +36,7 @@ from domain.events.controls import (
     ReleaseRequested,
     TradeCancelRequested,
 )
+from projections.hot import CACHES
 
 REQUEST_STREAM = "control/api"
 ROUTE = "api"
@@ -94,6 +95,9 @@ async def cancel_trade(call: Call) -> Response:
 
 async def flush_cache(call: Call) -> Response:
     body = call.sent(CacheBody)
+    if body.cache not in CACHES:
+        known = ", ".join(CACHES)
+        raise not_found("cache", f"cache must be one of {known}, was {body.cache}")
     request = CacheFlushRequested(cache=body.cache, who=call.who, route=ROUTE, reason=body.reason)
     return await ask_desk(call, request, FLUSH)
 

@@ -15,6 +15,8 @@ from projections.projector import Projection
 from projections.redis_target import Command
 
 PREFIX = "striketape:hot:"
+CACHES = ("hot", "all")
+"""Names by which a flush may ask for it."""
 View = Callable[[Recorded, Any], list[Command]]
 
 
@@ -41,7 +43,7 @@ def commands(event: Recorded) -> list[Command]:
 
 def asks_for_rebuild(event: Recorded) -> bool:
     """The operator flushes the cache: it is built from the log again."""
-    return isinstance(event.body, CacheFlushRequested) and event.body.cache in ("", "all", "hot")
+    return isinstance(event.body, CacheFlushRequested) and event.body.cache in ("", *CACHES)
 
 
 PROJECTION: Projection[Command] = Projection(

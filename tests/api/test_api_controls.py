@@ -124,6 +124,17 @@ async def test_only_a_known_feed_can_be_paused(api: Any) -> None:
     )
 
 
+async def test_only_a_cache_that_exists_can_be_flushed(api: Any) -> None:
+    """A name that nobody answers for would wait for ever: the answer has those that exist."""
+    await api.login()
+    why = {"reason": "a view looks wrong"}
+    unknown = await api.control("/cache/flush", why | {"cache": "hott"})
+    assert unknown.status_code == 404
+    assert unknown.json()["detail"] == "cache must be one of hot, all, was hott"
+    assert await _requests(api) == []
+    assert (await api.control("/cache/flush", why | {"cache": "all"})).status_code == 202
+
+
 async def test_a_trade_that_is_not_on_the_log_cannot_be_cancelled(api: Any) -> None:
     await api.login()
     answer = await api.control("/trades/nothing/cancel")
