@@ -6,7 +6,7 @@ changes nothing else.
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime, timedelta
 
 from domain.analytics.auction import AuctionTicks
 from domain.analytics.chain import Source
@@ -32,6 +32,7 @@ from domain.events.feeds import (
     UnderlyingListed,
     UwFrame,
 )
+from domain.events.market_facts import HaltEnded, HaltStarted
 from domain.events.system import ClockStarted, ParametersChanged, SessionPlanned
 from domain.instruments import OptionContract, Right
 from domain.payloads.unusual_whales import (
@@ -47,6 +48,8 @@ _TRADE = int(Source.TRADE)
 AUCTION_TICKS = frozenset({34, 35, 36, 61})
 HALTED_TICK = 49
 """0 trades, 1 halted, 2 a volatility pause; sent with every subscription and at each change."""
+AFTER_HALT = timedelta(minutes=5)
+"""After a halt no entry is taken for so long (0.3)."""
 SESSION_SECONDS = SESSION_MINUTES * 60.0
 TIDE_MEAN_SESSIONS = 20
 TIDE_SUM_SESSIONS = 5
@@ -228,8 +231,8 @@ def on_ticks(state: AnalyticsState, event: Recorded) -> None:
         symbol.order_flow.reset()
     for kind, value, _ in body.ticks:
         if kind == HALTED_TICK and symbol.halted_by_broker != (value > 0):
-            symbol.halted_by_broker = value > 0
-            symbol.order_flow.reset()
+            was_halted, symbol.halted_by_broker = symbol.halted, value > 0
+            _halt_changed(state, symbol, was_halted, "broker", event.market_time)
     symbol.book.apply(body.ticks, now, float(symbol.size_multiplier))
     session = state.session
     if session is not None and session.is_open(event.market_time):
@@ -326,5 +329,19 @@ def on_halt(state: AnalyticsState, event: Recorded) -> None:
     halt = read_trading_halt(bytes(body.payload))
     symbol = state.symbols.get(halt.symbol)
     if symbol is not None:
-        symbol.halted_by_vendor = halt.state in ("halted", "paused")
-        symbol.order_flow.reset()
+        was_halted, symbol.halted_by_vendor = symbol.halted, halt.state in ("halted", "paused")
+        _halt_changed(state, symbol, was_halted, "vendor", event.market_time)
+
+
+def _halt_changed(
+    state: AnalyticsState, symbol: SymbolState, was_halted: bool, source: str, now: datetime
+) -> None:
+    """Tell where a halt begins, and where the last that told of it says that it is over."""
+    symbol.order_flow.reset()
+    if was_halted == symbol.halted:
+        return
+    if symbol.halted:
+        state.halts.append(HaltStarted(symbol=symbol.symbol, source=source, at=now))
+        return
+    ended = HaltEnded(symbol=symbol.symbol, at=now, entries_from=now + AFTER_HALT)
+    state.halts.append(ended)

@@ -2,7 +2,7 @@
 
 Runs in run/signals before the signal stage. `evolve` folds and computes, in place; `react` only
 reads, so that folding recorded events alone gives the same state. Emissions of one bar, in
-order: BarIgnored, LinesWanted, ChainEvaluated, MetricComputed.
+order: BarIgnored, LinesWanted, ChainEvaluated, MetricComputed. Halts are told as they come.
 """
 
 from __future__ import annotations
@@ -72,6 +72,8 @@ class AnalyticsStage:
             state.ignored.clear()
         if state.lines:
             state.lines.clear()
+        if state.halts:
+            state.halts.clear()
         handler = _HANDLERS.get(event.type)
         if handler is not None:
             handler(state, event)
@@ -86,9 +88,10 @@ class AnalyticsStage:
 
     def react(self, state: AnalyticsState, event: Recorded) -> Sequence[Emission]:
         """What the last event gave rise to; changes nothing."""
-        if not (state.due or state.chains or state.ignored or state.lines):
+        if not (state.due or state.chains or state.ignored or state.lines or state.halts):
             return ()
         found = [Emission(f"metrics/{body.symbol}/bars", body) for body in state.ignored]
+        found.extend(Emission(f"halts/{body.symbol}", body) for body in state.halts)
         found.extend(Emission("lines/analytics", body) for body in state.lines)
         found.extend(Emission(f"chain-metrics/{body.symbol}", body) for body in state.chains)
         found.extend(

@@ -28,6 +28,7 @@ from domain.analytics.tide import Tide
 from domain.analytics.vwap import Vwap
 from domain.events.analytics import BarIgnored, ChainEvaluated
 from domain.events.feeds import LinesWanted
+from domain.events.market_facts import HaltEnded, HaltStarted
 from domain.instruments import SYMBOLS, OptionContract
 from domain.parameter import ParameterState
 from domain.session import Session
@@ -150,7 +151,8 @@ class SymbolState:
 
 @dataclass(slots=True)
 class AnalyticsState:
-    """The whole state. `due`, `chains` and `ignored` hold what the last event gave rise to."""
+    """The whole state. What the last event gave rise to is in `due`, `chains`, `ignored`, `lines`
+    and `halts`."""
 
     parameters: ParameterState = field(default_factory=ParameterState)
     settings: Settings | None = None
@@ -177,6 +179,7 @@ class AnalyticsState:
     chains: list[ChainEvaluated] = field(default_factory=list)
     ignored: list[BarIgnored] = field(default_factory=list)
     lines: list[LinesWanted] = field(default_factory=list)
+    halts: list[HaltStarted | HaltEnded] = field(default_factory=list)
 
     def spot(self, symbol: SymbolState, now: float) -> tuple[float | None, bool, str]:
         """Price to evaluate the chain at, whether it is a fresh quote, and what is wrong."""

@@ -17,14 +17,14 @@ from domain.signals.structure import Choice, interest_is_enough, spread_is_tight
 
 
 def _session_gates(case: Case, parameters: ParameterState) -> list[Gate]:
-    session, now = case.session, case.now
+    session, now, halt = case.session, case.now, case.facts.market_halt
     span = window(case, parameters)
     inside = span is not None and span[0] <= now < span[1]
     return [
         gate(
             DenialCode.SESSION_OPEN,
-            session.is_open(now),
-            now.isoformat(),
+            session.is_open(now) and not halt,
+            f"{now.isoformat()}, {halt}" if halt else now.isoformat(),
             f"[{session.open_at.isoformat()}, {session.close_at.isoformat()})",
         ),
         gate(

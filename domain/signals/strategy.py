@@ -14,6 +14,7 @@ from domain.event import Recorded, derived_id
 from domain.events.analytics import MetricComputed
 from domain.events.controls import TradingHalted
 from domain.events.feeds import LinesWanted, WantedLine
+from domain.events.market_facts import HaltStarted
 from domain.events.orders import OrderChanged
 from domain.events.signals import (
     Gate,
@@ -59,6 +60,8 @@ TYPES = frozenset(
         "ClockTicked",
         "EntryRefused",
         "FillRecorded",
+        "HaltEnded",
+        "HaltStarted",
         "LineClosed",
         "LineOpened",
         "LinesWanted",
@@ -114,7 +117,7 @@ class StrategyStage:
                 return [*predictions(state, reading), *_keys(state, reading, event.market_time)]
             case ClockTicked():
                 return [*_every_second(state, event.market_time), *_lines(state, event.market_time)]
-            case TradingHalted() | ClockStarted():
+            case TradingHalted() | HaltStarted() | ClockStarted():
                 return list(_stale_all(state, event.market_time))
             case OrderChanged():
                 return list(_ended_unfilled(state))
@@ -227,7 +230,7 @@ def _now(state: StrategyState, live: Live, now: datetime) -> Now:
         reading=state.readings.get(live.symbol),
         chain=None if body is None else chain_of(body),
         case=None if found is None else found.case,
-        halted=state.desk.halted,
+        halted=state.desk.halted or bool(state.market_halts.told(live.symbol, now)),
         entries_open=state.desk.entries_open,
         is_on=state.is_on,
     )

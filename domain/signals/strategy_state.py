@@ -18,6 +18,7 @@ from domain.events.analytics import (
 )
 from domain.events.controls import TradingHalted, TradingReleased
 from domain.events.feeds import LineClosed, LineOpened, LinesWanted
+from domain.events.market_facts import HaltEnded, HaltStarted
 from domain.events.orders import (
     BrokerAccountSeen,
     BrokerConnected,
@@ -62,6 +63,7 @@ from domain.session import Session
 from domain.signals.bucket import Bucket, Variant
 from domain.signals.case import DeskFacts
 from domain.signals.life import Key, Live, Status
+from domain.signals.market_halts import MarketHalts
 from domain.signals.reading import Reading, chain_of
 from domain.signals.slippage import Slippage
 
@@ -85,6 +87,7 @@ class StrategyState:
     session_time: SessionTime = field(default_factory=SessionTime)
     time: RealTime = field(default_factory=RealTime)
     desk: Desk = field(default_factory=Desk)
+    market_halts: MarketHalts = field(default_factory=MarketHalts)
     cooldowns: Cooldowns = field(default_factory=Cooldowns)
     entries: dict[Key, int] = field(default_factory=dict)
     """Positions that the bucket opened in this session."""
@@ -127,6 +130,7 @@ class StrategyState:
         assert session is not None, "facts are asked inside a session"
         return DeskFacts(
             halted=desk.halted,
+            market_halt=self.market_halts.told(symbol, now),
             entries_open=desk.entries_open,
             broker_ready=desk.broker_ready,
             reconciled=desk.reconciled,
@@ -165,6 +169,8 @@ def fold(state: StrategyState, event: Recorded) -> None:
             state.desk.entries_open = body.entries_open
         case SessionPlanned():
             _session(state, body)
+        case HaltStarted() | HaltEnded():
+            state.market_halts.fold(body)
         case LineOpened():
             state.lines[body.contract.con_id] = body.contract
         case LineClosed():
@@ -210,6 +216,7 @@ def _session(state: StrategyState, body: SessionPlanned) -> None:
         return
     state.session_time.started(state.session)
     state.cooldowns.session_started()
+    state.market_halts.session_started()
     for one in state.tracked.values():
         one.opened_at = state.session.open_at
     parts = (state.chains, state.readings, state.counts, state.slots, state.waits, state.entries)

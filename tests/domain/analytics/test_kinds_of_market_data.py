@@ -12,8 +12,19 @@ import pytest
 from domain.analytics.stage import AnalyticsStage
 from domain.events.analytics import Metric, MetricComputed, Quality
 from domain.events.feed_health import SizeUnitChecked
+from domain.events.feeds import UwTradingHaltReceived
+from domain.events.market_facts import HaltEnded, HaltStarted
 from domain.stage import Consumer
-from tests.domain.analytics.build import OPEN, Tape, bar, book_ticks, contract, start, ticks
+from tests.domain.analytics.build import (
+    OPEN,
+    Tape,
+    bar,
+    book_ticks,
+    contract,
+    frame_fields,
+    start,
+    ticks,
+)
 
 
 def at(seconds: float) -> datetime:
@@ -60,6 +71,26 @@ def test_a_halt_that_the_broker_tells_makes_a_symbol_stale_until_it_ends() -> No
         tape.add(book_ticks("SPY", at(4), 660.0), at(4))
         tape.add(bar("SPY", OPEN, 660.0), at(5))
         assert spot_mid(tape, consumer()).quality is quality
+
+
+def test_a_halt_begins_with_the_first_that_tells_it_and_ends_with_the_last() -> None:
+    """Entries are open again five minutes after the end, by market time."""
+    tape = Tape()
+    start(tape)
+    tape.add(ticks("SPY", at(2), [(49, 0.0, 0.0)]), at(2))
+    vendor = {"ticker": "SPY", "state": "halted", "reason": "T1", "time": at(3).isoformat()}
+    resumed = vendor | {"state": "trading", "reason": ""}
+    halted = UwTradingHaltReceived(**frame_fields("trading_halts", at(3), vendor))
+    tape.add(halted, at(3))
+    tape.add(ticks("SPY", at(4), [(49, 1.0, 0.0)]), at(4))
+    tape.add(UwTradingHaltReceived(**frame_fields("trading_halts", at(5), resumed)), at(5))
+    tape.add(ticks("SPY", at(6), [(49, 0.0, 0.0)]), at(6))
+    worker = consumer()
+    emitted = [one.body for event in tape.events for one in worker.step(event)]
+    assert [body for body in emitted if isinstance(body, HaltStarted | HaltEnded)] == [
+        HaltStarted(symbol="SPY", source="vendor", at=at(3)),
+        HaltEnded(symbol="SPY", at=at(6), entries_from=at(6) + timedelta(minutes=5)),
+    ]
 
 
 def test_sizes_count_what_the_comparison_with_the_book_says() -> None:

@@ -351,6 +351,7 @@ def test_a_fair_game_has_no_edge_and_its_expected_value_is_minus_cost() -> None:
     ("facts", "code", "result"),
     [
         ({"halted": True}, C.KILL_SWITCH_OFF, Result.FAIL),
+        ({"market_halt": "halted"}, C.SESSION_OPEN, Result.FAIL),
         ({"entries_open": False}, C.CLOCK_NORMAL, Result.FAIL),
         ({"broker_ready": False}, C.BROKER_READY, Result.FAIL),
         ({"reconciled": False}, C.BROKER_READY, Result.FAIL),

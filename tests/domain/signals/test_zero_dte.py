@@ -19,6 +19,7 @@ from domain.events.analytics import (
 )
 from domain.events.controls import TradingHalted, TradingReleased
 from domain.events.feeds import LineOpened, LinesWanted
+from domain.events.market_facts import HaltEnded, HaltStarted
 from domain.events.orders import (
     BrokerDisconnected,
     EntryRefused,
@@ -368,6 +369,21 @@ def test_halt_and_a_closed_clock_invalidate_at_once() -> None:
     strategy, _ = valid()
     clock = ClockStarted(base_market_time=NOON, speed=60, session_date=DAY, entries_open=False)
     assert one(strategy.when(clock), SignalInvalidated).condition == "clock"
+
+
+def test_a_halt_of_the_underlying_ends_its_signal_and_blocks_entries_five_minutes_more() -> None:
+    strategy, valid_one = valid()
+    other = "IWM" if valid_one.symbol == "SPY" else "SPY"
+    assert signals(strategy.when(HaltStarted(symbol=other, source="vendor", at=NOON))) == []
+    halt = HaltStarted(symbol=valid_one.symbol, source="broker", at=NOON)
+    assert one(strategy.when(halt), SignalInvalidated).condition == "halt"
+    until = NOON + timedelta(minutes=5)
+    strategy.when(HaltEnded(symbol=valid_one.symbol, at=NOON, entries_from=until))
+    strategy.tick_forward(298.0)
+    for body in desk_events():
+        strategy.when(body)
+    assert signals(strategy.evaluate(after=2.0)) == ["SignalRaised"]
+    assert signals(strategy.evaluate()) == ["SignalValidated"]
 
 
 def test_halted_desk_keeps_candidates_and_validates_none_until_the_release() -> None:
