@@ -10,7 +10,7 @@ from typing import Any
 
 from domain.event import Recorded, event_type
 from domain.events.controls import CacheFlushRequested
-from projections.hot import market, plant, trades, unusual_whales
+from projections.hot import feeds, market, plant, trades, unusual_whales
 from projections.projector import Projection
 from projections.redis_target import Command
 
@@ -26,7 +26,7 @@ def _together(one: View, other: View) -> View:
 
 def _views() -> dict[type[Any], View]:
     found: dict[type[Any], View] = {}
-    for module in (market, trades, plant, unusual_whales):
+    for module in (market, trades, plant, feeds, unusual_whales):
         for body, view in module.VIEWS.items():
             found[body] = _together(found[body], view) if body in found else view
     return found
@@ -48,7 +48,7 @@ def asks_for_rebuild(event: Recorded) -> bool:
 
 PROJECTION: Projection[Command] = Projection(
     name="hot",
-    version=5,
+    version=6,
     types=frozenset(event_type(body) for body in VIEWS) | {event_type(CacheFlushRequested)},
     effects=commands,
     asks_for_rebuild=asks_for_rebuild,

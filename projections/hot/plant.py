@@ -1,4 +1,4 @@
-"""Hot views of the plant: clock, processes, feeds, broker, halt, approvals, alerts.
+"""Hot views of the plant: clock, processes, broker, halt, approvals, alerts.
 
 Pure: an event in, Redis commands out.
 """
@@ -19,13 +19,6 @@ from domain.events.controls import (
     TradingHalted,
     TradingReleased,
     TradingStateChanged,
-)
-from domain.events.feed_health import (
-    FeedFresh,
-    FeedGapClosed,
-    FeedGapOpened,
-    FeedStale,
-    FeedStateChanged,
 )
 from domain.events.orders import (
     BrokerAccountSeen,
@@ -80,40 +73,6 @@ def fault(event: Recorded, body: ProcessFault) -> list[Command]:
         ("SADD", "processes", body.process),
         put(f"process:{body.process}", **about, fault_at=event.recorded_at),
     ]
-
-
-def feed_state(event: Recorded, body: FeedStateChanged) -> list[Command]:
-    name, _, channel = body.feed.partition("/")
-    if channel:
-        known = "SADD" if body.state == "refused" else "SREM"
-        return [(known, f"feed-refused:{name}", channel)]
-    said = [
-        ("SADD", "feeds", name),
-        put(f"feed:{name}", **named(body), at=event.recorded_at),
-    ]
-    # What was stale was so on a connection that is gone.
-    gone = [("DEL", f"feed-stale:{name}")] if body.state in ("connected", "down") else []
-    return said + gone
-
-
-def gap_opened(_: Recorded, body: FeedGapOpened) -> list[Command]:
-    return [
-        ("SADD", "feeds", body.feed),
-        ("SADD", f"feed-gaps:{body.feed}", body.gap_id),
-        put(f"gap:{body.gap_id}", **named(body)),
-    ]
-
-
-def gap_closed(_: Recorded, body: FeedGapClosed) -> list[Command]:
-    return [("SREM", f"feed-gaps:{body.feed}", body.gap_id), ("DEL", f"gap:{body.gap_id}")]
-
-
-def feed_stale(_: Recorded, body: FeedStale) -> list[Command]:
-    return [("SADD", f"feed-stale:{body.feed}", body.channel)]
-
-
-def feed_fresh(_: Recorded, body: FeedFresh) -> list[Command]:
-    return [("SREM", f"feed-stale:{body.feed}", body.channel)]
 
 
 def broker_connected(event: Recorded, body: BrokerConnected) -> list[Command]:
@@ -224,11 +183,6 @@ VIEWS: Mapping[type[Any], Callable[[Recorded, Any], list[Command]]] = {
     SessionPlanned: session,
     ProcessHeartbeat: heartbeat,
     ProcessFault: fault,
-    FeedStateChanged: feed_state,
-    FeedGapOpened: gap_opened,
-    FeedGapClosed: gap_closed,
-    FeedStale: feed_stale,
-    FeedFresh: feed_fresh,
     BrokerConnected: broker_connected,
     BrokerReady: broker_ready,
     BrokerDisconnected: broker_disconnected,

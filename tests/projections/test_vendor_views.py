@@ -11,15 +11,23 @@ from redis.asyncio import Redis
 
 from domain.event import Body
 from domain.events.feed_health import (
+    ChannelReport,
+    EndpointDisabled,
     FeedDriftSeen,
     FeedFresh,
     FeedGapClosed,
     FeedGapOpened,
+    FeedRateChanged,
     FeedStale,
     FeedStateChanged,
+    FeedStreamSilent,
+    FeedStreamVerified,
+    IngestionReported,
+    RestBudgetPlanned,
 )
 from domain.events.feeds import UwRestReceived
-from domain.events.system import SessionPlanned
+from domain.events.jobs import JobScheduled
+from domain.events.system import JobFinished, SessionPlanned
 from domain.payloads import unusual_whales as uw
 from projections import hot
 from projections.projector import Projector
@@ -174,3 +182,40 @@ async def test_open_gaps_are_a_set_and_silent_or_refused_channels_are_named(
     assert found[f"feed-refused:{feed}"] == ["custom_alerts"]
     found = await _after(store, redis, state(feed, "connected", "2"))
     assert f"feed-stale:{feed}" not in found and f"feed-gaps:{feed}" in found
+
+
+async def test_what_changed_what_is_silent_and_what_the_keeper_does_are_named(
+    store: PostgresStore, redis: Redis
+) -> None:
+    feed, line = "ib.data", "ticks SPY 1"
+    silent = with_fields(FeedStreamSilent, feed=feed, channel=line)
+    rate = with_fields(FeedRateChanged, feed="uw.socket", channel="news", usual_min=1, usual_max=9)
+    drift = with_fields(
+        FeedDriftSeen, feed="uw.socket", channel="news", kind="new_field", field="x", detail="text"
+    )
+    at = datetime(2026, 10, 6, 20, 30, tzinfo=UTC)
+    of_job = {"name": "ingestion", "due_at": at}
+    found = await _after(
+        store,
+        redis,
+        silent,
+        silent.model_copy(update={"channel": "ticks QQQ 2"}),
+        with_fields(FeedStreamVerified, feed=feed, channel="ticks QQQ 2"),
+        drift,
+        rate.model_copy(update={"messages_per_minute": 50.0}),
+        with_fields(EndpointDisabled, path="/api/x", status=403, reason="no"),
+        with_fields(RestBudgetPlanned, calls_left=9),
+        with_fields(JobFinished, outcome="failed", **of_job),
+        with_fields(JobScheduled, **of_job),
+        with_fields(IngestionReported, channels=(with_fields(ChannelReport, messages=7),) * 2),
+    )
+    assert found[f"feed-silent:{feed}"] == [line]
+    assert found["feed-drift:uw.socket"] == {"news new_field x": "text"}
+    assert found["feed-unusual:uw.socket"] == ["news"]
+    assert found["feed-off:uw.rest"] == {"/api/x": "403 no"}
+    assert (found["rest-budget"]["calls_left"], found["ingestion"]["messages"]) == ("9", "14")
+    assert found["job:ingestion"]["state"] == "failed" and "next_at" in found["job:ingestion"]
+    usual = rate.model_copy(update={"messages_per_minute": 5.0})
+    found = await _after(store, redis, usual, planned(date(2026, 10, 7)))
+    gone = {"feed-unusual:uw.socket", "feed-drift:uw.socket", "feed-off:uw.rest"}
+    assert not gone & found.keys()
