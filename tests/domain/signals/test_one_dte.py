@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from domain.events.analytics import PredictionMade, Quality
+from domain.events.analytics import PredictionMade, PredictionResolved, Quality
 from domain.events.signals import Result, SignalExpired, SignalRaised, SignalValidated
 from domain.instruments import Direction, Right, StructureKind
 from domain.instruments import Strategy as Bucket
@@ -18,10 +18,21 @@ from domain.signals.bucket import Variant
 from domain.signals.one_dte import NIGHT_NOTE, ONE_DTE
 from domain.signals.one_dte_parameters import WEIGHT_SOURCES
 from domain.stage import Consumer
-from tests.domain.risk.build import CLOSE, DAY, none, one, parameters, planned, session
+from tests.domain.risk.build import (
+    CLOSE,
+    DAY,
+    OPEN,
+    none,
+    one,
+    parameters,
+    planned,
+    session,
+    session_planned,
+)
 from tests.domain.signals.build import Strategy, chain_body, measure, reading
 from tests.domain.signals.night import EVENING, NEARER, RISING, TOMORROW, evening
 
+NEXT_OPEN = OPEN + timedelta(days=1)
 NEXT_CLOSE = CLOSE + timedelta(days=1)
 PARAMETERS = parameters()
 CHEAP = {**RISING, "vrp_1dte": 1.0}
@@ -272,3 +283,48 @@ def test_recorded_events_alone_give_the_same_state_and_decisions() -> None:
     folded: Consumer[object] = strategy.folded()
     assert folded.states == strategy.consumer.states
     assert strategy.repeated() == [emitted for _, emitted in strategy.inputs]
+
+
+def next_morning(strategy: Strategy, seconds: float, spot: float) -> list[PredictionResolved]:
+    """A refresh of the chain so long after the next open, and the evaluation point behind it."""
+    strategy.at = NEXT_OPEN + timedelta(seconds=seconds)
+    body = chain_body(strategy.at, spot=spot, expiry=TOMORROW)
+    emitted = strategy.evaluate(body=body, after=0.0, spot_mid=spot)
+    return [found for found in emitted if isinstance(found, PredictionResolved)]
+
+
+def slept() -> Strategy:
+    strategy = evening()
+    valid(strategy)
+    strategy.when(session_planned(TOMORROW))
+    return strategy
+
+
+def test_the_predicted_stop_looks_at_no_quote_of_the_first_minute() -> None:
+    """As the position's own stop does not: its outcome is that of the rules, traded or not."""
+    strategy = slept()
+    assert next_morning(strategy, 20, 589.5) == next_morning(strategy, 55, 589.5) == []
+    assert next_morning(strategy, 60, 589.5) == []
+    (settled,) = next_morning(strategy, 65, 589.5)
+    assert settled.outcome == 0.0
+
+
+def test_the_predicted_stop_is_tightened_after_an_hour_and_a_half() -> None:
+    """A cost between one and a half and two credits is a stop only then."""
+    strategy = slept()
+    early, late = 80 * 60.0, 90 * 60.0
+    spot = 592.0
+    assert next_morning(strategy, early, spot) == next_morning(strategy, early + 5, spot) == []
+    assert next_morning(strategy, late, spot) == []
+    (settled,) = next_morning(strategy, late + 5, spot)
+    assert settled.outcome == 0.0
+
+
+def test_nearness_to_a_short_strike_ends_it_only_in_the_last_hours() -> None:
+    strategy = slept()
+    last = (NEXT_CLOSE - NEXT_OPEN).total_seconds() - 150 * 60
+    near = 606.85
+    assert next_morning(strategy, last - 60, 606.5) == []
+    assert next_morning(strategy, last - 5, near) == []
+    (settled,) = next_morning(strategy, last, near)
+    assert 0.0 < settled.outcome < 1.0
