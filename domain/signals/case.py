@@ -17,7 +17,7 @@ from domain.risk.codes import DenialCode
 from domain.session import Session
 from domain.signals.bucket import Bucket, Variant
 from domain.signals.plan import Odds
-from domain.signals.reading import Chain, Reading
+from domain.signals.reading import Chain, ChainRow, Reading
 from domain.signals.score import Score
 from domain.signals.structure import Choice, NoStructure
 
@@ -70,6 +70,12 @@ class Case:
     odds: Odds | None
     p_win: float | None
     facts: DeskFacts
+
+    def quote_age(self, row: ChainRow) -> float | None:
+        """Age of a leg's quote now: that at the refresh, and the time since."""
+        if self.chain is None or row.age_seconds is None:
+            return None
+        return row.age_seconds + max(0.0, (self.now - self.chain.at).total_seconds())
 
     @property
     def sells_premium(self) -> bool:

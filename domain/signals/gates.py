@@ -156,7 +156,8 @@ def _leg_liquidity(
     if row.con_id not in case.facts.open_lines or not row.on_line:
         return None, f"{name}: awaiting a broker line"
     age_limit = number("signals.quote_age_option_s")
-    if row.age_seconds is None or row.age_seconds > age_limit or not row.is_two_sided:
+    age = case.quote_age(row)
+    if age is None or age > age_limit or not row.is_two_sided:
         return None, f"{name}: no usable quote within {age_limit:g} s"
     size = row.ask_size if ratio > 0 else row.bid_size
     if size is None:

@@ -59,17 +59,17 @@ def raised(
     )
 
 
-def _leg(row: ChainRow) -> LegQuote:
+def _leg(row: ChainRow, age: float | None) -> LegQuote:
     assert row.bid is not None and row.ask is not None, "LIQUIDITY passed"
     assert row.volatility is not None and row.delta is not None and row.gamma is not None
-    assert row.vega is not None and row.theta is not None and row.age_seconds is not None
+    assert row.vega is not None and row.theta is not None and age is not None
     return LegQuote(
         con_id=row.con_id,
         bid=row.bid,
         ask=row.ask,
         bid_size=row.bid_size or 0,
         ask_size=row.ask_size or 0,
-        quote_age_seconds=row.age_seconds,
+        quote_age_seconds=age,
         implied_volatility=row.volatility,
         delta=row.delta,
         gamma=row.gamma,
@@ -122,7 +122,7 @@ def risk_inputs(state: StrategyState, found: Evaluated, choice: Choice) -> RiskI
         net_ask=choice.net_ask,
         net_mid=choice.net_mid,
         model_mid=cents(model_mid(case.chain, choice)),
-        legs=tuple(_leg(row) for row in choice.rows),
+        legs=tuple(_leg(row, case.quote_age(row)) for row in choice.rows),
         target_usd=case.odds.target_usd,
         stop_usd=case.odds.stop_usd,
         cost_usd=case.odds.cost_usd,
