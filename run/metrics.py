@@ -90,6 +90,9 @@ FEED_DELAY = Gauge(
     "From the vendor's time of a datum to its receipt, 99 % of the last minute",
     ["feed", "channel"],
 )
+BROKER_CLOCK_OFFSET = Gauge(
+    "striketape_broker_clock_offset_seconds", "The broker's clock less ours, of the last minute"
+)
 REST_CALLS = Counter(
     "striketape_rest_calls_total", "Answers to REST calls of a feed, by HTTP status", ["status"]
 )

@@ -163,6 +163,7 @@ class BrokerFeed:
             case FeedMessageRejected():
                 self._intake.put_rejected(event)
             case FeedClockMeasured():
+                metrics.BROKER_CLOCK_OFFSET.set(event.offset_seconds)
                 self._intake.put(f"feed-clock/{FEED}", event, feed=FEED)
             case _ if self._states.is_paused(FEED):
                 self._was_paused = True
