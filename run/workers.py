@@ -20,10 +20,11 @@ def signal_stages(settings: Settings) -> Sequence[Stage[Any]]:
     """Analytics, then the strategies that read them."""
     from domain.analytics.stage import AnalyticsStage
     from domain.signals.closing import ClosingStage
+    from domain.signals.fourteen_dte import FourteenDteStage
     from domain.signals.one_dte import OneDteStage
     from domain.signals.zero_dte import ZeroDteStage
 
-    return (AnalyticsStage(), ZeroDteStage(), OneDteStage(), ClosingStage())
+    return (AnalyticsStage(), ZeroDteStage(), OneDteStage(), FourteenDteStage(), ClosingStage())
 
 
 def trader_stages(settings: Settings) -> Sequence[Stage[Any]]:

@@ -39,6 +39,7 @@ class DenialCode(StrEnum):
     NO_AUCTION_DATA = "NO_AUCTION_DATA"
     AUCTION_GAIN_LEFT = "AUCTION_GAIN_LEFT"
     ENTRIES_TODAY = "ENTRIES_TODAY"
+    OPEN_INTEREST = "OPEN_INTEREST"
     ENTRY_SCORE = "ENTRY_SCORE"
     NO_EXPIRY = "NO_EXPIRY"
     NO_STRIKE = "NO_STRIKE"
@@ -134,6 +135,7 @@ DENIALS: dict[DenialCode, Denial] = {
             " costs several times.",
             _C.ENTRIES_TODAY: "Entries of the day, by symbol or by symbol and direction, must not"
             " be used up.",
+            _C.OPEN_INTEREST: "Every leg of what is held for weeks needs open interest.",
             _C.ENTRY_SCORE: "The entry row's probability and price conditions must hold.",
             _C.NO_EXPIRY: "The expiry that the bucket names must be listed and evaluated.",
             _C.NO_STRIKE: "Listed strikes must satisfy delta, width, distance and price limits.",

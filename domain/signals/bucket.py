@@ -36,6 +36,11 @@ class Variant(StrEnum):
     NIGHT_PREMIUM = "NIGHT_PREMIUM"
     NIGHT_DIRECTION = "NIGHT_DIRECTION"
     CLOSING = "CLOSING"
+    CREDIT = "CREDIT"
+    CONDOR = "CONDOR"
+    DEBIT = "DEBIT"
+    BETWEEN_CREDIT = "BETWEEN_CREDIT"
+    BETWEEN_DEBIT = "BETWEEN_DEBIT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +145,8 @@ class Bucket:
     rules: Rules = field(compare=False)
     liquidity: str = "signals.liquidity"
     """Prefix of the spread limits of LIQUIDITY."""
+    by_direction: frozenset[Variant] = frozenset()
+    """Variants that sell premium but whose p_min is a probability of the direction."""
     predicts_direction: bool = False
     """Whether this stage makes the bucket's direction predictions."""
 

@@ -136,8 +136,10 @@ def _score(live: Live, now: Now, bucket: Bucket, parameters: ParameterState) -> 
         return Stale("score", "missing: inputs of the score", "computable")
     least = parameters.number(bucket.of(live.variant, "p_min"))
     least = round(least - parameters.number(f"{bucket.prefix}.stale.p_slack"), 12)
-    p = now.case.p_side
-    if p < least and (now.case.p_win is not None or not now.case.sells_premium):
+    by_direction = live.variant in bucket.by_direction
+    p = now.case.p_direction if by_direction else now.case.p_side
+    known = by_direction or now.case.p_win is not None or not now.case.sells_premium
+    if p < least and known:
         return Stale("probability", f"{p:.6f}", f"{least}")
     coverage = now.case.score.coverage
     floor = parameters.number("signals.coverage_min")

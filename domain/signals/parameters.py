@@ -8,6 +8,7 @@ from __future__ import annotations
 from domain.parameter import Parameter
 from domain.signals import (
     closing_parameters,
+    fourteen_dte_parameters,
     one_dte_parameters,
     staleness_parameters,
     zero_dte_parameters,
@@ -44,6 +45,7 @@ _ALL = (
     *staleness_parameters.PARAMETERS,
     *zero_dte_parameters.PARAMETERS,
     *one_dte_parameters.PARAMETERS,
+    *fourteen_dte_parameters.PARAMETERS,
     *closing_parameters.PARAMETERS,
 )
 PARAMETERS: dict[str, Parameter] = {parameter.name: parameter for parameter in _ALL}

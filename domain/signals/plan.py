@@ -24,6 +24,7 @@ from domain.signals.structure import Choice
 TREND_RULE = "noise_area_and_vwap"
 RANGE_RULE = "near_short_strike"
 LAST_DAY_RANGE_RULE = "near_short_strike_on_the_last_day"
+DAILY_CLOSE_RULE = "daily_close_beyond_short_strike"
 """Names of the rules on the underlying, as domain/execution knows them."""
 NEAR_RULES = frozenset({RANGE_RULE, LAST_DAY_RANGE_RULE})
 

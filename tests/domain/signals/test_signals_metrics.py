@@ -7,10 +7,11 @@ from pathlib import Path
 
 from domain.analytics.catalogue import UNITS
 from domain.signals.closing import CLOSING
+from domain.signals.fourteen_dte import FOURTEEN_DTE
 from domain.signals.one_dte import ONE_DTE
 from domain.signals.zero_dte import ZERO_DTE
 
-BUCKETS = (ZERO_DTE, ONE_DTE, CLOSING)
+BUCKETS = (ZERO_DTE, ONE_DTE, FOURTEEN_DTE, CLOSING)
 DOMAIN = Path(__file__).parents[3] / "domain"
 READERS = sorted([*DOMAIN.glob("signals/*.py"), *DOMAIN.glob("forecasts/*.py")])
 READ = re.compile(
