@@ -24,6 +24,8 @@ from run.worker import Recorder
 EXPIRIES_NEAR = 4
 EXPIRY_DAYS_MAX = 65
 DAILY_EXPIRY_DAYS_MAX = 9
+SWING_DAYS, SWING_DAYS_TARGET = (21, 45), 35
+"""As the parameters swing_days_* are shipped: feeds list before they know any."""
 BEFORE_OPEN = timedelta(minutes=5)
 WAITS_SECONDS = (5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 TRIES_BEFORE_ALARM = 3
@@ -118,13 +120,17 @@ class BrokerChains:
 
 
 def chosen_expiries(known: Sequence[date], today: date) -> list[date]:
-    """The nearest four, and the listed ones nearest 9, 30 and 60 days: what the metrics read."""
+    """The nearest four, the listed ones nearest 9, 30 and 60 days, which the metrics read, and what
+    the 14D+ strategy trades: nearest 35 days, both where two are as near (one may be monthly)."""
     near = list(known[:EXPIRIES_NEAR])
     inside = [e for e in known if (e - today).days <= EXPIRY_DAYS_MAX]
     for days in (9, 30, 60):
         after = [e for e in inside if (e - today).days >= days]
         before = [e for e in inside if (e - today).days < days]
         near += after[:1] + before[-1:]
+    swing = [e for e in known if SWING_DAYS[0] <= (e - today).days <= SWING_DAYS[1]]
+    off = [abs((e - today).days - SWING_DAYS_TARGET) for e in swing]
+    near += [e for e, days in zip(swing, off, strict=True) if days == min(off)]
     return sorted(set(near))
 
 

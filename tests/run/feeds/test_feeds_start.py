@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 import structlog
 
 from adapters.calendar import plan_session
@@ -22,7 +23,7 @@ from domain.payloads.unusual_whales.channel_table import joined
 from run.config import Settings
 from run.embedded import free_port
 from run.feeds.__main__ import Feeds
-from run.feeds.broker_chains import calendar_expiries
+from run.feeds.broker_chains import calendar_expiries, chosen_expiries
 from run.feeds.start import write_missing_parameters
 from run.service import Process
 from run.worker import Recorder
@@ -150,3 +151,24 @@ def test_expiries_by_the_calendar_are_sessions_near_and_ends_of_weeks_far() -> N
     ends = {day.isocalendar()[:2]: day for day in sorted(sessions)}
     far = [day for day in found if (day - found[0]).days > 9]
     assert far and all(ends[day.isocalendar()[:2]] == day for day in far)
+
+
+@pytest.mark.parametrize(
+    ("listed", "swing"),
+    [
+        ((29, 31, 34, 36, 39), {34, 36}),
+        ((28, 31, 33, 38), {33}),
+        ((20, 46), set()),
+        ((21, 46), {21}),
+        ((20, 45), {45}),
+    ],
+)
+def test_the_expiry_nearest_thirty_five_days_is_listed_too(
+    listed: tuple[int, ...], swing: set[int]
+) -> None:
+    """Both of two that are as near: the monthly one is to be among them."""
+    today = OPEN.date()
+    days = (0, 1, 2, 3, 8, 9, *listed, 59, 61)
+    found = chosen_expiries([today + timedelta(days=n) for n in days], today)
+    around_thirty = {max(n for n in days if n < 30), min(n for n in days if n >= 30)}
+    assert {(e - today).days for e in found} == {0, 1, 2, 3, 8, 9, 59, 61} | around_thirty | swing
