@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import signal
 import time
 from collections.abc import AsyncIterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
 import pytest
 from ib_async import IB
 
+from adapters.recording import Tape
 from adapters.unusual_whales import (
     UwMessage,
     UwRest,
@@ -22,7 +25,14 @@ from adapters.unusual_whales import (
 from adapters.unusual_whales.sandbox import UwSandboxSettings
 from adapters.unusual_whales.sandbox.settings import DEFAULT_TOKEN
 from run.embedded import free_port
-from run.sandbox_market import ClockFile, ClockRequest, MarketSandbox, _arguments, make_market
+from run.sandbox_market import (
+    ClockFile,
+    ClockRequest,
+    MarketSandbox,
+    _arguments,
+    _replay,
+    make_market,
+)
 
 DAY = date(2026, 10, 6)
 
@@ -171,3 +181,33 @@ def test_a_clock_of_long_ago_or_of_another_day_is_not_taken_up(tmp_path: Path) -
     assert file.read(time.time()) == ClockRequest(market.open_at, 0.0, 10.0)
     assert file.read(time.time() + 3_600) is None
     assert ClockFile(tmp_path, DAY + timedelta(days=1)).read(time.time()) is None
+
+
+async def test_a_recording_is_played_on_both_ports_until_a_signal(tmp_path: Path) -> None:
+    frame = b'["news",{"headline":"one"}]'
+    tape = Tape(tmp_path, [], lambda: datetime(2026, 10, 6, 14, 0, tzinfo=UTC))
+    tape.socket(frame)
+    tape.close()
+    ports = [free_port(), free_port()]
+    arguments = ["--uw-port", str(ports[0]), "--tws-port", str(ports[1])]
+    playing = asyncio.create_task(
+        _replay(_arguments(["--replay", str(tmp_path / "2026-10-06"), *arguments]))
+    )
+    broker = IB()
+    async with aiohttp.ClientSession() as http, asyncio.timeout(10):
+        while not broker.client.isConnected():
+            try:
+                await broker.client.connectAsync("127.0.0.1", ports[1], 3, 2.0)
+            except OSError:
+                await asyncio.sleep(0.01)
+        assert broker.client.getAccounts() == ["DU0000000"]
+        broker.disconnect()
+        url = f"http://127.0.0.1:{ports[0]}/socket?token={DEFAULT_TOKEN}"
+        async with http.ws_connect(url) as socket:
+            await socket.send_str('{"channel":"news","msg_type":"join"}')
+            assert json.loads((await socket.receive()).data)[1]["status"] == "ok"
+            assert (await socket.receive()).data.encode() == frame
+    signal.raise_signal(signal.SIGTERM)
+    await playing
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().remove_signal_handler(number)
