@@ -52,6 +52,17 @@ class LimitsBody(ReleaseBody):
     until: AwareDatetime | None = None
 
 
+ParameterName = Annotated[str, Field(pattern=r"^[a-z][A-Za-z0-9_.+-]{0,84}$")]
+
+
+class ParametersBody(ReleaseBody):
+    """`expected_version` is that of the parameters that were looked at; `until` null: for good."""
+
+    values: Annotated[dict[ParameterName, bool | float | str], Field(min_length=1, max_length=50)]
+    expected_version: Annotated[int, Field(ge=0)]
+    until: AwareDatetime | None = None
+
+
 Price = Annotated[Decimal, Field(max_digits=9, decimal_places=2)]
 
 

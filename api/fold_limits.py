@@ -1,4 +1,4 @@
-"""The limits of risk in force, and what was measured against each: one function an event type.
+"""Limits of risk and parameters in force, and what was measured against each limit.
 
 Called through the table in api/desk_fold.py. Pure. Uses are those of the newest decision that
 measured them, with its entry counted: the page says when that was.
@@ -12,6 +12,7 @@ from domain.events.risk import RiskDecided
 from domain.events.system import ParametersChanged
 from domain.instruments import Strategy
 from domain.parameter import Parameter
+from domain.parameters import PARAMETERS as ALL_PARAMETERS
 from domain.risk.codes import DenialCode
 from domain.risk.parameters import PARAMETERS
 
@@ -61,9 +62,12 @@ def changed(fold: DeskFold, event: Recorded, body: ParametersChanged) -> None:
         "since": at(event.market_time),
         "event_id": str(event.event_id),
     }
+    fold.parameters_version = body.version
     for name, value in body.values.items():
         if name in PARAMETERS:
             fold.limits[name] = {"value": value, **about}
+        elif name in ALL_PARAMETERS:
+            fold.parameters[name] = {"value": value, **about}
 
 
 def measured(fold: DeskFold, event: Recorded, body: RiskDecided) -> None:
@@ -87,6 +91,15 @@ def rows(fold: DeskFold) -> list[Row]:
         | fold.limits.get(name, {})
         | {"use": fold.checks.get(CHECK_OF.get(name, ""))}
         for name, parameter in sorted(PARAMETERS.items())
+    ]
+
+
+def parameter_rows(fold: DeskFold) -> list[Row]:
+    """Every parameter of this build that is no limit of risk."""
+    return [
+        _described(parameter) | fold.parameters.get(name, {})
+        for name, parameter in sorted(ALL_PARAMETERS.items())
+        if name not in PARAMETERS
     ]
 
 

@@ -46,6 +46,9 @@ class DeskFold:
     """The newest report of a session's ingestion, summed up."""
     limits: Table = field(default_factory=dict)
     """Limits of risk in force, by name."""
+    parameters: Table = field(default_factory=dict)
+    """Those in force that are no limits of risk, by name."""
+    parameters_version: int = 0
     checks: Table = field(default_factory=dict)
     """The newest measurement of each check of risk, by code, and by code and strategy."""
     rows_max: int = ROWS_MAX

@@ -28,6 +28,7 @@ from api.control_models import (
     FlattenBody,
     LimitsBody,
     LoginBody,
+    ParametersBody,
     ReasonBody,
     ReleaseBody,
     RowsQuery,
@@ -89,6 +90,7 @@ ROUTES: tuple[ApiRoute, ...] = (
     _table("/reports", "Commentary; newest first.", reads.reports),
     _table("/alerts", "Alerts; open ones first.", reads.alerts),
     _read("/limits", "Limits of risk: value, bounds, since when and by whom.", limits.limits),
+    _read("/parameters", "Parameters of the rules: value, bounds, version.", limits.parameters),
     ApiRoute(
         "GET", f"{PREFIX}/timeline", "A page of the log.", Permission.SESSION,
         timeline.timeline, query=TimelineQuery,
@@ -109,6 +111,10 @@ ROUTES: tuple[ApiRoute, ...] = (
     _control(
         "/limits/change", "Change limits, for good or until a time; the password again.",
         limits.change_limits, LimitsBody,
+    ),
+    _control(
+        "/parameters/change", "Change parameters, for good or until a time; the password again.",
+        limits.change_parameters, ParametersBody,
     ),
     _control("/feeds/{feed}/pause", "Pause a feed.", controls.pause_feed),
     _control("/feeds/{feed}/resume", "Resume a feed.", controls.resume_feed),

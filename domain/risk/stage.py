@@ -25,6 +25,7 @@ from domain.events.controls import (
     TradingStateChanged,
 )
 from domain.events.orders import BrokerAccountSeen, ReconciliationCompleted, WhatIfAnswered
+from domain.events.parameters import ParametersChangeRequested
 from domain.events.risk import (
     CashFlowRequested,
     LimitsChangeRequested,
@@ -70,6 +71,7 @@ TYPES = frozenset(
         "HaltRequested",
         "HistoryImported",
         "LimitsChangeRequested",
+        "ParametersChangeRequested",
         "OrderChanged",
         "OrderIntended",
         "OrderModifyIntended",
@@ -130,8 +132,8 @@ def _decisions(state: RiskState, event: Recorded) -> Sequence[Emission]:
             return [_release(state, event, body)]
         case FlattenRequested():
             return _on_flatten(state, body)
-        case LimitsChangeRequested():
-            return _on_limits(state, event, body)
+        case LimitsChangeRequested() | ParametersChangeRequested():
+            return _on_change(state, event, body)
         case CashFlowRequested():
             return [_on_cash_flow(state, event, body)]
         case ClockTicked() | BrokerAccountSeen():
@@ -184,7 +186,9 @@ def _release(state: RiskState, event: Recorded, body: ReleaseRequested) -> Emiss
     return Emission(CONTROL_STREAM, TradingReleased(who=body.who, reason=body.reason))
 
 
-def _on_limits(state: RiskState, event: Recorded, body: LimitsChangeRequested) -> list[Emission]:
+def _on_change(
+    state: RiskState, event: Recorded, body: LimitsChangeRequested | ParametersChangeRequested
+) -> list[Emission]:
     """The change and an alert, so that one that nobody of us made is seen; or why not."""
     refusal = refusal_of(body, state.parameters, state.now)
     if refusal:
@@ -194,7 +198,10 @@ def _on_limits(state: RiskState, event: Recorded, body: LimitsChangeRequested) -
     values = ", ".join(f"{name} {value}" for name, value in sorted(body.values.items()))
     until = "" if body.until is None else f" until {body.until.isoformat()}"
     text = f"by {body.who}: {values}{until}"
-    return [changed, _alert(event, "warning", "LIMITS_CHANGED", text)]
+    code = "LIMITS_CHANGED"
+    if isinstance(body, ParametersChangeRequested):
+        code = "PARAMETERS_CHANGED"
+    return [changed, _alert(event, "warning", code, text)]
 
 
 def _on_cash_flow(state: RiskState, event: Recorded, body: CashFlowRequested) -> Emission:

@@ -30,6 +30,7 @@ from domain.events.controls import (
     TradingReleased,
     TradingStateChanged,
 )
+from domain.events.parameters import ParametersChangeRequested
 from domain.events.positions import AdjustmentRequested, ExitPlanChangeRequested
 from domain.events.publication import (
     DeliveryAttempted,
@@ -249,6 +250,7 @@ _CONTROLS: tuple[type[Any], ...] = (
     TradingReleased,
     TradingStateChanged,
     LimitsChangeRequested,
+    ParametersChangeRequested,
     FlattenRequested,
     FlattenStarted,
     ExitPlanChangeRequested,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from api.fold_limits import CHECK_OF
+from domain.events.parameters import ParametersChangeRequested
 from domain.events.risk import Check, LimitsChangeRequested, RiskDecided
 from domain.events.signals import Result
 from domain.events.system import ParametersChanged
@@ -133,3 +134,55 @@ async def test_health_names_the_limits_that_are_not_as_shipped(api: Any) -> None
     (row,) = (await api.get("/health")).json()["limits"]["not_as_shipped"]
     assert (row["name"], row["value"], row["default"]) == (POSITION, 0.03, 0.015)
     assert (row["who"], row["why"], row["until"]) == ("ann", "a quiet day", "2030-01-02T16:00:00Z")
+
+
+P_MIN = "signals.0dte.trend.p_min"
+
+
+def of_parameters(**changes: Any) -> dict[str, Any]:
+    return {
+        "values": {P_MIN: 0.6, "signals.1dte.enabled": False},
+        "expected_version": 7,
+        "reason": "a quiet day",
+        "password": PASSWORD,
+        **changes,
+    }
+
+
+async def test_a_change_of_parameters_names_the_version_that_was_looked_at(api: Any) -> None:
+    await api.login()
+    assert (await api.control("/parameters/change", of_parameters())).status_code == 202
+    (request,) = await api.store.read(0, REQUESTS)
+    asked = request.body
+    assert isinstance(asked, ParametersChangeRequested)
+    assert asked.values == {P_MIN: 0.6, "signals.1dte.enabled": False}
+    assert (asked.expected_version, asked.until, asked.reauthenticated) == (7, None, True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"password": "a wrong one"}, 401),
+        ({"expected_version": None}, 400),
+        ({"values": {}}, 400),
+        ({"values": {"no name": 1}}, 400),
+    ],
+)
+async def test_a_body_that_is_no_change_of_parameters_is_refused(
+    api: Any, changes: dict[str, Any], status: int
+) -> None:
+    await api.login()
+    answer = await api.control("/parameters/change", of_parameters(**changes))
+    assert answer.status_code == status
+    assert await api.store.read(0, REQUESTS) == []
+
+
+async def test_parameters_in_force_are_read_with_their_version(api: Any) -> None:
+    await api.login()
+    change = ParametersChanged(values={P_MIN: 0.6}, version=3, who="ann", why="a test")
+    await api.append(change, "parameters", key=1)
+    read = (await api.get("/parameters")).json()
+    rows = {row["name"]: row for row in read["rows"]}
+    assert read["version"] == 3 and not set(rows) & set(PARAMETERS)
+    assert (rows[P_MIN]["value"], rows[P_MIN]["low"], rows[P_MIN]["high"]) == (0.6, 0.52, 0.7)
+    assert (rows[P_MIN]["who"], rows[P_MIN]["why"]) == ("ann", "a test")

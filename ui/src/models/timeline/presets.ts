@@ -64,6 +64,7 @@ export const PRESETS: readonly Preset[] = [
       "ExitPlanChangeRequested",
       "ExitPlanChanged",
       "LimitsChangeRequested",
+      "ParametersChangeRequested",
       "AdjustmentRequested",
       "PositionAdjusted",
       "CashFlowRequested",
