@@ -72,10 +72,12 @@ def underlying_cases(
     quotes: Quotes,
     now: datetime,
 ) -> list[ExitCase]:
-    """Rules on the underlying: noise area with VWAP, chandelier, a short strike."""
+    """Rules on the underlying: noise area with VWAP, chandelier, a short strike, a daily close."""
     rule = watched.opened.exit_plan.invalidation
     found: list[ExitCase] = []
-    if rule in (NOISE_RULE, DAILY_CLOSE_RULE) and watched.invalidated:
+    if rule == DAILY_CLOSE_RULE and watched.closed_beyond:
+        found.append(case_of(watched, ExitReason.INVALIDATED, rule, *watched.closed_beyond))
+    if rule == NOISE_RULE and watched.invalidated:
         found.append(case_of(watched, ExitReason.INVALIDATED, rule, *watched.invalidated))
     if rule == NOISE_RULE and watched.chandelier_hit:
         limit = "two closes beyond"
@@ -136,6 +138,15 @@ def forced_flat_at(watched: Watched, parameters: ParameterState, session: Sessio
     return min(planned, last)
 
 
+def time_stop_at(watched: Watched, parameters: ParameterState, session: Session) -> datetime:
+    """As planned. What is held for weeks and is overdue, because its day became a holiday or went
+    by without us, waits like any other day for the quotes after the open."""
+    planned = watched.opened.exit_plan.time_stop_at
+    if watched.opened.strategy is not Strategy.FOURTEEN_DTE or planned >= session.open_at:
+        return planned
+    return session.after_open(minutes=parameters.number("signals.14d.time_stop_min"))
+
+
 def held_too_long(watched: Watched, session: Session, now: datetime) -> str:
     """What a human must be told: held when its options ended, or overnight against its rule."""
     expiry, today = watched.structure.expiry, session.session_date
@@ -150,7 +161,6 @@ def time_cases(
     watched: Watched, parameters: ParameterState, session: Session, now: datetime
 ) -> list[ExitCase]:
     """Forced flat in its stages, and the time stop."""
-    plan = watched.opened.exit_plan
     number = parameters.number
     found: list[ExitCase] = []
     flat_at = forced_flat_at(watched, parameters, session)
@@ -163,8 +173,9 @@ def time_cases(
         profile = flat_profile(now, flat_at, crossing, market)
         limit = f"from {flat_at}"
         found.append(ExitCase(ExitReason.FORCED_FLAT, profile, limit, (f"at {now}",), watched.mark))
-    if now >= plan.time_stop_at:
-        found.append(case_of(watched, ExitReason.TIME, f"from {plan.time_stop_at}", f"at {now}"))
+    due_at = time_stop_at(watched, parameters, session)
+    if now >= due_at:
+        found.append(case_of(watched, ExitReason.TIME, f"from {due_at}", f"at {now}"))
     return found
 
 

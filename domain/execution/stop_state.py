@@ -45,9 +45,7 @@ from domain.events.positions import (
 from domain.events.risk import RiskDecided
 from domain.events.signals import RiskInputs, SignalExpired, SignalInvalidated, SignalValidated
 from domain.events.system import ClockTicked, ParametersChanged, SessionPlanned
-from domain.execution.exit_cases import (
-    DAILY_CLOSE_RULE,
-)
+from domain.execution.daily_close import Close, close_of_session, judge_close
 from domain.execution.exit_rules import (
     precedence,
 )
@@ -56,7 +54,7 @@ from domain.execution.ladder import Profile
 from domain.execution.margin_watch import MarginWatch
 from domain.execution.positions import KEEP_CLOSED
 from domain.execution.quotes import Quotes
-from domain.execution.underlying import Minute, UnderlyingWatch
+from domain.execution.underlying import UnderlyingWatch
 from domain.execution.watched import ExitState, Watched, watch_minute, watch_quote
 from domain.execution.watermarks import restored
 from domain.instruments import SYMBOLS, Structure
@@ -98,6 +96,7 @@ def fold(state: StopState, event: Recorded) -> None:
                 state.quoted = _watch_line(state, body.con_id, now)
         case ClockTicked():
             _watch_silent(state, now)
+            _session_closed(state, now)
             for ref in state.ended:
                 state.entries.pop(ref, None)
             state.ended.clear()
@@ -116,7 +115,9 @@ def fold(state: StopState, event: Recorded) -> None:
                 watch.start_session(state.session.session_date)
         case HistoryImported() as body:
             if body.symbol in state.underlyings:
-                state.underlyings[body.symbol].import_history(body, state.session)
+                watch = state.underlyings[body.symbol]
+                watch.import_history(body, state.session)
+                _judge_closes(state, body.symbol, watch.daily_close)
         case LineClosed() as body:
             state.quotes.close(body.contract.con_id)
         case LinesWanted() as body:
@@ -287,20 +288,16 @@ def _bar(state: StopState, body: IbBarReceived) -> None:
     for watched in state.positions.values():
         if watched.is_held and watched.opened.symbol == body.symbol:
             watch_minute(watched, minute, watch, state.session, multiple)
-            _daily_close(watched, minute, state.session)
 
 
-def _daily_close(watched: Watched, minute: Minute, session: Session) -> None:
-    """Thesis stop of 14D+: the day closed beyond a short strike."""
-    last = session.minute(session.close_at) - 1
-    if watched.opened.exit_plan.invalidation != DAILY_CLOSE_RULE:
+def _session_closed(state: StopState, now: datetime) -> None:
+    if state.session is None or now < state.session.close_at:
         return
-    watched.invalidated = ()
-    if minute.index != last:
-        return
-    for leg in watched.structure.legs:
-        strike = float(leg.contract.strike)
-        call = leg.contract.right.value == "C"
-        beyond = minute.close > strike if call else minute.close < strike
-        if leg.ratio < 0 and beyond:
-            watched.invalidated = (f"daily close {minute.close}", f"short strike {strike}")
+    for symbol, watch in state.underlyings.items():
+        _judge_closes(state, symbol, close_of_session(watch, state.session, now))
+
+
+def _judge_closes(state: StopState, symbol: str, close: Close | None) -> None:
+    for watched in state.positions.values():
+        if close is not None and watched.opened.symbol == symbol:
+            judge_close(watched, close)

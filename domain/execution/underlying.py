@@ -134,6 +134,11 @@ class UnderlyingWatch:
         return minute
 
     @property
+    def last_close(self) -> float | None:
+        """Of the newest bar of the session."""
+        return self.previous_minute_close if self.forming is None else self.forming.close
+
+    @property
     def atr(self) -> float | None:
         """Plain mean of the last 14 true ranges of one-minute bars of the session."""
         if len(self.ranges) < ATR_MINUTES:

@@ -7,7 +7,7 @@ the structure as bought.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -72,6 +72,10 @@ class Watched:
     closes_beyond: int = 0
     invalidated: tuple[str, ...] = ()
     chandelier_hit: tuple[str, ...] = ()
+    closed_on: date | None = None
+    """Session whose close was judged last."""
+    closed_beyond: tuple[str, ...] = ()
+    """That close lay beyond a short strike."""
     watermark: PositionWatermark | None = None
     """Newest one on the log."""
     watermark_at: datetime | None = None
