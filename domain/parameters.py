@@ -12,6 +12,7 @@ import domain.analytics.parameters
 import domain.commentary.parameters
 import domain.distribution.parameters
 import domain.execution.parameters
+import domain.forecasts.parameters
 import domain.risk.parameters
 import domain.signals.parameters
 from domain.parameter import Parameter, ParameterValue
@@ -40,6 +41,7 @@ def join(listings: Iterable[Listing]) -> dict[str, Parameter]:
 PARAMETERS: Mapping[str, Parameter] = join(
     (
         domain.analytics.parameters.PARAMETERS,
+        domain.forecasts.parameters.PARAMETERS,
         domain.signals.parameters.PARAMETERS,
         domain.risk.parameters.PARAMETERS,
         domain.execution.parameters.PARAMETERS,

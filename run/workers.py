@@ -17,14 +17,16 @@ from run.config import Settings
 
 
 def signal_stages(settings: Settings) -> Sequence[Stage[Any]]:
-    """Analytics, then the strategies that read them."""
+    """Analytics, then the forecasts and the strategies that read them."""
     from domain.analytics.stage import AnalyticsStage
+    from domain.forecasts.stage import ForecastStage
     from domain.signals.closing import ClosingStage
     from domain.signals.fourteen_dte import FourteenDteStage
     from domain.signals.one_dte import OneDteStage
     from domain.signals.zero_dte import ZeroDteStage
 
-    return (AnalyticsStage(), ZeroDteStage(), OneDteStage(), FourteenDteStage(), ClosingStage())
+    strategies = (ZeroDteStage(), OneDteStage(), FourteenDteStage(), ClosingStage())
+    return (AnalyticsStage(), ForecastStage(), *strategies)
 
 
 def trader_stages(settings: Settings) -> Sequence[Stage[Any]]:

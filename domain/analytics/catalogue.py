@@ -209,6 +209,9 @@ _GROUPS: tuple[tuple[str, str, str, tuple[tuple[str, str, str], ...]], ...] = (
         "bar_age_max",
         (
             ("rv_hat_day", "variance", "log-HAR forecast of today's open-to-close variance"),
+            ("rv_1d", "variance", "of the last session, of this one once it is over"),
+            ("rv_5d", "variance", "mean of 5 sessions up to that one"),
+            ("rv_22d", "variance", "mean of 22 sessions up to that one"),
             ("rho", "fraction", "share of the day's variance still to come"),
             ("v_rem", "variance", "forecast of the rest of the session"),
             ("v_to_expiry_0dte", "variance", "forecast to today's close"),

@@ -32,6 +32,7 @@ from domain.events.feeds import (
     UnderlyingListed,
     UwFrame,
 )
+from domain.events.forecasts import VarianceRefitted
 from domain.events.market_facts import HaltEnded, HaltStarted
 from domain.events.system import ClockStarted, ParametersChanged, SessionPlanned
 from domain.instruments import OptionContract, Right
@@ -91,6 +92,14 @@ def on_history(state: AnalyticsState, event: Recorded) -> None:
     state.history.take(event.body)
 
 
+def on_variance_refitted(state: AnalyticsState, event: Recorded) -> None:
+    """The next session's forecast is made with these."""
+    body = event.body
+    assert isinstance(body, VarianceRefitted)
+    if body.symbol in state.symbols:
+        state.symbols[body.symbol].coefficients = body.coefficients
+
+
 def read_history(state: AnalyticsState) -> None:
     """Bring what rests on history up to date; moments are seeded only while they are empty."""
     session, settings, history = state.session, state.settings, state.history
@@ -100,7 +109,12 @@ def read_history(state: AnalyticsState) -> None:
     today = session.session_date
     for name, symbol in state.symbols.items():
         symbol.past = past_of(
-            history, session, name, settings.variance_ratios[name], settings.beta_defaults[name]
+            history,
+            session,
+            name,
+            settings.variance_ratios[name],
+            settings.beta_defaults[name],
+            symbol.coefficients,
         )
         _seed_symbol(state, symbol, today)
     days = sorted(day for day in history.tide if day < today)

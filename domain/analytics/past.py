@@ -6,7 +6,7 @@ answers of the session itself or later. Nothing in it changes during the day oth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -40,6 +40,8 @@ class Past:
     beta_sessions: int
     trend: Trend | None
     forecast: VarianceForecast | None
+    variances: tuple[float, ...]
+    """Of the last sessions, oldest first."""
     forecast_from_ranges: bool
     """Some session's variance is its Parkinson value."""
     moves: list[float | None] | None
@@ -59,6 +61,7 @@ def past_of(
     symbol: str,
     variance_ratio: float,
     beta_default: float,
+    coefficients: Sequence[float] | None = None,
 ) -> Past:
     """Read the history of sessions before `session`."""
     today = session.session_date
@@ -78,7 +81,8 @@ def past_of(
         beta=beta,
         beta_sessions=beta_sessions,
         trend=trend_of(bars),
-        forecast=har_forecast(variances, variance_ratio),
+        forecast=har_forecast(variances, variance_ratio, coefficients),
+        variances=tuple(variances),
         forecast_from_ranges=from_ranges,
         moves=_moves(history.minutes.get(symbol, {}), today),
         iv_rank=newest_before(history.iv_rank.get(symbol, {}), today),

@@ -15,7 +15,7 @@ from domain.analytics.report_chain import role_surface
 from domain.analytics.reporting import Report
 from domain.analytics.state import AnalyticsState, SymbolState
 from domain.analytics.traded import ExpiryRole
-from domain.analytics.variance import variance_ratio
+from domain.analytics.variance import har_means, variance_ratio
 from domain.events.analytics import Quality
 from domain.session import Session
 
@@ -65,6 +65,7 @@ def add_variance(
     report.number(
         "rv_hat_day", forecast.rv_hat if forecast else None, session.open_at, quality, reason
     )
+    _add_past_variances(report, symbol, session, end, quality, reason)
     minutes = (end - session.open_at).total_seconds() / 60
     report.number("rho", share_to_come(session, minutes), end)
     report.number("v_rem", variance_left(state, symbol), end, quality, reason)
@@ -86,6 +87,25 @@ def add_variance(
         premium = None if ratio is None or ratio < 0 else math.sqrt(ratio)
         report.number(f"vrp_{name}", premium, end, judged, why)
     _late_momentum(report, symbol, session, end, quality, reason)
+
+
+def _add_past_variances(
+    report: Report,
+    symbol: SymbolState,
+    session: Session,
+    end: datetime,
+    quality: Quality,
+    reason: str,
+) -> None:
+    """What the next forecast rests on: sessions that are over, this one too after its close."""
+    found = () if symbol.past is None else symbol.past.variances
+    realised, as_of = symbol.bars.realised, session.open_at
+    if end >= session.close_at:
+        found = (*found, realised) if realised is not None and realised > 0 else ()
+        as_of = session.close_at
+    means = har_means(found)
+    for place, name in enumerate(("rv_1d", "rv_5d", "rv_22d")):
+        report.number(name, None if means is None else means[place], as_of, quality, reason)
 
 
 def _late_momentum(

@@ -36,6 +36,7 @@ _HANDLERS: Mapping[str, Handler] = {
     "HistoryImported": ingest.on_history,
     "HistoryReady": _on_history_ready,
     "ChainListed": ingest.on_chain_listed,
+    "VarianceRefitted": ingest.on_variance_refitted,
     "UnderlyingListed": ingest.on_underlying_listed,
     "SizeUnitChecked": ingest.on_size_unit,
     "LineOpened": ingest.on_line,

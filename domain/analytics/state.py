@@ -126,6 +126,8 @@ class SymbolState:
     news: NewsState = field(default_factory=NewsState)
     auction: AuctionRun = field(default_factory=AuctionRun)
     past: Past | None = None
+    coefficients: tuple[float, ...] | None = None
+    """Of the variance forecast, once it was refitted."""
 
     def begin_session(self, session_date: date, opening_minutes: float) -> None:
         """A new day: sums start anew, EW moments and listed contracts carry over the night."""

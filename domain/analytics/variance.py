@@ -42,26 +42,42 @@ class VarianceForecast:
     mean_month: float
 
 
-def har_forecast(realised: Sequence[float], variance_ratio: float) -> VarianceForecast | None:
-    """Next session's variance from daily realised variances, oldest first.
+def har_means(realised: Sequence[float]) -> tuple[float, float, float] | None:
+    """Variance of the last session, mean of the last 5 and of the last 22, oldest first.
 
-    `variance_ratio` is the symbol's daily variance over SPY's (1 for SPY): it shifts the
-    intercept. None under 22 sessions or when one of them has no variance.
+    None under 22 sessions or when one of them has no variance.
     """
     if len(realised) < HAR_SESSIONS:
         return None
     month = list(realised[-HAR_SESSIONS:])
     if min(month) <= 0.0:
         return None
-    mean_month = math.fsum(month) / HAR_SESSIONS
-    mean_week = math.fsum(month[-5:]) / 5
-    shift = (1 - HAR_DAY - HAR_WEEK - HAR_MONTH) * math.log(variance_ratio)
+    return month[-1], math.fsum(month[-5:]) / 5, math.fsum(month) / HAR_SESSIONS
+
+
+def har_forecast(
+    realised: Sequence[float],
+    variance_ratio: float,
+    coefficients: Sequence[float] | None = None,
+) -> VarianceForecast | None:
+    """Next session's variance from daily realised variances, oldest first.
+
+    `variance_ratio` is the symbol's daily variance over SPY's (1 for SPY): it shifts the
+    intercept. `coefficients` (intercept, day, week, month) are the symbol's own once it was
+    refitted. None under 22 sessions or when one of them has no variance.
+    """
+    means = har_means(realised)
+    if means is None:
+        return None
+    day, mean_week, mean_month = means
+    if coefficients is None:
+        shift = (1 - HAR_DAY - HAR_WEEK - HAR_MONTH) * math.log(variance_ratio)
+        coefficients = (HAR_INTERCEPT + shift, HAR_DAY, HAR_WEEK, HAR_MONTH)
     log_variance = (
-        HAR_INTERCEPT
-        + shift
-        + HAR_DAY * math.log(month[-1])
-        + HAR_WEEK * math.log(mean_week)
-        + HAR_MONTH * math.log(mean_month)
+        coefficients[0]
+        + coefficients[1] * math.log(day)
+        + coefficients[2] * math.log(mean_week)
+        + coefficients[3] * math.log(mean_month)
     )
     return VarianceForecast(math.exp(log_variance + HAR_RESIDUAL_SD**2 / 2), mean_month)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 
 import msgspec
+from pydantic import Field
 
 from domain.event import DeskEvent, MarketEvent
 
@@ -99,6 +101,8 @@ class BarIgnored(MarketEvent, frozen=True):
 class PredictionMade(DeskEvent):
     """A forecast, made traded or not. Stream `predictions/<model>`."""
 
+    schema_version = 2
+
     prediction_id: str
     model: str
     model_version: str
@@ -107,18 +111,41 @@ class PredictionMade(DeskEvent):
     made_at: datetime
     horizon_end: datetime
     kind: str
+    """prob, point or variance."""
     values: dict[str, float]
     scheduled: bool
+    inputs: str = ""
+    """Digest of the metrics that went in; the event that caused this one has them."""
+    intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    """Low and high by level (50, 80, 95)."""
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> dict[str, Any]:
+        """The first version had no digest and no intervals."""
+        return state
 
 
 class PredictionResolved(DeskEvent):
+    """What became of a forecast."""
+
+    schema_version = 2
+
     prediction_id: str
     model: str
     symbol: str
     outcome: float
+    detail: dict[str, float] = Field(default_factory=dict)
+    """Further outcomes of the same forecast, by name."""
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> dict[str, Any]:
+        """The first version had one outcome."""
+        return state
 
 
 class PredictionVoided(DeskEvent):
+    """The data at its end were missing: it counts nowhere."""
+
     prediction_id: str
     model: str
     symbol: str

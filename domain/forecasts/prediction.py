@@ -1,7 +1,7 @@
-"""Predictions of the bucket: the schedule of P2 and the tracking of P5 to its exit (rules, 3).
+"""Predictions of the strategies: the outcome of P2 and the tracking of P5 to its exit (rules, 3).
 
-P2 says whether the mid is higher 30 minutes on; P5 whether a structure reaches its target before
-its stop. Both are made traded or not. Folded and decided by the stage of the bucket.
+P2 says whether the mid is higher at its horizon (schedule.py); P5 whether a structure reaches its
+target before its stop. Both are made traded or not. Folded and decided by the stage of the bucket.
 """
 
 from __future__ import annotations
@@ -24,26 +24,7 @@ from domain.signals.structure import Choice, net_quote
 
 P2, P5 = "P2", "P5"
 MODEL_VERSION = "1"
-P2_HORIZON = timedelta(minutes=30)
-P2_EVERY = timedelta(minutes=5)
-P2_EDGE = timedelta(minutes=30)
-SLOT_LATE_MAX = timedelta(seconds=60)
 RESOLVE_LATE_MAX = timedelta(seconds=60)
-
-
-def scheduled_slot(session: Session, at: datetime) -> int | None:
-    """Number of the 5-minute slot whose prediction is due at `at`; None outside the schedule."""
-    first = session.open_at + P2_EDGE
-    last = session.close_at - P2_EDGE
-    if not first <= at <= last + SLOT_LATE_MAX:
-        return None
-    slot = int((at - first) / P2_EVERY)
-    slot_at = first + slot * P2_EVERY
-    return slot if slot_at <= last and at - slot_at <= SLOT_LATE_MAX else None
-
-
-def p2_horizon_end(session: Session, at: datetime) -> datetime:
-    return min(at + P2_HORIZON, session.close_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +34,30 @@ class Pending:
     body: PredictionMade
     made_session: float
 
-    @property
-    def horizon_seconds(self) -> float:
-        return (self.body.horizon_end - self.body.made_at).total_seconds()
+    def horizon_session(self, time: SessionTime, now: datetime) -> float:
+        """Session seconds that it looked ahead; a structure only as far as it was followed."""
+        made = self.body
+        if made.model == P5:
+            return max(0.0, time.at(now) - self.made_session)
+        whole = made.horizon_end - made.made_at
+        if whole <= timedelta(minutes=SESSION_MINUTES):
+            return whole.total_seconds()
+        return max(0.0, time.at(made.horizon_end) - self.made_session)
 
 
-def direction_outcome(made: PredictionMade, reading: Reading) -> float | None:
-    """1 higher, 0 lower, 0.5 equal; None when the mid at the end is missing or late."""
-    mid = reading.number("spot_mid")
-    if mid is None or reading.at - made.horizon_end > RESOLVE_LATE_MAX:
+def direction_outcome(made: PredictionMade, reading: Reading, close_at: datetime) -> float | None:
+    """1 higher, 0 lower, 0.5 equal; None when the price at the end is missing or late.
+
+    The price is the mid; of the closing strategy, and at a close without a mid, that of the last
+    bar of the session.
+    """
+    price = reading.number("spot_mid")
+    if made.horizon_end == close_at and (price is None or made.bucket == Strategy.CLOSING.value):
+        price = reading.number("last_close")
+    if price is None or reading.at - made.horizon_end > RESOLVE_LATE_MAX:
         return None
     start = made.values["mid"]
-    return 0.5 if mid == start else float(mid > start)
+    return 0.5 if price == start else float(price > start)
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,8 +147,6 @@ class Bucket:
     """Prefix of the spread limits of LIQUIDITY."""
     by_direction: frozenset[Variant] = frozenset()
     """Variants that sell premium but whose p_min is a probability of the direction."""
-    predicts_direction: bool = False
-    """Whether this stage makes the bucket's direction predictions."""
 
     @cached_property
     def prefix(self) -> str:

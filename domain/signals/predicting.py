@@ -10,16 +10,17 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from domain.events.analytics import PredictionMade, PredictionResolved, PredictionVoided
+from domain.forecasts.inputs import inputs_digest
 from domain.forecasts.prediction import (
     MODEL_VERSION,
     P2,
     P5,
     RESOLVE_LATE_MAX,
     direction_outcome,
-    p2_horizon_end,
-    scheduled_slot,
     structure_values,
 )
+from domain.forecasts.schedule import direction_horizon, direction_slot
+from domain.instruments import Strategy
 from domain.signals.evaluate import Evaluated, direction_score
 from domain.signals.reading import Reading
 from domain.signals.strategy_state import StrategyState
@@ -61,6 +62,7 @@ def structure_prediction(state: StrategyState, signal_id: str, found: Evaluated)
         kind="prob",
         values=values,
         scheduled=False,
+        inputs=inputs_digest(case.reading.symbol, case.now, values),
     )
 
 
@@ -69,9 +71,10 @@ def direction_prediction(
 ) -> PredictionMade | None:
     """P2: None without a usable mid to measure the outcome from."""
     mid = reading.number("spot_mid")
-    if not state.bucket.predicts_direction:
-        return None
     if mid is None or state.session is None or reading.at >= state.session.close_at:
+        return None
+    end = direction_horizon(state.bucket.strategy, state.session, reading.at)
+    if end is None:
         return None
     found = direction_score(state, reading)
     values = {"p": found.probability_up, "s": found.raw, "mid": mid, "coverage": found.coverage}
@@ -84,10 +87,11 @@ def direction_prediction(
         symbol=reading.symbol,
         bucket=state.bucket.strategy.value,
         made_at=reading.at,
-        horizon_end=p2_horizon_end(state.session, reading.at),
+        horizon_end=end,
         kind="prob",
         values=values,
         scheduled=slot is not None,
+        inputs=inputs_digest(reading.symbol, reading.at, {f.name: f.raw for f in found.features}),
     )
 
 
@@ -106,24 +110,26 @@ def settled(body: PredictionMade, outcome: float | None, reason: str) -> Emissio
 
 def predictions(state: StrategyState, reading: Reading) -> Iterator[Emission]:
     """Outcomes that are known at this evaluation point, then the scheduled prediction."""
+    session = state.session
+    if session is None:
+        return
     for found in state.pending.values():
         body = found.body
         if body.symbol != reading.symbol:
             continue
         if body.model == P2 and reading.at >= body.horizon_end:
-            outcome = direction_outcome(body, reading)
+            outcome = direction_outcome(body, reading, session.close_at)
             yield settled(body, outcome, "the mid at the horizon was missing or late")
         elif body.model == P5:
             followed = state.tracked.get(body.prediction_id)
             if followed is not None and followed.result is not None:
                 yield settled(body, followed.result, "")
-    session = state.session
-    if session is None or not state.bucket.predicts_direction:
-        return
-    slot = scheduled_slot(session, reading.at)
+    slot = direction_slot(state.bucket.strategy, session, reading.at)
     if slot is None or slot <= state.slots.get(reading.symbol, -1):
         return
-    name = f"p2-{session.session_date}-{reading.symbol}-{slot}"
+    strategy = state.bucket.strategy
+    bucket = "" if strategy is Strategy.ZERO_DTE else f"-{strategy.slug}"
+    name = f"p2-{session.session_date}-{reading.symbol}{bucket}-{slot}"
     made = direction_prediction(state, reading, name, slot)
     if made is not None:
         yield Emission(f"predictions/{P2}", made)

@@ -228,7 +228,7 @@ def _prediction(
     state: StrategyState, body: PredictionMade | PredictionResolved | PredictionVoided
 ) -> None:
     if isinstance(body, PredictionMade):
-        if body.bucket != state.bucket.strategy.value:
+        if body.bucket != state.bucket.strategy.value or body.model not in (P2, P5):
             return
         made = state.session_time.at(body.made_at)
         state.pending[body.prediction_id] = Pending(body, made)
@@ -255,11 +255,9 @@ def _mark_predicted(state: StrategyState, prediction_id: str) -> None:
 def _resolved(state: StrategyState, found: Pending, outcome: float) -> None:
     made = found.body
     values = made.values
-    lasted = found.horizon_seconds
-    if made.model == P5:
-        now = state.time.market_time
-        assert now is not None
-        lasted = max(0.0, state.session_time.at(now) - found.made_session)
+    now = state.time.market_time
+    assert now is not None
+    lasted = found.horizon_session(state.session_time, now)
     entry = Outcome(made.symbol, values["p"], outcome, found.made_session, lasted)
     if made.model == P2:
         record = state.direction_record if made.scheduled else state.between_record

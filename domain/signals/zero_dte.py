@@ -274,7 +274,6 @@ ZERO_DTE = Bucket(
     notes={Variant.RANGE: HONEST_NOTE},
     deviation="v_rem",
     rules=ZeroDteRules(),
-    predicts_direction=True,
 )
 
 

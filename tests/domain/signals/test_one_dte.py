@@ -270,7 +270,8 @@ def test_a_missing_surface_of_tomorrow_fails_no_gate_silently() -> None:
 
 
 def test_the_outcome_of_a_sold_night_is_predicted_to_the_end_of_the_next_day() -> None:
-    made = one(evening().evaluate(), PredictionMade)
+    emitted = evening().evaluate()
+    (made,) = [b for b in emitted if isinstance(b, PredictionMade) and b.model == "P5"]
     assert made.bucket == "1DTE" and made.model == "P5"
     assert made.horizon_end == NEXT_CLOSE - timedelta(minutes=15)
     assert made.values["neutral"] == 1.0
