@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from api import fold_calibration as calibration
 from api import fold_feeds as feeds
 from api import fold_limits as limits
 from api import fold_messages as messages
@@ -19,6 +20,7 @@ from domain.events import (
     approvals,
     controls,
     feed_health,
+    forecasts,
     jobs,
     orders,
     positions,
@@ -106,6 +108,7 @@ HANDLERS: Mapping[type[Any], Callable[[DeskFold, Recorded, Any], None]] = {
     reports.DraftChecked: messages.draft_checked,
     reports.DraftFailed: messages.draft_failed,
     reports.ReportSkipped: messages.report_skipped,
+    forecasts.CalibrationUpdated: calibration.calibrated,
     controls.AlertRaised: plant.alert,
     controls.AlertAcknowledged: plant.acknowledged,
     controls.TradingHalted: plant.halted,

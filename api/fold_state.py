@@ -44,6 +44,8 @@ class DeskFold:
     """Those of the keeper, by name."""
     ingestion: Row = field(default_factory=dict)
     """The newest report of a session's ingestion, summed up."""
+    calibration: Table = field(default_factory=dict)
+    """The newest score of each model, symbol and bucket."""
     limits: Table = field(default_factory=dict)
     """Limits of risk in force, by name."""
     parameters: Table = field(default_factory=dict)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from api import (
     access,
     books,
+    calibration,
     controls,
     exit_plans,
     limits,
@@ -91,6 +92,10 @@ ROUTES: tuple[ApiRoute, ...] = (
     _table("/alerts", "Alerts; open ones first.", reads.alerts),
     _read("/limits", "Limits of risk: value, bounds, since when and by whom.", limits.limits),
     _read("/parameters", "Parameters of the rules: value, bounds, version.", limits.parameters),
+    ApiRoute(
+        "GET", f"{PREFIX}/calibration", "How good each forecast is, by model, symbol and bucket.",
+        Permission.SESSION, calibration.calibration, query=calibration.CalibrationQuery,
+    ),
     ApiRoute(
         "GET", f"{PREFIX}/timeline", "A page of the log.", Permission.SESSION,
         timeline.timeline, query=TimelineQuery,

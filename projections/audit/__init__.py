@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from domain.event import Recorded, event_type
-from projections.audit import desk, messages
+from projections.audit import desk, forecasts, messages
 from projections.projector import Projection
 from projections.rows import Change
 
-TABLES: Mapping[type[Any], Callable[[Recorded, Any], list[Change]]] = dict(desk.TABLES) | dict(
-    messages.TABLES
+TABLES: Mapping[type[Any], Callable[[Recorded, Any], list[Change]]] = (
+    dict(desk.TABLES) | dict(messages.TABLES) | dict(forecasts.TABLES)
 )
 
 
@@ -26,7 +26,7 @@ def changes(event: Recorded) -> list[Change]:
 
 PROJECTION: Projection[Change] = Projection(
     name="audit",
-    version=2,
+    version=3,
     types=frozenset(event_type(body) for body in TABLES),
     effects=changes,
 )

@@ -19,6 +19,7 @@ from domain.events.feeds import (
     LineClosed,
     LineOpened,
 )
+from domain.events.forecasts import DriftPredicted
 from projections.hot.fields import named, put
 from projections.redis_target import Command
 
@@ -121,6 +122,10 @@ def prediction(_: Recorded, body: PredictionMade) -> list[Command]:
     return [put(f"predictions:{body.symbol}", **{f"{body.model}:{body.kind}": body})]
 
 
+def drift(_: Recorded, body: DriftPredicted) -> list[Command]:
+    return [put(f"predictions:{body.symbol}", **{"P1:point": msgspec.json.encode(body).decode()})]
+
+
 VIEWS: Mapping[type[Any], Callable[[Recorded, Any], list[Command]]] = {
     IbTicksReceived: ticks,
     IbBarReceived: bar,
@@ -129,4 +134,5 @@ VIEWS: Mapping[type[Any], Callable[[Recorded, Any], list[Command]]] = {
     LineClosed: line_closed,
     MetricComputed: metrics,
     PredictionMade: prediction,
+    DriftPredicted: drift,
 }

@@ -29,7 +29,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 LIVE_MS_MAX = 30_000
-VIEWS = ("/", "/timeline", "/timeline?group=story", "/messages", "/controls", "/limits")
+VIEWS = ("/", "/timeline", "/timeline?group=story", "/messages", "/controls", "/limits", "/calibration")
 expect.set_options(timeout=LIVE_MS_MAX)
 
 

@@ -5,6 +5,7 @@ import { reset, start, useLive } from "./api/live";
 import { followLive, queryClient } from "./api/queries";
 import type { SessionInfo } from "./api/types";
 import { ErrorBoundary } from "./components/ui/error-boundary";
+import { Calibration } from "./features/calibration";
 import { Controls } from "./features/controls";
 import { Explain } from "./features/explain";
 import { Header } from "./features/header";
@@ -97,6 +98,7 @@ function View({ path }: { path: string }) {
   if (path === "/timeline") return <Timeline />;
   if (path === "/controls") return <Controls />;
   if (path === "/limits") return <Limits />;
+  if (path === "/calibration") return <Calibration />;
   if (path === "/messages") return <Messages />;
   if (path.startsWith("/explain/")) return <Explain story={path.slice("/explain/".length)} />;
   return (

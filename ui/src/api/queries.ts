@@ -3,6 +3,7 @@ import { QueryCache, QueryClient, useQuery } from "@tanstack/react-query";
 import { HOUSEKEEPING } from "../models/timeline/housekeeping";
 import { PRESETS } from "../models/timeline/presets";
 import { ApiError, get } from "./client";
+import type { CalibrationRow } from "./calibration-types";
 import type { LimitRow } from "./limit-types";
 import { end, snapshot, subscribe } from "./live";
 import type {
@@ -46,6 +47,7 @@ const TABLES_OF: [RegExp, string[]][] = [
   [/^(Report|Draft)/, ["reports"]],
   [/^Alert/, ["alerts"]],
   [/^(Parameters|RiskDecided)/, ["limits"]],
+  [/^CalibrationUpdated$/, ["calibration"]],
   [/(Requested|Halted|Released|Refused|Started|Acknowledged)$/, ["requests"]],
 ];
 const REQUESTS = PRESETS.find((preset) => preset.name === "Controls")?.types.join(",") ?? "";
@@ -101,6 +103,15 @@ export const useApprovals = () => useTable<ApprovalRow>("approvals", 5_000);
 export const usePublications = () => useTable<PublicationRow>("publications", 5_000);
 export const useReports = () => useTable<ReportRow>("reports", 5_000);
 export const useAlerts = () => useTable<AlertRow>("alerts", 5_000);
+
+/** A few dozen rows in all: more than the longest page would be a defect. */
+export function useCalibration() {
+  return useQuery({
+    queryKey: ["calibration"],
+    queryFn: ({ signal }) => get<Rows<CalibrationRow>>("/calibration?limit=500", signal),
+    refetchInterval: 15_000,
+  });
+}
 
 export function useLimits() {
   return useQuery({
