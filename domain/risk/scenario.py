@@ -16,7 +16,7 @@ import numpy as np
 from domain.events.risk import Check, ScenarioCell, ScenarioGrid
 from domain.events.signals import Result
 from domain.instruments import MULTIPLIER, Right
-from domain.numbers import significant
+from domain.numbers import significant, significant_all
 from domain.parameter import ParameterState
 from domain.pricing.black_scholes import Floats, prices
 from domain.risk.codes import DenialCode
@@ -113,7 +113,7 @@ def _totals(legs: Sequence[ScenarioLeg]) -> Floats:
 
 def revalue(legs: Sequence[ScenarioLeg]) -> ScenarioGrid:
     """P&L of every cell against now, in the order moves, shifts, days, and the worst cells."""
-    pnl = tuple(significant(value) or 0.0 for value in _totals(legs).ravel().tolist())
+    pnl = tuple(value or 0.0 for value in significant_all(_totals(legs).ravel()))
     return ScenarioGrid(
         pnl_usd=pnl,
         worst_near=_worst(pnl, NEAR_PERCENT),
@@ -138,12 +138,11 @@ def scenario_breaches(
 def _worst(pnl: Sequence[float], most_percent: float) -> ScenarioCell:
     """The least P&L among moves of at most so much; tie: smaller move, negative first, smaller
     shift, now first."""
-    value, _, move, shift, day = min(
-        (value, abs(move), move, shift, day)
-        for value, (move, shift, day) in zip(pnl, _CELLS, strict=True)
-        if abs(move) <= most_percent
-    )
-    return ScenarioCell(move_percent=move, shift_points=shift, days=day, pnl_usd=value)
+    inside = [k for k, (move, _, _) in enumerate(_CELLS) if abs(move) <= most_percent]
+    least = min(pnl[k] for k in inside)
+    tied = (_CELLS[k] for k in inside if pnl[k] == least)
+    _, move, shift, day = min((abs(move), move, shift, day) for move, shift, day in tied)
+    return ScenarioCell(move_percent=move, shift_points=shift, days=day, pnl_usd=least)
 
 
 def scenario_checks(
