@@ -22,6 +22,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from adapters.market_model.contract import SimQuote
+from benchmarks.decide import decided
 from benchmarks.ground import Desk, Figure, main, percentile
 from benchmarks.latency_desk import LatencyDesk
 from domain.event import Recorded
@@ -97,6 +98,7 @@ class Trials:
     paid: dict[str, Decimal] = field(default_factory=dict)
     """Limit of the entry by position."""
     closed: int = 0
+    began_at: int = 0
     rates: list[float] = field(default_factory=list)
     """Feed events a second, from one heartbeat of the feeds to the next."""
     _beat: tuple[float, float] | None = None
@@ -362,6 +364,7 @@ async def _run(given: argparse.Namespace, trials: Trials, chain: Chain) -> None:
     deadline = time.monotonic() + given.seconds
     await asyncio.sleep(WARM_UP_SECONDS)
     trials.forget()
+    trials.began_at = await trials.desk.store.head()
     while trials.closed < given.trials and time.monotonic() < deadline:
         await chain.measure()
         await asyncio.sleep(FLOOR_EVERY_SECONDS)
@@ -372,14 +375,14 @@ async def _found(trials: Trials, chain: Chain) -> list[Figure]:
     left, other = await exits(trials)
     single, first, short_leg = await entries(trials)
     rate = statistics.median(trials.rates) if trials.rates else None
-    apart = "waits for the broker's what-if"
     return [
         Figure("latency.rate", rate, "events/s", note="of the feeds, median of 2 s"),
         *figures("latency.exit", left, chain.two, (10, 40)),
         Figure("latency.exit_other", other, "exits", note="a clock tick or another rule was first"),
         *figures("latency.entry", single, chain.three, (30, 100)),
         *plain("latency.entry_first", first, "the first of its bar"),
-        *plain("latency.entry_short_leg", short_leg, apart),
+        *plain("latency.entry_short_leg", short_leg, "waits for the broker's what-if"),
+        *await decided(trials.desk.store, trials.began_at),
     ]
 
 

@@ -151,8 +151,8 @@ class LoadedSandboxes(MarketSandbox):
     """The market sandboxes, with as many more option trades as the wanted rate lacks."""
 
     def __init__(self, market: SteeredMarket, folder: Path, rate: int) -> None:
-        super().__init__(market, folder, state.UW_TOKEN)
         settings = UwSandboxSettings(token=state.UW_TOKEN, trade_messages_a_second_max=10_000)
+        super().__init__(market, folder, settings)
         self.unusual_whales = UwSandbox(market, self.clock, folder / "prints", settings)
         self.steered = market
         self.stamped = StampedTws(market, self.clock, folder / "stamped")

@@ -199,6 +199,13 @@ ROWS = (
     Row("seal", "200,000 events/s", "seal.rate"),
     Row("verify", "200,000 events/s", "verify.rate"),
     Row(
+        "closed bar on the log to every decision about signals on the log: p50",
+        "15 ms at 2,000 feed events/s",
+        "decide.p50",
+        (("last of three symbols", "decide.last_p50"), ("feeds", "latency.rate")),
+    ),
+    Row("the same: p99", "50 ms", "decide.p99"),
+    Row(
         "confirming stop quote to exit order, wire to wire: p50",
         "10 ms at 2,000 feed events/s",
         "latency.exit_p50",
