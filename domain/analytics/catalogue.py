@@ -267,7 +267,7 @@ One `MetricComputed` event a symbol and closed 5-second bar carries all of them,
 `metrics/<symbol>`; in a thinned stretch one a minute. A null value always has a reason and is
 never replaced by 0. Qualities: OK, WARMUP, WARMUP_MODEL (available, from the model until history
 is there), STALE, DEGRADED, MISSING, EXPIRED. `ChainEvaluated`, on `chain-metrics/<symbol>`, has
-the contracts of today's expiry within 3 % of the spot at every chain refresh.
+the contracts of today's expiry within 3 % of the spot at every bar.
 
 | metric | unit | module | warm-up | stale after | meaning |
 | --- | --- | --- | --- | --- | --- |
