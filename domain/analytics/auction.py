@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 FRESH_SECONDS = 30.0
 BASKET_SHARE_MIN = 0.60
@@ -123,7 +124,15 @@ def impact_bps(q: float, rv_hat_day: float, scale: float) -> float:
 class AuctionRun:
     """What has been seen since the first publication of the session."""
 
+    first_at: datetime | None = None
     first_mid: float | None = None
+    first_q: float | None = None
+    first_own: float | None = None
+    """Signed shares of the underlying's own auction."""
+    sampled_at: float = 0.0
+    by_bucket: dict[int, float] = field(default_factory=dict)
+    """The last imbalance of each 10 seconds."""
+    is_over: bool = False
     persist: float = 0.0
     sign: float = 0.0
     held_seconds: float = 0.0

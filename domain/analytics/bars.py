@@ -12,9 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from domain.analytics import auction
-from domain.analytics.auction import Imbalance, Member
-from domain.analytics.daily import SESSIONS_20
+from domain.analytics.closing_auction import close_auctions, sample_auction
 from domain.analytics.ewma import clip
 from domain.analytics.ingest import read_history
 from domain.analytics.opening_range import model_move, noise_area
@@ -54,6 +52,7 @@ def on_bar(state: AnalyticsState, event: Recorded) -> None:
         return
     read_history(state)
     now = event.market_time
+    close_auctions(state, now)
     late = bars.minute is not None and seconds // 60 > bars.minute.index
     if late:
         close_minute(state, symbol, session, now)
@@ -78,7 +77,7 @@ def on_bar(state: AnalyticsState, event: Recorded) -> None:
         state.chains.extend(evaluated_chains(state, symbol, now, ExpiryRole))
     if ends_minute:
         _sample_skew(symbol, int((seconds + BAR_SECONDS) // 60))
-    _sample_auction(state, symbol, session, now)
+    sample_auction(state, symbol, session, now)
     state.due.append(body.symbol)
 
 
@@ -211,49 +210,3 @@ def _sample_skew(symbol: SymbolState, minute: int) -> None:
     scores = symbol.skew_scores
     bars.skew_z = scores.score(change) if scores.is_warm else None
     scores.update(change, 60.0)
-
-
-def auction_now(state: AnalyticsState, symbol: SymbolState, now: float) -> Imbalance:
-    """Q of a symbol from the newest auction ticks."""
-    settings, session, own = state.settings, state.session, None
-    assert settings is not None and session is not None
-    members = []
-    for name in sorted({*state.member_venues, symbol.symbol}):
-        is_own = name == symbol.symbol
-        book = symbol.book if is_own else state.member_books.get(name)
-        ticks = state.auction_ticks.get(name)
-        bars = state.history.daily.get(name, {})
-        days = sorted(day for day in bars if day < session.session_date)[-SESSIONS_20:]
-        volumes = [bars[day].volume for day in days]
-        price = (book.good_mid or book.last) if book is not None else 0.0
-        member = Member(
-            symbol=name,
-            signed=ticks.signed(price, is_signed=settings.imbalance_signed) if ticks else None,
-            price=price,
-            average_daily_volume=math.fsum(volumes) / len(volumes) if volumes else 0.0,
-            paired=ticks.paired if ticks else 0.0,
-            indicative=ticks.indicative if ticks else 0.0,
-            fresh=auction.fresh_ticks(state.auction_ticks, name, now),
-            is_nasdaq=state.member_venues.get(name, "") in auction.NASDAQ,
-        )
-        if is_own:
-            own = member
-        else:
-            members.append(member)
-    return auction.imbalance_of(symbol.symbol, own, members)
-
-
-def in_auction_window(session: Session, now: datetime) -> bool:
-    """From a minute before the first publication to a minute after the close."""
-    return session.before_close(minutes=11) <= now < session.before_close(minutes=-1)
-
-
-def _sample_auction(
-    state: AnalyticsState, symbol: SymbolState, session: Session, now: datetime
-) -> None:
-    if not in_auction_window(session, now):
-        return
-    found = auction_now(state, symbol, now.timestamp())
-    price = symbol.book.good_mid or symbol.bars.close
-    if found.q is not None and price:
-        symbol.auction.sample(found.q, price, BAR_SECONDS)

@@ -237,17 +237,28 @@ _GROUPS: tuple[tuple[str, str, str, tuple[tuple[str, str, str], ...]], ...] = (
     ),
     (
         "auction",
-        "2 ticks; z is model-scaled (WARMUP_MODEL)",
+        "2 ticks; z: 20 sessions (model before: WARMUP_MODEL)",
         "30 s",
         (
             ("auction_q", "ADV share", "signed closing imbalance; from T_close - 11 min only"),
-            ("auction_z", "z", "auction_q / 0.004, clipped"),
+            (
+                "auction_z",
+                "z",
+                "against EW(20 sessions) of the same 10 s",
+            ),
+            ("auction_imb_adv", "ADV share", "size of the underlying's own imbalance"),
+            ("auction_imb_notional", "$", "the same, signed, in dollars"),
+            ("auction_d_imb", "shares", "its change since the first publication"),
             ("auction_persist", "[-1, 1]", "EW(60 s) of its sign"),
             ("auction_sign_held_s", "s", "how long it has been on its side"),
             ("auction_paired_ratio", "ratio", "paired over paired plus imbalance"),
             ("auction_ind_dev_bps", "bps", "indicative price against mid"),
             ("auction_moved_bps", "bps", "move since the first publication"),
-            ("auction_k_bps", "bps", "expected impact to the close"),
+            (
+                "auction_k_bps",
+                "bps",
+                "expected move to the close, scaled by the last 20 auctions",
+            ),
         ),
     ),
 )

@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 
 from domain.analytics.auction import AuctionTicks
 from domain.analytics.chain import Source
+from domain.analytics.closing_auction import sample_at_ticks
 from domain.analytics.economic_calendar import codes_on
 from domain.analytics.ewma import EwMoments
 from domain.analytics.flow import seed_delta_flow
@@ -46,7 +47,8 @@ from domain.payloads.unusual_whales import (
 from domain.session import SESSION_MINUTES, Session
 
 _TRADE = int(Source.TRADE)
-AUCTION_TICKS = frozenset({34, 35, 36, 61})
+REGULATORY_TICK = 61
+AUCTION_TICKS = frozenset({34, 35, 36, REGULATORY_TICK})
 HALTED_TICK = 49
 """0 trades, 1 halted, 2 a volatility pause; sent with every subscription and at each change."""
 AFTER_HALT = timedelta(minutes=5)
@@ -233,12 +235,16 @@ def on_ticks(state: AnalyticsState, event: Recorded) -> None:
         if symbol is not None:
             _option_ticks(state, symbol, body, now)
         return
+    publishes = False
     for kind, price, size in body.ticks:
         if kind in AUCTION_TICKS:
             ticks = state.auction_ticks.setdefault(body.symbol, AuctionTicks())
             ticks.apply(kind, price, size, now)
+            publishes = publishes or kind != REGULATORY_TICK
     if symbol is None:
         state.member_books.setdefault(body.symbol, Book()).apply(body.ticks, now, 1.0)
+        if publishes:
+            sample_at_ticks(state, event.market_time)
         return
     if symbol.connection != body.connection:
         symbol.connection = body.connection
@@ -251,6 +257,8 @@ def on_ticks(state: AnalyticsState, event: Recorded) -> None:
     session = state.session
     if session is not None and session.is_open(event.market_time):
         symbol.order_flow.add(symbol.book, now - session.open_at.timestamp())
+    if publishes:
+        sample_at_ticks(state, event.market_time)
 
 
 def _option_ticks(

@@ -10,7 +10,13 @@ import math
 from datetime import UTC, datetime
 
 from domain.analytics import auction
-from domain.analytics.bars import auction_now, in_auction_window, x_noise
+from domain.analytics.bars import x_noise
+from domain.analytics.closing_auction import (
+    auction_now,
+    impact_scale,
+    in_auction_window,
+    own_imbalance,
+)
 from domain.analytics.flow import ratio
 from domain.analytics.microstructure import CROSSED_SECONDS_MAX
 from domain.analytics.report_chain import add_gex, add_surface
@@ -215,17 +221,22 @@ def _tide(report: Report, state: AnalyticsState, now: datetime) -> None:
 
 def _auction(report: Report, state: AnalyticsState, symbol: SymbolState, now: datetime) -> None:
     found = auction_now(state, symbol, now.timestamp())
-    settings, past = state.settings, symbol.past
-    assert settings is not None
+    session, past = state.session, symbol.past
+    assert session is not None
     run, price = symbol.auction, symbol.book.good_mid or symbol.bars.close
     quality = Quality.OK if found.q is not None else Quality.MISSING
     if found.q is not None and run.samples < 2:
         quality = Quality.WARMUP
     reason = found.reason
     report.number("auction_q", found.q, now, quality, reason)
-    score = None if found.q is None else auction.score(found.q)
-    model = Quality.WARMUP_MODEL if quality is Quality.OK else quality
-    report.number("auction_z", score, now, model, reason or "MODEL")
+    left = (session.close_at - now).total_seconds()
+    score = None if found.q is None else symbol.auctions.score(found.q, left)
+    if score is None and found.q is not None:
+        model = Quality.WARMUP_MODEL if quality is Quality.OK else quality
+        report.number("auction_z", auction.score(found.q), now, model, reason or "MODEL")
+    else:
+        report.number("auction_z", score, now, quality, reason)
+    _own_auction(report, state, symbol, price, now)
     seen = run.samples > 0
     report.number("auction_persist", run.persist if seen else None, now, quality, reason or "NONE")
     held = run.held_seconds if seen and found.q is not None else None
@@ -237,5 +248,26 @@ def _auction(report: Report, state: AnalyticsState, symbol: SymbolState, now: da
     report.number("auction_moved_bps", moved, now, quality, missing)
     impact = None
     if found.q is not None and past is not None and past.forecast is not None:
-        impact = auction.impact_bps(found.q, past.forecast.rv_hat, settings.impact_scale)
+        impact = auction.impact_bps(found.q, past.forecast.rv_hat, impact_scale(state, symbol))
     report.number("auction_k_bps", impact, now, quality, reason or "NO_FORECAST")
+
+
+def _own_auction(
+    report: Report, state: AnalyticsState, symbol: SymbolState, price: float | None, now: datetime
+) -> None:
+    """The underlying's own auction, which is small against its continuous volume."""
+    ticks, first = state.auction_ticks.get(symbol.symbol), symbol.auction.first_own
+    known = ticks is not None and ticks.imbalance is not None
+    fresh = auction.fresh_ticks(state.auction_ticks, symbol.symbol, now.timestamp())
+    quality, reason = (Quality.OK, "") if fresh else (Quality.STALE, "OLD")
+    if not known:
+        quality, reason = Quality.MISSING, "NO_AUCTION_DATA"
+    as_of = _at(ticks.at) if ticks is not None and ticks.at else now
+    q = own_imbalance(state, symbol) if fresh else None
+    adv = symbol.past.adv20 if symbol.past is not None else None
+    share = abs(q) / adv if q is not None and adv else None
+    report.number("auction_imb_adv", share, as_of, quality, reason or "NO_ADV20")
+    dollars = q * price if q is not None and price else None
+    report.number("auction_imb_notional", dollars, as_of, quality, reason or "NO_PRICE")
+    change = q - first if q is not None and first is not None else None
+    report.number("auction_d_imb", change, as_of, quality, reason or "NOT_PUBLISHED")

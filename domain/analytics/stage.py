@@ -75,6 +75,8 @@ class AnalyticsStage:
             state.lines.clear()
         if state.halts:
             state.halts.clear()
+        if state.auctions:
+            state.auctions.clear()
         handler = _HANDLERS.get(event.type)
         if handler is not None:
             handler(state, event)
@@ -89,10 +91,12 @@ class AnalyticsStage:
 
     def react(self, state: AnalyticsState, event: Recorded) -> Sequence[Emission]:
         """What the last event gave rise to; changes nothing."""
-        if not (state.due or state.chains or state.ignored or state.lines or state.halts):
+        told = state.due or state.chains or state.ignored or state.lines or state.halts
+        if not (told or state.auctions):
             return ()
         found = [Emission(f"metrics/{body.symbol}/bars", body) for body in state.ignored]
         found.extend(Emission(f"halts/{body.symbol}", body) for body in state.halts)
+        found.extend(Emission(f"auctions/{body.symbol}", body) for body in state.auctions)
         found.extend(Emission("lines/analytics", body) for body in state.lines)
         found.extend(Emission(f"chain-metrics/{body.symbol}", body) for body in state.chains)
         found.extend(

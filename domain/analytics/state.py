@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from domain.analytics.auction import AuctionRun, AuctionTicks
+from domain.analytics.auction_sessions import AuctionSessions
 from domain.analytics.chain import ChainTable, Layout
 from domain.analytics.economic_calendar import CalendarEvent
 from domain.analytics.ewma import EwMoments, five_sessions_moments
@@ -29,6 +30,7 @@ from domain.analytics.vwap import Vwap
 from domain.events.analytics import BarIgnored, ChainEvaluated
 from domain.events.feeds import LinesWanted
 from domain.events.market_facts import HaltEnded, HaltStarted
+from domain.events.sessions import AuctionSessionClosed
 from domain.instruments import SYMBOLS, OptionContract
 from domain.parameter import ParameterState
 from domain.session import Session
@@ -125,6 +127,7 @@ class SymbolState:
     flow: Flow = field(default_factory=Flow)
     news: NewsState = field(default_factory=NewsState)
     auction: AuctionRun = field(default_factory=AuctionRun)
+    auctions: AuctionSessions = field(default_factory=AuctionSessions)
     past: Past | None = None
     coefficients: tuple[float, ...] | None = None
     """Of the variance forecast, once it was refitted."""
@@ -153,8 +156,8 @@ class SymbolState:
 
 @dataclass(slots=True)
 class AnalyticsState:
-    """The whole state. What the last event gave rise to is in `due`, `chains`, `ignored`, `lines`
-    and `halts`."""
+    """The whole state. What the last event gave rise to is in `due`, `chains`, `ignored`, `lines`,
+    `halts` and `auctions`."""
 
     parameters: ParameterState = field(default_factory=ParameterState)
     settings: Settings | None = None
@@ -182,6 +185,7 @@ class AnalyticsState:
     ignored: list[BarIgnored] = field(default_factory=list)
     lines: list[LinesWanted] = field(default_factory=list)
     halts: list[HaltStarted | HaltEnded] = field(default_factory=list)
+    auctions: list[AuctionSessionClosed] = field(default_factory=list)
 
     def spot(self, symbol: SymbolState, now: float) -> tuple[float | None, bool, str]:
         """Price to evaluate the chain at, whether it is a fresh quote, and what is wrong."""

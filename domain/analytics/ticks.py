@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from domain.analytics.closing_auction import close_auctions
 from domain.analytics.refresh import evaluated_chains, refresh_chain
 from domain.analytics.state import AnalyticsState
 from domain.analytics.traded import ExpiryRole
@@ -21,6 +22,7 @@ to one and a half before, and never falls on the bar."""
 
 def on_tick(state: AnalyticsState, event: Recorded) -> None:
     session = state.session
+    close_auctions(state, event.market_time)
     if session is None or state.settings is None or not session.is_open(event.market_time):
         return
     _report_stopped_bars(state, event.market_time.timestamp())

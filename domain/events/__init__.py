@@ -20,6 +20,7 @@ from domain.events import (
     rates,
     reports,
     risk,
+    sessions,
     signals,
     system,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "rates",
     "reports",
     "risk",
+    "sessions",
     "signals",
     "system",
 ]

@@ -1,0 +1,146 @@
+"""The closing auction as it goes: imbalance now, its samples, and what the session leaves.
+
+Called by the stage with auction ticks, bars and the clock. Sampled at most once a second, at the
+auction ticks and at bars; a minute after the close the session is added to the earlier ones.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+
+from domain.analytics import auction
+from domain.analytics.auction import Imbalance, Member
+from domain.analytics.auction_sessions import BUCKET_SECONDS, bucket_of
+from domain.analytics.daily import SESSIONS_20
+from domain.analytics.state import AnalyticsState, SymbolState
+from domain.events.sessions import AuctionSessionClosed
+from domain.numbers import significant
+from domain.session import Session
+
+SAMPLE_SECONDS = 1.0
+HELD_SECONDS_MAX = 5.0
+"""An imbalance that was unknown for longer counts as held for so long only."""
+
+
+def auction_now(state: AnalyticsState, symbol: SymbolState, now: float) -> Imbalance:
+    """Q of a symbol from the newest auction ticks."""
+    settings, session, own = state.settings, state.session, None
+    assert settings is not None and session is not None
+    members = []
+    for name in sorted({*state.member_venues, symbol.symbol}):
+        is_own = name == symbol.symbol
+        book = symbol.book if is_own else state.member_books.get(name)
+        ticks = state.auction_ticks.get(name)
+        bars = state.history.daily.get(name, {})
+        days = sorted(day for day in bars if day < session.session_date)[-SESSIONS_20:]
+        volumes = [bars[day].volume for day in days]
+        price = (book.good_mid or book.last) if book is not None else 0.0
+        member = Member(
+            symbol=name,
+            signed=ticks.signed(price, is_signed=settings.imbalance_signed) if ticks else None,
+            price=price,
+            average_daily_volume=math.fsum(volumes) / len(volumes) if volumes else 0.0,
+            paired=ticks.paired if ticks else 0.0,
+            indicative=ticks.indicative if ticks else 0.0,
+            fresh=auction.fresh_ticks(state.auction_ticks, name, now),
+            is_nasdaq=state.member_venues.get(name, "") in auction.NASDAQ,
+        )
+        if is_own:
+            own = member
+        else:
+            members.append(member)
+    return auction.imbalance_of(symbol.symbol, own, members)
+
+
+def in_auction_window(session: Session, now: datetime) -> bool:
+    """From a minute before the first publication to a minute after the close."""
+    return session.before_close(minutes=11) <= now < session.before_close(minutes=-1)
+
+
+def sample_auction(
+    state: AnalyticsState, symbol: SymbolState, session: Session, now: datetime
+) -> None:
+    """Take the imbalance of the moment into the run of the session."""
+    run, at = symbol.auction, now.timestamp()
+    if not in_auction_window(session, now) or at - run.sampled_at < SAMPLE_SECONDS:
+        return
+    found = auction_now(state, symbol, at)
+    price = symbol.book.good_mid or symbol.bars.close
+    if found.q is None or not price:
+        return
+    dt = min(at - run.sampled_at, HELD_SECONDS_MAX)
+    run.sampled_at = at
+    if run.samples == 0:
+        run.first_at, run.first_q = now, found.q
+    own = own_imbalance(state, symbol)
+    if run.first_own is None:
+        run.first_own = own
+    run.sample(found.q, price, dt)
+    run.by_bucket[bucket_of((session.close_at - now).total_seconds())] = found.q
+
+
+def sample_at_ticks(state: AnalyticsState, now: datetime) -> None:
+    """A packet with auction ticks of any instrument: it may move every symbol's imbalance."""
+    session = state.session
+    if session is None or state.settings is None or not in_auction_window(session, now):
+        return
+    for symbol in state.symbols.values():
+        sample_auction(state, symbol, session, now)
+
+
+def own_imbalance(state: AnalyticsState, symbol: SymbolState) -> float | None:
+    """Signed shares of the underlying's own auction."""
+    ticks, settings = state.auction_ticks.get(symbol.symbol), state.settings
+    assert settings is not None
+    if ticks is None:
+        return None
+    return ticks.signed(symbol.book.good_mid, is_signed=settings.imbalance_signed)
+
+
+def impact_scale(state: AnalyticsState, symbol: SymbolState) -> float:
+    """Y as earlier auctions say; the parameter until there is one."""
+    assert state.settings is not None
+    return symbol.auctions.scale.value(state.settings.impact_scale)
+
+
+def close_auctions(state: AnalyticsState, now: datetime) -> None:
+    """A minute after the close, once a session: what it leaves to later ones."""
+    session = state.session
+    if session is None or state.settings is None or now < session.before_close(minutes=-1):
+        return
+    for symbol in state.symbols.values():
+        if not symbol.auction.is_over and symbol.bars.close is not None:
+            symbol.auction.is_over = True
+            _close(state, symbol, session)
+
+
+def _close(state: AnalyticsState, symbol: SymbolState, session: Session) -> None:
+    run, past, earlier = symbol.auction, symbol.past, symbol.auctions
+    assert state.settings is not None
+    runs = symbol.bars.closes.runs
+    close = runs[-1][-1] if runs else None
+    start = state.settings.impact_scale
+    moved = unit = None
+    if run.first_q and run.first_mid and close and past is not None and past.forecast is not None:
+        moved = math.copysign(1.0, run.first_q) * 1e4 * (close / run.first_mid - 1)
+        unit = auction.impact_bps(abs(run.first_q), past.forecast.rv_hat, 1.0)
+        earlier.scale.add(moved, unit, start)
+    earlier.absorb(run)
+    known = sorted(run.by_bucket.items(), reverse=True)
+    state.auctions.append(
+        AuctionSessionClosed(
+            symbol=symbol.symbol,
+            session_date=session.session_date,
+            published_at=run.first_at,
+            first_q=significant(run.first_q),
+            first_mid=run.first_mid,
+            close=close,
+            moved_bps=significant(moved),
+            unit_move_bps=significant(unit),
+            impact_scale=significant(earlier.scale.value(start)) or 0.0,
+            sessions=earlier.sessions,
+            seconds_before_close=tuple((bucket + 1) * BUCKET_SECONDS for bucket, _ in known),
+            q=tuple(significant(q) or 0.0 for _, q in known),
+        )
+    )
