@@ -1,4 +1,5 @@
-"""Typed tables of the feeds in Postgres, schema `feed`: what the vendors said, field by field.
+"""Typed tables of the market in Postgres, schema `feed`: what the vendors said, field by field, and
+the metrics of each closed minute.
 
 A projection of its own, so that the volume of the market never holds up the audit of trades. Its
 tables have a partition for each day, as long as the log has that day's market events in Postgres.
@@ -7,12 +8,19 @@ tables have a partition for each day, as long as the log has that day's market e
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from domain.event import Recorded, event_type
-from projections.feed.tables import TABLES as TABLES
+from domain.events.analytics import MetricComputed
+from projections.feed import metrics, tables
 from projections.projector import Projection
 from projections.rows import Insert
 
 SCHEMA = "feed"
+TABLES: Mapping[type[Any], Callable[[Recorded, Any], list[Insert]]] = dict(tables.TABLES) | {
+    MetricComputed: metrics.rows
+}
 
 
 def rows(event: Recorded) -> list[Insert]:
@@ -23,7 +31,7 @@ def rows(event: Recorded) -> list[Insert]:
 
 PROJECTION: Projection[Insert] = Projection(
     name="feed",
-    version=1,
+    version=2,
     types=frozenset(event_type(body) for body in TABLES),
     effects=rows,
 )
