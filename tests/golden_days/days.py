@@ -69,7 +69,7 @@ trades at once: all but one are refused."""
 _MORNING = (30.0, 44.0)
 _NOON = (120.0, 123.0)
 _NIGHT = (-30.0, -27.0)
-_CLOSE = (-10.0, 3.0)
+_CLOSE = (-14.0, 3.0)
 
 DAYS: tuple[GoldenDay, ...] = (
     GoldenDay("trend_day", "trend_day", full=(_MORNING, _NOON, _NIGHT)),
