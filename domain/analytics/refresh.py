@@ -20,7 +20,7 @@ from domain.analytics.gex import exposure_of
 from domain.analytics.state import AnalyticsState, SymbolState
 from domain.analytics.surface import ChainClock, Surface, evaluate
 from domain.analytics.traded import REACH, ExpiryRole, swing_expiry
-from domain.events.analytics import ChainEvaluated
+from domain.events.analytics import ChainEvaluated, ExDividend
 from domain.events.feeds import LinesWanted, WantedLine
 from domain.instruments import OptionContract, Right
 from domain.numbers import significant, significant_all
@@ -281,6 +281,17 @@ def _columns(
         broker_delta=significant_all(np.where(young, table.broker_delta[slots], np.nan)),
         open_interest=_whole(column(table.open_interest, slots)),
         volume=_whole(column(table.volume, slots)),
+        dividends=_dividends(state, symbol, expiry.expiry),
+    )
+
+
+def _dividends(state: AnalyticsState, symbol: SymbolState, expiry: date) -> tuple[ExDividend, ...]:
+    session, past = state.session, symbol.past
+    assert session is not None
+    return tuple(
+        ExDividend(d.ex_date, d.amount)
+        for d in (past.dividends if past else ())
+        if session.session_date < d.ex_date <= expiry
     )
 
 

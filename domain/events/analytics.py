@@ -43,6 +43,13 @@ class MetricComputed(MarketEvent, frozen=True):
     metrics: list[Metric]
 
 
+class ExDividend(msgspec.Struct, frozen=True):
+    """Dollars a share that a holder at the open of the ex-date no longer gets."""
+
+    ex_date: date
+    amount: float
+
+
 class ChainEvaluated(MarketEvent, frozen=True):
     """The contracts of one expiry near the spot, as evaluated at one moment.
 
@@ -52,6 +59,8 @@ class ChainEvaluated(MarketEvent, frozen=True):
     Columns have one entry a contract, ascending strike, the call before the put; null is unknown.
     Contracts that the broker has not listed are left out.
     """
+
+    schema_version = 2
 
     symbol: str
     expiry: date
@@ -88,6 +97,13 @@ class ChainEvaluated(MarketEvent, frozen=True):
     """The broker's model delta, null when older than 60 s."""
     open_interest: list[int | None]
     volume: list[int | None]
+    dividends: tuple[ExDividend, ...] = ()
+    """Those up to the expiry, on which the forward rests."""
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> dict[str, Any]:
+        """In the first version the forward alone told of dividends."""
+        return state
 
 
 class BarIgnored(MarketEvent, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 from domain.event import DeskEvent
 from domain.instruments import Direction, Strategy, Structure, Value
@@ -57,6 +58,9 @@ class LegQuote(Value):
     theta: float
     open_interest: int
     volume: int
+    early_exercise_premium: float = 0.0
+    """American less European value, dollars a share. `delta` is the American one where they differ
+    by more than 0.02."""
 
 
 class RiskInputs(Value):
@@ -132,6 +136,8 @@ class SignalGatesChanged(DeskEvent):
 class SignalValidated(DeskEvent):
     """All gates pass at one evaluation point: risk is asked. Carries what it was decided on."""
 
+    schema_version = 2
+
     signal_id: str
     strategy: Strategy
     variant: str
@@ -156,6 +162,11 @@ class SignalValidated(DeskEvent):
     mid_against_max: Decimal
     """Staleness: largest move of the structure's mid against us, the slippage budget."""
     params_version: int
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> dict[str, Any]:
+        """In the first version legs were valued without early exercise."""
+        return state
 
 
 class SignalExpired(DeskEvent):

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 
-from domain.events.analytics import ChainEvaluated, Metric, Quality
+from domain.events.analytics import ChainEvaluated, ExDividend, Metric, Quality
 from domain.instruments import OptionContract, Right
 
 AVAILABLE = frozenset({Quality.OK, Quality.WARMUP_MODEL, Quality.DEGRADED})
@@ -113,6 +113,9 @@ class Chain:
     """Spot less the present value of dividends before expiry."""
     years: float
     rate: float
+    spot: float
+    dividends: tuple[ExDividend, ...]
+    """Those up to the expiry."""
     rows: tuple[ChainRow, ...]
     """Ascending by strike, calls before puts."""
 
@@ -199,5 +202,7 @@ def _chain_of(body: ChainEvaluated) -> Chain:
         spot_escrowed=body.forward * math.exp(-body.rate * body.years),
         years=body.years,
         rate=body.rate,
+        spot=body.spot,
+        dividends=body.dividends,
         rows=rows,
     )

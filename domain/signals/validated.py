@@ -6,7 +6,7 @@ Called by the stage of a bucket when all gates pass at one evaluation point.
 from __future__ import annotations
 
 import math
-from datetime import timedelta
+from datetime import date, timedelta
 
 from domain.events.signals import (
     Feature,
@@ -18,7 +18,9 @@ from domain.events.signals import (
 )
 from domain.instruments import Right
 from domain.numbers import cents
+from domain.pricing.american import DELTA_DIFFERENCE_USED, american_check
 from domain.pricing.black_scholes import greeks
+from domain.pricing.dividends import Dividend
 from domain.risk.blackout import size_factor
 from domain.signals.evaluate import Evaluated
 from domain.signals.plan import exit_plan
@@ -59,10 +61,35 @@ def raised(
     )
 
 
-def _leg(row: ChainRow, age: float | None) -> LegQuote:
+def _early_exercise(row: ChainRow, chain: Chain, session_date: date) -> tuple[float, float]:
+    """What early exercise is worth, and the delta to go by. Nothing on the day of expiry.
+
+    QuantLib counts whole days: the volatility is scaled so that the total variance is right.
+    """
+    assert row.volatility is not None and row.delta is not None
+    days = (chain.expiry - session_date).days
+    if days <= 0:
+        return 0.0, row.delta
+    check = american_check(
+        chain.spot,
+        float(row.strike),
+        chain.rate,
+        row.volatility * math.sqrt(365 * chain.years / days),
+        session_date,
+        chain.expiry,
+        [Dividend(d.ex_date, d.amount, estimated=False) for d in chain.dividends],
+        is_call=row.right is Right.CALL,
+    )
+    apart = abs(check.delta_american - row.delta) > DELTA_DIFFERENCE_USED
+    delta = rounded(check.delta_american) if apart else row.delta
+    return rounded(check.early_exercise_premium), delta
+
+
+def _leg(row: ChainRow, age: float | None, chain: Chain, session_date: date) -> LegQuote:
     assert row.bid is not None and row.ask is not None, "LIQUIDITY passed"
     assert row.volatility is not None and row.delta is not None and row.gamma is not None
     assert row.vega is not None and row.theta is not None and age is not None
+    premium, delta = _early_exercise(row, chain, session_date)
     return LegQuote(
         con_id=row.con_id,
         bid=row.bid,
@@ -71,12 +98,13 @@ def _leg(row: ChainRow, age: float | None) -> LegQuote:
         ask_size=row.ask_size or 0,
         quote_age_seconds=age,
         implied_volatility=row.volatility,
-        delta=row.delta,
+        delta=delta,
         gamma=row.gamma,
         vega=row.vega,
         theta=row.theta,
         open_interest=row.open_interest,
         volume=row.volume,
+        early_exercise_premium=premium,
     )
 
 
@@ -122,7 +150,10 @@ def risk_inputs(state: StrategyState, found: Evaluated, choice: Choice) -> RiskI
         net_ask=choice.net_ask,
         net_mid=choice.net_mid,
         model_mid=cents(model_mid(case.chain, choice)),
-        legs=tuple(_leg(row, case.quote_age(row)) for row in choice.rows),
+        legs=tuple(
+            _leg(row, case.quote_age(row), case.chain, case.session.session_date)
+            for row in choice.rows
+        ),
         target_usd=case.odds.target_usd,
         stop_usd=case.odds.stop_usd,
         cost_usd=case.odds.cost_usd,

@@ -7,11 +7,21 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
-from domain.events.analytics import PredictionMade, PredictionResolved, Quality
+from domain.events.analytics import (
+    ChainEvaluated,
+    ExDividend,
+    PredictionMade,
+    PredictionResolved,
+    Quality,
+)
 from domain.events.signals import Result, SignalExpired, SignalRaised, SignalValidated
 from domain.instruments import Direction, Right, StructureKind
 from domain.instruments import Strategy as Bucket
+from domain.pricing.american import american_check
+from domain.pricing.black_scholes import greeks
+from domain.pricing.dividends import Dividend
 from domain.risk.blackout import events_ahead, size_factor
 from domain.session import Session
 from domain.signals.bucket import Variant
@@ -29,7 +39,7 @@ from tests.domain.risk.build import (
     session,
     session_planned,
 )
-from tests.domain.signals.build import Strategy, chain_body, measure, reading
+from tests.domain.signals.build import VOLATILITY, Strategy, chain_body, measure, reading
 from tests.domain.signals.night import EVENING, NEARER, RISING, TOMORROW, evening
 
 NEXT_OPEN = OPEN + timedelta(days=1)
@@ -329,3 +339,45 @@ def test_nearness_to_a_short_strike_ends_it_only_in_the_last_hours() -> None:
     assert next_morning(strategy, last - 5, near) == []
     (settled,) = next_morning(strategy, last, near)
     assert 0.0 < settled.outcome < 1.0
+
+
+def with_dividend(amount: float, rate: float = 0.04) -> ChainEvaluated:
+    """Tomorrow's chain with that day an ex-date: quotes as ever, the forward knows of it."""
+    body = chain_body(EVENING, expiry=TOMORROW)
+    forward = (body.spot - amount) * math.exp(rate * body.years)
+    due = (ExDividend(TOMORROW, amount),) if amount else ()
+    calls = [1.0 if right == "C" else 0.0 for right in body.right]
+    spot = body.spot - amount
+    delta = greeks(spot, body.strike, body.years, rate, VOLATILITY, calls).delta.tolist()
+    return replace(body, rate=rate, forward=forward, dividends=due, delta=delta)
+
+
+def test_each_leg_says_what_early_exercise_is_worth_and_its_american_delta() -> None:
+    """On the eve of an ex-date a call may be exercised today: worth more, and nearer to a share."""
+    plain = one(evening(CHEAP).evaluate(body=with_dividend(0.0)), SignalValidated)
+    premiums = [quote.early_exercise_premium for quote in plain.risk_inputs.legs]
+    assert premiums == pytest.approx([0.0, 0.0], abs=1e-9)
+    body = with_dividend(1.85)
+    eve = one(evening(CHEAP).evaluate(body=body), SignalValidated)
+    bought, sold = eve.risk_inputs.legs
+    assert bought.early_exercise_premium > 1.0 > sold.early_exercise_premium > 0.4
+    european = dict(zip(body.con_id, body.delta, strict=True))
+    assert bought.delta - (european[bought.con_id] or 0.0) > 0.09
+    assert sold.delta - (european[sold.con_id] or 0.0) > 0.05
+
+
+def test_the_premium_of_a_leg_is_that_of_the_american_check() -> None:
+    signal = one(evening(CHEAP).evaluate(body=with_dividend(1.85)), SignalValidated)
+    years = (NEXT_CLOSE - EVENING).total_seconds() / (365 * 86_400)
+    for quote, leg in zip(signal.risk_inputs.legs, signal.structure.legs, strict=True):
+        check = american_check(
+            600.0,
+            float(leg.contract.strike),
+            0.04,
+            quote.implied_volatility * math.sqrt(365 * years),
+            DAY,
+            TOMORROW,
+            [Dividend(TOMORROW, 1.85, estimated=False)],
+            is_call=True,
+        )
+        assert quote.early_exercise_premium == pytest.approx(check.early_exercise_premium)
