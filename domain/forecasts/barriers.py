@@ -80,13 +80,17 @@ class Watch:
 
     def outcome(self, barrier: Barrier, end: datetime) -> tuple[float, float] | None:
         """Touched and finished beyond, 0 or 1; None when the bars do not tell."""
-        if self.last_end is None or self.last_close is None or end - self.last_end > GAP_MAX:
+        price = self.closing(end)
+        if price is None or (barrier.holed and not barrier.touched):
             return None
-        if barrier.holed and not barrier.touched:
+        beyond = price > barrier.strike if barrier.is_above else price < barrier.strike
+        return float(barrier.touched), float(beyond)
+
+    def closing(self, end: datetime) -> float | None:
+        """The last price of the session that ended then; None when its last bars are missing."""
+        if self.last_end is None or end - self.last_end > GAP_MAX:
             return None
-        above = self.last_close > barrier.strike
-        below = self.last_close < barrier.strike
-        return float(barrier.touched), float(above if barrier.is_above else below)
+        return self.last_close
 
 
 def nearest_strikes(

@@ -20,7 +20,7 @@ from domain.events.analytics import (
 from domain.events.forecasts import DriftPredicted, DriftResolved, VarianceRefitted
 from domain.events.signals import SignalValidated
 from domain.events.system import ClockTicked
-from domain.forecasts import barriers, drift, variance_model
+from domain.forecasts import barriers, drift, inside, variance_model
 from domain.forecasts.calibration import ANY, CalibrationKey
 from domain.forecasts.inputs import inputs_digest
 from domain.forecasts.intervals import level_name
@@ -329,7 +329,7 @@ def _settled(
 ) -> Emission:
     """What became of an own prediction whose horizon ended."""
     made = state.pending[prediction_id].body
-    stream = "predictions/P4" if made.model == barriers.MODEL else "predictions/P3"
+    stream = f"predictions/{made.model[:2]}"
     outcome, detail = _outcome(state, found, made, now)
     if outcome is None:
         voided = PredictionVoided(
@@ -357,6 +357,9 @@ def _outcome(
     if made.model == barriers.MODEL:
         known = found.watch.outcome(found.watch.barriers[made.prediction_id], made.horizon_end)
         return (None, {}) if known is None else (known[0], {"finish": known[1]})
+    if made.model == inside.MODEL:
+        price = found.watch.closing(made.horizon_end)
+        return (None if price is None else float(inside.is_inside(made.values, price))), {}
     session, reading = state.session, found.reading
     if session is None or reading is None:
         return None, {}
@@ -368,7 +371,7 @@ def _outcome(
 def _overdue(state: ForecastState) -> Iterator[Emission]:
     for prediction_id in state.due:
         made = state.pending[prediction_id].body
-        stream = "predictions/P4" if made.model == barriers.MODEL else "predictions/P3"
+        stream = f"predictions/{made.model[:2]}"
         voided = PredictionVoided(
             prediction_id=prediction_id,
             model=made.model,

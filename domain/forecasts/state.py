@@ -26,7 +26,7 @@ from domain.events.forecasts import (
     VarianceRefitted,
 )
 from domain.events.system import ClockStarted, ClockTicked, ParametersChanged, SessionPlanned
-from domain.forecasts import barriers, drift, variance_model
+from domain.forecasts import barriers, drift, inside, variance_model
 from domain.forecasts.barriers import Barrier, Strikes, Watch
 from domain.forecasts.calibration import ALL, ANY, Calibration, CalibrationKey
 from domain.forecasts.drift import DriftModel
@@ -39,8 +39,10 @@ from domain.parameter import ParameterState
 from domain.session import Session
 from domain.signals.reading import Reading
 
-OWN_MODELS = frozenset({barriers.MODEL, variance_model.DAY_MODEL, variance_model.REST_MODEL})
-"""Models whose PredictionMade this stage settles; P2 and P5 are the strategies'."""
+OWN_MODELS = frozenset(
+    {barriers.MODEL, inside.MODEL, variance_model.DAY_MODEL, variance_model.REST_MODEL}
+)
+"""Models whose PredictionMade this stage settles; P2 and P5 itself are the strategies'."""
 NEUTRAL = "P5_NEUTRAL"
 PUBLISH_EVERY_SECONDS = 300
 LATE_MAX = timedelta(seconds=60)
@@ -267,7 +269,7 @@ def _made(state: ForecastState, body: PredictionMade) -> None:
         found.watch.barriers[body.prediction_id] = Barrier(strike, above)
         if body.scheduled:
             found.slots[body.bucket] = int(body.values["slot"])
-    elif found.variance is not None and state.session is not None:
+    elif body.model != inside.MODEL and found.variance is not None and state.session is not None:
         if body.model == variance_model.DAY_MODEL:
             found.variance.predicted_on = state.session.session_date
         else:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from domain.events.analytics import PredictionMade, PredictionResolved, PredictionVoided
+from domain.forecasts import inside
 from domain.forecasts.inputs import inputs_digest
 from domain.forecasts.prediction import (
     MODEL_VERSION,
@@ -20,9 +21,10 @@ from domain.forecasts.prediction import (
     structure_values,
 )
 from domain.forecasts.schedule import direction_horizon, direction_slot
-from domain.instruments import Strategy
+from domain.instruments import Direction, Right, Strategy
 from domain.signals.evaluate import Evaluated, direction_score
 from domain.signals.reading import Reading
+from domain.signals.score import rounded
 from domain.signals.strategy_state import StrategyState
 from domain.signals.structure import Choice
 from domain.stage import Emission
@@ -63,6 +65,50 @@ def structure_prediction(state: StrategyState, signal_id: str, found: Evaluated)
         values=values,
         scheduled=False,
         inputs=inputs_digest(case.reading.symbol, case.now, values),
+    )
+
+
+def inside_prediction(
+    state: StrategyState, signal_id: str, found: Evaluated
+) -> PredictionMade | None:
+    """Whether the price ends where the structure gains; None without a forecast to its expiry."""
+    case, reading = found.case, found.case.reading
+    assert isinstance(case.chosen, Choice)
+    spot = reading.number("spot_mid")
+    variance = reading.number(state.bucket.metrics.variance)
+    end = case.session.closing(case.chosen.structure.expiry)
+    share = state.parameters.number("overnight_share")
+    ahead = inside.horizon_variance(state.bucket.strategy, reading, case.session, share)
+    if spot is None or variance is None or variance <= 0 or end is None or ahead is None:
+        return None
+    drift = 0.0
+    if case.direction is not Direction.NEUTRAL:
+        drift = inside.shift(case.score.probability_up, ahead, variance)
+    pairs = zip(case.chosen.rows, case.chosen.structure.legs, strict=True)
+    legs = [
+        inside.Payoff(leg.ratio, float(row.strike), row.right is Right.CALL) for row, leg in pairs
+    ]
+    ranges = inside.profitable(legs, float(case.chosen.net_mid))
+    values = {
+        "p": inside.p_inside(ranges, spot, variance, drift),
+        "spot": spot,
+        "variance": variance,
+        "shift": drift,
+        **inside.range_values(ranges),
+    }
+    values = {name: rounded(value) for name, value in values.items()}
+    return PredictionMade(
+        prediction_id=f"p5-inside-{signal_id}",
+        model=inside.MODEL,
+        model_version=MODEL_VERSION,
+        symbol=reading.symbol,
+        bucket=state.bucket.strategy.value,
+        made_at=case.now,
+        horizon_end=end,
+        kind="prob",
+        values=values,
+        scheduled=False,
+        inputs=inputs_digest(reading.symbol, case.now, values),
     )
 
 

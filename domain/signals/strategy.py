@@ -34,6 +34,7 @@ from domain.signals.gates import NOT_ASKED_OF_PREDICTIONS, all_pass, evaluate, o
 from domain.signals.life import Key, Live, Now, Status, stale
 from domain.signals.predicting import (
     direction_prediction,
+    inside_prediction,
     overdue,
     predictions,
     structure_prediction,
@@ -213,6 +214,9 @@ def _advance(
     if not predicted and all_pass(gates, NOT_ASKED_OF_PREDICTIONS):
         body = structure_prediction(state, signal_id, found)
         yield Emission(f"predictions/{P5}", body, correlation)
+        ends = inside_prediction(state, signal_id, found)
+        if ends is not None:
+            yield Emission(f"predictions/{P5}", ends, correlation)
     if not all_pass(gates):
         return
     yield Emission(f"signal/{signal_id}", validated(state, signal_id, found, gates), correlation)

@@ -10,6 +10,7 @@ const MODELS: Record<string, string> = {
   P4_TOUCH: "P4 strike touched",
   P4_FINISH: "P4 finished beyond the strike",
   P5: "P5 structure reaches its target",
+  P5_INSIDE: "P5 price ends where the structure gains",
   P5_NEUTRAL: "P5 of sold premium",
 };
 
