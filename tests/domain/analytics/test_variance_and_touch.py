@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from domain.analytics.history import History
+from domain.analytics.past import past_of
+from domain.analytics.report_day import add_variance
+from domain.analytics.reporting import Report
+from domain.analytics.stage import AnalyticsStage
+from domain.analytics.state import AnalyticsState, SymbolState
 from domain.analytics.touch import normal_cdf, p_finish_beyond, p_touch
 from domain.analytics.variance import (
     VarianceForecast,
     har_forecast,
+    har_means,
     overnight_variance,
     remaining_variance,
     rho,
     variance_ratio,
     variance_to_expiry,
 )
+from domain.events.forecasts import VarianceRefitted
+from tests.domain.analytics.build import DAY, OPEN, recorded, session
 
 
 def test_har_forecast_of_constant_variance() -> None:
@@ -134,3 +144,42 @@ def test_touch_agrees_with_a_simulation(barrier, drift) -> None:
 def test_touch_is_about_twice_finish_for_small_variance() -> None:
     ratio = p_touch(600.0, 606.0, 1e-4) / p_finish_beyond(600.0, 606.0, 1e-4)
     assert 1.95 < ratio < 2.05
+
+
+def test_refitted_coefficients_take_the_place_of_the_shipped_ones() -> None:
+    series, refitted = [1e-4] * 21 + [2e-4], (-1.0, 0.5, 0.2, 0.1)
+    found = har_forecast(series, 1.4, refitted)
+    day, week, month = 2e-4, (4 * 1e-4 + 2e-4) / 5, (21 * 1e-4 + 2e-4) / 22
+    logs = 0.5 * math.log(day) + 0.2 * math.log(week) + 0.1 * math.log(month)
+    assert found is not None
+    assert found.rv_hat == pytest.approx(math.exp(-1.0 + logs + 0.5993**2 / 2))
+    assert har_means(series) == pytest.approx((day, week, month))
+
+
+@pytest.mark.parametrize(("minutes", "last"), [(389, 22e-5), (390, 9e-5)])
+def test_a_session_joins_the_past_variances_when_it_is_over(minutes: int, last: float) -> None:
+    """Before its close the last session counts, from then on the session itself."""
+    day = session()
+    symbol = SymbolState("SPY")
+    variances = tuple(n * 1e-5 for n in range(1, 23))
+    symbol.past = replace(past_of(History(), day, "SPY", 1.0, 1.0), variances=variances)
+    symbol.bars.realised = 9e-5
+    symbol.bars.last_end = day.after_open(minutes=minutes)
+    report = Report(symbol.bars.last_end)
+    state = AnalyticsState()
+    state.session = day
+    add_variance(report, state, symbol, day, report.now)
+    found = {metric.name: metric.value for metric in report.metrics}
+    mean = sum(variances) / 22 if last == 22e-5 else (sum(variances) - 1e-5 + 9e-5) / 22
+    assert found["rv_1d"] == pytest.approx(last)
+    assert found["rv_22d"] == pytest.approx(mean)
+
+
+def test_a_refit_on_the_log_is_what_the_next_forecast_is_made_with() -> None:
+    stage = AnalyticsStage()
+    body = VarianceRefitted(
+        symbol="QQQ", session_date=DAY, features=(1.0,), outcome=-9.0, coefficients=(-1.0, 0.5)
+    )
+    state = stage.evolve(stage.initial(), recorded(body, OPEN))
+    assert state.symbols["QQQ"].coefficients == (-1.0, 0.5)
+    assert state.symbols["SPY"].coefficients is None
