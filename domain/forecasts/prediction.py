@@ -25,6 +25,8 @@ from domain.signals.structure import Choice, net_quote
 P2, P5 = "P2", "P5"
 MODEL_VERSION = "1"
 RESOLVE_LATE_MAX = timedelta(seconds=60)
+MARK_AGE_MAX = timedelta(minutes=3)
+"""An exit by time or by the underlying is worth the last mark only while that is no older."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,9 @@ class Tracked:
     closes_against: int = 0
     last_minute: datetime | None = None
     last_mark: float | None = None
+    marked_at: datetime | None = None
+    is_lost: bool = False
+    """What it was worth at its exit is not known."""
     result: float | None = None
 
     def _at_exit(self, mark: float) -> float:
@@ -118,7 +123,7 @@ class Tracked:
         if quote is None or any(row is None for row, _ in rows):
             return
         mark = float(mark_of(*quote))
-        self.last_mark = mark
+        self.last_mark, self.marked_at = mark, chain.at
         self.breaches = self.breaches + 1 if self._breached(mark, chain.at) else 0
         if self.breaches >= 2:
             self.result = 0.0
@@ -136,10 +141,14 @@ class Tracked:
 
     def evaluated(self, reading: Reading) -> None:
         """An evaluation point: invalidation on the underlying, time stop, forced flat."""
-        if self.result is not None or self.last_mark is None:
+        if self.result is not None or self.last_mark is None or self.marked_at is None:
             return
         late = reading.at >= min(self.time_stop_at, self.flat_at)
-        if late or self._invalidated(reading):
+        if not (late or self._invalidated(reading)):
+            return
+        if reading.at - self.marked_at > MARK_AGE_MAX:
+            self.is_lost = True
+        else:
             self.result = self._at_exit(self.last_mark)
 
     def _invalidated(self, reading: Reading) -> bool:
@@ -259,6 +268,7 @@ def tracked(body: PredictionMade, rule: Followed) -> Tracked:
         shorts=_shorts(values, count) if neutral else (),
         rule=rule,
         last_mark=values["mid"],
+        marked_at=body.made_at,
     )
 
 

@@ -168,8 +168,8 @@ def predictions(state: StrategyState, reading: Reading) -> Iterator[Emission]:
             yield settled(body, outcome, "the mid at the horizon was missing or late")
         elif body.model == P5:
             followed = state.tracked.get(body.prediction_id)
-            if followed is not None and followed.result is not None:
-                yield settled(body, followed.result, "")
+            if followed is not None and (followed.is_lost or followed.result is not None):
+                yield settled(body, followed.result, "its value at the exit is not known")
     slot = direction_slot(state.bucket.strategy, session, reading.at)
     if slot is None or slot <= state.slots.get(reading.symbol, -1):
         return

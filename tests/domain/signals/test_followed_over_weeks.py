@@ -1,0 +1,56 @@
+"""The outcome of a 14D+ structure, followed on its marks over sessions, traded or not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from domain.event import Body
+from domain.events.analytics import PredictionMade, PredictionResolved, PredictionVoided
+from domain.forecasts.prediction import P5
+from tests.domain.risk.build import DAY, NOON, session_planned
+from tests.domain.signals.build import Strategy, chain_body
+from tests.domain.signals.weeks import CHEAP, EXPIRY, noon
+
+DUE = NOON + timedelta(days=21) - timedelta(hours=2)
+"""Half an hour after the open of the day on which time is up."""
+
+
+def followed() -> Strategy:
+    """A debit vertical that was predicted, on the morning of its time stop."""
+    strategy = noon(CHEAP)
+    found = strategy.evaluate()
+    (made,) = [b for b in found if isinstance(b, PredictionMade) and b.model == P5]
+    assert made.horizon_end.date() == EXPIRY
+    strategy.when(session_planned(DAY + timedelta(days=21)))
+    strategy.at = DUE - timedelta(seconds=5)
+    return strategy
+
+
+def settled(found: list[Body]) -> list[PredictionResolved | PredictionVoided]:
+    kinds = PredictionResolved | PredictionVoided
+    return [b for b in found if isinstance(b, kinds) and b.model == P5]
+
+
+def test_when_time_is_up_its_outcome_is_what_it_is_worth() -> None:
+    """Bought for 4.93 and worth 4.44 three weeks on: 0.49 are lost of the 2.47 to the stop."""
+    strategy = followed()
+    body = chain_body(strategy.at, volatility=0.10, expiry=EXPIRY)
+    assert settled(strategy.evaluate(body=body)) == []
+    (outcome,) = settled(strategy.evaluate(body=chain_body(DUE, volatility=0.10, expiry=EXPIRY)))
+    assert isinstance(outcome, PredictionResolved)
+    assert outcome.outcome == pytest.approx(0.2945, abs=1e-3), "(2.47 - 0.49) / (4.24 + 2.47)"
+
+
+@pytest.mark.parametrize(("minutes", "voided"), [(3, False), (3.1, True)])
+def test_an_exit_without_a_mark_of_late_is_no_outcome(minutes: float, voided: bool) -> None:
+    """Another expiry is the one of the strategy by then, and its chain tells nothing of this."""
+    strategy = followed()
+    strategy.at = DUE - timedelta(minutes=minutes)
+    strategy.evaluate(body=chain_body(strategy.at, volatility=0.10, expiry=EXPIRY))
+    strategy.at = DUE
+    other = chain_body(DUE, volatility=0.10, expiry=EXPIRY + timedelta(days=7))
+    (outcome,) = settled(strategy.evaluate(body=other))
+    assert isinstance(outcome, PredictionVoided) is voided
+    assert (strategy.state.structure_record.hit_rate is None) is voided
