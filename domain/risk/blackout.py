@@ -36,7 +36,7 @@ def blackout_at(session: Session, codes: Sequence[str] | None, now: datetime) ->
 
 
 def range_blocked_until(session: Session, codes: Sequence[str] | None) -> datetime | None:
-    """On a day with an FOMC statement there is no premium-selling entry before 15:00."""
+    """On a day with an FOMC statement no range is sold the same day before 15:00."""
     if codes is None or FOMC not in codes:
         return None
     return datetime.combine(session.session_date, time(15, 0), NEW_YORK)

@@ -7,6 +7,7 @@ what was measured against what; unevaluable never passes.
 from __future__ import annotations
 
 from domain.events.signals import Gate, Result
+from domain.instruments import Strategy
 from domain.parameter import ParameterState
 from domain.risk.codes import DenialCode
 from domain.signals.case import Case, gate, window
@@ -46,7 +47,8 @@ def _session_gates(case: Case, parameters: ParameterState) -> list[Gate]:
 def _news_gates(case: Case) -> list[Gate]:
     calendar, news = case.reading.text("calendar_state"), case.reading.text("news_state")
     blocked = case.facts.range_blocked_until
-    late = case.sells_premium and blocked is not None and case.now < blocked
+    is_range = case.sells_premium and case.bucket.strategy is Strategy.ZERO_DTE
+    late = is_range and blocked is not None and case.now < blocked
     return [
         gate(
             DenialCode.BLACKOUT,
