@@ -13,12 +13,19 @@ from itertools import pairwise
 import numpy as np
 
 from domain.analytics.closing_auction import close_auctions, sample_auction
+from domain.analytics.closing_volatility import note_volatility
 from domain.analytics.ewma import clip
 from domain.analytics.ingest import read_history
 from domain.analytics.opening_range import model_move, noise_area
-from domain.analytics.realised import BAR_SECONDS, bipower_variation, grid_returns, jump_score
+from domain.analytics.realised import (
+    BAR_SECONDS,
+    bipower_variation,
+    grid_returns,
+    jump_score,
+    median_variation,
+)
 from domain.analytics.refresh import evaluated_chains, refresh_chain, refresh_traded
-from domain.analytics.state import AnalyticsState, MinuteBar, SymbolState
+from domain.analytics.state import AnalyticsState, MinuteBar, SessionBars, SymbolState
 from domain.analytics.traded import ExpiryRole
 from domain.analytics.variance import remaining_variance, rho, variance_to_expiry
 from domain.event import Recorded
@@ -90,6 +97,9 @@ def _add(symbol: SymbolState, body: IbBarReceived, seconds: float) -> None:
     bars.vwap.add(body.wap, body.volume)
     if bars.opening is not None:
         bars.opening.add_bar(seconds, body.high, body.low)
+    for opening in bars.openings:
+        if not opening.is_complete:
+            opening.add_bar(seconds, body.high, body.low)
     minute = int(seconds // 60)
     if bars.minute is None:
         bars.minute = MinuteBar(minute, body.high, body.low, body.close, body.volume)
@@ -118,9 +128,11 @@ def close_minute(
     symbol.news.close_minute(change, sigma_before, minute.volume, at, settings.shock_seconds)
     if bars.opening is not None:
         bars.opening.add_minute(minute.index + 1, minute.close)
+    for opening in bars.openings:
+        opening.add_minute(minute.index + 1, minute.close)
     bars.realised, bars.realised_reason = bars.closes.realised()
-    returns = grid_returns(np.array([close for run in bars.closes.runs for close in run]))
-    bars.bipower, bars.jump = bipower_variation(returns), jump_score(returns)
+    _jumps(bars)
+    note_volatility(state, symbol, now)
     _noise(state, symbol, session, minute)
     past = symbol.past
     left = (session.close_at - bars.minute_end).total_seconds() / 60
@@ -129,6 +141,19 @@ def close_minute(
     if minute.index > state.tide_minute:
         state.tide_minute = minute.index
         state.tide.close_minute(minute.index + 1, at)
+
+
+def _jumps(bars: SessionBars) -> None:
+    """What is robust to jumps, and their score; no return reaches over a gap."""
+    bars.bipower = bars.median = bars.jump = None
+    if bars.realised is None:
+        return
+    returns = [grid_returns(np.array(run)) for run in bars.closes.runs]
+    gaps = bars.closes.gap_scale
+    bipower, median = bipower_variation(returns), median_variation(returns)
+    bars.bipower = None if bipower is None else gaps * bipower
+    bars.median = None if median is None else gaps * median
+    bars.jump = jump_score(returns)
 
 
 def _noise(state: AnalyticsState, symbol: SymbolState, session: Session, minute: MinuteBar) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from domain.analytics.catalogue_minute import MINUTE_GROUPS, Group
+
 
 @dataclass(frozen=True, slots=True)
 class MetricSpec:
@@ -18,9 +20,11 @@ class MetricSpec:
     warm_up: str
     stale_after: str
     meaning: str
+    reported: str = "bar"
+    """With each closed bar, or with the one that closes a minute."""
 
 
-_GROUPS: tuple[tuple[str, str, str, tuple[tuple[str, str, str], ...]], ...] = (
+_GROUPS: tuple[Group, ...] = (
     (
         "microstructure",
         "first quote",
@@ -185,9 +189,12 @@ _GROUPS: tuple[tuple[str, str, str, tuple[tuple[str, str, str], ...]], ...] = (
     ),
     (
         "history",
-        "vendor seed",
+        "252 closings (rank: the vendor's before)",
         "4 sessions",
-        (("iv_rank", "0-100", "the vendor's one-year rank of the last close"),),
+        (
+            ("iv_rank", "0-100", "place of the last closing IV(30) between the year's extremes"),
+            ("iv_pct", "0-100", "share of the year's closings below the last one"),
+        ),
     ),
     (
         "daily",
@@ -264,8 +271,9 @@ _GROUPS: tuple[tuple[str, str, str, tuple[tuple[str, str, str], ...]], ...] = (
 )
 
 METRICS: tuple[MetricSpec, ...] = tuple(
-    MetricSpec(name, unit, module, warm_up, stale_after, meaning)
-    for module, warm_up, stale_after, members in _GROUPS
+    MetricSpec(name, unit, module, warm_up, stale_after, meaning, reported)
+    for reported, groups in (("bar", _GROUPS), ("minute", MINUTE_GROUPS))
+    for module, warm_up, stale_after, members in groups
     for name, unit, meaning in members
 )
 UNITS: Mapping[str, str] = {spec.name: spec.unit for spec in METRICS}
@@ -274,21 +282,23 @@ _HEAD = """# Metrics
 
 Generated from `domain/analytics/catalogue.py` (`python -m domain.analytics.catalogue`).
 
-One `MetricComputed` event a symbol and closed 5-second bar carries all of them, on stream
-`metrics/<symbol>`; in a thinned stretch one a minute. A null value always has a reason and is
+One `MetricComputed` event a symbol and closed 5-second bar carries them, on stream
+`metrics/<symbol>`; in a thinned stretch one a minute. What no rule reads in between comes with the
+bar that closes a minute alone. A null value always has a reason and is
 never replaced by 0. Qualities: OK, WARMUP, WARMUP_MODEL (available, from the model until history
 is there), STALE, DEGRADED, MISSING, EXPIRED. `ChainEvaluated`, on `chain-metrics/<symbol>`, has
 the contracts of today's expiry within 3 % of the spot at every bar.
 
-| metric | unit | module | warm-up | stale after | meaning |
-| --- | --- | --- | --- | --- | --- |
+| metric | unit | module | each | warm-up | stale after | meaning |
+| --- | --- | --- | --- | --- | --- | --- |
 """
 
 
 def markdown() -> str:
     """The page docs/metrics.md."""
     rows = [
-        f"| `{m.name}` | {m.unit} | {m.module} | {m.warm_up} | {m.stale_after} | {m.meaning} |"
+        f"| `{m.name}` | {m.unit} | {m.module} | {m.reported} | {m.warm_up} | {m.stale_after}"
+        f" | {m.meaning} |"
         for m in METRICS
     ]
     return _HEAD + "\n".join(rows).replace("(|r|/", "(abs(r)/") + "\n"

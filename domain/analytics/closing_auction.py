@@ -12,6 +12,7 @@ from datetime import datetime
 from domain.analytics import auction
 from domain.analytics.auction import Imbalance, Member
 from domain.analytics.auction_sessions import BUCKET_SECONDS, bucket_of
+from domain.analytics.closing_volatility import close_volatility
 from domain.analytics.daily import SESSIONS_20
 from domain.analytics.state import AnalyticsState, SymbolState
 from domain.events.sessions import AuctionSessionClosed
@@ -113,6 +114,7 @@ def close_auctions(state: AnalyticsState, now: datetime) -> None:
         if not symbol.auction.is_over and symbol.bars.close is not None:
             symbol.auction.is_over = True
             _close(state, symbol, session)
+            close_volatility(state, symbol)
 
 
 def _close(state: AnalyticsState, symbol: SymbolState, session: Session) -> None:

@@ -161,6 +161,12 @@ class _Bucket:
     classified: int = 0
 
 
+_KEPT_OVER_NIGHT = (
+    *("delta_slow", "delta_fast", "delta_scores", "sweep_scores"),
+    *("calls_fast", "calls_slow", "puts_fast", "puts_slow"),
+)
+
+
 @dataclass(slots=True)
 class Flow:
     """Flow of one symbol in one session; z-scores outlive the session."""
@@ -173,6 +179,10 @@ class Flow:
     window: deque[_Bucket] = field(default_factory=lambda: deque(maxlen=WINDOW_BARS))
     delta_fast: EwMoments = field(default_factory=lambda: minutes_moments(5))
     delta_slow: EwMoments = field(default_factory=lambda: minutes_moments(30))
+    calls_fast: EwMoments = field(default_factory=lambda: minutes_moments(5))
+    calls_slow: EwMoments = field(default_factory=lambda: minutes_moments(30))
+    puts_fast: EwMoments = field(default_factory=lambda: minutes_moments(5))
+    puts_slow: EwMoments = field(default_factory=lambda: minutes_moments(30))
     delta_scores: EwMoments = field(default_factory=five_sessions_moments)
     delta_z: float | None = None
     sweeps: SweepIntensity = field(default_factory=SweepIntensity)
@@ -189,7 +199,7 @@ class Flow:
     def begin_session(self) -> None:
         """Sums start anew; EW means and scores carry over the night."""
         fresh = Flow()
-        for name in ("delta_slow", "delta_fast", "delta_scores", "sweep_scores"):
+        for name in _KEPT_OVER_NIGHT:
             setattr(fresh, name, getattr(self, name))
         for name in self.__slots__:
             setattr(self, name, getattr(fresh, name))
@@ -226,6 +236,10 @@ class Flow:
         bucket, self.open = self.open, _Bucket()
         self.window.append(bucket)
         self.bars += 1
+        self.calls_fast.update(bucket.calls, dt)
+        self.calls_slow.update(bucket.calls, dt)
+        self.puts_fast.update(bucket.puts, dt)
+        self.puts_slow.update(bucket.puts, dt)
         self.delta_fast.update(bucket.delta, dt)
         self.delta_slow.update(bucket.delta, dt)
         level = self.delta_slow.mean

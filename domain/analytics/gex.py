@@ -14,7 +14,7 @@ import numpy as np
 from domain.analytics.chain import ChainTable, column
 from domain.analytics.surface import Surface
 from domain.instruments import MULTIPLIER
-from domain.pricing.black_scholes import Bools, Floats, gamma_at, second_order
+from domain.pricing.black_scholes import Bools, Floats, delta_and_vega, gamma_at, second_order
 
 PROFILE_STEPS = 81
 PROFILE_LOW = 0.90
@@ -42,6 +42,13 @@ class Exposure:
     put_wall: float | None
     vanna: float
     charm: float
+    flip_0dte: float | None
+    walls_0dte: tuple[float | None, float | None]
+    charm_to_close: float
+    """Dollars of delta that today's expiry gains until it is settled at this spot."""
+    call_interest: float
+    put_interest: float
+    """Contracts open, all expiries within reach."""
     coverage: float
     contracts: int
 
@@ -61,7 +68,23 @@ def exposure_of(table: ChainTable, surface: Surface, dte_max: int) -> Exposure:
     live = (node_days <= dte_max) & np.isfinite(surface.iv) & (surface.years > 0)
     nodes = np.flatnonzero(live & (calls + puts > 0))
     if nodes.size == 0:
-        return Exposure(0.0, 0.0, None, (), None, None, 0.0, 0.0, coverage, contracts)
+        return Exposure(
+            total=0.0,
+            total_0dte=0.0,
+            flip=None,
+            roots=(),
+            call_wall=None,
+            put_wall=None,
+            vanna=0.0,
+            charm=0.0,
+            flip_0dte=None,
+            walls_0dte=(None, None),
+            charm_to_close=0.0,
+            call_interest=0.0,
+            put_interest=0.0,
+            coverage=coverage,
+            contracts=contracts,
+        )
     spot, strike = surface.spot, layout.strike[nodes]
     gamma, vanna, charm = second_order(
         surface.spot_escrowed[nodes],
@@ -75,19 +98,49 @@ def exposure_of(table: ChainTable, surface: Surface, dte_max: int) -> Exposure:
     per_node = gamma * scale
     signed = per_node * net
     roots = _roots(surface, nodes, net)
-    walls = _walls(surface, nodes, per_node * calls[nodes], per_node * puts[nodes])
+    call_gamma, put_gamma = per_node * calls[nodes], per_node * puts[nodes]
+    walls = _walls(surface, nodes, call_gamma, put_gamma)
+    today = node_days[nodes] == 0
+    roots_0dte = _roots(surface, nodes[today], net[today]) if today.any() else ()
     return Exposure(
         total=_sum(signed),
         total_0dte=_sum(signed[node_days[nodes] == 0]),
-        flip=min(roots, key=lambda root: (abs(root - spot), root)) if roots else None,
+        flip=_nearest(roots, spot),
         roots=roots,
         call_wall=walls[0],
         put_wall=walls[1],
         vanna=_sum(vanna * net) * MULTIPLIER * spot,
         charm=_sum(charm * net) * MULTIPLIER * spot,
+        flip_0dte=_nearest(roots_0dte, spot),
+        walls_0dte=_walls(surface, nodes[today], call_gamma[today], put_gamma[today]),
+        charm_to_close=_charm_to_close(surface, nodes[today], calls, puts),
+        call_interest=_sum(calls[nodes]),
+        put_interest=_sum(puts[nodes]),
         coverage=coverage,
         contracts=contracts,
     )
+
+
+def _nearest(roots: tuple[float, ...], spot: float) -> float | None:
+    return min(roots, key=lambda root: (abs(root - spot), root)) if roots else None
+
+
+def _charm_to_close(surface: Surface, nodes: np.ndarray, calls: Floats, puts: Floats) -> float:
+    """Delta at the close, a step at the strike, less delta now; dealers long calls, short puts."""
+    if nodes.size == 0:
+        return 0.0
+    strike, spot = surface.layout.strike[nodes], surface.spot
+    call_delta = delta_and_vega(
+        surface.spot_escrowed[nodes],
+        strike,
+        surface.years[nodes],
+        surface.rate,
+        surface.iv[nodes],
+        np.ones(nodes.size, dtype=bool),
+    )[0]
+    # A put's delta is the call's less one, now and at the close: its change is the same.
+    change = np.heaviside(spot - strike, 0.5) - call_delta
+    return _sum(change * (calls[nodes] - puts[nodes])) * MULTIPLIER * spot
 
 
 def _sum(values: Floats) -> float:

@@ -14,6 +14,7 @@ from domain.analytics.closing_auction import sample_at_ticks
 from domain.analytics.economic_calendar import codes_on
 from domain.analytics.ewma import EwMoments
 from domain.analytics.flow import seed_delta_flow
+from domain.analytics.flow_alerts import direction_of
 from domain.analytics.history import newest_before
 from domain.analytics.hot_frames import read_trade
 from domain.analytics.microstructure import Book
@@ -39,6 +40,7 @@ from domain.events.system import ClockStarted, ParametersChanged, SessionPlanned
 from domain.instruments import OptionContract, Right
 from domain.payloads.unusual_whales import (
     read_exposure,
+    read_flow_alert,
     read_market_tide,
     read_news,
     read_trading_halt,
@@ -298,6 +300,17 @@ def on_option_trade(state: AnalyticsState, event: Recorded) -> None:
         table.volume[slot] = volume
     if session.is_open(event.market_time):
         symbol.flow.add(trade, now)
+
+
+def on_flow_alert(state: AnalyticsState, event: Recorded) -> None:
+    body, session = event.body, state.session
+    assert isinstance(body, UwFrame)
+    if session is None or not session.is_open(event.market_time):
+        return
+    alert = read_flow_alert(bytes(body.payload), ticker(body.channel))
+    symbol = state.symbols.get(alert.symbol)
+    if symbol is not None:
+        symbol.alerts.add(direction_of(alert), event.market_time.timestamp())
 
 
 def on_tide(state: AnalyticsState, event: Recorded) -> None:

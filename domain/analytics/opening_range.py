@@ -15,6 +15,10 @@ _MEAN_ABSOLUTE = math.sqrt(2 / math.pi)
 WIDTH_MIN_USD = 0.01
 
 
+OPENING_MINUTES = (5, 15, 30)
+"""Ranges that are always kept, whichever is traded."""
+
+
 @dataclass(slots=True)
 class OpeningRange:
     """High and low of [T_open, T_open + n minutes) and the break out of it."""

@@ -20,6 +20,7 @@ from domain.analytics.daily import (
 )
 from domain.analytics.history import History, MinuteSession, newest_before
 from domain.analytics.opening_range import mean_absolute_moves
+from domain.analytics.ranges import RangeVariances, range_variances
 from domain.analytics.realised import parkinson
 from domain.analytics.variance import HAR_SESSIONS, VarianceForecast, har_forecast
 from domain.pricing.dividends import Dividend
@@ -39,6 +40,7 @@ class Past:
     beta: float
     beta_sessions: int
     trend: Trend | None
+    ranges: RangeVariances | None
     forecast: VarianceForecast | None
     variances: tuple[float, ...]
     """Of the last sessions, oldest first."""
@@ -81,6 +83,7 @@ def past_of(
         beta=beta,
         beta_sessions=beta_sessions,
         trend=trend_of(bars),
+        ranges=range_variances(bars),
         forecast=har_forecast(variances, variance_ratio, coefficients),
         variances=tuple(variances),
         forecast_from_ranges=from_ranges,

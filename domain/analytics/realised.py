@@ -24,6 +24,7 @@ CARRY_BARS_MAX = 12
 COVERAGE_MIN = 0.80
 MINUTES_A_YEAR = 252 * 390
 ATR_MINUTES = 14
+JUMP_SCORE = 3.09
 _MU = 2 ** (2 / 3) * math.gamma(7 / 6) / math.gamma(0.5)
 _HT = math.pi**2 / 4 + math.pi - 5
 
@@ -56,28 +57,48 @@ def grid_returns(closes: Floats) -> Floats:
     return returns
 
 
-def bipower_variation(returns: Floats) -> float | None:
-    """BV with the small-sample factor n/(n-1)."""
-    n = returns.size
-    if n < 2:
+def bipower_variation(runs: Sequence[Floats]) -> float | None:
+    """BV of returns in unbroken runs, with the small-sample factor: n/(n-1) of one run."""
+    n, pairs = _counts(runs, 2)
+    if pairs == 0:
         return None
-    absolute = np.abs(returns)
-    products = float(np.sum(absolute[1:] * absolute[:-1]))
-    return math.pi / 2 * n / (n - 1) * products
+    products = sum(float(np.sum(np.abs(r[1:] * r[:-1]))) for r in runs)
+    return math.pi / 2 * n / pairs * products
 
 
-def jump_score(returns: Floats) -> float | None:
-    """z_J of Huang and Tauchen; above 3.09 there was a jump."""
-    n = returns.size
-    variance = float(np.sum(returns**2))
-    bipower = bipower_variation(returns)
-    if n < 3 or bipower is None or variance <= 0 or bipower <= 0:
+def median_variation(runs: Sequence[Floats]) -> float | None:
+    """MedRV: squares of the median of three returns in a row [ADS12]."""
+    n, triples = _counts(runs, 3)
+    if triples == 0:
         return None
-    absolute = np.abs(returns)
-    triple = float(np.sum((absolute[2:] * absolute[1:-1] * absolute[:-2]) ** (4 / 3)))
-    tripower = n * _MU**-3 * (n / (n - 2)) * triple
+    total = 0.0
+    for r in runs:
+        if r.size >= 3:
+            three = np.abs(np.stack((r[:-2], r[1:-1], r[2:])))
+            total += float(np.sum(np.median(three, axis=0) ** 2))
+    return math.pi / (6 - 4 * math.sqrt(3) + math.pi) * n / triples * total
+
+
+def jump_score(runs: Sequence[Floats]) -> float | None:
+    """z_J of Huang and Tauchen; above JUMP_SCORE there was a jump."""
+    n, triples = _counts(runs, 3)
+    variance = sum(float(np.sum(r**2)) for r in runs)
+    bipower = bipower_variation(runs)
+    if triples == 0 or bipower is None or variance <= 0 or bipower <= 0:
+        return None
+    triple = 0.0
+    for r in runs:
+        absolute = np.abs(r)
+        triple += float(np.sum((absolute[2:] * absolute[1:-1] * absolute[:-2]) ** (4 / 3)))
+    tripower = n * _MU**-3 * (n / triples) * triple
     spread = math.sqrt(_HT / n * max(1.0, tripower / bipower**2))
     return (1 - bipower / variance) / spread
+
+
+def _counts(runs: Sequence[Floats], neighbours: int) -> tuple[int, int]:
+    """Returns in all, and how many groups of so many neighbours they have."""
+    sizes = [r.size for r in runs]
+    return sum(sizes), sum(max(size - neighbours + 1, 0) for size in sizes)
 
 
 def session_variance(bars: Sequence[tuple[float, float, float, float]]) -> float | None:
@@ -119,6 +140,11 @@ class SessionCloses:
             run.append(close)
         self.last_index = index
         self.covered += 1
+
+    @property
+    def gap_scale(self) -> float:
+        """Time since the open over the time that the runs cover; 1 without gaps."""
+        return (self.last_index + 1) / sum(len(run) for run in self.runs)
 
     def realised(self) -> tuple[float | None, str]:
         """RV since the open, scaled for gaps, or null with the reason."""

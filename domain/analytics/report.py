@@ -21,6 +21,7 @@ from domain.analytics.flow import ratio
 from domain.analytics.microstructure import CROSSED_SECONDS_MAX
 from domain.analytics.report_chain import add_gex, add_surface
 from domain.analytics.report_day import add_calendar, add_daily, add_variance
+from domain.analytics.report_minute import add_minute
 from domain.analytics.reporting import Report
 from domain.analytics.state import AnalyticsState, SymbolState
 from domain.analytics.tide import STALE_SECONDS
@@ -49,6 +50,9 @@ def metrics_of(state: AnalyticsState, name: str, now: datetime) -> MetricCompute
     add_calendar(report, state, symbol, session, now)
     if in_auction_window(session, now):
         _auction(report, state, symbol, now)
+    end = symbol.bars.last_end
+    if end is not None and end.second == 0:
+        add_minute(report, state, symbol, now)
     return MetricComputed(name, now, settings.version, report.metrics)
 
 

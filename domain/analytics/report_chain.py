@@ -74,7 +74,7 @@ def add_gex(report: Report, state: AnalyticsState, symbol: SymbolState, now: dat
     report.number("charm_exposure", known.charm if known else None, as_of, quality, reason)
 
 
-def _of(
+def judged(
     state: AnalyticsState,
     symbol: SymbolState,
     expiry: ExpirySurface | None,
@@ -119,7 +119,7 @@ def add_surface(report: Report, state: AnalyticsState, symbol: SymbolState, now:
     for name in ExpiryRole:
         expiry, at = role_surface(state, symbol, name)
         as_of = at or refreshed
-        quality, reason = _of(state, symbol, expiry, as_of, now)
+        quality, reason = judged(state, symbol, expiry, as_of, now)
         missing = reason or "NOT_BRACKETED"
         report.number(f"atm_iv_{name}", expiry.atm_iv if expiry else None, as_of, quality, missing)
         em_quality, em_reason = quality, reason or "NO_STRADDLE"
@@ -137,7 +137,7 @@ def add_surface(report: Report, state: AnalyticsState, symbol: SymbolState, now:
         report.number(strikes_name, strikes, as_of, Quality.OK, "NO_EXPIRY")
     _term(report, state, symbol, now, refreshed)
     skew = chain.surface.first_from(SKEW_YEARS_MIN) if chain.surface else None
-    quality, reason = _of(state, symbol, skew, refreshed, now)
+    quality, reason = judged(state, symbol, skew, refreshed, now)
     missing = reason or "NOT_BRACKETED"
     report.number("rr25", skew.rr25 if skew else None, refreshed, quality, missing)
     report.number("bf25", skew.bf25 if skew else None, refreshed, quality, missing)

@@ -19,6 +19,8 @@ from domain.analytics.variance import har_means, variance_ratio
 from domain.events.analytics import Quality
 from domain.session import Session
 
+RANK_SESSIONS_MAX = 4
+
 
 def add_daily(report: Report, symbol: SymbolState, session: Session) -> None:
     """Measures of earlier sessions; as of the open they were read for."""
@@ -45,9 +47,25 @@ def add_daily(report: Report, symbol: SymbolState, session: Session) -> None:
         if value is None and judged is Quality.OK:
             judged = Quality.WARMUP
         report.number(name, value, as_of, judged, reason)
-    rank = past.iv_rank if past else None
-    rank_quality = Quality.OK if rank is not None else Quality.WARMUP
-    report.number("iv_rank", rank, as_of, rank_quality, "NO_SEED")
+    _volatility_rank(report, symbol, session)
+
+
+def _volatility_rank(report: Report, symbol: SymbolState, session: Session) -> None:
+    """Our own once there is a year of closings, the vendor's rank before."""
+    closings, past = symbol.closings, symbol.past
+    recent = [day.session_date for day in session.plan.earlier[-RANK_SESSIONS_MAX:]]
+    rank, percentile = closings.rank, closings.percentile
+    quality, reason = Quality.OK, "FLAT"
+    if not closings.is_warm:
+        rank = past.iv_rank if past else None
+        quality, reason = Quality.WARMUP, "FEW_CLOSINGS"
+    elif recent and closings.session_date is not None and closings.session_date < recent[0]:
+        quality, reason = Quality.STALE, "OLD"
+    seeded, why = quality, reason
+    if not closings.is_warm:
+        seeded, why = (Quality.WARMUP if rank is None else Quality.OK), "NO_SEED"
+    report.number("iv_rank", rank, session.open_at, seeded, why)
+    report.number("iv_pct", percentile, session.open_at, quality, reason)
 
 
 def add_variance(

@@ -46,6 +46,7 @@ _HANDLERS: Mapping[str, Handler] = {
 }
 _VENDOR_HANDLERS: Mapping[str, Handler] = {
     "UwOptionTradeReceived": ingest.on_option_trade,
+    "UwFlowAlertReceived": ingest.on_flow_alert,
     "UwMarketTideReceived": ingest.on_tide,
     "UwGexReceived": ingest.on_gex,
     "UwNewsReceived": ingest.on_news,
@@ -77,6 +78,8 @@ class AnalyticsStage:
             state.halts.clear()
         if state.auctions:
             state.auctions.clear()
+        if state.closings:
+            state.closings.clear()
         handler = _HANDLERS.get(event.type)
         if handler is not None:
             handler(state, event)
@@ -92,11 +95,12 @@ class AnalyticsStage:
     def react(self, state: AnalyticsState, event: Recorded) -> Sequence[Emission]:
         """What the last event gave rise to; changes nothing."""
         told = state.due or state.chains or state.ignored or state.lines or state.halts
-        if not (told or state.auctions):
+        if not (told or state.auctions or state.closings):
             return ()
         found = [Emission(f"metrics/{body.symbol}/bars", body) for body in state.ignored]
         found.extend(Emission(f"halts/{body.symbol}", body) for body in state.halts)
         found.extend(Emission(f"auctions/{body.symbol}", body) for body in state.auctions)
+        found.extend(Emission(f"closing-volatility/{body.symbol}", body) for body in state.closings)
         found.extend(Emission("lines/analytics", body) for body in state.lines)
         found.extend(Emission(f"chain-metrics/{body.symbol}", body) for body in state.chains)
         found.extend(

@@ -13,14 +13,16 @@ from datetime import date, datetime
 from domain.analytics.auction import AuctionRun, AuctionTicks
 from domain.analytics.auction_sessions import AuctionSessions
 from domain.analytics.chain import ChainTable, Layout
+from domain.analytics.closings import Closings
 from domain.analytics.economic_calendar import CalendarEvent
 from domain.analytics.ewma import EwMoments, five_sessions_moments
 from domain.analytics.flow import Flow
+from domain.analytics.flow_alerts import FlowAlerts
 from domain.analytics.gex import Exposure, Regime
 from domain.analytics.history import History
 from domain.analytics.microstructure import Book, OrderFlow
 from domain.analytics.news import NewsState
-from domain.analytics.opening_range import NoiseArea, OpeningRange
+from domain.analytics.opening_range import OPENING_MINUTES, NoiseArea, OpeningRange
 from domain.analytics.parameters import Settings
 from domain.analytics.past import Past
 from domain.analytics.realised import MinuteVolatility, SessionCloses
@@ -30,7 +32,7 @@ from domain.analytics.vwap import Vwap
 from domain.events.analytics import BarIgnored, ChainEvaluated
 from domain.events.feeds import LinesWanted
 from domain.events.market_facts import HaltEnded, HaltStarted
-from domain.events.sessions import AuctionSessionClosed
+from domain.events.sessions import AuctionSessionClosed, ClosingVolatility
 from domain.instruments import SYMBOLS, OptionContract
 from domain.parameter import ParameterState
 from domain.session import Session
@@ -63,6 +65,9 @@ class SessionBars:
     closes: SessionCloses = field(default_factory=SessionCloses)
     vwap: Vwap = field(default_factory=Vwap)
     opening: OpeningRange | None = None
+    """The range that is traded, of `opening_range_minutes`."""
+    openings: tuple[OpeningRange, ...] = ()
+    """Those of 5, 15 and 30 minutes."""
     noise: NoiseArea | None = None
     noise_x: float | None = None
     noise_from_model: bool = False
@@ -70,6 +75,7 @@ class SessionBars:
     realised: float | None = None
     realised_reason: str = "NO_BARS"
     bipower: float | None = None
+    median: float | None = None
     jump: float | None = None
     late_return: float | None = None
     """ln of the price at T_close - 30 min over the previous close."""
@@ -128,6 +134,8 @@ class SymbolState:
     news: NewsState = field(default_factory=NewsState)
     auction: AuctionRun = field(default_factory=AuctionRun)
     auctions: AuctionSessions = field(default_factory=AuctionSessions)
+    closings: Closings = field(default_factory=Closings)
+    alerts: FlowAlerts = field(default_factory=FlowAlerts)
     past: Past | None = None
     coefficients: tuple[float, ...] | None = None
     """Of the variance forecast, once it was refitted."""
@@ -138,13 +146,18 @@ class SymbolState:
         scores = self.order_flow.slow
         self.order_flow = OrderFlow(slow=scores)
         self.chain = ChainState(table=self.chain.table.carried_over(session_date))
-        self.bars = SessionBars(opening=OpeningRange(opening_minutes))
+        self.bars = SessionBars(
+            opening=OpeningRange(opening_minutes),
+            openings=tuple(OpeningRange(minutes) for minutes in OPENING_MINUTES),
+        )
         self.minutes.previous_close = None
         self.minutes.ranges.clear()
         self.flow.begin_session()
         volumes = self.news.volumes
         self.news = NewsState(volumes=volumes)
         self.auction = AuctionRun()
+        self.closings.newest = None
+        self.alerts = FlowAlerts()
         self.halted_by_vendor = self.halted_by_broker = False
         self.past = None
 
@@ -157,7 +170,7 @@ class SymbolState:
 @dataclass(slots=True)
 class AnalyticsState:
     """The whole state. What the last event gave rise to is in `due`, `chains`, `ignored`, `lines`,
-    `halts` and `auctions`."""
+    `halts`, `auctions` and `closings`."""
 
     parameters: ParameterState = field(default_factory=ParameterState)
     settings: Settings | None = None
@@ -186,6 +199,7 @@ class AnalyticsState:
     lines: list[LinesWanted] = field(default_factory=list)
     halts: list[HaltStarted | HaltEnded] = field(default_factory=list)
     auctions: list[AuctionSessionClosed] = field(default_factory=list)
+    closings: list[ClosingVolatility] = field(default_factory=list)
 
     def spot(self, symbol: SymbolState, now: float) -> tuple[float | None, bool, str]:
         """Price to evaluate the chain at, whether it is a fresh quote, and what is wrong."""

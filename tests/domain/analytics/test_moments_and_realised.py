@@ -83,14 +83,14 @@ def test_too_few_bars_give_no_variance() -> None:
 def test_bipower_variation_follows_its_definition() -> None:
     returns = np.array([0.01, -0.02, 0.03, -0.01])
     plain = 0.01 * 0.02 + 0.02 * 0.03 + 0.03 * 0.01
-    assert bipower_variation(returns) == pytest.approx(math.pi / 2 * 4 / 3 * plain)
+    assert bipower_variation([returns]) == pytest.approx(math.pi / 2 * 4 / 3 * plain)
 
 
 def test_a_jump_is_flagged_and_a_calm_day_is_not() -> None:
     calm = np.random.default_rng(3).normal(0, 5e-4, 77)
     jumped = calm.copy()
     jumped[40] += 0.01
-    quiet, loud = jump_score(calm), jump_score(jumped)
+    quiet, loud = jump_score([calm]), jump_score([jumped])
     assert quiet is not None and loud is not None
     assert quiet < 3.09 < loud
 
@@ -104,7 +104,7 @@ def test_jump_score_follows_huang_and_tauchen() -> None:
         n * mu**-3 * n / (n - 2) * sum((r[i - 2] * r[i - 1] * r[i]) ** (4 / 3) for i in range(2, n))
     )
     wide = (math.pi**2 / 4 + math.pi - 5) / n * max(1, tq / bv**2)
-    assert jump_score(r) == pytest.approx((1 - bv / rv) / math.sqrt(wide), rel=1e-12)
+    assert jump_score([r]) == pytest.approx((1 - bv / rv) / math.sqrt(wide), rel=1e-12)
 
 
 def test_grid_returns_take_bars_1_61_121() -> None:

@@ -1,0 +1,175 @@
+"""Metrics that no rule reads between two minutes: reported with the bar that closes a minute.
+
+Called by report.py; reads the state and changes nothing. They are apart so that a bar's decisions
+do not wait for them twelve times a minute.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from domain.analytics import ranges
+from domain.analytics.expiry_surface import constant_maturity
+from domain.analytics.flow import ratio
+from domain.analytics.news import KEYWORDS_VERSION
+from domain.analytics.opening_range import OPENING_MINUTES
+from domain.analytics.realised import JUMP_SCORE
+from domain.analytics.report_chain import GEX_STALE_SECONDS, SKEW_YEARS_MIN, judged, role_surface
+from domain.analytics.reporting import Report
+from domain.analytics.state import AnalyticsState, SymbolState
+from domain.analytics.traded import ExpiryRole
+from domain.events.analytics import Quality
+
+BANDS = (1, 2, 3)
+VWAP_WARM_BARS = 60
+FLOW_WARM_BARS = 180
+REALISED_WARM_MINUTES = 30
+
+
+def add_minute(report: Report, state: AnalyticsState, symbol: SymbolState, now: datetime) -> None:
+    assert state.settings is not None
+    stale = now.timestamp() - symbol.bars.arrived_at > state.settings.bar_age_max
+    _bars(report, symbol, now, stale=stale)
+    _ranges(report, state, symbol)
+    _flow(report, state, symbol, now)
+    _exposure(report, symbol, now)
+    _surface(report, state, symbol, now)
+    report.text("news_keywords", str(KEYWORDS_VERSION), now)
+
+
+def _bars(report: Report, symbol: SymbolState, now: datetime, *, stale: bool) -> None:
+    bars = symbol.bars
+    end = bars.last_end or now
+    late = Quality.STALE if stale else Quality.OK
+    old = "NO_BARS" if stale else ""
+    warm = late if stale or bars.closes.covered >= VWAP_WARM_BARS else Quality.WARMUP
+    price, sigma = bars.vwap.price, bars.vwap.sigma
+    reason = old or ("WARMUP" if warm is Quality.WARMUP else "NO_VOLUME")
+    for width in BANDS:
+        for name, sign in (("upper", 1), ("lower", -1)):
+            band = None if price is None or sigma is None else price + sign * width * sigma
+            report.number(f"vwap_{name}_{width}", band, end, warm, reason)
+    for minutes, opening in zip(OPENING_MINUTES, bars.openings, strict=True):
+        done = opening.is_complete
+        quality = late if done else Quality.WARMUP
+        reason = old or "WARMUP"
+        report.number(f"or_high_{minutes}", opening.high if done else None, end, quality, reason)
+        report.number(f"or_low_{minutes}", opening.low if done else None, end, quality, reason)
+        broken = float(opening.break_direction) if done else None
+        report.number(f"or_break_{minutes}", broken, end, quality, reason)
+    early = bars.closed_minute < REALISED_WARM_MINUTES - 1
+    quality = Quality.WARMUP if early else late
+    reason = old or bars.realised_reason or "WARMUP"
+    report.number("medrv_today", bars.median, end, quality, reason)
+    jump = None
+    if bars.realised is not None and bars.bipower is not None:
+        jump = max(bars.realised - bars.bipower, 0.0)
+    report.number("jump_today", jump, end, quality, reason)
+    flag = None if bars.jump is None else float(bars.jump > JUMP_SCORE)
+    report.number("jump_flag", flag, end, quality, reason)
+
+
+def _ranges(report: Report, state: AnalyticsState, symbol: SymbolState) -> None:
+    past, session = symbol.past, state.session
+    assert session is not None
+    found = past.ranges if past else None
+    quality, reason = Quality.OK, ""
+    if found is None:
+        quality, reason = Quality.WARMUP, "WARMUP"
+    elif past is not None and past.is_old:
+        quality, reason = Quality.STALE, "OLD"
+    values = (
+        ("var_parkinson_20d", found.parkinson if found else None),
+        ("var_garman_klass_20d", found.garman_klass if found else None),
+        ("var_rogers_satchell_20d", found.rogers_satchell if found else None),
+        ("var_yang_zhang_20d", found.yang_zhang if found else None),
+        ("vol_yang_zhang_20d", ranges.annual(found.yang_zhang) if found else None),
+    )
+    for name, value in values:
+        report.number(name, value, session.open_at, quality, reason)
+
+
+def _flow(report: Report, state: AnalyticsState, symbol: SymbolState, now: datetime) -> None:
+    assert state.settings is not None
+    flow, at = symbol.flow, now.timestamp()
+    market = state.symbols["SPY"].flow.last_trade_at
+    quality, reason = Quality.OK, ""
+    if market is None:
+        quality, reason = Quality.MISSING, "NO_TRADES"
+    elif at - market > state.settings.flow_age_max:
+        quality, reason = Quality.STALE, "NO_TRADES"
+    elif flow.bars < FLOW_WARM_BARS:
+        quality, reason = Quality.WARMUP, "WARMUP"
+    for name, moments in (
+        ("ncp_5m", flow.calls_fast),
+        ("ncp_30m", flow.calls_slow),
+        ("npp_5m", flow.puts_fast),
+        ("npp_30m", flow.puts_slow),
+        ("delta_flow_5m", flow.delta_fast),
+    ):
+        value = moments.mean if moments.count else None
+        report.number(name, value, now, quality, reason or "NO_BARS")
+    for name, value in (("sweep_calls", flow.sweeps.calls), ("sweep_puts", flow.sweeps.puts)):
+        known = None if flow.last_trade_at is None else value
+        report.number(name, known, now, quality, reason or "NO_TRADES")
+    bullish, bearish = symbol.alerts.counts(at)
+    told = symbol.alerts.at is not None
+    for name, count in (("alerts_bullish", bullish), ("alerts_bearish", bearish)):
+        report.number(name, float(count) if told else None, now, Quality.OK, "NO_ALERTS")
+
+
+def _exposure(report: Report, symbol: SymbolState, now: datetime) -> None:
+    chain = symbol.chain
+    exposure, as_of = chain.exposure, chain.refreshed or now
+    quality, reason = Quality.OK, ""
+    if exposure is None:
+        quality, reason = Quality.MISSING, chain.spot_reason or "NO_CHAIN"
+    elif not exposure.is_warm:
+        quality, reason = Quality.WARMUP, "OPEN_INTEREST"
+    elif now.timestamp() - chain.refreshed_at > GEX_STALE_SECONDS:
+        quality, reason = Quality.STALE, "OLD"
+    elif chain.spot_reason:
+        quality, reason = Quality.DEGRADED, chain.spot_reason
+    known = exposure if exposure is not None and exposure.is_warm else None
+    call_wall, put_wall = known.walls_0dte if known else (None, None)
+    puts, calls = (known.put_interest, known.call_interest) if known else (0.0, 0.0)
+    for name, value, missing in (
+        ("gex_flip_0dte", known.flip_0dte if known else None, "NO_ROOT"),
+        ("call_wall_0dte", call_wall, "NO_WALL"),
+        ("put_wall_0dte", put_wall, "NO_WALL"),
+        ("charm_to_close", known.charm_to_close if known else None, ""),
+        ("pcr_oi", ratio(puts, calls, calls), "FEW_CONTRACTS"),
+    ):
+        report.number(name, value, as_of, quality, reason or missing)
+
+
+def _surface(report: Report, state: AnalyticsState, symbol: SymbolState, now: datetime) -> None:
+    chain = symbol.chain
+    assert state.settings is not None
+    as_of = chain.refreshed or now
+    for role in ExpiryRole:
+        expiry, at = role_surface(state, symbol, role)
+        quality, reason = judged(state, symbol, expiry, at or as_of, now)
+        if expiry is not None and not expiry.em_consistent and quality is Quality.OK:
+            quality, reason = Quality.DEGRADED, "STRADDLE_MODEL"
+        move = expiry.em_mean_abs if expiry else None
+        name = f"em_mean_abs_{role}"
+        report.number(name, move, at or as_of, quality, reason or "NO_STRADDLE")
+    quality, reason = Quality.OK, "NO_NEIGHBOURS"
+    if chain.surface is None:
+        quality, reason = Quality.MISSING, chain.spot_reason or "NO_CHAIN"
+    elif now.timestamp() - chain.refreshed_at > state.settings.option_ages[2]:
+        quality, reason = Quality.STALE, "OLD"
+    elif chain.spot_reason:
+        quality, reason = Quality.DEGRADED, chain.spot_reason
+    expiries = chain.surface.expiries if chain.surface else ()
+    report.number("atm_iv_1d", constant_maturity(expiries, 1), as_of, quality, reason)
+    near, far = constant_maturity(expiries, 30), constant_maturity(expiries, 60)
+    spread = near - far if near is not None and far is not None else None
+    report.number("term_30_60", spread, as_of, quality, reason)
+    skew = chain.surface.first_from(SKEW_YEARS_MIN) if chain.surface else None
+    quality, reason = judged(state, symbol, skew, as_of, now)
+    scaled = None
+    if skew is not None and skew.rr25 is not None and skew.atm_iv:
+        scaled = skew.rr25 / skew.atm_iv
+    report.number("rr25_norm", scaled, as_of, quality, reason or "NOT_BRACKETED")
