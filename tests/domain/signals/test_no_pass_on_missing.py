@@ -24,12 +24,14 @@ from domain.signals.evaluate import evaluate_key
 from domain.signals.gates import all_pass, evaluate
 from domain.signals.reading import AVAILABLE
 from domain.signals.structure import Choice
+from tests.domain.signals import weeks
 from tests.domain.signals.build import CHEAP_RANGE, RANGE, TREND, Strategy, chain_body
 from tests.domain.signals.night import CALM, NEARER, RISING, evening
 
 C = DenialCode
 Values = dict[str, float | str | None]
 CHEAP_NIGHT: Values = {**RISING, "vrp_1dte": 1.0}
+BETWEEN: Values = {**weeks.RISING, "iv_rank": 40.0, "vrp_14d": 1.12}
 
 DAYS: dict[str, tuple[Values, Direction]] = {
     "TREND": (TREND, Direction.BULLISH),
@@ -37,13 +39,21 @@ DAYS: dict[str, tuple[Values, Direction]] = {
     "NIGHT_PREMIUM": (CALM, Direction.NEUTRAL),
     "NIGHT_PREMIUM, one side": (RISING, Direction.BULLISH),
     "NIGHT_DIRECTION": (CHEAP_NIGHT, Direction.BULLISH),
+    "CREDIT": (weeks.RISING, Direction.BULLISH),
+    "CONDOR": (weeks.DEAR, Direction.NEUTRAL),
+    "DEBIT": (weeks.CHEAP, Direction.BULLISH),
+    "BETWEEN_CREDIT": (BETWEEN, Direction.BULLISH),
+    "BETWEEN_DEBIT": ({**BETWEEN, "vrp_14d": 1.0}, Direction.BULLISH),
 }
+HELD_FOR_WEEKS = ("CREDIT", "CONDOR", "DEBIT", "BETWEEN_CREDIT", "BETWEEN_DEBIT")
 
 
 def fresh(day: str) -> Strategy:
     values, _ = DAYS[day]
     if day in ("TREND", "RANGE"):
         return Strategy(usual=values, **CHEAP_RANGE)
+    if day in HELD_FOR_WEEKS:
+        return weeks.noon(values)
     return evening(values, **(NEARER if values is RISING else {}))
 
 
@@ -131,15 +141,24 @@ def needs(case: Case) -> dict[DenialCode, list[str]]:
             [],
         ),
         "NIGHT_DIRECTION": ([], []),
+        # Either of rank and ratio may say that premium is sold.
+        "CREDIT": ([], []),
+        "CONDOR": ([], []),
+        "DEBIT": ([names.vrp], []),
+        "BETWEEN_CREDIT": (["iv_rank", names.vrp], []),
+        "BETWEEN_DEBIT": (["iv_rank", names.vrp], []),
     }  # fmt: skip
     entry, regime = own[case.variant.value]
     structure = list(case.bucket.required)
-    return {
+    if case.variant.value in HELD_FOR_WEEKS:
+        own_gates = {C.OPEN_INTEREST: structure}
+    else:
+        own_gates = {C.REGIME: ["gex_regime", *regime]}
+    return own_gates | {
         C.BLACKOUT: ["calendar_state"],
         C.NO_SHOCK: ["news_state"],
         C.DATA_FRESH: ["quote_age_s", "bar_age_s", "spot_mid", names.atm_iv, names.valid_strikes],
         C.FORWARD_OK: [names.forward_ok],
-        C.REGIME: ["gex_regime", *regime],
         C.ENTRY_SCORE: entry,
         C.NO_STRIKE: structure,
         C.LIQUIDITY: structure,
