@@ -17,7 +17,13 @@ from domain.instruments import MULTIPLIER, Direction, Strategy
 from domain.parameter import ParameterState
 from domain.session import SESSION_MINUTES, Session
 from domain.signals.bucket import Bucket
-from domain.signals.plan import LAST_DAY_RANGE_RULE, NEAR_RULES, TREND_RULE, Odds
+from domain.signals.plan import (
+    DAILY_CLOSE_RULE,
+    LAST_DAY_RANGE_RULE,
+    NEAR_RULES,
+    TREND_RULE,
+    Odds,
+)
 from domain.signals.reading import Chain, Reading
 from domain.signals.score import clip, rounded
 from domain.signals.structure import Choice, net_quote
@@ -70,6 +76,8 @@ class Followed:
     """So near to a short strike, in standard deviations of the remaining day."""
     by_noise_area: bool = False
     """Back inside the noise area and across VWAP."""
+    by_daily_close: bool = False
+    """A session closed beyond a short strike."""
     near_from: timedelta | None = None
     """So long before forced flat the nearness begins to count; None: from the start."""
     quiet: timedelta = timedelta(0)
@@ -139,17 +147,24 @@ class Tracked:
                 stop = max(stop, rule.tighten_to * self.mid)
         return mark <= stop
 
-    def evaluated(self, reading: Reading) -> None:
+    def evaluated(self, reading: Reading, close_at: datetime) -> None:
         """An evaluation point: invalidation on the underlying, time stop, forced flat."""
         if self.result is not None or self.last_mark is None or self.marked_at is None:
             return
         late = reading.at >= min(self.time_stop_at, self.flat_at)
-        if not (late or self._invalidated(reading)):
+        ended = reading.at >= close_at and self._closed_beyond(reading)
+        if not (late or ended or self._invalidated(reading)):
             return
         if reading.at - self.marked_at > MARK_AGE_MAX:
             self.is_lost = True
         else:
             self.result = self._at_exit(self.last_mark)
+
+    def _closed_beyond(self, reading: Reading) -> bool:
+        price = reading.number("last_close")
+        if not self.rule.by_daily_close or price is None:
+            return False
+        return any(price > k if is_call else price < k for k, is_call in self.shorts)
 
     def _invalidated(self, reading: Reading) -> bool:
         starts = self.rule.near_from
@@ -239,6 +254,7 @@ def followed_by(bucket: Bucket, parameters: ParameterState, body: PredictionMade
     return Followed(
         near_strike_sd=number("stop.near_strike_sd") if names & NEAR_RULES else None,
         by_noise_area=TREND_RULE in names,
+        by_daily_close=DAILY_CLOSE_RULE in names,
         near_from=near_from,
         quiet=timedelta(seconds=number("stop.next_day_quiet_s")),
         tighten_after=tightened if sold and bucket.strategy is Strategy.ONE_DTE else None,

@@ -191,9 +191,11 @@ def _metrics(state: StrategyState, body: MetricComputed) -> None:
     metrics = {metric.name: metric for metric in body.metrics}
     reading = Reading(body.symbol, body.evaluated_at, metrics)
     state.readings[body.symbol] = reading
+    if state.session is None:
+        return
     for one in state.tracked.values():
         if one.symbol == body.symbol:
-            one.evaluated(reading)
+            one.evaluated(reading, state.session.close_at)
 
 
 def _chain(state: StrategyState, body: ChainEvaluated) -> None:

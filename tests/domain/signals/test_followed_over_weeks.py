@@ -9,9 +9,9 @@ import pytest
 from domain.event import Body
 from domain.events.analytics import PredictionMade, PredictionResolved, PredictionVoided
 from domain.forecasts.prediction import P5
-from tests.domain.risk.build import DAY, NOON, session_planned
+from tests.domain.risk.build import CLOSE, DAY, NOON, session_planned
 from tests.domain.signals.build import Strategy, chain_body
-from tests.domain.signals.weeks import CHEAP, EXPIRY, noon
+from tests.domain.signals.weeks import CHEAP, EXPIRY, FALLING, RISING, noon
 
 DUE = NOON + timedelta(days=21) - timedelta(hours=2)
 """Half an hour after the open of the day on which time is up."""
@@ -54,3 +54,25 @@ def test_an_exit_without_a_mark_of_late_is_no_outcome(minutes: float, voided: bo
     (outcome,) = settled(strategy.evaluate(body=other))
     assert isinstance(outcome, PredictionVoided) is voided
     assert (strategy.state.structure_record.hit_rate is None) is voided
+
+
+@pytest.mark.parametrize(
+    ("changes", "early", "price", "ended"),
+    [
+        ({}, 0, 588.99, True),
+        ({}, 0, 589.0, False),
+        ({}, 5, 580.0, False),
+        (FALLING, 0, 612.01, True),
+        (FALLING, 0, 612.0, False),
+    ],
+)
+def test_a_close_beyond_the_short_strike_ends_what_sells_premium(
+    changes: dict[str, float | str | None], early: int, price: float, ended: bool
+) -> None:
+    """The puts are sold at 589, the calls at 612; what it is worth then is its outcome."""
+    strategy = noon(RISING)
+    strategy.evaluate(**changes)
+    strategy.at = CLOSE - timedelta(seconds=early)
+    body = chain_body(strategy.at, volatility=0.10, expiry=EXPIRY)
+    found = settled(strategy.evaluate(body=body, last_close=price, **changes))
+    assert len(found) == ended
