@@ -49,6 +49,8 @@ class Request:
     stop_price: Decimal | None = None
     quantity: int = 0
     ladder_step: int = 0
+    keeps_price: bool = False
+    """It changes the quantity alone: a price that is shown proves nothing."""
     sent: bool = False
 
 
@@ -213,6 +215,8 @@ class OrderBook:
             stop_price=body.stop_price,
             quantity=body.quantity,
             ladder_step=body.ladder_step,
+            keeps_price=(body.limit_price, body.stop_price)
+            == (order.limit_price, order.stop_price),
         )
 
     def cancel(self, event: Recorded, body: OrderCancelIntended) -> None:
@@ -300,8 +304,11 @@ def notice_listing(order: Order, listed: SnapshotOrder, connection: str) -> None
 
 
 def _shows(listed: SnapshotOrder, request: Request) -> bool:
-    """Whether a change stands at the broker. A status alone has no price and proves nothing."""
+    """Whether a change stands at the broker. A status alone has no price and proves nothing; nor
+    does the price that was there before. A group may take units away from what was asked for."""
     if listed.limit_price is None and listed.stop_price is None:
+        return False
+    if request.keeps_price and listed.quantity != request.quantity:
         return False
     return listed.limit_price == request.limit_price and (
         request.stop_price is None or listed.stop_price == request.stop_price

@@ -21,8 +21,9 @@ MOVES: dict[OrderState, frozenset[OrderState]] = {
     _S.HELD: _LIVE | _ENDED | {_S.UNKNOWN},
     _S.CANCEL_REQUESTED: _LIVE | _ENDED | {_S.UNKNOWN},
     _S.UNKNOWN: _LIVE | _ENDED | {_S.LAPSED, _S.ABANDONED},
-    # A fill may overtake a cancel, and a bust takes one back: the order stays ended.
-    _S.FILLED: frozenset({_S.CANCELLED}),
+    # A bust takes a fill back: the order stays ended. A list may show it with more units than we
+    # knew of: then it is not full, and works.
+    _S.FILLED: _LIVE | {_S.CANCELLED, _S.REJECTED, _S.UNKNOWN},
     _S.CANCELLED: _LIVE | {_S.FILLED},
     _S.REJECTED: _LIVE | {_S.FILLED, _S.CANCELLED},
     _S.LAPSED: frozenset(),

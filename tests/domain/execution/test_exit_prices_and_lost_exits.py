@@ -10,11 +10,14 @@ from domain.events.controls import AlertRaised, FlattenStarted
 from domain.events.feeds import LineClosed
 from domain.events.orders import (
     BrokerErrorSeen,
+    OrderChanged,
     OrderIntended,
     OrderModifyIntended,
+    OrderState,
     Purpose,
 )
 from domain.events.positions import PositionMarked, PositionOpened
+from domain.execution.order_book import OrderBook, notice_listing
 from domain.instruments import Structure
 from tests.domain.execution.execution_build import (
     Bench,
@@ -138,6 +141,60 @@ def test_a_chain_of_replaces_never_leaves_two_live_orders() -> None:
     ids = {c.order_id for c in bench.all(OrderModifyIntended) if c.order_ref != stop.order_ref}
     assert len(bench.all(OrderModifyIntended)) >= 4
     assert (exits(bench), ids) == ([leaving], {leaving.order_id})
+
+
+def full_exit() -> tuple[Bench, OrderIntended, OrderIntended]:
+    """An exit of four, on its way; the stop beside it."""
+    bench, (parent, stop) = ordered(long_call())
+    bench.fill(parent, 4, "2.00")
+    bench.seen(listed(parent, "Filled", 4))
+    flatten(bench)
+    (leaving,) = exits(bench)
+    bench.sent(leaving)
+    bench.seen(listed(leaving))
+    return bench, leaving, stop
+
+
+def test_an_exit_that_the_lists_show_with_more_units_than_we_counted_works_again() -> None:
+    """A change of its quantity stood at the broker without our knowing: full for us, not for it."""
+    bench, leaving, stop = full_exit()
+    bench.fill(leaving, 4, "1.98")
+    assert bench.all(OrderChanged)[-1].state is OrderState.FILLED
+    shown = listed(leaving, "Submitted", 4, quantity=Decimal(5), remaining=Decimal(1))
+    bench.snapshot(open_orders=[shown, listed(stop, "PreSubmitted")])
+    found = [c for c in bench.all(OrderChanged) if c.order_ref == leaving.order_ref][-1]
+    assert (found.state, found.filled) == (OrderState.WORKING, 4)
+    bench.fill(leaving, 1, "1.98")
+    found = [c for c in bench.all(OrderChanged) if c.order_ref == leaving.order_ref][-1]
+    assert (found.state, found.filled) == (OrderState.FILLED, 5)
+
+
+def test_a_change_of_the_quantity_alone_is_not_acknowledged_by_what_stood_before_it() -> None:
+    book = OrderBook()
+    bench, leaving, _ = full_exit()
+    event = next(event for event in bench.log if event.body is leaving)
+    book.intend(event, leaving)
+    order = book.orders[leaving.order_ref]
+    order.request = None
+    change = OrderModifyIntended(
+        order_ref=leaving.order_ref,
+        order_id=leaving.order_id,
+        connection="c1",
+        revision=1,
+        quantity=5,
+        limit_price=leaving.limit_price,
+        stop_price=None,
+        ladder_step=1,
+        reason="more is held",
+    )
+    book.modify(event, change, None)
+    assert order.request is not None
+    order.request.sent = True
+    notice_listing(order, listed(leaving), "c1")
+    assert order.request is not None, "four at the same price stood there before"
+    notice_listing(order, listed(leaving, quantity=Decimal(5)), "c1")
+    assert order.request is None
+    assert order.quantity == 5
 
 
 def test_an_exit_whose_quotes_go_stale_goes_through_what_was_last_known() -> None:

@@ -24,7 +24,7 @@ TABLE = {
     S.HELD: "             .   .   x   .   x   x   x   x   x   .   . ",
     S.CANCEL_REQUESTED: " .   .   x   x   .   x   x   x   x   .   . ",
     S.UNKNOWN: "          .   .   x   x   x   .   x   x   x   x   x ",
-    S.FILLED: "           .   .   .   .   .   .   .   x   .   .   . ",
+    S.FILLED: "           .   .   x   x   x   x   .   x   x   .   . ",
     S.CANCELLED: "        .   .   x   x   x   .   x   .   .   .   . ",
     S.REJECTED: "         .   .   x   x   x   .   x   x   .   .   . ",
     S.LAPSED: "           .   .   .   .   .   .   .   .   .   .   . ",
