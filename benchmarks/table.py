@@ -202,7 +202,12 @@ ROWS = (
         "closed bar on the log to every decision about signals on the log: p50",
         "15 ms at 2,000 feed events/s",
         "decide.p50",
-        (("last of three symbols", "decide.last_p50"), ("feeds", "latency.rate")),
+        (("last of three symbols", "decide.last_p50"), ("floor", "latency.exit_floor_p50")),
+        held_back="A bar takes 3.7 ms of a core with three strategies, whole chains beside it (one "
+        "strategy took 6.5 ms with them in it); three symbols close at once and follow each other. "
+        "Four tenths are the evaluation of the traded expiry and its columns, an eighth the "
+        "metrics, the rest the strategies. At that moment every process wakes up, and two cores "
+        "are short: the floor beside it is two commits between processes that compute nothing.",
     ),
     Row("the same: p99", "50 ms", "decide.p99"),
     Row(
@@ -228,10 +233,10 @@ ROWS = (
         "30 ms at 2,000 feed events/s",
         "latency.entry_p50",
         (("first of its bar", "latency.entry_first_p50"), ("floor", "latency.entry_floor_p50")),
-        held_back="Computing: three symbols close at once and follow each other in one process. "
-        "Before whole chains were evaluated beside the bar, one took about 9 ms of a core; it is "
-        "half of that since, and this figure is of before. Risk and the order take 3 ms more. At "
-        "that moment every process wakes up, and two cores are short.",
+        held_back="Computing: three symbols close at once and follow each other in one process for "
+        "3.7 ms of a core each (above); risk, orders and what they read take about as much for "
+        "each signal. At that moment every process wakes up, and two cores are short. Against the "
+        "floor it was 14.6x before whole chains were evaluated beside the bar.",
     ),
     Row(
         "the same: p99",
