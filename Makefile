@@ -100,6 +100,7 @@ verify: venv ## is the log what was sealed? exit 1 names the first touched event
 docs: venv ## write the generated pages, and fixtures of new versions of events
 	@$(PY) -m domain.risk.codes > docs/denials.md
 	@$(PY) -m domain.analytics.catalogue > docs/metrics.md
+	@$(PY) -m domain.parameters > docs/parameters.md
 	@$(PY) -m run.event_catalogue > docs/events.md
 	@$(PY) -m domain.payloads.unusual_whales.endpoint_page > docs/unusual-whales.md
 	@$(PY) -m tests.domain.event_fixtures

@@ -58,3 +58,33 @@ def refusals(values: Mapping[str, ParameterValue]) -> tuple[str, ...]:
         known = PARAMETERS.get(name)
         found.append(f"parameter must exist, was {name}" if known is None else known.check(value))
     return tuple(text for text in found if text)
+
+
+_HEAD = """# Parameters
+
+Every number that a rule reads, generated from the code. The first start writes the defaults to the
+log; a change is an event with who and why, inside its bounds:
+`python -m run.parameters set NAME=VALUE --version N --why "..."`. No rule reads a default from here.
+
+| parameter | default | unit | bounds | source |
+| --- | --- | --- | --- | --- |
+"""
+
+
+def markdown() -> str:
+    """The page docs/parameters.md."""
+    return _HEAD + "".join(f"{_row(parameter)}\n" for parameter in PARAMETERS.values())
+
+
+def _row(parameter: Parameter) -> str:
+    default = parameter.default
+    shown = str(default).lower() if isinstance(default, bool) else f"{default}"
+    bounds = ", ".join(parameter.choices)
+    if parameter.low is not None and parameter.high is not None:
+        bounds = f"{parameter.low:g} to {parameter.high:g}"
+    cells = (f"`{parameter.name}`", shown, parameter.unit, bounds, parameter.source)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+if __name__ == "__main__":
+    print(markdown(), end="")

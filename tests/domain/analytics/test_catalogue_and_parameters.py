@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from domain import parameters
 from domain.analytics.catalogue import METRICS, UNITS, markdown
 from domain.analytics.parameters import PARAMETERS, read_settings
 from domain.events.system import ParametersChanged
@@ -39,3 +40,7 @@ def test_settings_need_every_parameter_from_the_log() -> None:
     assert settings is not None
     assert settings.version == 2
     assert settings.option_ages == (15.0, 90.0, 180.0)
+
+
+def test_page_of_parameters_is_generated_from_the_bounds() -> None:
+    assert (PAGE.parent / "parameters.md").read_text() == parameters.markdown()
