@@ -64,7 +64,7 @@ _HEAD = """# Parameters
 
 Every number that a rule reads, generated from the code. The first start writes the defaults to the
 log; a change is an event with who and why, inside its bounds:
-`python -m run.parameters set NAME=VALUE --version N --why "..."`. No rule reads a default from here.
+`python -m run.parameters set NAME=VALUE --version N --why "..."`. No rule reads a default here.
 
 | parameter | default | unit | bounds | source |
 | --- | --- | --- | --- | --- |
