@@ -20,13 +20,15 @@ from domain.events.signals import Result, SignalValidated
 from domain.instruments import Direction
 from domain.risk.codes import DenialCode
 from domain.signals.case import Case
+from domain.signals.closing import ClosingStage
 from domain.signals.evaluate import evaluate_key
 from domain.signals.gates import all_pass, evaluate
 from domain.signals.reading import AVAILABLE
 from domain.signals.structure import Choice
 from tests.domain.signals import weeks
 from tests.domain.signals.build import CHEAP_RANGE, RANGE, TREND, Strategy, chain_body
-from tests.domain.signals.night import CALM, NEARER, RISING, evening
+from tests.domain.signals.night import CALM, FREE, NEARER, RISING, TOMORROW, evening
+from tests.domain.signals.test_closing import AT, AUCTION
 
 C = DenialCode
 Values = dict[str, float | str | None]
@@ -44,6 +46,7 @@ DAYS: dict[str, tuple[Values, Direction]] = {
     "DEBIT": (weeks.CHEAP, Direction.BULLISH),
     "BETWEEN_CREDIT": (BETWEEN, Direction.BULLISH),
     "BETWEEN_DEBIT": ({**BETWEEN, "vrp_14d": 1.0}, Direction.BULLISH),
+    "CLOSING": (AUCTION, Direction.BULLISH),
 }
 HELD_FOR_WEEKS = ("CREDIT", "CONDOR", "DEBIT", "BETWEEN_CREDIT", "BETWEEN_DEBIT")
 
@@ -54,6 +57,8 @@ def fresh(day: str) -> Strategy:
         return Strategy(usual=values, **CHEAP_RANGE)
     if day in HELD_FOR_WEEKS:
         return weeks.noon(values)
+    if day == "CLOSING":
+        return Strategy(stage=ClosingStage(), at=AT, expiry=TOMORROW, usual=values, **FREE)
     return evening(values, **(NEARER if values is RISING else {}))
 
 
@@ -147,11 +152,18 @@ def needs(case: Case) -> dict[DenialCode, list[str]]:
         "DEBIT": ([names.vrp], []),
         "BETWEEN_CREDIT": (["iv_rank", names.vrp], []),
         "BETWEEN_DEBIT": (["iv_rank", names.vrp], []),
+        "CLOSING": (["auction_z", "auction_sign_held_s"], []),
     }  # fmt: skip
     entry, regime = own[case.variant.value]
     structure = list(case.bucket.required)
+    odds = [names.variance, names.atm_iv] if case.sells_premium else []
     if case.variant.value in HELD_FOR_WEEKS:
         own_gates = {C.OPEN_INTEREST: structure}
+    elif case.variant.value == "CLOSING":
+        own_gates = {
+            C.NO_AUCTION_DATA: ["auction_q"],
+            C.AUCTION_GAIN_LEFT: ["auction_k_bps", "auction_moved_bps", "spot_mid"],
+        }
     else:
         own_gates = {C.REGIME: ["gex_regime", *regime]}
     return own_gates | {
@@ -162,7 +174,7 @@ def needs(case: Case) -> dict[DenialCode, list[str]]:
         C.ENTRY_SCORE: entry,
         C.NO_STRIKE: structure,
         C.LIQUIDITY: structure,
-        C.EV_POSITIVE: structure,
+        C.EV_POSITIVE: [*structure, *odds],
     }
 
 
