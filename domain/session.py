@@ -15,6 +15,7 @@ from domain.events.system import PlannedDay, SessionPlanned
 NEW_YORK = ZoneInfo("America/New_York")
 SESSION_MINUTES = 390
 YEAR_SECONDS = 365 * 86_400
+_FRIDAY = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +68,9 @@ class Session:
 
 def new_york(at: datetime) -> datetime:
     return at.astimezone(NEW_YORK)
+
+
+def third_friday(year: int, month: int) -> date:
+    """Day of the monthly option expiry, be the exchange open on it or not."""
+    middle = date(year, month, 15)
+    return middle + timedelta(days=(_FRIDAY - middle.weekday()) % 7)

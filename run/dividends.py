@@ -1,8 +1,10 @@
 """Enter the dividends of an underlying: the whole table of those to come, as the fund names them.
 
-No feed of the desk brings them. They are in forwards, volatilities and greeks from the next session
-on, and at once in the rule that leaves a short call before its holder exercises it. A table that is
-entered again replaces the one before; a day that is missing in it pays nothing.
+They take the place of those of the vendor in their quarters, and are needed where the plan at the
+vendor has none. They are in forwards, volatilities and greeks with the next history or session, and
+at once in the rule that leaves a short call before its holder exercises it. A table that is entered
+again replaces the one before. A quarter to come that neither names is expected to pay what it paid
+a year ago; an amount of 0 says that it pays nothing.
 """
 
 from __future__ import annotations
@@ -16,9 +18,9 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from uuid import uuid4
 
+from domain.analytics.dividend_table import AMOUNT_MAX, ENTERED
 from domain.events.feeds import HistoryImported
 from domain.events.system import SessionPlanned
-from domain.execution.underlying import DIVIDENDS
 from domain.instruments import SYMBOLS
 from domain.session import new_york
 from run.build import build_id
@@ -30,7 +32,6 @@ from store.errors import StoreError
 from store.postgres import PostgresStore
 
 WAIT_SECONDS = 10.0
-AMOUNT_MAX = Decimal(50)
 EXITS = {
     0: "the table is on the log",
     1: "it is not: the log could not be read or written",
@@ -38,7 +39,7 @@ EXITS = {
 }
 EXAMPLES = """
   python -m run.dividends SPY 2026-12-18=1.85 2027-03-19=1.75~
-  python -m run.dividends IWM                       nothing is known to be paid
+  python -m run.dividends IWM                       the vendor's table alone
 
   DATE is the ex-date, AMOUNT dollars a share; "~" behind it: estimated, not declared yet."""
 
@@ -50,8 +51,10 @@ def row(text: str) -> tuple[str, float, bool]:
         paid, ex_date = Decimal(amount.removesuffix("~")), date.fromisoformat(day)
     except (InvalidOperation, ValueError):
         raise ArgumentTypeError(f"must look like 2026-12-18=1.85, was {text!r}") from None
-    if not 0 < paid <= AMOUNT_MAX:
-        raise ArgumentTypeError(f"a dividend must be above 0 and at most {AMOUNT_MAX}, was {paid}")
+    if not 0 <= paid <= Decimal(AMOUNT_MAX):
+        raise ArgumentTypeError(
+            f"a dividend must be at least 0 and at most {AMOUNT_MAX}, was {paid}"
+        )
     return ex_date.isoformat(), float(paid), amount.endswith("~")
 
 
@@ -72,7 +75,7 @@ async def enter(settings: Settings, symbol: str, rows: Sequence[tuple[str, float
     try:
         table = HistoryImported(
             vendor="operator",
-            request=DIVIDENDS,
+            request=ENTERED,
             symbol=symbol,
             session_date=await _session_before(store),
             payload=json.dumps(sorted(rows)),

@@ -69,7 +69,8 @@ class OptionMarket:
         )
         realised = realised_variances(seed, symbol, history[-FORECAST_SESSIONS:])
         self.forecast = forecast_next(symbol, realised)
-        self.dividends = dividends(symbol, float(session[0]), days)
+        self.dividend_spot = float(session[0])
+        self.dividends = dividends(symbol, self.dividend_spot, days)
         self.surface = Surface(
             self.chain,
             scenario,

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from domain.analytics.daily import DailyBar
+from domain.analytics.dividend_table import ENTERED, PAID, DividendTable
 from domain.analytics.economic_calendar import CalendarEvent
 from domain.analytics.hot_frames import CONTRACTS
 from domain.analytics.realised import session_variance
@@ -24,7 +25,6 @@ from domain.payloads.unusual_whales import (
     read_market_tide_rows,
     read_net_premium_ticks,
 )
-from domain.pricing.dividends import Dividend
 from domain.session import NEW_YORK
 
 SESSIONS_KEPT = 45
@@ -53,7 +53,7 @@ class History:
     net_delta: dict[str, dict[date, list[float]]] = field(default_factory=dict)
     iv_rank: dict[str, dict[date, float]] = field(default_factory=dict)
     open_interest: dict[str, dict[date, tuple[tuple[str, int], ...]]] = field(default_factory=dict)
-    dividends: dict[str, dict[date, tuple[Dividend, ...]]] = field(default_factory=dict)
+    dividends: dict[str, DividendTable] = field(default_factory=dict)
     calendar: dict[date, tuple[CalendarEvent, ...]] = field(default_factory=dict)
 
     def take(self, event: HistoryImported) -> None:
@@ -170,9 +170,9 @@ def _contracts(history: History, event: HistoryImported) -> None:
 
 
 def _dividends(history: History, event: HistoryImported) -> None:
-    found = [Dividend(date.fromisoformat(r[0][:10]), float(r[1]), bool(r[2])) for r in _rows(event)]
-    series = history.dividends.setdefault(event.symbol, {})
-    _keep(series, event.session_date, tuple(sorted(found, key=lambda d: d.ex_date)))
+    table = history.dividends.get(event.symbol, DividendTable())
+    table.take(event)
+    history.dividends[event.symbol] = table
 
 
 def calendar_events(body: bytes) -> tuple[CalendarEvent, ...]:
@@ -194,5 +194,6 @@ _READERS = {
     "uw.iv-rank": _iv_rank,
     "uw.option-contracts": _contracts,
     "uw.economic-calendar": _calendar,
-    "dividends": _dividends,
+    ENTERED: _dividends,
+    PAID: _dividends,
 }

@@ -74,7 +74,8 @@ def past_of(
     if symbol != "SPY":
         market = _before(history.daily.get("SPY", {}), today)
         beta, beta_sessions = beta_to(_closes(daily), _closes(market), beta_default)
-    dividends: tuple[Dividend, ...] = newest_before(history.dividends.get(symbol, {}), today) or ()
+    table = history.dividends.get(symbol)
+    dividends = table.ahead(symbol, session, before=today) if table is not None else ()
     recent = [day.session_date for day in session.plan.earlier[-STALE_SESSIONS:]]
     return Past(
         previous_close=bars[-1].close if bars else None,

@@ -227,9 +227,10 @@ class HistoryImported(DeskEvent):
       ib.bars.1day    [[date, open, high, low, close, volume, wap, count], ...] oldest first
       ib.bars.5mins   one session: [[start ISO, open, high, low, close, volume, wap, count], ...]
       ib.bars.1min    one session, same shape
-      uw.market-tide, uw.net-prem-ticks, uw.iv-rank, uw.option-contracts, uw.economic-calendar:
+      uw.market-tide, uw.net-prem-ticks, uw.iv-rank, uw.option-contracts, uw.dividends,
+      uw.economic-calendar:
                       the vendor's REST body as it came
-      dividends       [[ex_date, amount, estimated], ...] of the symbol
+      dividends       [[ex_date, amount, estimated], ...] of the symbol, entered by the operator
     """
 
     vendor: str

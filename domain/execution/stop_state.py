@@ -111,8 +111,8 @@ def fold(state: StopState, event: Recorded) -> None:
                 for position_id, watched in state.positions.items()
                 if watched.ended_at is None or now - watched.ended_at <= KEEP_CLOSED
             }
-            for watch in state.underlyings.values():
-                watch.start_session(state.session.session_date)
+            for symbol, watch in state.underlyings.items():
+                watch.start_session(symbol, state.session)
         case HistoryImported() as body:
             if body.symbol in state.underlyings:
                 watch = state.underlyings[body.symbol]

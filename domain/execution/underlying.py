@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
+import msgspec
+
+from domain.analytics.dividend_table import REQUESTS as DIVIDENDS
+from domain.analytics.dividend_table import DividendTable
 from domain.analytics.opening_range import (
     NOISE_SESSIONS,
     NoiseArea,
@@ -26,7 +31,6 @@ BAR = timedelta(seconds=5)
 ATR_MINUTES = 14
 MINUTE_BARS = "ib.bars.1min"
 DAY_BARS = "ib.bars.1day"
-DIVIDENDS = "dividends"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +58,15 @@ class UnderlyingWatch:
     previous_minute_close: float | None = None
     sessions: dict[date, tuple[float, dict[int, float]]] = field(default_factory=dict)
     daily_close: tuple[date, float] | None = None
+    dividend_table: DividendTable = field(default_factory=DividendTable)
     dividends: dict[date, float] = field(default_factory=dict)
+    """Dollars a share by ex-date, from the session on."""
     moves: list[float | None] | None = None
 
-    def start_session(self, today: date) -> None:
+    def start_session(self, symbol: str, session: Session) -> None:
         """A new day: history before it stays, the session starts afresh."""
+        today = session.session_date
+        self._look_ahead(symbol, session)
         for day in [day for day in self.sessions if day >= today]:
             del self.sessions[day]
         if self.daily_close is not None and self.daily_close[0] >= today:
@@ -71,8 +79,14 @@ class UnderlyingWatch:
 
     def import_history(self, body: HistoryImported, session: Session | None) -> None:
         """Keep what exits need of an answer; of today or later nothing (rules of history)."""
-        too_new = session is not None and body.session_date >= session.session_date
-        if too_new and body.request != DIVIDENDS:
+        if body.request in DIVIDENDS:
+            # What the vendor sends must not stop the trader; the analytics count it.
+            with suppress(msgspec.DecodeError, LookupError, TypeError, ValueError):
+                self.dividend_table.take(body)
+            if session is not None:
+                self._look_ahead(body.symbol, session)
+            return
+        if session is not None and body.session_date >= session.session_date:
             return
         rows = json.loads(body.payload)
         if body.request == MINUTE_BARS and rows:
@@ -88,8 +102,12 @@ class UnderlyingWatch:
         elif body.request == DAY_BARS and rows:
             last = rows[-1]
             self.daily_close = (date.fromisoformat(str(last[0])[:10]), float(last[4]))
-        elif body.request == DIVIDENDS:
-            self.dividends = {date.fromisoformat(str(row[0])): float(row[1]) for row in rows}
+
+    def _look_ahead(self, symbol: str, session: Session) -> None:
+        self.dividends = {}
+        for dividend in self.dividend_table.ahead(symbol, session):
+            before = self.dividends.get(dividend.ex_date, 0.0)
+            self.dividends[dividend.ex_date] = before + dividend.amount
 
     def _moves(self) -> list[float | None] | None:
         ordered = [self.sessions[day] for day in sorted(self.sessions)]

@@ -12,12 +12,11 @@ from datetime import datetime, time, timedelta
 from domain.analytics.economic_calendar import MISSING_CALENDAR, Window, blackouts
 from domain.instruments import Strategy
 from domain.parameter import ParameterState
-from domain.session import NEW_YORK, Session
+from domain.session import NEW_YORK, Session, third_friday
 
 FOMC, EARLY, TEN = "FOMC", "DATA_0830", "DATA_1000"
 RELEASED_AT = {EARLY: time(8, 30), TEN: time(10, 0), "AUCTION_1300": time(13, 0)}
 """New York time of what a code names; an unknown code counts as due."""
-_FRIDAY = 4
 ASSUMED = (FOMC, EARLY, TEN)
 """Without a calendar the windows at 14:00, 08:30 and 10:00 are blacked out."""
 
@@ -94,7 +93,6 @@ def _is_quarterly_expiry(session: Session) -> bool:
     day = session.session_date
     if day.month % 3:
         return False
-    middle = day.replace(day=15)
-    third = middle + timedelta(days=(_FRIDAY - middle.weekday()) % 7)
+    third = third_friday(day.year, day.month)
     following = session.plan.later[0].session_date if session.plan.later else None
     return day == third or (day < third and following is not None and following > third)

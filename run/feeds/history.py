@@ -114,6 +114,8 @@ class HistoryImport:
             await self._ask("uw.iv-rank", path, symbol, before, {})
             path = f"/api/stock/{symbol}/option-contracts"
             await self._ask("uw.option-contracts", path, symbol, before, {"limit": CONTRACTS_LIMIT})
+            path = f"/api/companies/{symbol}/dividends"
+            await self._ask("uw.dividends", path, symbol, before, {})
         await self._ask("uw.economic-calendar", "/api/market/economic-calendar", "", before, {})
 
     async def _ask(

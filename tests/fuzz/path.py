@@ -37,6 +37,7 @@ CHANNELS = frozenset(FRAMES)
 AT = datetime(2026, 10, 6, 15, 0, tzinfo=UTC)
 _STOCK = "/api/stock/{ticker}"
 _READERS: Mapping[str, Callable[[bytes], object]] = {
+    "/api/companies/{ticker}/dividends": uw.read_dividends,
     "/api/market/economic-calendar": uw.read_economic_calendar,
     "/api/market/market-tide": uw.read_market_tide_rows,
     f"{_STOCK}/iv-rank": uw.read_iv_rank,

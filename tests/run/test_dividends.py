@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from domain.analytics.history import History, newest_before
+from domain.analytics.history import History
 from domain.events.feeds import HistoryImported
 from domain.events.system import SessionPlanned
 from domain.execution.underlying import UnderlyingWatch
+from domain.session import Session
 from run.config import Settings
 from run.dividends import enter, row
 from store.postgres import PostgresStore
@@ -27,14 +28,13 @@ async def test_a_table_is_there_for_the_session_on_the_log_and_the_next_one_repl
     settings = Settings(_env_file=None, database_url=database_url, redis_url="", var_dir=tmp_path)
     await enter(settings, "SPY", [row("2026-12-18=1.80~")])
     await enter(settings, "SPY", [row("2027-03-19=1.75~"), row("2026-12-18=1.85")])
-    watch, history = UnderlyingWatch(), History()
+    watch, history, day = UnderlyingWatch(), History(), Session(planned)
     for event in await store.read(0):
         if isinstance(event.body, HistoryImported):
-            watch.import_history(event.body, None)
+            watch.import_history(event.body, day)
             history.take(event.body)
     assert watch.dividends == {date(2026, 12, 18): 1.85, date(2027, 3, 19): 1.75}
-    found = newest_before(history.dividends["SPY"], DAY)
-    assert found is not None
+    found = history.dividends["SPY"].ahead("SPY", day, before=DAY)
     assert [(d.ex_date.month, d.amount, d.estimated) for d in found] == [
         (12, 1.85, False),
         (3, 1.75, True),

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from adapters.market_model.market import SimulatedMarket
+from adapters.market_model.surface import dividends
 from adapters.unusual_whales.sandbox.exposures import exposures, move_fields
 from adapters.unusual_whales.sandbox.rest_ask import Answerer, Ask, rows_body
 from adapters.unusual_whales.sandbox.volatility import (
@@ -25,6 +26,8 @@ from adapters.unusual_whales.sandbox.wire import JsonOut, Row, decimal, zulu, zu
 MINUTES_KEPT_MAX = 60
 STOCK = "/api/stock/{ticker}"
 LEVEL_DAYS = 30
+YEAR_SESSIONS = 260
+PAYMENT_DAYS = 42
 
 
 class SeriesBodies:
@@ -35,6 +38,7 @@ class SeriesBodies:
         self._exposures: dict[str, dict[datetime, Row]] = {s: {} for s in market.symbols}
 
     def routes(self) -> Iterable[tuple[str, Answerer]]:
+        yield "/api/companies/{ticker}/dividends", self.dividends
         yield f"{STOCK}/greek-flow", self.greek_flow
         yield f"{STOCK}/greek-flow/{{expiry}}", self.greek_flow
         yield f"{STOCK}/nope", self.nope
@@ -262,3 +266,24 @@ class SeriesBodies:
             }
             for index, (day, *_) in enumerate(self._market.daily_bars(ask.symbol, 20))
         )
+
+    def dividends(self, ask: Ask) -> JsonOut:
+        """What was paid until today, newest first: the amounts that the market pays a year on."""
+        market = self._market
+        options = market.options[ask.symbol]
+        days = [
+            *(row[0] for row in market.daily_bars(ask.symbol, YEAR_SESSIONS)),
+            market.session_date,
+        ]
+        paid = dividends(ask.symbol, options.dividend_spot, days)
+        rows: list[JsonOut] = [
+            {
+                "ex_date": one.ex_date.isoformat(),
+                "record_date": one.ex_date.isoformat(),
+                "declaration_date": (one.ex_date - timedelta(days=1)).isoformat(),
+                "payment_date": (one.ex_date + timedelta(days=PAYMENT_DAYS)).isoformat(),
+                "amount": one.amount,
+            }
+            for one in reversed(paid)
+        ]
+        return {"data": {"ticker": ask.symbol, "dividends": rows}}

@@ -74,6 +74,13 @@ class VolatilityRank(msgspec.Struct, frozen=True):
     updated_at: datetime | None
 
 
+class PaidDividend(msgspec.Struct, frozen=True):
+    """/api/companies/{ticker}/dividends: paid or declared; dollars a share."""
+
+    ex_date: date
+    amount: Decimal
+
+
 class CalendarLine(msgspec.Struct, frozen=True):
     """/api/market/economic-calendar: an announcement to come; there is no actual value."""
 
@@ -182,6 +189,21 @@ def read_iv_rank(body: bytes) -> list[VolatilityRank]:
                 updated_at=row.instant("updated_at"),
             )
         )
+    return result
+
+
+def read_dividends(body: bytes) -> list[PaidDividend]:
+    """Dividends of a fund, in the vendor's order; rows without ex-date or amount are left out.
+
+    Raises:
+        PayloadError: the body is not such an answer.
+    """
+    result = []
+    for data in rows_of(body):
+        for row in data.rows("dividends"):
+            ex_date, amount = row.day("ex_date"), row.exact("amount")
+            if ex_date is not None and amount is not None:
+                result.append(PaidDividend(ex_date, amount))
     return result
 
 

@@ -14,13 +14,17 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from adapters.calendar import plan_session
 from adapters.market_model.market import SimulatedMarket
 from adapters.unusual_whales import UwQuotaSpent, UwRest, UwUnavailable
 from adapters.unusual_whales.limiter import CALLS_IN_FLIGHT_MAX, CallLimiter, CallWindow
 from adapters.unusual_whales.sandbox import UwSandbox, UwSandboxSettings
 from adapters.unusual_whales.sandbox.control import FaultRequest, inject
 from adapters.unusual_whales.sandbox.rest_routes import EDGE_PAGE
+from domain.analytics.dividend_table import DividendTable
+from domain.events.feeds import HistoryImported
 from domain.payloads import unusual_whales as uw
+from domain.session import Session
 from tests.adapters.unusual_whales.conftest import StandingClock, Until, Wire
 
 STOCK = "/api/stock/{ticker}"
@@ -113,6 +117,27 @@ async def test_net_premium_ticks_of_five_earlier_sessions_are_of_todays_size(
         assert len(rows) == 390
         past = sum(abs(row.net_call_premium) for row in rows[:30]) / 30
         assert size / 5 < past < size * 5
+
+
+async def test_dividends_paid_last_year_tell_those_that_the_market_pays(
+    wire: Wire, rest: UwRest
+) -> None:
+    """Day and amount of what is not declared yet are those in the prices of the options."""
+    plan = plan_session(wire.market.session_date)
+    for symbol in wire.market.symbols:
+        table, answer = DividendTable(), await body(rest, f"/api/companies/{symbol}/dividends")
+        table.take(
+            HistoryImported(
+                vendor="uw",
+                request="uw.dividends",
+                symbol=symbol,
+                session_date=plan.earlier[-1].session_date,
+                payload=answer.decode(),
+            )
+        )
+        ahead = [(d.ex_date, d.amount) for d in table.ahead(symbol, Session(plan))]
+        paid = [(d.ex_date, d.amount) for d in wire.market.options[symbol].dividends]
+        assert paid and ahead[: len(paid)] == paid
 
 
 async def test_ranks_and_calendar_read_without_drift(rest: UwRest) -> None:

@@ -220,6 +220,8 @@ def test_old_daily_bars_are_said_to_be_old() -> None:
         ("uw.market-tide", '{"data":[{"timestamp":"x"}]}'),
         ("uw.option-contracts", '{"rows":1}'),
         ("dividends", "[[1, 2, 3]]"),
+        ("dividends", '[["2026-12-18", 51.0, false]]'),
+        ("uw.dividends", '{"data":{"dividends":[{"ex_date":"soon","amount":1.7}]}}'),
     ],
 )
 def test_unreadable_answer_is_counted_and_changes_nothing(request_name, payload) -> None:
