@@ -25,6 +25,7 @@ from domain.events.feed_health import (
     FeedStateChanged,
     IngestionReported,
 )
+from domain.events.forecasts import CalibrationBin, CalibrationUpdated, Scores
 from domain.events.jobs import JobScheduled
 from domain.events.positions import (
     ExitReason,
@@ -95,6 +96,7 @@ class BrowserDesk:
         await self.trader.record("explained/p-1", explained("p-1"))
         await self._open("p-2", Decimal("-1.95"))
         await self.trader.record("position/p-2", closed("p-2", Decimal("118.05")))
+        await self.trader.record("calibration/P2", distrusted())
         await self.alert("FEED_SLOW", "uw.socket was 4.2 s behind its own clock " * 4)
         await self.trader.record("outbox", with_fields(DeliveryScheduled, body="a post " * 80))
 
@@ -226,6 +228,25 @@ def explained(position_id: str) -> PnlExplained:
         residual=-2.55,
         total=75.0,
         is_final=False,
+    )
+
+
+def distrusted() -> CalibrationUpdated:
+    """A direction forecast that holds entries back."""
+    return with_fields(
+        CalibrationUpdated,
+        model="P2",
+        symbol="ALL",
+        bucket="0DTE",
+        scheduled=True,
+        kind="prob",
+        count=120,
+        n_eff=60.5,
+        recent=Scores(count=90, skill=-0.06),
+        bins=(CalibrationBin(p=0.55, rate=0.6, count=40, low=0.4, high=0.75),),
+        coverage=(),
+        b=0.52,
+        gate="fail",
     )
 
 

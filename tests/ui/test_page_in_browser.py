@@ -29,7 +29,15 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 LIVE_MS_MAX = 30_000
-VIEWS = ("/", "/timeline", "/timeline?group=story", "/messages", "/controls", "/limits", "/calibration")
+VIEWS = (
+    "/",
+    "/timeline",
+    "/timeline?group=story",
+    "/messages",
+    "/controls",
+    "/limits",
+    "/calibration",
+)
 expect.set_options(timeout=LIVE_MS_MAX)
 
 
@@ -146,6 +154,25 @@ async def test_a_limit_is_changed_for_an_hour_and_that_is_seen_on_every_page(
     await page.goto(f"{desk.url}/messages")
     await page.get_by_role("link", name="1 limit changed").click()
     await expect(changed).to_be_visible()
+
+
+async def test_a_forecast_that_lost_its_trust_is_shown_with_its_reliability(
+    viewer: Viewer,
+) -> None:
+    page = viewer.page
+    await viewer.log_in("/calibration")
+    held = viewer.panel("Entries held back")
+    for text in ("P2 direction", "all symbols", "0DTE", "-0.060", "MODEL_TRUST fails"):
+        await expect(held.get_by_role("row").nth(1)).to_contain_text(text)
+    await held.get_by_role("link", name="P2 direction").click()
+    detail = viewer.panel("P2 direction, all symbols, 0DTE")
+    await expect(detail.get_by_role("img", name="Reliability diagram")).to_be_visible()
+    for text in ("120 outcomes worth 60.5", "55.0 %", "40.0 % to 75.0 %", "b 0.520"):
+        await expect(detail).to_contain_text(text)
+    assert "row=P2" in page.url, "the address is the view"
+    await page.get_by_role("combobox", name="symbol").select_option("ALL")
+    await expect(viewer.panel("Every forecast").get_by_role("row")).to_have_count(2)
+    await expect(detail).to_be_visible()
 
 
 async def test_the_trading_state_changes_beside_halt_by_itself(viewer: Viewer) -> None:
