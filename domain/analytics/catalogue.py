@@ -135,8 +135,13 @@ _GROUPS: tuple[Group, ...] = (
             ("tide", "$", "net call less net put premium of the whole market"),
             ("tide_slope", "$/min", "least-squares slope of the last 15 minutes"),
             ("tide_slope_z", "z", "tide_slope against EW(5 sessions)"),
-            ("tide_5d_z", "z", "sum of 5 closing tides against EW(20 sessions)"),
         ),
+    ),
+    (
+        "tide",
+        "25 sessions",
+        "4 sessions",
+        (("tide_5d_z", "z", "sum of 5 closing tides against EW(20 sessions)"),),
     ),
     (
         "gex",
@@ -213,12 +218,19 @@ _GROUPS: tuple[Group, ...] = (
     (
         "variance",
         "22 sessions of variances",
-        "bar_age_max",
+        "4 sessions",
         (
             ("rv_hat_day", "variance", "log-HAR forecast of today's open-to-close variance"),
             ("rv_1d", "variance", "of the last session, of this one once it is over"),
             ("rv_5d", "variance", "mean of 5 sessions up to that one"),
             ("rv_22d", "variance", "mean of 22 sessions up to that one"),
+        ),
+    ),
+    (
+        "variance",
+        "22 sessions of variances",
+        "bar_age_max (implied: quote_age_max_option_metric_*)",
+        (
             ("rho", "fraction", "share of the day's variance still to come"),
             ("v_rem", "variance", "forecast of the rest of the session"),
             ("v_to_expiry_0dte", "variance", "forecast to today's close"),

@@ -130,11 +130,12 @@ def add_surface(report: Report, state: AnalyticsState, symbol: SymbolState, now:
         )
         forward_ok = None if expiry is None else float(expiry.forward_ok)
         age_quality = quality if quality is Quality.STALE else Quality.OK
-        forward_reason = expiry.forward_reason if expiry is not None else reason
+        fresh = age_quality is Quality.OK
+        forward_reason = expiry.forward_reason if expiry is not None and fresh else reason
         report.number(f"forward_ok_{name}", forward_ok, as_of, age_quality, forward_reason)
         strikes = None if expiry is None else float(expiry.valid_strikes)
         strikes_name = f"surface_valid_strikes_{name}"
-        report.number(strikes_name, strikes, as_of, Quality.OK, "NO_EXPIRY")
+        report.number(strikes_name, strikes, as_of, age_quality, reason or "NO_EXPIRY")
     _term(report, state, symbol, now, refreshed)
     skew = chain.surface.first_from(SKEW_YEARS_MIN) if chain.surface else None
     quality, reason = judged(state, symbol, skew, refreshed, now)

@@ -11,7 +11,7 @@ from datetime import datetime
 from domain.analytics.bars import LATE_MINUTES, share_to_come, variance_left, variance_until
 from domain.analytics.economic_calendar import MISSING_CALENDAR, calendar_state
 from domain.analytics.news import SILENT_SECONDS
-from domain.analytics.report_chain import role_surface
+from domain.analytics.report_chain import judged, role_surface
 from domain.analytics.reporting import Report
 from domain.analytics.state import AnalyticsState, SymbolState
 from domain.analytics.traded import ExpiryRole
@@ -43,10 +43,9 @@ def add_daily(report: Report, symbol: SymbolState, session: Session) -> None:
         ("sd5", trend.sd5 if trend else None, quality),
         ("close_5d_ago", trend.close_5_sessions_ago if trend else None, quality),
     )
-    for name, value, judged in values:
-        if value is None and judged is Quality.OK:
-            judged = Quality.WARMUP
-        report.number(name, value, as_of, judged, reason)
+    for name, value, told in values:
+        told = Quality.WARMUP if value is None and told is Quality.OK else told
+        report.number(name, value, as_of, told, reason)
     _volatility_rank(report, symbol, session)
 
 
@@ -84,11 +83,16 @@ def add_variance(
         "rv_hat_day", forecast.rv_hat if forecast else None, session.open_at, quality, reason
     )
     _add_past_variances(report, symbol, session, end, quality, reason)
-    minutes = (end - session.open_at).total_seconds() / 60
-    report.number("rho", share_to_come(session, minutes), end)
+    settings = state.settings
+    minutes, fresh = (end - session.open_at).total_seconds() / 60, Quality.OK
+    silence = now.timestamp() - bars.arrived_at
+    if settings is not None and silence > settings.bar_age_max and session.is_open(now):
+        # What is still to come shrinks with every bar: without bars it is not known.
+        fresh, quality, reason = Quality.STALE, Quality.STALE, "NO_BARS"
+    report.number("rho", share_to_come(session, minutes), end, fresh, reason)
     report.number("v_rem", variance_left(state, symbol), end, quality, reason)
     for name in ExpiryRole:
-        expiry, _ = role_surface(state, symbol, name)
+        expiry, made_at = role_surface(state, symbol, name)
         sessions = {ExpiryRole.TODAY: 0, ExpiryRole.NEXT_SESSION: 1}.get(name)
         if sessions is None and expiry is not None:
             sessions = sum(day.session_date <= expiry.expiry for day in session.plan.later)
@@ -97,13 +101,14 @@ def add_variance(
         ratio = None
         if total is not None and expiry is not None and expiry.atm_iv is not None:
             ratio = variance_ratio(expiry.atm_iv, expiry.years, total)
-        judged, why = quality, reason or "NO_SURFACE"
-        if expiry is not None and expiry.quality is not Quality.OK and forecast is not None:
-            judged, why = expiry.quality, expiry.reason
+        implied, why = quality, reason or "NO_SURFACE"
+        if expiry is not None and forecast is not None and fresh is Quality.OK:
+            seen, seen_why = judged(state, symbol, expiry, made_at or end, now)
+            implied, why = (implied, why) if seen is Quality.OK else (seen, seen_why)
         if name is ExpiryRole.TODAY:
-            report.number("vr_0dte", ratio, end, judged, why)
+            report.number("vr_0dte", ratio, end, implied, why)
         premium = None if ratio is None or ratio < 0 else math.sqrt(ratio)
-        report.number(f"vrp_{name}", premium, end, judged, why)
+        report.number(f"vrp_{name}", premium, end, implied, why)
     _late_momentum(report, symbol, session, end, quality, reason)
 
 
