@@ -206,15 +206,28 @@ def _is_published(state: AnalyticsState, role: ExpiryRole, now: datetime) -> boo
     return seconds % settings.swing_chain_refresh < settings.chain_refresh
 
 
+def _swing_has_lines(symbol: SymbolState, role: ExpiryRole, expiry: date) -> bool:
+    """Legs that are about to be traded or held for weeks: an entry needs their quotes of now, and
+    between two rare chains its gate would fail and pass in turn."""
+    if role is not ExpiryRole.SWING or symbol.chain.surface is None:
+        return False
+    layout = symbol.chain.surface.layout
+    part = layout.slice_of(layout.expiries.index(expiry))
+    slots = np.concatenate((layout.call[part], layout.put[part]))
+    return bool(symbol.chain.table.on_line[slots[slots >= 0]].any())
+
+
 def evaluated_chains(
     state: AnalyticsState, symbol: SymbolState, now: datetime, roles: Iterable[ExpiryRole]
 ) -> Iterator[ChainEvaluated]:
     """Per-contract values near the spot of each expiry of these roles that was evaluated at `now`
     and may be traded."""
     for role in roles:
-        expiry = traded_expiry(state, symbol, role) if _is_published(state, role, now) else None
+        expiry = traded_expiry(state, symbol, role)
         newest = None if expiry is None else symbol.chain.newest(expiry)
         if expiry is None or newest is None or newest[1] != now:
+            continue
+        if not (_is_published(state, role, now) or _swing_has_lines(symbol, role, expiry)):
             continue
         surface, layout = newest[0], newest[0].layout
         part = layout.slice_of(layout.expiries.index(expiry))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from functools import cache
 
 from domain.events.analytics import ChainEvaluated, MetricComputed, Quality
-from domain.events.feeds import LinesWanted
+from domain.events.feeds import LineOpened, LinesWanted
 from domain.events.system import ClockTicked
+from domain.instruments import OptionContract, Right
 from tests.domain.analytics.build import DAY, OPEN, Tape, market, recorded, start
 from tests.domain.analytics.test_analytics_stage import consumer, metric, reports, run
 
@@ -76,3 +78,27 @@ def test_swing_chain_and_lines_come_with_the_refresh_of_a_tick() -> None:
     assert {(e.market_time - OPEN).total_seconds() % 5 for e in swing[3:]} == {3.5}
     assert any(isinstance(e.body, LinesWanted) for e in emitted)
     assert sum(isinstance(e.body, MetricComputed) for e in emitted) == 72
+
+
+def test_swing_chain_comes_with_every_refresh_while_a_leg_of_it_is_on_a_line() -> None:
+    """Every fifth second of the symbol whose leg is quoted, every fifteenth of the others."""
+    events = quiet_and_ticking()[1].events
+    bodies = [e.body for e in run(events) if isinstance(e.body, ChainEvaluated)]
+    usual = next(b for b in bodies if b.symbol == "SPY" and b.expiry != DAY)
+    leg = OptionContract(
+        con_id=usual.con_id[0], symbol="SPY", expiry=usual.expiry,
+        strike=Decimal(str(usual.strike[0])), right=Right(usual.right[0]),
+    )  # fmt: skip
+    at = OPEN + timedelta(seconds=60)
+    before = [event for event in events if event.market_time <= at]
+    line = recorded(LineOpened(contract=leg), at, before[-1].position)
+    emitted = run([*before, line, *events[len(before) :]])
+    swing = [
+        (e.body.symbol, e.market_time)
+        for e in emitted
+        if isinstance(e.body, ChainEvaluated) and e.body.expiry != DAY and e.market_time > at
+    ]
+    moments = {symbol: [t for s, t in swing if s == symbol] for symbol in ("SPY", "QQQ")}
+    assert len(moments["SPY"]) == 12 and len(moments["QQQ"]) == 4
+    gaps = zip(moments["SPY"], moments["SPY"][1:], strict=False)
+    assert {(b - a).total_seconds() for a, b in gaps} == {5.0}
