@@ -81,6 +81,8 @@ MINUTE_GROUPS: tuple[Group, ...] = (
         "open interest of 80 % of the contracts within +-5 %",
         "60 s",
         (
+            ("gex_vol", "$/1 %", "gex_total with the session's volume in place of open interest"),
+            ("gex_dir", "$/1 %", "with what was sold at the bid less what was bought at the ask"),
             ("gex_flip_0dte", "$", "zero-gamma spot of today's expiry alone"),
             ("call_wall_0dte", "$", "strike with most call gamma in it"),
             ("put_wall_0dte", "$", "strike with most put gamma in it"),

@@ -42,6 +42,8 @@ _FLOATS = (
     "spot_at",
     "open_interest",
     "volume",
+    "ask_volume",
+    "bid_volume",
     "iv",
     "iv_at",
     "premium",
@@ -65,6 +67,9 @@ class ChainTable:
     spot_at: Floats
     open_interest: Floats
     volume: Floats
+    ask_volume: Floats
+    """Of the session's volume what was bought at the ask, and what was sold at the bid."""
+    bid_volume: Floats
     iv: Floats
     iv_at: Floats
     premium: Floats

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from domain.analytics.chain import ChainTable, column
+from domain.analytics.chain import ChainTable, Layout, column
 from domain.analytics.surface import Surface
 from domain.instruments import MULTIPLIER
 from domain.pricing.black_scholes import Bools, Floats, delta_and_vega, gamma_at, second_order
@@ -42,6 +42,10 @@ class Exposure:
     put_wall: float | None
     vanna: float
     charm: float
+    by_volume: float
+    """The total with the session's volume in place of open interest."""
+    directed: float
+    """With what was sold at the bid less what was bought at the ask, calls and puts alike."""
     flip_0dte: float | None
     walls_0dte: tuple[float | None, float | None]
     charm_to_close: float
@@ -66,7 +70,8 @@ def exposure_of(table: ChainTable, surface: Surface, dte_max: int) -> Exposure:
     coverage, contracts = _coverage(surface, call_oi, put_oi, node_days <= dte_max)
     calls, puts = np.nan_to_num(call_oi), np.nan_to_num(put_oi)
     live = (node_days <= dte_max) & np.isfinite(surface.iv) & (surface.years > 0)
-    nodes = np.flatnonzero(live & (calls + puts > 0))
+    volume = _known(table.volume, layout.call) + _known(table.volume, layout.put)
+    nodes = np.flatnonzero(live & (calls + puts + volume > 0))
     if nodes.size == 0:
         return Exposure(
             total=0.0,
@@ -77,6 +82,8 @@ def exposure_of(table: ChainTable, surface: Surface, dte_max: int) -> Exposure:
             put_wall=None,
             vanna=0.0,
             charm=0.0,
+            by_volume=0.0,
+            directed=0.0,
             flip_0dte=None,
             walls_0dte=(None, None),
             charm_to_close=0.0,
@@ -97,20 +104,22 @@ def exposure_of(table: ChainTable, surface: Surface, dte_max: int) -> Exposure:
     scale = MULTIPLIER * spot * spot * 0.01
     per_node = gamma * scale
     signed = per_node * net
-    roots = _roots(surface, nodes, net)
+    by_volume, directed = _of_the_session(table, layout, nodes, per_node)
+    today, held = node_days[nodes] == 0, (calls + puts)[nodes] > 0
+    roots, roots_0dte = _roots(surface, nodes[held], net[held], today[held])
     call_gamma, put_gamma = per_node * calls[nodes], per_node * puts[nodes]
     walls = _walls(surface, nodes, call_gamma, put_gamma)
-    today = node_days[nodes] == 0
-    roots_0dte = _roots(surface, nodes[today], net[today]) if today.any() else ()
     return Exposure(
         total=_sum(signed),
-        total_0dte=_sum(signed[node_days[nodes] == 0]),
+        total_0dte=_sum(signed[today]),
         flip=_nearest(roots, spot),
         roots=roots,
         call_wall=walls[0],
         put_wall=walls[1],
         vanna=_sum(vanna * net) * MULTIPLIER * spot,
         charm=_sum(charm * net) * MULTIPLIER * spot,
+        by_volume=by_volume,
+        directed=directed,
         flip_0dte=_nearest(roots_0dte, spot),
         walls_0dte=_walls(surface, nodes[today], call_gamma[today], put_gamma[today]),
         charm_to_close=_charm_to_close(surface, nodes[today], calls, puts),
@@ -119,6 +128,23 @@ def exposure_of(table: ChainTable, surface: Surface, dte_max: int) -> Exposure:
         coverage=coverage,
         contracts=contracts,
     )
+
+
+def _of_the_session(
+    table: ChainTable, layout: Layout, nodes: np.ndarray, per_node: Floats
+) -> tuple[float, float]:
+    """Exposure of what was traded today in these nodes, whether or not it opened anything."""
+    call, put = layout.call[nodes], layout.put[nodes]
+    traded = _known(table.volume, call) - _known(table.volume, put)
+    sold = sum(_known(table.bid_volume, slots) for slots in (call, put))
+    bought = sum(_known(table.ask_volume, slots) for slots in (call, put))
+    return _sum(per_node * traded), _sum(per_node * (sold - bought))
+
+
+def _known(values: Floats, slots: np.ndarray) -> Floats:
+    found = column(values, slots)
+    found[np.isnan(found)] = 0.0
+    return found
 
 
 def _nearest(roots: tuple[float, ...], spot: float) -> float | None:
@@ -162,10 +188,15 @@ def _coverage(
     return (known / contracts if contracts else 0.0), contracts
 
 
-def _roots(surface: Surface, nodes: np.ndarray, net: Floats) -> tuple[float, ...]:
-    """Zero-gamma spots: each contract's volatility and time held, gamma computed anew [PERF22]."""
+def _roots(
+    surface: Surface, nodes: np.ndarray, net: Floats, today: Bools
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Zero-gamma spots of all expiries and of today's alone: each contract's volatility and time
+    held, gamma computed anew [PERF22]."""
+    if nodes.size == 0:
+        return (), ()
     spot, layout = surface.spot, surface.layout
-    at = spot * (PROFILE_LOW + PROFILE_STEP * np.arange(PROFILE_STEPS))
+    at = spot * (PROFILE_LOW + PROFILE_STEP * np.arange(PROFILE_STEPS, dtype=np.float64))
     paid = spot - surface.spot_escrowed[nodes]
     profile_gamma = gamma_at(
         at[:, None] - paid[None, :],
@@ -174,9 +205,15 @@ def _roots(surface: Surface, nodes: np.ndarray, net: Floats) -> tuple[float, ...
         surface.rate,
         surface.iv[nodes],
     )
-    profile = np.cumsum(profile_gamma * net, axis=1)[:, -1] * at * at
+    weighted: Floats = profile_gamma * net
+    of_today = weighted[:, today]
+    return _zeros(at, weighted), _zeros(at, of_today) if of_today.size else ()
+
+
+def _zeros(at: Floats, weighted: Floats) -> tuple[float, ...]:
+    """Where the sum over contracts changes its sign, linear between neighbours."""
     found: list[float] = []
-    values = profile.tolist()
+    values = (np.cumsum(weighted, axis=1)[:, -1] * at * at).tolist()
     for j in range(PROFILE_STEPS):
         if values[j] == 0.0:
             found.append(float(at[j]))

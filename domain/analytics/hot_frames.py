@@ -38,7 +38,7 @@ class Contracts(msgspec.Struct):
 
 _TRADE = OPTION_TRADE.shape.part(
     "option_symbol expiry size price executed_at premium nbbo_bid nbbo_ask underlying_price delta"
-    " exchange trade_code tags report_flags volume"
+    " exchange trade_code tags report_flags volume ask_vol bid_vol"
 )
 CONTRACTS = msgspec.json.Decoder(Contracts)
 
@@ -55,12 +55,14 @@ def amount(value: Amount) -> float | None:
 
 
 class Print(NamedTuple):
-    """A trade with the quote at it and the contract's session volume after it."""
+    """A trade with the quote at it and the contract's session volumes after it."""
 
     trade: Trade
     bid: float | None
     ask: float | None
     volume: int | None
+    ask_volume: int | None
+    bid_volume: int | None
 
 
 def read_trade(payload: bytes, session_date: date) -> Print:
@@ -94,7 +96,8 @@ def _print(wire: Any, session_date: date) -> Print:
         is_sweep="sweep" in tags or not SWEEP_CODES.isdisjoint(codes),
         directional=is_directional(codes, wire.report_flags, days, price),
     )
-    return Print(trade, approximate(wire.nbbo_bid), approximate(wire.nbbo_ask), wire.volume)
+    bid, ask = approximate(wire.nbbo_bid), approximate(wire.nbbo_ask)
+    return Print(trade, bid, ask, wire.volume, wire.ask_vol, wire.bid_vol)
 
 
 def _side(wire: Any, tags: Sequence[str]) -> int:

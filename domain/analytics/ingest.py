@@ -15,6 +15,7 @@ from domain.analytics.economic_calendar import codes_on
 from domain.analytics.ewma import EwMoments
 from domain.analytics.flow import seed_delta_flow
 from domain.analytics.flow_alerts import direction_of
+from domain.analytics.flow_mode import contradiction
 from domain.analytics.history import newest_before
 from domain.analytics.hot_frames import read_trade
 from domain.analytics.microstructure import Book
@@ -291,13 +292,18 @@ def on_option_trade(state: AnalyticsState, event: Recorded) -> None:
     if symbol is None or session is None:
         return
     now = event.market_time.timestamp()
-    trade, bid, ask, volume = read_trade(bytes(body.payload), session.session_date)
+    trade, bid, ask, volume, ask_volume, bid_volume = read_trade(
+        bytes(body.payload), session.session_date
+    )
     table = symbol.chain.table
     slot = table.slot_of_symbol(trade.contract)
     if bid is not None and ask is not None:
         table.quote(slot, bid, ask, now, _TRADE)
     if volume is not None:
         table.volume[slot] = volume
+    if ask_volume is not None and bid_volume is not None:
+        table.ask_volume[slot] = ask_volume
+        table.bid_volume[slot] = bid_volume
     if session.is_open(event.market_time):
         symbol.flow.add(trade, now)
 
@@ -319,11 +325,13 @@ def on_tide(state: AnalyticsState, event: Recorded) -> None:
     if state.session is None or not state.session.is_open(event.market_time):
         return
     increment = read_market_tide(bytes(body.payload))
-    state.tide.add_increment(
+    contradicted = state.tide.add_increment(
         float(increment.net_call_premium),
         float(increment.net_put_premium),
         event.market_time.timestamp(),
     )
+    if contradicted:
+        state.modes.append(contradiction(state.tide.mode, body.channel, event.market_time))
 
 
 def on_gex(state: AnalyticsState, event: Recorded) -> None:

@@ -212,10 +212,12 @@ def _tide(report: Report, state: AnalyticsState, now: datetime) -> None:
         quality, reason = Quality.MISSING, "NO_TIDE"
     elif at - tide.updated_at > STALE_SECONDS:
         quality, reason = Quality.STALE, "OLD"
+    elif tide.mode.is_contradicted:
+        quality, reason = Quality.DEGRADED, "FLOW_MODE"
     as_of = _at(tide.updated_at) if tide.updated_at is not None else now
     report.number("tide", tide.value, as_of, quality, reason)
     for name, value in (("tide_slope", tide.slope), ("tide_slope_z", tide.slope_z)):
-        if value is None and quality is Quality.OK:
+        if value is None and quality in (Quality.OK, Quality.DEGRADED):
             report.number(name, None, as_of, Quality.WARMUP, "WARMUP")
         else:
             report.number(name, value, as_of, quality, reason)

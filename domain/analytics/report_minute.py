@@ -134,6 +134,8 @@ def _exposure(report: Report, symbol: SymbolState, now: datetime) -> None:
     call_wall, put_wall = known.walls_0dte if known else (None, None)
     puts, calls = (known.put_interest, known.call_interest) if known else (0.0, 0.0)
     for name, value, missing in (
+        ("gex_vol", known.by_volume if known else None, ""),
+        ("gex_dir", known.directed if known else None, ""),
         ("gex_flip_0dte", known.flip_0dte if known else None, "NO_ROOT"),
         ("call_wall_0dte", call_wall, "NO_WALL"),
         ("put_wall_0dte", put_wall, "NO_WALL"),

@@ -80,6 +80,8 @@ class AnalyticsStage:
             state.auctions.clear()
         if state.closings:
             state.closings.clear()
+        if state.modes:
+            state.modes.clear()
         handler = _HANDLERS.get(event.type)
         if handler is not None:
             handler(state, event)
@@ -95,12 +97,13 @@ class AnalyticsStage:
     def react(self, state: AnalyticsState, event: Recorded) -> Sequence[Emission]:
         """What the last event gave rise to; changes nothing."""
         told = state.due or state.chains or state.ignored or state.lines or state.halts
-        if not (told or state.auctions or state.closings):
+        if not (told or state.auctions or state.closings or state.modes):
             return ()
         found = [Emission(f"metrics/{body.symbol}/bars", body) for body in state.ignored]
         found.extend(Emission(f"halts/{body.symbol}", body) for body in state.halts)
         found.extend(Emission(f"auctions/{body.symbol}", body) for body in state.auctions)
         found.extend(Emission(f"closing-volatility/{body.symbol}", body) for body in state.closings)
+        found.extend(Emission(f"flow-modes/{body.channel}", body) for body in state.modes)
         found.extend(Emission("lines/analytics", body) for body in state.lines)
         found.extend(Emission(f"chain-metrics/{body.symbol}", body) for body in state.chains)
         found.extend(

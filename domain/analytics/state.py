@@ -29,7 +29,7 @@ from domain.analytics.realised import MinuteVolatility, SessionCloses
 from domain.analytics.surface import Surface
 from domain.analytics.tide import Tide
 from domain.analytics.vwap import Vwap
-from domain.events.analytics import BarIgnored, ChainEvaluated
+from domain.events.analytics import BarIgnored, ChainEvaluated, FlowModeContradicted
 from domain.events.feeds import LinesWanted
 from domain.events.market_facts import HaltEnded, HaltStarted
 from domain.events.sessions import AuctionSessionClosed, ClosingVolatility
@@ -200,6 +200,7 @@ class AnalyticsState:
     halts: list[HaltStarted | HaltEnded] = field(default_factory=list)
     auctions: list[AuctionSessionClosed] = field(default_factory=list)
     closings: list[ClosingVolatility] = field(default_factory=list)
+    modes: list[FlowModeContradicted] = field(default_factory=list)
 
     def spot(self, symbol: SymbolState, now: float) -> tuple[float | None, bool, str]:
         """Price to evaluate the chain at, whether it is a fresh quote, and what is wrong."""

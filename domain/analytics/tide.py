@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from domain.analytics.ewma import EwMoments, five_sessions_moments
+from domain.analytics.flow_mode import RECORDS_MIN, FlowMode
 
 SLOPE_MINUTES = 15
 SLOPE_POINTS_MIN = 10
@@ -43,6 +44,7 @@ class Tide:
     minutes: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=SLOPE_MINUTES))
     slope: float | None = None
     slope_z: float | None = None
+    mode: FlowMode = field(default_factory=FlowMode)
     slopes: EwMoments = field(default_factory=five_sessions_moments)
 
     def begin_session(self) -> None:
@@ -50,11 +52,18 @@ class Tide:
         self.updated_at = None
         self.minutes.clear()
         self.slope = self.slope_z = None
+        self.mode = FlowMode()
 
-    def add_increment(self, calls: float, puts: float, at: float) -> None:
+    def add_increment(self, calls: float, puts: float, at: float) -> bool:
+        """Also says how the records look, after 30 of them and after each gap."""
+        gap = self.updated_at is not None and at - self.updated_at > STALE_SECONDS
         self.calls += calls
         self.puts += puts
         self.updated_at = at
+        self.mode.add(calls, puts)
+        if self.mode.records == RECORDS_MIN or gap:
+            return self.mode.contradicts_increments()
+        return False
 
     def set_total(self, calls: float, puts: float, at: float) -> None:
         """REST repairs: the running totals as the vendor has them."""

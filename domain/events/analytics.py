@@ -114,6 +114,21 @@ class BarIgnored(MarketEvent, frozen=True):
     last_start: datetime
 
 
+class FlowModeContradicted(DeskEvent):
+    """A channel's numbers look like running totals, but it is configured to carry increments.
+
+    The configured mode stands, and what rests on it is DEGRADED for the rest of the session.
+    Stream `flow-modes/<channel>`.
+    """
+
+    channel: str
+    configured: str
+    records: int
+    change_share: float
+    """Sum of changes over sum of sizes; below 0.5 it looks like totals."""
+    at: datetime
+
+
 class PredictionMade(DeskEvent):
     """A forecast, made traded or not. Stream `predictions/<model>`."""
 

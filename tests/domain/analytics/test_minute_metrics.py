@@ -13,6 +13,7 @@ import pytest
 from domain.analytics.closings import CLOSINGS, Closings, percentile_of, rank_of
 from domain.analytics.daily import DailyBar
 from domain.analytics.flow_alerts import FlowAlerts, direction_of
+from domain.analytics.flow_mode import FlowMode
 from domain.analytics.gex import exposure_of
 from domain.analytics.ranges import annual, range_variances
 from domain.analytics.realised import (
@@ -24,13 +25,23 @@ from domain.analytics.realised import (
 )
 from domain.analytics.stage import AnalyticsStage
 from domain.analytics.vwap import Vwap
-from domain.events.analytics import MetricComputed, Quality
+from domain.events.analytics import FlowModeContradicted, MetricComputed, Quality
 from domain.events.sessions import ClosingVolatility
 from domain.events.system import ClockTicked
 from domain.instruments import Right, occ_symbol
 from domain.payloads.unusual_whales import FlowAlert, read_flow_alert
 from domain.pricing.black_scholes import delta_and_vega
-from tests.domain.analytics.build import DAY, OPEN, Tape, bar, expiry_of, market, session, start
+from tests.domain.analytics.build import (
+    DAY,
+    OPEN,
+    Tape,
+    bar,
+    expiry_of,
+    market,
+    session,
+    start,
+    tide,
+)
 from tests.domain.analytics.test_analytics_stage import day_emissions, metric, reports
 from tests.domain.analytics.test_surface_and_exposure import filled_table, surface_of
 from tests.domain.payloads.frames import FRAMES
@@ -227,3 +238,51 @@ def test_the_last_good_volatility_is_the_closing_one_and_told_once() -> None:
     assert told[0].as_of < OPEN + timedelta(minutes=2, seconds=1)
     assert told[0].volatility == pytest.approx(good[-1].value, rel=1e-3)  # type: ignore[arg-type]
     assert list(state.symbols["SPY"].closings.values) == pytest.approx([told[0].volatility])
+
+
+def test_exposure_of_the_session_by_volume_and_by_side() -> None:
+    """By hand: gamma x contracts x 100 x S^2 x 0.01, the sides of calls and puts alike."""
+    table = filled_table((10,))
+    table.open_interest[: table.count] = 1.0
+    for right, volumes in ((Right.CALL, (50.0, 30.0, 12.0)), (Right.PUT, (20.0, 2.0, 9.0))):
+        slot = table.slot_of_symbol(occ_symbol("SPY", expiry_of(10), right, Decimal(660)))
+        table.volume[slot], table.ask_volume[slot], table.bid_volume[slot] = volumes
+    surface = surface_of(table)
+    node = int(np.flatnonzero(surface.layout.strike == 660.0)[0])
+    forward_sd = surface.iv[node] * math.sqrt(surface.years[node])
+    d1 = math.log(surface.spot_escrowed[node] / 660.0) + surface.rate * surface.years[node]
+    d1 = d1 / forward_sd + forward_sd / 2
+    density = math.exp(-d1 * d1 / 2) / math.sqrt(2 * math.pi)
+    gamma = density / (surface.spot_escrowed[node] * forward_sd)
+    unit = gamma * 100 * surface.spot**2 * 0.01
+    found = exposure_of(table, surface, 45)
+    assert found.by_volume == pytest.approx(unit * (50 - 20))
+    assert found.directed == pytest.approx(unit * (12 + 9 - 30 - 2))
+
+
+def test_tide_that_looks_like_totals_is_told_once_and_degrades_the_session() -> None:
+    stage, tape = AnalyticsStage(), Tape()
+    start(tape)
+    for k in range(60):
+        at = OPEN + timedelta(seconds=2 * k)
+        tape.add(tide(at, 1e6 + 1e4 * k, -2e6 + 1e4 * k), at)
+    tape.add(bar("SPY", OPEN + timedelta(seconds=115), 660.0), OPEN + timedelta(minutes=2))
+    state, told = stage.initial(), []
+    for event in tape.events:
+        state = stage.evolve(state, event)
+        told.extend(emission.body for emission in stage.react(state, event))
+    contradictions = [b for b in told if isinstance(b, FlowModeContradicted)]
+    assert [(b.records, b.configured) for b in contradictions] == [(30, "increments")]
+    changes, sizes = 29 * 2e4, sum(1e6 + 1e4 * k + 2e6 - 1e4 * k for k in range(1, 30))
+    assert contradictions[0].change_share == pytest.approx(changes / sizes)
+    report = next(b for b in told if isinstance(b, MetricComputed))
+    assert metric(report, "tide").quality is Quality.DEGRADED
+    assert metric(report, "tide").reason == "FLOW_MODE"
+
+
+def test_increments_that_change_by_their_own_size_contradict_nothing() -> None:
+    mode = FlowMode()
+    for k in range(100):
+        mode.add(1e5 * (-1) ** k, 5e4 * (k % 3 - 1))
+        assert not mode.contradicts_increments()
+    assert mode.share is not None and mode.share > 1
