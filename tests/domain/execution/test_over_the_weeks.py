@@ -16,7 +16,7 @@ from domain.events.feeds import HistoryImported
 from domain.events.orders import OrderIntended
 from domain.events.positions import ExitDecided, ExitReason, PositionChanged, StopMoved
 from domain.execution.exit_cases import DAILY_CLOSE_RULE
-from domain.execution.underlying import DAY_BARS, DIVIDENDS
+from domain.execution.underlying import DAY_BARS
 from domain.instruments import Direction, Leg, OptionContract, Right, Strategy, Structure
 from domain.instruments import StructureKind as Kind
 from domain.stage import Consumer
@@ -317,7 +317,7 @@ def dividend(weeks: Weeks, days: int, amount: float) -> None:
     weeks.bench.give(
         HistoryImported(
             vendor="operator",
-            request=DIVIDENDS,
+            request="dividends",
             symbol="SPY",
             session_date=DAY,
             payload=json.dumps([[f"{DAY + timedelta(days=days)}", amount, True]]),
