@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from projections.projector import RebuildLost, TargetState
-from projections.rows import Change, Insert, Upsert, column
+from projections.rows import Call, Change, Insert, Upsert, column
 from store.appender import close_quietly
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -60,7 +60,7 @@ class PostgresTarget:
         return TargetState(str(row[0]), row[1], row[2], row[3])
 
     async def apply(
-        self, effects: Sequence[Change | Insert], state: TargetState, position: int
+        self, effects: Sequence[Change | Insert | Call], state: TargetState, position: int
     ) -> TargetState | None:
         connection = await self._connected()
         async with connection.transaction():
@@ -73,31 +73,41 @@ class PostgresTarget:
             )
             if moved != "UPDATE 1":
                 return None
-            changes = [effect for effect in effects if not isinstance(effect, Insert)]
+            changes = [effect for effect in effects if not isinstance(effect, Insert | Call)]
+            calls = [effect for effect in effects if isinstance(effect, Call)]
             for statement, rows in batches(self.schema, changes):
                 await connection.executemany(statement, rows)
-            days = await self._insert(
-                connection, [effect for effect in effects if isinstance(effect, Insert)]
-            )
+            inserts = [effect for effect in effects if isinstance(effect, Insert)]
+            days = await self._make_days(connection, [*inserts, *calls])
+            await self._insert(connection, inserts)
+            for call in calls:
+                numbers = ", ".join(f"${number}" for number in range(1, len(call.values) + 2))
+                statement = f"SELECT {call.function}({numbers})"
+                await connection.execute(statement, self.schema, *call.values)
         self._days |= days
         return replace(state, position=position)
 
-    async def _insert(self, connection: Connection, inserts: Sequence[Insert]) -> set[date]:
-        """Copy rows in, a table at a time; the days that were looked after for them.
+    async def _make_days(
+        self, connection: Connection, effects: Sequence[Insert | Call]
+    ) -> set[date]:
+        """Make the days that effects need; those that were looked after."""
+        days = {effect.values[0].astimezone(UTC).date() for effect in effects} - self._days
+        for day in sorted(days):
+            await connection.execute("SELECT make_feed_days($1, $2, 1)", self.schema, day)
+        return days
+
+    async def _insert(self, connection: Connection, inserts: Sequence[Insert]) -> None:
+        """Copy rows in, a table at a time.
 
         Repeats are impossible: the position moves by compare and set in the same transaction.
         """
         tables: dict[tuple[str, tuple[str, ...]], list[tuple[Any, ...]]] = {}
         for row in inserts:
             tables.setdefault((row.table, row.columns), []).append(row.values)
-        days = {row.values[0].astimezone(UTC).date() for row in inserts} - self._days
-        for day in sorted(days):
-            await connection.execute("SELECT make_feed_days($1, $2, 1)", self.schema, day)
         for (table, columns), rows in tables.items():
             await connection.copy_records_to_table(
                 table, records=rows, columns=columns, schema_name=self.schema
             )
-        return days
 
     async def begin(self, version: int, position: int) -> TargetState:
         self._days.clear()

@@ -37,6 +37,14 @@ class Insert(msgspec.Struct, frozen=True, gc=False):
     values: tuple[Any, ...]
 
 
+class Call(msgspec.Struct, frozen=True, gc=False):
+    """A function of the database gets the schema and these values, the first of which is
+    recorded_at; in the order of events, for what a call finds is what those before it left."""
+
+    function: str
+    values: tuple[Any, ...]
+
+
 Change: TypeAlias = Upsert | Update
 
 

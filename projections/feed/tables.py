@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from operator import attrgetter
 from typing import Any, TypeAlias
 
@@ -64,9 +65,10 @@ def columns_of(
     }
 
 
-def _unread(event: Recorded, body: UwFrame, reason: str) -> Rows:
+def unread(event: Recorded, received_at: datetime, channel: str, reason: str) -> Rows:
+    """The row of what could not be read; `channel` is an endpoint of REST too."""
     columns = (*_ORIGIN, "type", "channel", "reason")
-    values = (body.received_at, event.type, body.channel, reason[:REASON_CHARACTERS_MAX])
+    values = (received_at, event.type, channel, reason[:REASON_CHARACTERS_MAX])
     return _insert("uw_unread", columns, event, values)
 
 
@@ -83,7 +85,7 @@ def _typed(
         try:
             told = values(read(bytes(body.payload), uw.ticker(body.channel)))
         except uw.PayloadError as error:
-            return _unread(event, body, str(error))
+            return unread(event, body.received_at, body.channel, str(error))
         return _insert(table, columns, event, (body.received_at, *told))
 
     return rows
@@ -94,7 +96,7 @@ def _board(event: Recorded, body: UwFrame) -> Rows:
     try:
         board = uw.read_board(bytes(body.payload), uw.ticker(body.channel))
     except uw.PayloadError as error:
-        return _unread(event, body, str(error))
+        return unread(event, body.received_at, body.channel, str(error))
     about = (body.received_at, board.at, board.symbol, board.total_rows, board.has_more)
     return [
         Insert(
@@ -114,10 +116,11 @@ BOARD_COLUMNS = (
 
 
 def _other(event: Recorded, body: UwOtherReceived) -> Rows:
-    return _unread(event, body, "channel must be one that is known")
+    return unread(event, body.received_at, body.channel, "channel must be one that is known")
 
 
-def _rest(event: Recorded, body: UwRestReceived) -> Rows:
+def rest_payload(event: Recorded, body: UwRestReceived) -> Rows:
+    """The answer as it came."""
     columns = (*_ORIGIN, "endpoint", "path", "query", "symbol", "status", "purpose", "gap_id")
     values = (body.received_at, body.endpoint, body.path, body.query, body.symbol, body.status)
     more = (body.purpose, body.gap_id, json_text(body.headers))
@@ -195,6 +198,6 @@ TABLES: Mapping[type[Any], Callable[[Recorded, Any], Rows]] = {
         "uw_futures_trades", UwFuturesTradeReceived, uw.FuturesTrade, "executed_at"
     ),
     UwOtherReceived: _other,
-    UwRestReceived: _rest,
+    UwRestReceived: rest_payload,
     FeedMessageRejected: _rejected,
 }

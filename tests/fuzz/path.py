@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
@@ -27,7 +27,7 @@ from domain.payloads.json_text import NESTING_MAX, json_fault
 from domain.payloads.unusual_whales.endpoints import ENDPOINTS
 from domain.payloads.unusual_whales.known_rows import ROWS
 from projections import feed, hot
-from projections.rows import Insert
+from projections.rows import Call, Insert
 from tests.domain.analytics.build import OPEN, recorded, started
 from tests.domain.payloads.frames import FRAMES
 
@@ -105,9 +105,10 @@ class Path:
         uw.natural_key(data.channel, data.payload)
         uw.drift(data.channel, data.payload)
         rows = self._project(body)
-        if not rows or rows[0].table != "uw_unread":
+        row = rows[0] if rows else None
+        if not isinstance(row, Insert) or row.table != "uw_unread":
             return READ
-        assert rows[0].values[-1], "what cannot be read must have a reason"
+        assert row.values[-1], "what cannot be read must have a reason"
         return UNREAD
 
     def _answered(self, endpoint: str, body: bytes) -> str:
@@ -131,13 +132,13 @@ class Path:
         )
         return ended
 
-    def _project(self, body: Body) -> list[Insert]:
+    def _project(self, body: Body) -> Sequence[Insert | Call]:
         event = recorded(body, OPEN, self._position)
         rows = feed.rows(event)
         assert rows or getattr(body, "channel", "").startswith("periscope"), "no row"
         for row in rows:
             for value in row.values:
-                assert is_storable(value), f"{row.table} does not hold {value!r}"
+                assert is_storable(value), f"{type(body).__name__}: no column holds {value!r}"
         for command in hot.commands(event):
             assert all(is_storable(value) for value in command if not isinstance(value, dict))
         self._state = self._stage.evolve(self._state, event)

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from domain.event import Body, Proposed
-from domain.events.feeds import FeedMessageRejected
+from domain.events.analytics import Metric, MetricComputed, Quality
+from domain.events.feeds import FeedMessageRejected, UwRestReceived
 from domain.payloads import unusual_whales as uw
 from tests.domain.payloads.frames import FRAMES
 from tests.store.propose import AT, propose
@@ -37,9 +38,17 @@ def with_fields(cls: type[Any], seed: int = 1, **fields: Any) -> Any:
 
 
 def readable(body: Body) -> Body:
-    """UW frames with a payload of their channel instead of any JSON."""
+    """Bodies that come to a row: UW frames with a payload of their channel instead of any JSON, an
+    answer of a derived table, metrics of bars that have stopped."""
     if isinstance(body, FeedMessageRejected):
         return with_fields(type(body), payload_base64="c3Bva2Vu")
+    if isinstance(body, UwRestReceived):
+        rows = msgspec.Raw(b'{"data":[{"tape_time":"2026-10-06T13:30:00Z"}]}')
+        endpoint = "/api/stock/{ticker}/net-prem-ticks"
+        return with_fields(type(body), endpoint=endpoint, status=200, payload=rows)
+    if isinstance(body, MetricComputed):
+        bar = Metric("last_close", 1.0, "$", AT, Quality.STALE, "no bar")
+        return with_fields(type(body), metrics=[bar])
     known = UW_FRAMES.get(type(body).__name__)
     if known is None:
         return body

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import time
 from enum import Enum, IntEnum
 
+from domain.payloads.unusual_whales.row_keys import RowKey
+
 
 class Storage(Enum):
     """What becomes of the rows of an answer. The answer itself is an event, whatever this says."""
@@ -98,3 +100,5 @@ class Endpoint:
     priority: Priority
     schedules: tuple[Schedule, ...] = ()
     method: str = "GET"
+    row_key: RowKey | None = None
+    """Of a derived table: what tells its rows apart."""

@@ -15,7 +15,9 @@ _HEAD = """# Unusual Whales: every REST endpoint
 Generated from `domain/payloads/unusual_whales/endpoints.py` (`make docs`). Every answer is kept
 verbatim as UwRestReceived, whatever its class; the class says what becomes of its rows: *hot
 snapshot* (only the newest state matters), *archive* (facts that happened once, each with a key),
-*derived table* (a series that may be restated, upserted by its natural key).
+*derived table* (a series that may be restated): of these `feed.uw_rest_rows` has the newest row of
+each key of a day (docs/projections.md). The call's own parameters are part of the key. Of `a/b` the
+first that is there counts, and `a/` may be absent; without a key the whole answer is one row.
 
 "In session" is from the open to the close of options, 15 minutes after that of the exchange; half
 days move both. "x 3" is SPY, QQQ and IWM. Times are New York's. Required parameters have a star.
@@ -47,16 +49,22 @@ def _sections() -> Iterator[str]:
     for priority, title in _TITLES.items():
         rows = [endpoint for endpoint in ENDPOINTS if endpoint.priority is priority]
         yield f"\n## {title} ({len(rows)})\n"
-        yield "| Call | Parameters | Body | Class | Cadence | Plan |"
-        yield "| --- | --- | --- | --- | --- | --- |"
+        yield "| Call | Parameters | Body | Class | Key of a row | Cadence | Plan |"
+        yield "| --- | --- | --- | --- | --- | --- | --- |"
         yield from (_row(endpoint) for endpoint in rows)
 
 
 def _row(endpoint: Endpoint) -> str:
     call = f"`{endpoint.method} {endpoint.path}`"
     parameters = endpoint.parameters or "-"
-    cells = (call, parameters, endpoint.body, endpoint.storage.value, endpoint.cadence)
-    return f"| {' | '.join(cells)} | {endpoint.plan} |"
+    about = (endpoint.body, endpoint.storage.value, _key(endpoint), endpoint.cadence)
+    return f"| {' | '.join((call, parameters, *about, endpoint.plan))} |"
+
+
+def _key(endpoint: Endpoint) -> str:
+    if endpoint.row_key is None:
+        return "-"
+    return ", ".join(endpoint.row_key.fields) or "whole answer"
 
 
 if __name__ == "__main__":

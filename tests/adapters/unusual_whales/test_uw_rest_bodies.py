@@ -11,6 +11,7 @@ import pytest
 from adapters.unusual_whales import UwRest
 from adapters.unusual_whales.paging import row_time, rows_of
 from domain.payloads.unusual_whales import rest_drift
+from domain.payloads.unusual_whales.derived_rows import read_derived_rows
 from domain.payloads.unusual_whales.endpoints import SCHEDULED
 from run.feeds.rest_plan import Job, jobs
 from tests.adapters.unusual_whales.conftest import Wire
@@ -52,6 +53,12 @@ async def test_every_scheduled_call_has_a_body(wire: Wire, rest: UwRest) -> None
         elif job.endpoint.path not in EMPTY:
             assert rows_of(answer.body_bytes), job.key
         assert rest_drift(job.endpoint.path, answer.body_bytes) == [], job.key
+        if (key := job.endpoint.row_key) is not None:
+            told = read_derived_rows(job.endpoint.body, key, answer.body_bytes)
+            assert told.rows and not told.fault, (job.key, told.fault)
+            assert all(row.at for row in told.rows) or not key.at or "date" in key.fields[0], (
+                job.key
+            )
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from domain.payloads.unusual_whales.endpoint import Endpoint, Priority
+from domain.payloads.unusual_whales.endpoint import Endpoint, Priority, Storage
 from domain.payloads.unusual_whales.endpoint_page import page
 from domain.payloads.unusual_whales.endpoints import ENDPOINTS, SCHEDULED
+from domain.payloads.unusual_whales.row_keys import ROW_KEYS
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 KNOWN_PLACEHOLDERS = {
@@ -29,6 +30,18 @@ def test_nothing_is_written_at_the_vendor_and_nothing_that_is_off_is_asked() -> 
     assert {e.priority for e in SCHEDULED} == {Priority.NEEDED, Priority.USEFUL}
     assert {e.method for e in SCHEDULED} == {"GET"}
     assert not [e.path for e in SCHEDULED if "deprecated" in e.cadence or "add-on" in e.plan]
+
+
+def test_every_derived_table_says_what_tells_its_rows_apart() -> None:
+    """An object is one row; a key is for lists."""
+    derived = {e.path: e for e in ENDPOINTS if e.storage is Storage.DERIVED}
+    assert ROW_KEYS.keys() == derived.keys()
+    assert {e.path for e in ENDPOINTS if e.row_key} == derived.keys()
+    assert not [p for p, e in derived.items() if e.body == "data{}" and ROW_KEYS[p].fields]
+    scheduled = {e.path for e in SCHEDULED} & derived.keys()
+    assert {p for p in scheduled if not ROW_KEYS[p].fields} == {
+        "/api/stock/{ticker}/volatility/stats"
+    }
 
 
 def test_every_needed_endpoint_is_asked() -> None:
