@@ -1,7 +1,7 @@
 """`make mutation`: every edit of the rules for entries, alone; the unit tests must catch it.
 
     make mutation                 what is not known yet; goes on where it was stopped
-    make mutation MODULE=gates    one module
+    make mutation MODULE=gates    one module, or some: MODULE="gates entry"
     make mutation FRESH=1         all of it again
 
 An edit turns one comparison, connective, sign or result into another, or leaves a call out
@@ -12,19 +12,22 @@ equivalent.json with the proof and are not counted.
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
 import resource
-import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout, suppress
 from hashlib import sha256
 from pathlib import Path
+from types import CodeType, FunctionType
 
 import pytest
+from _pytest.runner import runtestprotocol
 
 from run.build import ROOT
 from tests.seeded_bugs.mutations import bugs_of
@@ -35,75 +38,167 @@ SCORE = Path(__file__).with_name("score.json")
 EQUIVALENT = Path(__file__).with_name("equivalent.json")
 """Name of an edit, without its line, to the proof that it changes nothing."""
 TESTS = "tests/domain/signals"
-MODULES: tuple[str, ...] = ("gates", "entry", "structure", "life", "score", "plan")
+LEFT_OUT = ("test_no_pass_on_missing.py",)
+"""A property over many days: too slow to be asked of each edit."""
+SLOW = (
+    "test_two_runs_decide_the_same",
+    "test_what_is_read_back_from_the_log_folds_to_the_same_state",
+    "test_folding_the_recorded_log_gives_the_live_state",
+    "test_contributions_bias_and_clip_add_up_to_the_log_odds",
+)
+"""Nor are these."""
+MODULES: tuple[str, ...] = (
+    "gates", "entry", "structure", "life", "plan",
+    "zero_dte", "score", "closing", "one_dte", "fourteen_dte",
+)  # fmt: skip
+OWN = {
+    "gates": "gates", "entry": "gates", "structure": "structure", "plan": "gates", "score": "score",
+    "life": "zero_dte",
+}  # fmt: skip
+"""Tests that are asked first of a module; else those of its name."""
 PROCESSOR_SECONDS_MAX = 60
 """An edit that makes a test run on for ever is caught by that."""
 KILLED_SHARE_MIN = 0.90
 _OURS = ("domain", "store", "adapters", "projections", "api", "run", "tests", "benchmarks")
 
 
-def copied_tree(folder: Path) -> Path:
-    """The working tree's Python that unit tests of domain/ need."""
-    tree = folder / "tree"
-    shutil.rmtree(tree, ignore_errors=True)
-    skip = shutil.ignore_patterns("__pycache__", "node_modules", "records")
-    for name in _OURS:
-        shutil.copytree(ROOT / name, tree / name, ignore=skip)
-    shutil.copy2(ROOT / "pyproject.toml", tree)
-    return tree
+def test_files() -> list[str]:
+    found = sorted((ROOT / TESTS).glob("test_*.py"))
+    return [str(path) for path in found if path.name not in LEFT_OUT]
 
 
-def forget_ours() -> None:
-    """Take our own modules out of this process, so that the tree's are imported anew."""
-    for name in [n for n in sys.modules if n.split(".")[0] in _OURS]:
-        del sys.modules[name]
+class Trial:
+    """pytest, which collects the tests once and asks them of each edit in a fork of itself."""
+
+    def __init__(self, fresh: bool, only: Sequence[str]) -> None:
+        self.fresh, self.only = fresh, only
+        self.score: dict[str, dict[str, object]] = {}
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        items = [i for i in session.items if not i.nodeid.split("::")[-1].startswith(SLOW)]
+        if failing := tried(items):
+            raise pytest.UsageError(f"tests must pass without an edit, did not: {failing}")
+        equivalent: dict[str, str] = json.loads(EQUIVALENT.read_text())
+        for module in MODULES:
+            if module in self.only or not self.only:
+                self.score[module] = self.module(module, items, equivalent)
+                record(module, self.score[module])
+        return True
+
+    def module(
+        self, module: str, items: list[pytest.Item], equivalent: dict[str, str]
+    ) -> dict[str, object]:
+        """Every edit of a module that is not known yet: figures and survivors."""
+        path = ROOT / "domain/signals" / f"{module}.py"
+        tests = b"".join(p.read_bytes() for p in sorted((ROOT / TESTS).rglob("*.py")))
+        state = sha256(path.read_bytes() + tests).hexdigest()[:12]
+        kept = FOLDER / f"{module}.json"
+        known: dict[str, str] = json.loads(kept.read_text()) if kept.exists() else {}
+        hints = {key.split(" ", 1)[1]: test for key, test in known.items()}
+        bugs = {n: bug for n, bug in named(list(bugs_of(path))).items() if n not in equivalent}
+        results = {key: test for key, test in known.items() if key.startswith(state)}
+        if self.fresh:
+            results.clear()
+        functions = functions_of(path)
+        own = f"test_{OWN.get(module, module)}.py"
+
+        def asked(name: str) -> tuple[str, str]:
+            hint = hints.get(name, "")
+            first = sorted(items, key=lambda i: (i.nodeid != hint, own not in i.nodeid))
+            return name, tried(first, bugs[name], functions)
+
+        wanted = [name for name in bugs if f"{state} {name}" not in results]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for number, (name, test) in enumerate(pool.map(asked, wanted), start=1):
+                results[f"{state} {name}"] = test
+                kept.write_text(json.dumps(results))
+                print(f"{module} {number}/{len(wanted)} {test or 'SURVIVED'}: {name}", flush=True)
+        alive = [name for name in bugs if results[f"{state} {name}"] == ""]
+        return {"counted": len(bugs), "killed": len(bugs) - len(alive), "survivors": alive}
 
 
-def tried(tree: Path, arguments: Sequence[str]) -> tuple[int, str]:
-    """pytest in a process of its own, which has the libraries already: exit code, first failure."""
+def share_of(modules: Mapping[str, Mapping[str, object]]) -> float:
+    """Killed of what was counted, in all modules together."""
+    counted, killed = (
+        sum(int(str(one[what])) for one in modules.values()) for what in ("counted", "killed")
+    )
+    return round(killed / max(counted, 1), 4)
+
+
+def record(module: str, found: Mapping[str, object]) -> None:
+    """A module's figures beside those that the others had last."""
+    before = json.loads(SCORE.read_text())["modules"] if SCORE.exists() else {}
+    modules = {**{name: before[name] for name in MODULES if name in before}, module: found}
+    score = {"killed_share": share_of(modules), "modules": modules}
+    SCORE.write_text(json.dumps(score, indent=1) + "\n")
+
+
+def tried(
+    items: Sequence[pytest.Item], bug: Bug | None = None, functions: Sequence[FunctionType] = ()
+) -> str:
+    """The first test that fails, in a fork of this process; empty: none does."""
     with tempfile.TemporaryFile("w+") as answer:
         child = os.fork()
         if child == 0:
             code = 99
             with suppress(BaseException):
-                code = _child(tree, arguments, answer)
+                code = _child(items, bug, functions, answer)
             os._exit(code)
         _, status = os.waitpid(child, 0)
         answer.seek(0)
         code = os.waitstatus_to_exitcode(status)
-        return code, answer.read()
+        return "" if code == 0 else answer.read() or f"exit {code}"
 
 
-def _child(tree: Path, arguments: Sequence[str], answer: io.TextIOBase) -> int:
+def _child(
+    items: Sequence[pytest.Item],
+    bug: Bug | None,
+    functions: Sequence[FunctionType],
+    answer: io.TextIOBase,
+) -> int:
+    gc.disable()  # which would copy the parent's memory
     resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_SECONDS_MAX, PROCESSOR_SECONDS_MAX + 5))
-    os.chdir(tree)
-    sys.dont_write_bytecode = True
-    sys.path[:] = [str(tree), *(p for p in sys.path if Path(p or ".").resolve() != ROOT)]
-    forget_ours()
-    shown = io.StringIO()
-    with redirect_stdout(shown):
-        options = ["-x", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", "--capture=sys"]
-        code = int(pytest.main([*options, *arguments]))
-    lines = [line for line in shown.getvalue().splitlines() if line.startswith(("FAILED", "ERROR"))]
-    answer.write((lines or [shown.getvalue()[-500:]])[0])
-    answer.flush()
-    return code
+    if bug is not None:
+        put_in(bug, functions)
+    for item in items:
+        with redirect_stdout(io.StringIO()):
+            reports = runtestprotocol(item, log=False, nextitem=None)
+        if any(report.failed for report in reports):
+            answer.write(item.nodeid)
+            answer.flush()
+            return 1
+    return 0
 
 
-def killed_by(tree: Path, bug: Bug, first: str) -> str:
-    """The first test that fails with a bug, `first` being asked before the others; empty: none."""
-    path = tree / bug.path
-    sound = path.read_text()
-    path.write_text(bug.new)
-    try:
-        for tests in filter(None, (first, TESTS)):
-            code, failure = tried(tree, [tests])
-            if code not in (0, 4):
-                words = failure.split()
-                return words[1] if len(words) > 1 else failure or f"exit {code}"
-    finally:
-        path.write_text(sound)
-    return ""
+def functions_of(path: Path) -> list[FunctionType]:
+    """Those of a module that are loaded, methods too."""
+    found = [one for one in gc.get_objects() if isinstance(one, FunctionType)]
+    return [one for one in found if one.__code__.co_filename == str(path)]
+
+
+def put_in(bug: Bug, functions: Sequence[FunctionType]) -> None:
+    """Give the loaded functions of the module the edited code."""
+    path = str(ROOT / bug.path)
+    old, new = compile(bug.old, path, "exec"), compile(bug.new, path, "exec")
+    edited = dict(_pairs(old, new))
+    assert functions, f"{bug.path} is loaded"
+    assert _plain(old) == _plain(new), f"an edit of a function's body, was {bug.name}"
+    for function in functions:
+        function.__code__ = edited.get(function.__code__, function.__code__)
+
+
+def _pairs(old: CodeType, new: CodeType) -> Iterator[tuple[CodeType, CodeType]]:
+    """Code of functions before and after an edit, with what is nested in classes."""
+    inner = [[c for c in code.co_consts if isinstance(c, CodeType)] for code in (old, new)]
+    for before, after in zip(*inner, strict=False):
+        yield before, after
+        yield from _pairs(before, after)
+
+
+def _plain(code: CodeType) -> object:
+    """What a module does outside of functions."""
+    constants = tuple(repr(c) for c in code.co_consts if not isinstance(c, CodeType))
+    return code.co_code, code.co_names, constants
 
 
 def named(bugs: Sequence[Bug]) -> dict[str, Bug]:
@@ -121,49 +216,14 @@ def named(bugs: Sequence[Bug]) -> dict[str, Bug]:
 
 def main() -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
-    tree = copied_tree(FOLDER)
-    code, failure = tried(tree, [TESTS])
-    if code:
-        print(f"the tests must pass without an edit, did not: {failure}")
-        return 2
-    with redirect_stdout(io.StringIO()):  # libraries are loaded once, for all children
-        pytest.main(["--collect-only", "-q", "-p", "no:xdist", str(ROOT / TESTS)])
-    kept = FOLDER / "results.json"
-    results: dict[str, str] = json.loads(kept.read_text()) if kept.exists() else {}
-    equivalent: dict[str, str] = json.loads(EQUIVALENT.read_text())
-    only, fresh = os.environ.get("MODULE", ""), bool(os.environ.get("FRESH"))
-    hints = {key.split(" ", 1)[1]: test for key, test in results.items()}
-    if fresh:
-        results.clear()
-    tests = sha256(b"".join(p.read_bytes() for p in sorted((ROOT / TESTS).rglob("*.py"))))
-    score: dict[str, dict[str, object]] = {}
-    for module in MODULES:
-        path = ROOT / "domain/signals" / f"{module}.py"
-        state = sha256(path.read_bytes() + tests.digest()).hexdigest()[:12]
-        bugs = named(list(bugs_of(path)))
-        for number, (name, bug) in enumerate(bugs.items(), start=1):
-            key = f"{state} {name}"
-            if key not in results and only in ("", module):
-                results[key] = killed_by(tree, bug, hints.get(name, ""))
-                kept.write_text(json.dumps(results))
-                print(
-                    f"{module} {number}/{len(bugs)} {results[key] or 'SURVIVED'}: {name}",
-                    flush=True,
-                )
-        known = [n for n in bugs if f"{state} {n}" in results and n not in equivalent]
-        alive = [name for name in known if results[f"{state} {name}"] == ""]
-        score[module] = {
-            "edits": len(bugs),
-            "counted": len(known),
-            "killed": len(known) - len(alive),
-            "survivors": alive,
-        }
-    counted = sum(int(str(one["counted"])) for one in score.values())
-    killed = sum(int(str(one["killed"])) for one in score.values())
-    share = killed / max(counted, 1)
-    print(f"{killed} of {counted} edits killed, {share:.1%}; {len(equivalent)} change nothing")
-    if not only:
-        SCORE.write_text(json.dumps({"killed_share": round(share, 4)} | score, indent=1) + "\n")
+    only = os.environ.get("MODULE", "").split()
+    trial = Trial(bool(os.environ.get("FRESH")), only)
+    options = ["-q", "-s", "-p", "no:xdist", "-p", "no:cacheprovider"]
+    if code := pytest.main([*options, *test_files()], [trial]):
+        return int(code)
+    share = share_of(trial.score)
+    equivalent = len(json.loads(EQUIVALENT.read_text()))
+    print(f"{share:.1%} of the edits killed; {equivalent} more change nothing")
     return 0 if share >= KILLED_SHARE_MIN else 1
 
 
