@@ -56,6 +56,7 @@ OWN = {
     "life": "zero_dte",
 }  # fmt: skip
 """Tests that are asked first of a module; else those of its name."""
+NOT_PUT_IN = 98
 PROCESSOR_SECONDS_MAX = 60
 """An edit that makes a test run on for ever is caught by that."""
 KILLED_SHARE_MIN = 0.90
@@ -111,10 +112,19 @@ class Trial:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for number, (name, test) in enumerate(pool.map(asked, wanted), start=1):
                 results[f"{state} {name}"] = test
-                kept.write_text(json.dumps(results))
+                left = {
+                    f"before {n}": by for n, by in hints.items() if f"{state} {n}" not in results
+                }
+                kept.write_text(json.dumps(left | results))
                 print(f"{module} {number}/{len(wanted)} {test or 'SURVIVED'}: {name}", flush=True)
         alive = [name for name in bugs if results[f"{state} {name}"] == ""]
-        return {"counted": len(bugs), "killed": len(bugs) - len(alive), "survivors": alive}
+        killed = len(bugs) - len(alive)
+        return {
+            "edits": len(bugs),
+            "counted": len(bugs),
+            "killed": killed,
+            "survivors": alive,
+        }
 
 
 def share_of(modules: Mapping[str, Mapping[str, object]]) -> float:
@@ -147,6 +157,7 @@ def tried(
         _, status = os.waitpid(child, 0)
         answer.seek(0)
         code = os.waitstatus_to_exitcode(status)
+        assert code != NOT_PUT_IN, f"an edit that can be put into what is loaded, was {bug}"
         return "" if code == 0 else answer.read() or f"exit {code}"
 
 
@@ -159,7 +170,10 @@ def _child(
     gc.disable()  # which would copy the parent's memory
     resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_SECONDS_MAX, PROCESSOR_SECONDS_MAX + 5))
     if bug is not None:
-        put_in(bug, functions)
+        try:
+            put_in(bug, functions)
+        except Exception:
+            return NOT_PUT_IN
     for item in items:
         with redirect_stdout(io.StringIO()):
             reports = runtestprotocol(item, log=False, nextitem=None)
@@ -184,7 +198,12 @@ def put_in(bug: Bug, functions: Sequence[FunctionType]) -> None:
     assert functions, f"{bug.path} is loaded"
     assert _plain(old) == _plain(new), f"an edit of a function's body, was {bug.name}"
     for function in functions:
-        function.__code__ = edited.get(function.__code__, function.__code__)
+        code = edited.get(function.__code__, function.__code__)
+        if code.co_freevars == function.__code__.co_freevars:
+            function.__code__ = code
+        else:  # a method that no longer calls super()
+            owner = getattr(sys.modules[function.__module__], function.__qualname__.split(".")[0])
+            setattr(owner, function.__name__, FunctionType(code, function.__globals__))
 
 
 def _pairs(old: CodeType, new: CodeType) -> Iterator[tuple[CodeType, CodeType]]:
