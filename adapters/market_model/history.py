@@ -31,6 +31,7 @@ from adapters.market_model.variance import (
 Floats = NDArray[np.float64]
 
 DETAILED_SESSIONS = 30
+DRIFT_SESSIONS = 25
 PERSISTENCE = 0.9
 VARIANCE_SPREAD = 0.35
 
@@ -93,9 +94,10 @@ class _Night:
 
 
 def _market_days(
-    seed: int, sessions: Sequence[SimSession], daily_volatility: float
+    seed: int, sessions: Sequence[SimSession], daily_volatility: float, drift: float = 0.0
 ) -> list[_Night]:
-    """SPY's variance and returns of each session, going backwards from today's level."""
+    """SPY's variance and returns of each session, going backwards from today's level; `drift` is
+    added to the log return of the last DRIFT_SESSIONS."""
     chance = stream(seed, "history", "daily")
     level, result = 0.0, []
     for index in range(len(sessions) - 1, -1, -1):
@@ -109,7 +111,9 @@ def _market_days(
         result.append(
             _Night(
                 variance,
-                math.sqrt(variance) * float(chance.standard_normal()) + 0.0002,
+                math.sqrt(variance) * float(chance.standard_normal())
+                + 0.0002
+                + (drift if index >= len(sessions) - DRIFT_SESSIONS else 0.0),
                 math.sqrt(night) * float(chance.standard_normal()) + 0.0001,
             )
         )
@@ -173,9 +177,10 @@ def seeded_history(
     previous_close: Mapping[str, float],
     basket: Sequence[BasketMember],
     daily_volatility: float,
+    drift: float = 0.0,
 ) -> dict[str, list[HistoricDay]]:
     """Daily bars of the three symbols and the basket, oldest first, ending at `previous_close`."""
-    market = _market_days(seed, sessions, daily_volatility)
+    market = _market_days(seed, sessions, daily_volatility, drift)
     result: dict[str, list[HistoricDay]] = {}
     for symbol, adv in ADV_SHARES.items():
         days = _symbol_days(

@@ -82,6 +82,7 @@ class Scenario:
     calendar             economic calendar of news.py: `light`, or `fomc`: a rate decision at 14:00
     premium_path         knots (minute, factor on implied volatility): a spike without a forecast
     auction_path         knots (seconds before the close, factor on `closing_imbalance`)
+    weeks_drift_percent  added to each daily return of the five weeks before
     wall_percent         distance of a wall of calls above and of puts below the price; 0 for none
     has_auction          whether auction information is published at all
     outages              what is not published when
@@ -119,6 +120,7 @@ class Scenario:
     calendar: str = "light"
     premium_path: Knots = ((0.0, 1.0),)
     auction_path: Knots = ((0.0, 1.0),)
+    weeks_drift_percent: float = 0.0
     wall_percent: float = 0.0
     has_auction: bool = True
     outages: tuple[Outage, ...] = ()
@@ -272,6 +274,15 @@ MISSING_DATA_DAY = replace(
 """The trend day with a hole for each symbol: no puts of SPY, no flow of QQQ, no bars of IWM; and no
 auction information."""
 
+RISING_WEEKS = replace(
+    TREND_DAY,
+    name="rising_weeks",
+    weeks_drift_percent=0.35,
+    flow_bias=0.9,
+    variance_premium=1.0,
+)
+"""The trend day at the end of five weeks of rises, options cheap: what is held for weeks buys."""
+
 SCENARIOS: Mapping[str, Scenario] = {
     day.name: day
     for day in (
@@ -286,6 +297,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         IMBALANCE_FLIP_DAY,
         DEAD_FEED_DAY,
         MISSING_DATA_DAY,
+        RISING_WEEKS,
     )
 }
 DEFAULT_SEED = 20261006

@@ -73,5 +73,12 @@ class SeededMarket(SimulatedMarket):
         tables = seeded_tables(seed, scenario, plan.day, scenario.spot)
         spy = spy_log_path(seed, scenario, plan.day.seconds)
         tables |= basket_tables(seed, plan.day, list(spy), members, scenario.daily_volatility)
-        history = seeded_history(seed, plan.earlier, previous, members, scenario.daily_volatility)
+        history = seeded_history(
+            seed,
+            plan.earlier,
+            previous,
+            members,
+            scenario.daily_volatility,
+            scenario.weeks_drift_percent / 100,
+        )
         super().__init__(seed, plan, scenario, tables, history, members)
