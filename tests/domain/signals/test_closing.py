@@ -13,7 +13,7 @@ from domain.event import Body
 from domain.events.analytics import ChainEvaluated
 from domain.events.feeds import LineOpened
 from domain.events.positions import PositionOpened
-from domain.events.signals import Result, SignalRaised, SignalValidated
+from domain.events.signals import Gate, Result, SignalRaised, SignalValidated
 from domain.instruments import Direction, Right, StructureKind
 from domain.instruments import Strategy as Strategies
 from domain.signals.bucket import Variant
@@ -80,10 +80,16 @@ class Closing(Driven):
 
     def gates(self, direction: Direction = Direction.BULLISH) -> dict[str, Result]:
         """Every gate of a case, whether or not it is a candidate."""
+        return {gate.code: gate.result for gate in self.all_gates(direction)}
+
+    def gate(self, code: str) -> Gate:
+        return next(gate for gate in self.all_gates() if gate.code == code)
+
+    def all_gates(self, direction: Direction = Direction.BULLISH) -> tuple[Gate, ...]:
         state = self.state
         found = evaluate_key(state, ("SPY", direction), self.at, always_choose=True)
         assert found is not None
-        return {gate.code: gate.result for gate in evaluate(found.case, state.parameters)}
+        return evaluate(found.case, state.parameters)
 
 
 def raised(**values: float | str | None) -> SignalRaised | None:
@@ -202,6 +208,30 @@ def test_without_auction_data_there_is_no_trade_and_the_gate_says_so() -> None:
     }
     none(closing.evaluate(**missing), SignalRaised)
     assert closing.gates()["NO_AUCTION_DATA"] is Result.UNEVALUABLE
+
+
+def test_the_gate_of_data_tells_the_imbalance_or_that_it_is_missing() -> None:
+    closing = Closing()
+    closing.evaluate()
+    known = closing.gate("NO_AUCTION_DATA")
+    assert (known.result, known.measured, known.reason) == (Result.PASS, "0.012", "")
+    closing.evaluate(auction_q=None)
+    missing = closing.gate("NO_AUCTION_DATA")
+    assert (missing.measured, missing.reason) == ("-", "missing: auction_q")
+
+
+def test_without_a_structure_nobody_can_tell_what_is_to_gain() -> None:
+    closing = Closing()
+    closing.when(metrics(AUCTION, closing.at))
+    found = closing.gate("AUCTION_GAIN_LEFT")
+    assert (found.result, found.reason) == (Result.UNEVALUABLE, "missing: structure")
+
+
+def test_a_probability_at_its_threshold_is_enough() -> None:
+    found = one(Closing().evaluate(), SignalRaised).probability
+    at_limit = Closing(signals__moc__closing__p_min=found)
+    assert at_limit.evaluate()
+    assert at_limit.gates()["ENTRY_SCORE"] is Result.PASS
 
 
 def test_a_symbol_is_entered_once_a_day_whichever_way() -> None:
