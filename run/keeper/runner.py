@@ -40,6 +40,8 @@ MARKET_ROUND_SECONDS = 1.0
 """A simulated day is over within minutes."""
 TRIES_MAX = 3
 RETRY_SECONDS = 20.0
+CLOCK_EVENTS_MAX = 50
+"""Newest events of the clock's stream among which its start is looked for."""
 VERSIONS_MAX = 600
 """Of a job's stream: more than a week of the busiest schedule."""
 LOCK_CLASS = 7_236_007
@@ -148,9 +150,11 @@ class Jobs:
 
     async def _market_time(self) -> tuple[datetime | None, date | None]:
         """The time of the market and its session."""
-        for event in await tail(self._process.store, CLOCK_STREAM, 1):
+        # Accepted steps of the database's clock are on that stream too.
+        for event in reversed(await tail(self._process.store, CLOCK_STREAM, CLOCK_EVENTS_MAX)):
             body = event.body
-            assert isinstance(body, ClockStarted)
+            if not isinstance(body, ClockStarted):
+                continue
             elapsed = (self._now() - event.recorded_at) * body.speed
             return body.base_market_time + elapsed, body.session_date
         return None, None
