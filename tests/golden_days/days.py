@@ -25,7 +25,8 @@ class GoldenDay:
     """One day of the market model and how it is played.
 
     `full` are minutes (from, until) with every quote and trade and entries open: after the open, or
-    before the close when negative. `until` ends the day early; None plays to the end.
+    both after the close when the first is negative. `until` ends the day early; None plays to the
+    end.
     """
 
     name: str
@@ -43,13 +44,11 @@ class GoldenDay:
     def stretches(self, open_at: datetime, close_at: datetime) -> list[Stretch]:
         """The day from five minutes before the open, thinned and full in turn."""
 
-        def at(minute: float) -> datetime:
-            return (open_at if minute >= 0 else close_at) + timedelta(minutes=minute)
-
         made: list[Stretch] = []
         for begin, end in self.full:
-            made.append(Stretch(at(begin), THINNED_STEP, thinned=True))
-            made.append(Stretch(at(end), FULL_STEP, thinned=False))
+            origin = open_at if begin >= 0 else close_at
+            made.append(Stretch(origin + timedelta(minutes=begin), THINNED_STEP, thinned=True))
+            made.append(Stretch(origin + timedelta(minutes=end), FULL_STEP, thinned=False))
         last = close_at + timedelta(minutes=AFTER_CLOSE_MINUTES)
         if self.until is None and made[-1].until < last:
             made.append(Stretch(last, THINNED_STEP, thinned=True))

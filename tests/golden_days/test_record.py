@@ -96,3 +96,12 @@ def test_a_record_is_changed_only_with_a_reason(
 def test_every_golden_day_has_a_record_with_its_reasons() -> None:
     names = {day.name for day in (MORNING, *DAYS)}
     assert {path.stem for path in kept_records.FOLDER.glob("*.json")} == names
+
+
+def test_minutes_before_the_close_end_after_it_and_every_day_has_its_full_minutes() -> None:
+    for day in (MORNING, *DAYS):
+        close = AT + timedelta(hours=6)
+        stretches = day.stretches(AT, close)
+        ends = [stretch.until for stretch in stretches]
+        assert ends == sorted(ends), day.name
+        assert sum(not stretch.thinned for stretch in stretches) == len(day.full)
