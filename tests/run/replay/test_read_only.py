@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from asyncio import to_thread
 from collections.abc import Iterator
+from contextlib import aclosing
 from pathlib import Path
 
 import psycopg
@@ -81,10 +82,11 @@ async def test_subscriptions_of_a_reader_follow_the_log(copy_url: str, auditor_u
     ):
         head = await writer.head()
         await writer.append([halt(1, stream="halt/1")])
-        async for events, _ in reader.subscribe(head):
-            if events:
-                assert [event.stream for event in events] == ["halt/1"]
-                break
+        async with aclosing(reader.subscribe(head)) as pages:
+            async for events, _ in pages:
+                if events:
+                    assert [event.stream for event in events] == ["halt/1"]
+                    break
 
 
 async def test_verify_needs_nothing_but_select(
