@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.signals.parameter_table import PRIOR, number, switch
+from domain.signals.parameter_table import PRIOR, number, switch, weights
 
 WEIGHT_SOURCES: dict[str, tuple[float, str]] = {
     "vwap": (0.05, "ZAB24"),
@@ -15,10 +15,7 @@ WEIGHT_SOURCES: dict[str, tuple[float, str]] = {
 }
 """MOC column of the feature table, in its order."""
 
-WEIGHTS = tuple(
-    number(f"moc.weight.{feature}", weight, "log-odds", -0.6, 0.6, source)
-    for feature, (weight, source) in WEIGHT_SOURCES.items()
-)
+WEIGHTS = weights("moc", WEIGHT_SOURCES)
 
 CLOSING = (
     number("moc.closing.start_s", 595, "seconds before the close", 300, 600),

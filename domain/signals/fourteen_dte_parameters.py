@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.signals.parameter_table import PRIOR, number, switch
+from domain.signals.parameter_table import PRIOR, number, switch, weights
 
 WEIGHT_SOURCES: dict[str, tuple[float, str]] = {
     "flow": (0.15, "HU14, PP06"),
@@ -18,10 +18,7 @@ WEIGHT_SOURCES: dict[str, tuple[float, str]] = {
 }
 """14D+ column of the feature table, in its order."""
 
-WEIGHTS = tuple(
-    number(f"14d.weight.{feature}", weight, "log-odds", -0.6, 0.6, source)
-    for feature, (weight, source) in WEIGHT_SOURCES.items()
-)
+WEIGHTS = weights("14d", WEIGHT_SOURCES)
 
 STANCE = (
     number("14d.sell_rank_min", 50, "IV rank", 30, 100),

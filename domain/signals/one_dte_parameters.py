@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.signals.parameter_table import PRIOR, number, switch
+from domain.signals.parameter_table import PRIOR, number, switch, weights
 
 WEIGHT_SOURCES: dict[str, tuple[float, str]] = {
     "noise": (0.15, "ZAB24"),
@@ -22,10 +22,7 @@ WEIGHT_SOURCES: dict[str, tuple[float, str]] = {
 }
 """1DTE column of the feature table, in its order."""
 
-WEIGHTS = tuple(
-    number(f"1dte.weight.{feature}", weight, "log-odds", -0.6, 0.6, source)
-    for feature, (weight, source) in WEIGHT_SOURCES.items()
-)
+WEIGHTS = weights("1dte", WEIGHT_SOURCES)
 
 PREMIUM = (
     number("1dte.night_premium.p_min", 0.62, "probability", 0.5, 0.9),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from domain.parameter import Parameter
 
 PRIOR = "prior"
@@ -12,6 +14,14 @@ def number(
 ) -> Parameter:
     """Parameter `signals.<name>` with its bounds."""
     return Parameter(f"signals.{name}", default, unit, source, low, high)
+
+
+def weights(slug: str, sources: Mapping[str, tuple[float, str]]) -> tuple[Parameter, ...]:
+    """Weight of each feature of a bucket; `sources` gives its default and where that is from."""
+    return tuple(
+        number(f"{slug}.weight.{feature}", weight, "log-odds", -0.6, 0.6, source)
+        for feature, (weight, source) in sources.items()
+    )
 
 
 def switch(slug: str) -> Parameter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.signals.parameter_table import PRIOR, number, switch
+from domain.signals.parameter_table import PRIOR, number, switch, weights
 
 WEIGHT_SOURCES: dict[str, tuple[float, str]] = {
     "noise": (0.35, "ZAB24"),
@@ -22,10 +22,7 @@ WEIGHT_SOURCES: dict[str, tuple[float, str]] = {
 """0DTE column of the feature table, in its order."""
 
 
-WEIGHTS = tuple(
-    number(f"0dte.weight.{feature}", weight, "log-odds", -0.6, 0.6, source)
-    for feature, (weight, source) in WEIGHT_SOURCES.items()
-)
+WEIGHTS = weights("0dte", WEIGHT_SOURCES)
 
 TREND = (
     number("0dte.trend.start_min", 30, "minutes after the open", 0, 390),
