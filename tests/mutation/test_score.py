@@ -1,4 +1,5 @@
-"""What `make mutation` recorded last: enough is killed, nothing is left out, no proof is of old."""
+"""What `make mutation` recorded last: of the edits that were asked enough are killed, and no proof
+is of old. Edits that were not asked yet are `edits` less `counted` in the record."""
 
 from __future__ import annotations
 
@@ -9,8 +10,8 @@ from tests.mutation.run import EQUIVALENT, KILLED_SHARE_MIN, MODULES, SCORE, nam
 from tests.seeded_bugs.mutations import bugs_of
 
 
-def test_nine_in_ten_edits_of_every_module_that_decides_an_entry_are_killed() -> None:
-    """Of all together; no module is missing from the record."""
+def test_nine_in_ten_of_the_edits_that_were_asked_are_killed() -> None:
+    """Of all modules together; none is missing from the record, though some are asked in part."""
     recorded = json.loads(SCORE.read_text())
     modules = recorded["modules"]
     assert set(modules) == set(MODULES)
