@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace as changed_case
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,9 +18,11 @@ from domain.events.signals import Gate, Result, SignalRaised, SignalValidated
 from domain.instruments import Direction, Right, StructureKind
 from domain.instruments import Strategy as Strategies
 from domain.signals.bucket import Variant
-from domain.signals.closing import CLOSING, ClosingStage
+from domain.signals.case import Case
+from domain.signals.closing import CLOSING, ClosingStage, gain_gate
 from domain.signals.evaluate import evaluate_key
 from domain.signals.gates import evaluate
+from domain.signals.structure import Choice
 from tests.domain.risk.build import (
     CLOSE,
     DAY,
@@ -85,11 +88,13 @@ class Closing(Driven):
     def gate(self, code: str) -> Gate:
         return next(gate for gate in self.all_gates() if gate.code == code)
 
-    def all_gates(self, direction: Direction = Direction.BULLISH) -> tuple[Gate, ...]:
-        state = self.state
-        found = evaluate_key(state, ("SPY", direction), self.at, always_choose=True)
+    def case(self, direction: Direction = Direction.BULLISH) -> Case:
+        found = evaluate_key(self.state, ("SPY", direction), self.at, always_choose=True)
         assert found is not None
-        return evaluate(found.case, state.parameters)
+        return found.case
+
+    def all_gates(self, direction: Direction = Direction.BULLISH) -> tuple[Gate, ...]:
+        return evaluate(self.case(direction), self.state.parameters)
 
 
 def raised(**values: float | str | None) -> SignalRaised | None:
@@ -225,6 +230,51 @@ def test_without_a_structure_nobody_can_tell_what_is_to_gain() -> None:
     closing.when(metrics(AUCTION, closing.at))
     found = closing.gate("AUCTION_GAIN_LEFT")
     assert (found.result, found.reason) == (Result.UNEVALUABLE, "missing: structure")
+
+
+@pytest.mark.parametrize(
+    ("missing", "named"),
+    [
+        (("auction_k_bps",), "auction_k_bps"),
+        (("auction_moved_bps", "spot_mid"), "auction_moved_bps, spot_mid"),
+    ],
+)
+def test_the_gate_of_the_gain_names_what_is_missing(missing: tuple[str, ...], named: str) -> None:
+    closing = Closing()
+    closing.evaluate(**dict.fromkeys(missing))
+    assert closing.gate("AUCTION_GAIN_LEFT").reason == f"missing: {named}"
+
+
+def gain_of(case: Case, **changes: float) -> Gate:
+    return gain_gate(case, parameters(**changes))
+
+
+@pytest.mark.parametrize("direction", [Direction.BULLISH, Direction.BEARISH])
+def test_a_gain_of_just_so_many_costs_is_enough(direction: Direction) -> None:
+    """What is left of the expected move, by spot, delta and hundred shares, against one cost."""
+    closing = Closing()
+    sign = 1 if direction is Direction.BULLISH else -1
+    closing.evaluate(auction_k_bps=sign * 8.0, auction_moved_bps=sign * 2.0)
+    case = closing.case(direction)
+    assert isinstance(case.chosen, Choice) and case.odds is not None
+    (row,) = case.chosen.rows
+    case = changed_case(case, chosen=changed_case(case.chosen, rows=(
+        changed_case(row, delta=sign * 0.5),)))  # fmt: skip
+    gain = (8.0 - 2.0) / 1e4 * 600.0 * 0.5 * 100
+    for cost, result in ((gain, Result.PASS), (gain + 1e-9, Result.FAIL)):
+        paid = changed_case(case, odds=changed_case(case.odds, cost_usd=cost))
+        assert gain_of(paid, signals__moc__closing__gain_costs_min=1.0).result is result
+
+
+def test_a_gain_cannot_be_told_without_a_delta_or_a_cost() -> None:
+    closing = Closing()
+    closing.evaluate()
+    case = closing.case()
+    assert isinstance(case.chosen, Choice)
+    blind = changed_case(case.chosen, rows=(changed_case(case.chosen.rows[0], delta=None),))
+    for unknown in (changed_case(case, odds=None), changed_case(case, chosen=blind)):
+        found = gain_of(unknown)
+        assert (found.result, found.reason) == (Result.UNEVALUABLE, "missing: structure")
 
 
 def test_a_probability_at_its_threshold_is_enough() -> None:

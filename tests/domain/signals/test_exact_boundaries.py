@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from domain.events.signals import Result
-from domain.instruments import Right
+from domain.instruments import Direction, Right
 from domain.risk.codes import DenialCode as C
 from domain.signals.case import Case
 from domain.signals.gates import evaluate
@@ -17,11 +17,11 @@ from domain.signals.life import Now, Stale, stale
 from domain.signals.reading import Reading
 from domain.signals.structure import Choice, NoStructure, nearest_delta, spread_is_tight
 from domain.signals.zero_dte import ZERO_DTE, choose_range
-from tests.domain.risk.build import NOON, parameters
-from tests.domain.signals.build import TREND, chain, filtered, metrics
+from tests.domain.risk.build import NOON, contract, parameters
+from tests.domain.signals.build import CHEAP_RANGE, TREND, chain, filtered, metrics, with_row
+from tests.domain.signals.day import valid
 from tests.domain.signals.test_gates import PARAMETERS, QUIET, case, gate_of, range_case
 from tests.domain.signals.test_structure import row
-from tests.domain.signals.test_zero_dte import valid
 
 RANGE_LEAST = parameters().number("signals.0dte.range.p_min")
 SLACK = parameters().number("signals.0dte.stale.p_slack")
@@ -145,11 +145,88 @@ def test_a_quote_of_one_side_has_no_tight_spread() -> None:
     assert not spread_is_tight(replace(row(600, 0.5), bid=None), PARAMETERS)
 
 
+@pytest.mark.parametrize(("less", "result"), [(0.0, Result.PASS), (1e-9, Result.FAIL)])
+def test_a_trend_of_just_the_least_probability_may_go_against_positive_gamma(
+    less: float, result: Result
+) -> None:
+    found = case({"gex_regime": "POS"})
+    least = PARAMETERS.number("signals.0dte.trend.p_min_positive_gamma")
+    found = replace(found, score=replace(found.score, probability_up=least - less))
+    assert gate_of(found, C.REGIME).result is result
+
+
+@pytest.mark.parametrize(
+    ("noise", "broken", "result"),
+    [(1.0, 0.0, Result.FAIL), (1.0001, 0.0, Result.PASS), (1.0, 0.0001, Result.PASS)],
+)
+def test_a_price_at_the_edge_of_the_noise_area_is_not_out_of_it(
+    noise: float, broken: float, result: Result
+) -> None:
+    found = case({"noise_x": noise, "or_break": broken})
+    found = replace(found, score=replace(found.score, probability_up=0.7))
+    assert gate_of(found, C.ENTRY_SCORE).result is result
+    in_gamma = replace(found, reading=case({"noise_x": noise, "gex_regime": "POS"}).reading)
+    assert (gate_of(in_gamma, C.REGIME).result is Result.PASS) is (noise > 1.0)
+
+
+@pytest.mark.parametrize("direction", [Direction.BULLISH, Direction.BEARISH])
+def test_a_price_at_its_average_is_on_neither_side_of_it(direction: Direction) -> None:
+    sign = 1 if direction is Direction.BULLISH else -1
+    for off, holds in ((0.0, False), (0.01, True), (-0.01, False)):
+        values = {"vwap": 600.0 - sign * off}
+        found = ZERO_DTE.rules.conditions(case(values, direction=direction), PARAMETERS)
+        assert next(c for c in found if c.name == "vwap").holds is holds
+
+
+@pytest.mark.parametrize("missing", ["spot_mid", "vwap"])
+def test_the_side_of_the_average_is_unknown_without_either_price(missing: str) -> None:
+    found = ZERO_DTE.rules.conditions(case({missing: None}), PARAMETERS)
+    assert next(c for c in found if c.name == "vwap").holds is None
+
+
+def test_the_entry_row_tells_the_thresholds_of_its_variant() -> None:
+    assert "beyond the noise area" in gate_of(case(), C.ENTRY_SCORE).threshold
+    assert "p_win >= 0.62" in gate_of(range_case(), C.ENTRY_SCORE).threshold
+
+
+@pytest.mark.parametrize("missing", ["spot_mid", "put_wall", "call_wall"])
+def test_a_range_is_between_walls_only_where_all_of_them_are_known(missing: str) -> None:
+    found = gate_of(range_case({missing: None}), C.REGIME)
+    assert (found.result, found.reason) == (Result.UNEVALUABLE, "missing: walls")
+
+
+@pytest.mark.parametrize("missing", ["expected_move", "call_wall", "put_wall"])
+def test_a_condor_is_not_chosen_without_any_one_of_what_bounds_it(missing: str) -> None:
+    found = choose_range(chain(volatility=0.23), replace(QUIET, **{missing: None}), PARAMETERS)
+    assert isinstance(found, NoStructure) and "must be known" in found.reason
+
+
 @pytest.mark.parametrize("right", list(Right))
 def test_a_condor_without_a_short_on_one_side_names_the_side(right: Right) -> None:
     near = filtered(
         chain(volatility=0.23), lambda r: r.right is not right or abs(r.strike - 600) < 2
     )
-    found = choose_range(near, QUIET, PARAMETERS)
+    found = choose_range(near, replace(QUIET, call_wall=604.0, put_wall=596.5), PARAMETERS)
     side = "call" if right is Right.CALL else "put"
-    assert isinstance(found, NoStructure) and f"no liquid {side} short" in found.reason
+    bound = "604.00" if right is Right.CALL else "596.50"
+    assert isinstance(found, NoStructure)
+    assert f"no liquid {side} short beyond {bound}" in found.reason
+
+
+def shorts(found: Choice | NoStructure) -> list[int]:
+    assert isinstance(found, Choice), found
+    return [int(leg.contract.strike) for leg in found.structure.legs if leg.ratio < 0]
+
+
+@pytest.mark.parametrize("right", list(Right))
+def test_a_short_may_lie_at_its_wall_and_have_just_the_greatest_delta(right: Right) -> None:
+    """Beyond the expected move on either side; one a little more likely is passed over."""
+    sign, near = (1, 603) if right is Right.CALL else (-1, 597)
+    loose = parameters(**CHEAP_RANGE, signals__0dte__range__credit_min=0.05)
+    for delta, strike in ((0.16, near), (0.1601, near + sign)):
+        found = chain(volatility=0.23)
+        for beyond in (near, near + sign):
+            given = delta if beyond == near else 0.1
+            found = with_row(found, contract(beyond, right).con_id, delta=sign * given)
+        assert strike in shorts(choose_range(found, QUIET, loose))
+    assert QUIET.call_wall == 603.0 and QUIET.put_wall == 597.0

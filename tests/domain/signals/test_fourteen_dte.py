@@ -230,6 +230,18 @@ def test_a_condor_needs_a_small_score_and_no_side_to_sell(
     assert all(c.holds for c in conditions) is holds
 
 
+@pytest.mark.parametrize(
+    ("variant", "text"),
+    [
+        (Variant.CREDIT, "iv rank >= 50 or vrp >= 1.15; p >= 0.55"),
+        (Variant.DEBIT, "iv rank < 30 and vrp < 1.1; p >= 0.56"),
+        (Variant.CONDOR, "iv rank >= 50 or vrp >= 1.15; |score| < 0.35, p < 0.55 either way"),
+    ],
+)
+def test_the_entry_row_tells_the_thresholds_of_its_variant(variant: Variant, text: str) -> None:
+    assert FOURTEEN_DTE.rules.threshold_text(variant, PARAMETERS) == text
+
+
 def test_no_price_of_volatility_is_no_trade_and_the_gate_says_so() -> None:
     strategy = noon(CHEAP)
     none(strategy.evaluate(vrp_14d=None), SignalRaised)

@@ -11,7 +11,7 @@ from domain.events.signals import Result, SignalRaised, SignalValidated
 from domain.instruments import Strategy as Bucket
 from tests.domain.risk.build import NOON, one
 from tests.domain.signals.build import Strategy
-from tests.domain.signals.test_zero_dte import opened, order_changed, ordered, valid
+from tests.domain.signals.day import opened, order_changed, ordered, valid
 
 
 def closed(strategy: Strategy, signal: SignalValidated, pnl: int, reason: ExitReason) -> None:

@@ -13,7 +13,7 @@ from domain.instruments import Side
 from domain.signals.slippage import FILLS_MIN, Slippage
 from tests.domain.risk.build import NOON, one
 from tests.domain.signals.build import Strategy
-from tests.domain.signals.test_zero_dte import opened, order_changed, ordered, valid
+from tests.domain.signals.day import opened, order_changed, ordered, valid
 
 
 def fill(number: int, slippage: str | None, **changes: Any) -> FillRecorded:

@@ -1,122 +1,35 @@
-"""The 0DTE stage: a signal's life, staleness, lines, predictions, and its way through risk."""
+"""The 0DTE stage: a signal's life, its lines, and its way through risk and orders."""
 
 from __future__ import annotations
 
 import math
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
-from domain.event import Body, decode_body, derived_id, encode_body
-from domain.events.analytics import (
-    PredictionMade,
-    PredictionResolved,
-    PredictionVoided,
-    Quality,
-)
-from domain.events.controls import TradingHalted, TradingReleased
+from domain.event import derived_id
 from domain.events.feeds import LineOpened, LinesWanted
-from domain.events.market_facts import HaltEnded, HaltStarted
-from domain.events.orders import (
-    BrokerDisconnected,
-    EntryRefused,
-    OrderChanged,
-    OrderIntended,
-    OrderState,
-    OrderType,
-    Purpose,
-)
-from domain.events.positions import ExitReason, PositionClosed, PositionOpened
-from domain.events.risk import RiskDecided
-from domain.events.signals import (
-    Gate,
-    Result,
-    SignalExpired,
-    SignalGatesChanged,
-    SignalInvalidated,
-    SignalRaised,
-    SignalValidated,
-)
+from domain.events.orders import EntryRefused, OrderState
+from domain.events.positions import ExitReason, PositionClosed
+from domain.events.signals import Gate, Result, SignalGatesChanged, SignalRaised, SignalValidated
 from domain.events.system import ClockStarted
-from domain.instruments import Direction, Side, StructureKind
+from domain.instruments import Direction, StructureKind
 from domain.instruments import Strategy as Bucket
 from domain.risk.stage import RiskStage
-from domain.signals.evaluate import evaluate_key
 from domain.signals.rationale import HONEST_NOTE
-from domain.signals.zero_dte import ZeroDteStage
-from domain.stage import Consumer
-from tests.domain.risk.build import (
-    CLOSE,
-    DAY,
-    HALT,
-    NOON,
-    OPEN,
-    Driven,
-    changed,
-    desk_events,
-    none,
-    one,
-)
+from tests.domain.risk.build import CLOSE, DAY, NOON, OPEN, Driven, changed, desk_events, one
 from tests.domain.risk.desk_story import decide
-from tests.domain.signals.build import (
-    CHEAP_RANGE,
-    RANGE,
-    TREND,
-    Strategy,
-    chain_body,
-    contracts,
-    metrics,
+from tests.domain.signals.build import CHEAP_RANGE, RANGE, TREND, Strategy, metrics
+from tests.domain.signals.day import (
+    SIGNAL_ID,
+    opened,
+    order_changed,
+    ordered,
+    refused,
+    signals,
+    valid,
 )
-
-SIGNAL_ID = "sig-2026-10-06-SPY-0DTE-bullish-1"
-
-
-def signals(bodies: list[Body]) -> list[str]:
-    kinds = (SignalRaised, SignalValidated, SignalExpired, SignalInvalidated, SignalGatesChanged)
-    return [type(body).__name__ for body in bodies if isinstance(body, kinds)]
-
-
-def valid(**parameters: Any) -> tuple[Strategy, SignalValidated]:
-    """A strategy with one valid signal, at the moment it became valid."""
-    strategy = Strategy(**parameters)
-    found: SignalValidated = one(strategy.evaluate(after=0.0), SignalValidated)
-    return strategy, found
-
-
-def refused(signal_id: str = SIGNAL_ID) -> RiskDecided:
-    return RiskDecided(
-        decision_id=f"dec-{signal_id}", signal_id=signal_id, strategy=Bucket.ZERO_DTE,
-        symbol="SPY", approved=False, units=0, denials=("SIZE",), checks=(), size=None,
-        max_loss_usd=Decimal(0), max_profit_usd=None, equity_usd=None, broker_ready_id="",
-        decided_at=NOON,
-    )  # fmt: skip
-
-
-def ordered(signal: SignalValidated) -> OrderIntended:
-    return OrderIntended(
-        order_ref="ref-1", order_id=1, client_id=1, connection="c", broker_ready_id="b",
-        purpose=Purpose.ENTRY, signal_id=signal.signal_id, decision_id="d", position_id="p",
-        structure=signal.structure, action=Side.BUY, quantity=5, order_type=OrderType.LIMIT,
-        limit_price=Decimal("0.75"), stop_price=None, account="DU1",
-    )  # fmt: skip
-
-
-def order_changed(state: OrderState, filled: int = 0) -> OrderChanged:
-    return OrderChanged(
-        order_ref="ref-1", order_id=1, perm_id=1, state=state, filled=filled, remaining=0, reason=""
-    )
-
-
-def opened(signal: SignalValidated) -> PositionOpened:
-    return PositionOpened(
-        position_id="p", signal_id=signal.signal_id, decision_id="d", strategy=Bucket.ZERO_DTE,
-        symbol="SPY", direction=signal.direction, structure=signal.structure, planned_units=5,
-        exit_plan=signal.exit_plan, max_loss_per_unit_usd=Decimal(80), risk_units=Decimal(1),
-        opened_at=NOON,
-    )  # fmt: skip
 
 
 def test_a_trend_day_raises_and_validates_one_signal_with_everything_it_rests_on() -> None:
@@ -266,149 +179,6 @@ def test_refusal_by_risk_or_by_the_order_side_ends_the_signal_and_its_key_waits(
         assert "SignalRaised" in signals(strategy.evaluate())
 
 
-@pytest.mark.parametrize(("seconds", "stale"), [(19.9, False), (20.0, False), (20.1, True)])
-def test_signal_is_stale_by_age(seconds: float, stale: bool) -> None:
-    strategy, _ = valid()
-    emitted = strategy.tick(after=seconds)
-    assert (signals(emitted) == ["SignalInvalidated"]) is stale
-    if stale:
-        assert one(emitted, SignalInvalidated).condition == "age"
-
-
-MOVE = 0.15 * 2.2e-5**0.5 * 600
-
-
-@pytest.mark.parametrize(
-    ("moved", "stale"), [(MOVE - 1e-6, False), (MOVE + 1e-6, True), (-MOVE - 1e-6, True)]
-)
-def test_signal_is_stale_when_the_underlying_moved_either_way(moved: float, stale: bool) -> None:
-    strategy, _ = valid()
-    body = chain_body(strategy.at)
-    emitted = strategy.evaluate(body=body, spot_mid=600.0 + moved)
-    assert (signals(emitted) == ["SignalInvalidated"]) is stale
-    if stale:
-        assert one(emitted, SignalInvalidated).condition == "underlying"
-
-
-def quoted(bid_shift: float, ask_shift: float) -> Any:
-    """The chain with the long leg's quote moved."""
-    body = chain_body(NOON)
-    at = body.con_id.index(next(c.con_id for c in contracts() if c.strike == 600))
-    assert body.bid[at] is not None and body.ask[at] is not None
-    body.bid[at] = round((body.bid[at] or 0) + bid_shift, 3)
-    body.ask[at] = round((body.ask[at] or 0) + ask_shift, 3)
-    return body
-
-
-@pytest.mark.parametrize(
-    ("bid", "ask", "condition"),
-    [
-        (0.02, 0.02, None),
-        (0.021, 0.021, "structure_mid"),
-        (-0.5, -0.5, None),
-        (-0.005, 0.005, None),
-        (-0.006, 0.006, "leg_spread"),
-    ],
-)
-def test_signal_is_stale_when_its_mid_runs_away_or_a_spread_widens(
-    bid: float, ask: float, condition: str | None
-) -> None:
-    strategy, _ = valid()
-    emitted = strategy.evaluate(body=quoted(bid, ask))
-    if condition is None:
-        assert signals(emitted) == []
-    else:
-        assert one(emitted, SignalInvalidated).condition == condition
-
-
-@pytest.mark.parametrize(
-    ("change", "condition"),
-    [
-        ({"gex_regime": "NEUTRAL"}, "gex_regime"),
-        ({"flip_side": "ABOVE"}, "flip_side"),
-        ({"news_state": "SHOCK"}, "shock"),
-        ({"calendar_state": "BLACKOUT"}, "blackout"),
-        ({"spot_mid": None}, "underlying"),
-    ],
-)
-def test_signal_is_stale_when_the_market_is_another(change: dict[str, Any], condition: str) -> None:
-    strategy, _ = valid()
-    emitted = strategy.evaluate(body=chain_body(strategy.at), **change)
-    assert one(emitted, SignalInvalidated).condition == condition
-
-
-@pytest.mark.parametrize(("slack", "stale"), [(0.021, False), (0.019, True)])
-def test_signal_is_stale_when_its_probability_fell_below_the_threshold_less_slack(
-    slack: float, stale: bool
-) -> None:
-    weak: dict[str, Any] = {"fi_s": -0.9, "delta_flow_z": -4.0, "sweep_z": -4.0, "peers_x": -1.0}
-    probe = Strategy()
-    probe.evaluate()
-    made = probe.evaluate(after=0.0, **weak)
-    assert none(made, SignalInvalidated)
-    found = evaluate_key(probe.state, ("SPY", Direction.BULLISH), probe.at)
-    assert found is not None
-    strategy, _ = valid(signals__0dte__trend__p_min=found.case.p_side + 0.02,
-                        signals__0dte__stale__p_slack=slack)  # fmt: skip
-    emitted = strategy.evaluate(**weak)
-    assert (signals(emitted) == ["SignalInvalidated"]) is stale
-
-
-def test_signal_is_stale_when_a_feature_fails_and_coverage_falls_below_its_minimum() -> None:
-    strategy, _ = valid()
-    names = ("fi_s", "delta_flow_z", "sweep_z", "tide_slope_z")
-    fine = dict.fromkeys(names, Quality.STALE)
-    assert signals(strategy.evaluate(qualities=fine, after=0.0)) == []
-    emitted = strategy.evaluate(qualities={**fine, "ofi_5m_z": Quality.STALE})
-    assert one(emitted, SignalInvalidated).condition == "coverage"
-
-
-def test_halt_and_a_closed_clock_invalidate_at_once() -> None:
-    strategy, _ = valid()
-    assert one(strategy.when(HALT), SignalInvalidated).condition == "halt"
-    strategy, _ = valid()
-    clock = ClockStarted(base_market_time=NOON, speed=60, session_date=DAY, entries_open=False)
-    assert one(strategy.when(clock), SignalInvalidated).condition == "clock"
-
-
-def test_a_halt_of_the_underlying_ends_its_signal_and_blocks_entries_five_minutes_more() -> None:
-    strategy, valid_one = valid()
-    other = "IWM" if valid_one.symbol == "SPY" else "SPY"
-    assert signals(strategy.when(HaltStarted(symbol=other, source="vendor", at=NOON))) == []
-    halt = HaltStarted(symbol=valid_one.symbol, source="broker", at=NOON)
-    assert one(strategy.when(halt), SignalInvalidated).condition == "halt"
-    until = NOON + timedelta(minutes=5)
-    strategy.when(HaltEnded(symbol=valid_one.symbol, at=NOON, entries_from=until))
-    strategy.tick_forward(298.0)
-    for body in desk_events():
-        strategy.when(body)
-    assert signals(strategy.evaluate(after=2.0)) == ["SignalRaised"]
-    assert signals(strategy.evaluate()) == ["SignalValidated"]
-
-
-def test_halted_desk_keeps_candidates_and_validates_none_until_the_release() -> None:
-    strategy = Strategy()
-    strategy.when(TradingHalted(who="op", reason="x"))
-    assert signals(strategy.evaluate()) == ["SignalRaised"]
-    strategy.when(TradingReleased(who="op", reason="ok"))
-    assert signals(strategy.evaluate()) == ["SignalValidated"]
-    other = Strategy()
-    other.when(BrokerDisconnected(connection="c", reason="lost"))
-    assert signals(other.evaluate()) == ["SignalRaised"]
-
-
-def test_closed_clock_ends_a_candidate_once_though_numbers_come_in_the_same_second() -> None:
-    strategy = Strategy()
-    strategy.when(TradingHalted(who="op", reason="x"))
-    assert signals(strategy.evaluate()) == ["SignalRaised"]
-    strategy.when(
-        ClockStarted(base_market_time=NOON, speed=60, session_date=DAY, entries_open=False)
-    )
-    assert signals(strategy.evaluate(after=0.0)) == []
-    assert signals(strategy.tick()) == ["SignalExpired"]
-    assert signals(strategy.evaluate()) == []
-
-
 def test_ordered_signal_is_tested_until_its_order_fills() -> None:
     strategy, signal = valid()
     strategy.when(ordered(signal))
@@ -460,163 +230,7 @@ def test_open_position_of_the_key_blocks_a_second_and_a_loss_cools_down() -> Non
     assert results["NO_DUPLICATE"] is Result.PASS and results["COOLDOWN"] is Result.FAIL
 
 
-def predictions(bodies: list[Body], model: str, *, scheduled: bool) -> list[PredictionMade]:
-    return [
-        b for b in bodies
-        if isinstance(b, PredictionMade) and b.model == model and b.scheduled is scheduled
-    ]  # fmt: skip
-
-
-def test_direction_is_predicted_once_in_each_slot_whether_traded_or_not() -> None:
-    strategy = Strategy(at=OPEN + timedelta(minutes=30))
-    quiet: dict[str, Any] = {"noise_x": 0.0, "or_break": 0.0}
-    made = predictions(strategy.evaluate(**quiet), "P2", scheduled=True)
-    assert [m.prediction_id for m in made] == ["p2-2026-10-06-SPY-0"]
-    assert made[0].horizon_end == OPEN + timedelta(minutes=60)
-    assert predictions(strategy.evaluate(**quiet), "P2", scheduled=True) == []
-    strategy.at = OPEN + timedelta(minutes=35)
-    made = predictions(strategy.evaluate(**quiet), "P2", scheduled=True)
-    assert [m.prediction_id for m in made] == ["p2-2026-10-06-SPY-1"]
-    early = Strategy(at=OPEN + timedelta(minutes=29, seconds=55))
-    assert predictions(early.evaluate(), "P2", scheduled=True) == []
-    last = Strategy(at=CLOSE - timedelta(minutes=30))
-    made = predictions(last.evaluate(), "P2", scheduled=True)
-    assert made[0].horizon_end == CLOSE
-
-
-@pytest.mark.parametrize(("mid", "outcome"), [(600.01, 1.0), (599.99, 0.0), (600.0, 0.5)])
-def test_direction_is_resolved_at_its_horizon_and_recalibrates(mid: float, outcome: float) -> None:
-    strategy = Strategy(at=OPEN + timedelta(minutes=30))
-    strategy.evaluate(noise_x=0.0, or_break=0.0)
-    strategy.at = OPEN + timedelta(minutes=60)
-    emitted = strategy.evaluate(spot_mid=mid, noise_x=0.0, or_break=0.0)
-    resolved = [b for b in emitted if isinstance(b, PredictionResolved)]
-    assert [(b.prediction_id, b.outcome) for b in resolved] == [("p2-2026-10-06-SPY-0", outcome)]
-    record = strategy.state.direction_record
-    assert record.ever.weight == 1 and record.ever.base == outcome
-    assert (record.recalibration.b > 0.5) is (outcome == 1.0)
-
-
-def test_prediction_without_data_at_its_end_is_void_and_counts_nowhere() -> None:
-    strategy = Strategy(at=OPEN + timedelta(minutes=30))
-    strategy.evaluate(noise_x=0.0, or_break=0.0)
-    strategy.at = OPEN + timedelta(minutes=61)
-    assert strategy.tick(after=0) == []
-    assert one(strategy.tick(), PredictionVoided).model == "P2"
-    assert strategy.state.direction_record.ever.weight == 0
-
-
-def test_structure_outcome_is_predicted_once_a_signal_even_when_the_desk_may_not_trade() -> None:
-    strategy = Strategy()
-    strategy.when(HALT)
-    made = predictions(strategy.evaluate(), "P5", scheduled=False)
-    assert [m.prediction_id for m in made] == [f"p5-{SIGNAL_ID}"]
-    assert predictions(strategy.evaluate(), "P5", scheduled=False) == []
-    assert predictions(Strategy(lines=False).evaluate(), "P5", scheduled=False) == []
-
-
-def resolved_structure(strategy: Strategy, emitted: list[Body]) -> float | None:
-    found = [b for b in emitted if isinstance(b, PredictionResolved) and b.model == "P5"]
-    return found[0].outcome if found else None
-
-
-def test_structure_outcome_is_one_at_the_target() -> None:
-    strategy, signal = valid()
-    strategy.when(refused())
-    strategy.tick_forward(5)
-    # At 604 the vertical 600/602 is worth nearly its width.
-    emitted = strategy.evaluate(body=chain_body(strategy.at, spot=604.0), spot_mid=604.0)
-    assert resolved_structure(strategy, emitted) == 1.0
-    assert strategy.state.structure_record.hit_rate == 1.0
-    assert strategy.state.neutral_record.hit_rate is None
-    assert signal.risk_inputs.model_hits is None
-
-
-def test_structure_outcome_is_zero_at_the_stop_on_two_refreshes_in_a_row() -> None:
-    strategy, _ = valid()
-    strategy.when(refused())
-    strategy.tick_forward(5)
-    low: dict[str, Any] = {"spot_mid": 598.0, "noise_x": 0.0, "or_break": 0.0}
-    once = strategy.evaluate(body=chain_body(strategy.at, spot=598.0), **low)
-    assert resolved_structure(strategy, once) is None
-    twice = strategy.evaluate(body=chain_body(strategy.at, spot=598.0), **low)
-    assert resolved_structure(strategy, twice) == 0.0
-
-
-def test_structure_outcome_at_the_time_stop_lies_between() -> None:
-    strategy, signal = valid()
-    strategy.when(refused())
-    strategy.at = signal.exit_plan.time_stop_at
-    emitted = strategy.evaluate(noise_x=0.0, or_break=0.0)
-    outcome = resolved_structure(strategy, emitted)
-    assert outcome is not None and 0 < outcome < 1
-
-
-def test_condor_outcome_recalibrates_the_neutral_model() -> None:
-    strategy = Strategy(**CHEAP_RANGE)
-    strategy.evaluate(RANGE)
-    emitted = strategy.evaluate(
-        RANGE, body=chain_body(strategy.at, spot=602.9, volatility=0.23), spot_mid=602.9
-    )
-    outcome = resolved_structure(strategy, emitted)
-    assert outcome is not None and outcome < 1
-    assert strategy.state.neutral_record.hit_rate == outcome
-
-
-def test_back_inside_the_noise_area_and_across_vwap_twice_ends_the_followed_trend() -> None:
-    strategy, _ = valid()
-    strategy.when(refused())
-    back: dict[str, Any] = {"minute_close": 597.9, "noise_x": 0.0, "or_break": 0.0}
-    strategy.tick_forward(60)
-    assert resolved_structure(strategy, strategy.evaluate(after=60, **back)) is None
-    assert resolved_structure(strategy, strategy.evaluate(**back)) is not None
-
-
 def test_older_evaluations_and_foreign_expiries_change_nothing() -> None:
     strategy = Strategy(lines=False)
     strategy.evaluate(noise_x=0.0, or_break=0.0)
     assert strategy.when(metrics(dict(TREND), NOON - timedelta(seconds=5))) == []
-
-
-def story() -> Strategy:
-    strategy = Strategy(lines=False)
-    strategy.evaluate()
-    strategy.tick()
-    for listed in contracts():
-        strategy.when(LineOpened(contract=listed))
-    signal = one(strategy.evaluate(), SignalValidated)
-    strategy.when(ordered(signal))
-    strategy.when(opened(signal))
-    strategy.when(order_changed(OrderState.FILLED, filled=5))
-    for minute in range(40):
-        strategy.at = NOON + timedelta(minutes=minute + 1)
-        strategy.evaluate(spot_mid=600.0 + minute / 10, after=1.0)
-        strategy.tick()
-    strategy.when(HALT)
-    strategy.evaluate(RANGE)
-    return strategy
-
-
-def test_folding_the_recorded_log_gives_the_live_state() -> None:
-    strategy = story()
-    assert strategy.folded().states == strategy.consumer.states
-
-
-def test_two_runs_decide_the_same() -> None:
-    strategy = story()
-    assert strategy.repeated() == [emitted for _, emitted in strategy.inputs]
-
-
-def test_what_is_read_back_from_the_log_folds_to_the_same_state() -> None:
-    strategy = story()
-    stored = [event for _, emitted in strategy.inputs for event in emitted]
-    assert len(stored) >= 25
-    again: Consumer[Any] = Consumer("signals", "test", [ZeroDteStage()])
-    for source, emitted in strategy.inputs:
-        read = [
-            replace(event, body=decode_body(event.type, event.schema, encode_body(event.body)))
-            for event in emitted
-        ]
-        assert [event.body for event in read] == [event.body for event in emitted]
-        again.fold(source, read)
-    assert again.states == strategy.consumer.states
