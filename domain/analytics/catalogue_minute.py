@@ -101,6 +101,7 @@ MINUTE_GROUPS: tuple[Group, ...] = (
             ("atm_iv_1d", "vol", "constant maturity 1 day"),
             ("term_30_60", "vol", "IV(30) - IV(60)"),
             ("rr25_norm", "ratio", "rr25 over the at-the-money volatility of its expiry"),
+            ("premiums_unchecked", "puts", "far puts without an early-exercise premium of 60 s"),
         ),
     ),
     (

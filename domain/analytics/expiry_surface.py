@@ -13,7 +13,7 @@ from datetime import date
 import numpy as np
 
 from domain.events.analytics import Quality
-from domain.pricing.black_scholes import Bools, Floats
+from domain.pricing.black_scholes import TIME_FLOOR_YEARS, Bools, Floats
 from domain.pricing.dividends import Forward, ForwardCheck, ParityQuotes
 
 VALID_STRIKES_MIN = 5
@@ -41,6 +41,11 @@ class ExpirySurface:
     em_consistent: bool
     forward_ok: bool
     forward_reason: str
+
+    @property
+    def time_floored(self) -> bool:
+        """Less than 60 s are left: its volatilities and greeks are those of 60 s."""
+        return 0 < self.years < TIME_FLOOR_YEARS
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,8 @@ def summarise(
     elif count < VALID_STRIKES_MIN:
         quality, reason = Quality.MISSING, "FEW_STRIKES"
         atm = None
+    elif forward.years < TIME_FLOOR_YEARS:
+        quality, reason = Quality.DEGRADED, "TIME_FLOORED"
     elif not check.ok:
         quality, reason = Quality.DEGRADED, check.reason
     rr25 = bf25 = None

@@ -295,6 +295,8 @@ def _columns(
         open_interest=_whole(column(table.open_interest, slots)),
         volume=_whole(column(table.volume, slots)),
         dividends=_dividends(state, symbol, expiry.expiry),
+        time_floored=expiry.time_floored,
+        premiums_unchecked=tuple(layout.strike[nodes[surface.premium_unchecked[nodes]]].tolist()),
     )
 
 

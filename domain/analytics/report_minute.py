@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import numpy as np
+
 from domain.analytics import ranges
 from domain.analytics.expiry_surface import constant_maturity
 from domain.analytics.flow import ratio
@@ -169,6 +171,10 @@ def _surface(report: Report, state: AnalyticsState, symbol: SymbolState, now: da
     near, far = constant_maturity(expiries, 30), constant_maturity(expiries, 60)
     spread = near - far if near is not None and far is not None else None
     report.number("term_30_60", spread, as_of, quality, reason)
+    unchecked = None
+    if chain.surface is not None:
+        unchecked = float(np.count_nonzero(chain.surface.premium_unchecked))
+    report.number("premiums_unchecked", unchecked, as_of, quality, reason)
     skew = chain.surface.first_from(SKEW_YEARS_MIN) if chain.surface else None
     quality, reason = judged(state, symbol, skew, as_of, now)
     scaled = None

@@ -12,7 +12,7 @@ from datetime import date
 
 import numpy as np
 
-from domain.analytics.chain import ChainTable, Layout, column
+from domain.analytics.chain import ChainTable, Integers, Layout, column
 from domain.analytics.expiry_surface import (
     VALID_STRIKES_MIN,
     ExpiryColumns,
@@ -72,6 +72,8 @@ class Surface:
     put_usable: Bools
     call_age: Floats
     put_age: Floats
+    premium_unchecked: Bools
+    """Nodes whose put may still have early exercise in its volatility."""
     expiries: tuple[ExpirySurface, ...]
 
     def of(self, expiry: date) -> ExpirySurface:
@@ -130,6 +132,7 @@ def evaluate(table: ChainTable, layout: Layout, clock: ChainClock) -> Surface:
     log_moneyness = np.log(layout.strike / forward)
     wanted = np.flatnonzero(usable & (years > 0))
     mid_iv, valid = np.full(layout.nodes, np.nan), np.zeros(layout.nodes, dtype=bool)
+    unchecked = np.zeros(layout.nodes, dtype=bool)
     if wanted.size:
         found, good = _invert(
             bid[wanted],
@@ -141,9 +144,10 @@ def evaluate(table: ChainTable, layout: Layout, clock: ChainClock) -> Surface:
             is_call[wanted],
         )
         mid_iv[wanted], valid[wanted] = found, good
-        _without_premium(
+        left = _without_premium(
             table, layout, clock, mid_iv, valid, otm, (bid + ask) / 2, escrowed, years, is_call
         )
+        unchecked[left] = True
     _remember(table, layout, clock.now, mid_iv, valid)
     iv = _filled(table, layout, clock, mid_iv, valid, log_moneyness, years)
     delta = np.full(layout.nodes, np.nan)
@@ -174,6 +178,7 @@ def evaluate(table: ChainTable, layout: Layout, clock: ChainClock) -> Surface:
         puts.usable,
         calls.age,
         puts.age,
+        unchecked,
         expiries,
     )
 
@@ -215,11 +220,15 @@ def _without_premium(
     escrowed: Floats,
     years: Floats,
     is_call: Bools,
-) -> None:
-    """Take early exercise out of out-of-the-money puts over 10 days, one pass, in place."""
+) -> Integers:
+    """Take early exercise out of out-of-the-money puts over 10 days, one pass, in place.
+
+    Returns the nodes that are left unchecked: only so many premiums are computed in one refresh,
+    and one older than 60 s is used but does not count as checked.
+    """
     far = valid & ~is_call & (years * 365 > PREMIUM_DAYS)
     if not far.any():
-        return
+        return np.empty(0, dtype=np.int64)
     deviation = np.zeros(layout.nodes)
     for k in range(len(layout.expiries)):
         part = layout.slice_of(k)
@@ -245,6 +254,9 @@ def _without_premium(
             is_call=False,
         )
         table.premium_at[slot] = clock.now
+    with np.errstate(invalid="ignore"):
+        checked = clock.now - table.premium_at[slots] < PREMIUM_CACHE_SECONDS
+    unchecked: Integers = nodes[~checked]
     have = np.isfinite(table.premium[slots])
     nodes, slots = nodes[have], slots[have]
     if nodes.size:
@@ -258,6 +270,7 @@ def _without_premium(
         )
         solved = again.reasons == IvReason.OK
         mid_iv[nodes[solved]] = again.values[solved]
+    return unchecked
 
 
 def _remember(table: ChainTable, layout: Layout, now: float, mid_iv: Floats, valid: Bools) -> None:

@@ -60,7 +60,7 @@ class ChainEvaluated(MarketEvent, frozen=True):
     Contracts that the broker has not listed are left out.
     """
 
-    schema_version = 2
+    schema_version = 3
 
     symbol: str
     expiry: date
@@ -99,10 +99,20 @@ class ChainEvaluated(MarketEvent, frozen=True):
     volume: list[int | None]
     dividends: tuple[ExDividend, ...] = ()
     """Those up to the expiry, on which the forward rests."""
+    time_floored: bool = False
+    """Less than 60 s are left: greeks and volatilities are those of 60 s."""
+    premiums_unchecked: tuple[float, ...] = ()
+    """Strikes whose volatility comes from a far put with early exercise still in its price, or
+    taken out more than 60 s ago: a refresh checks so many and no more."""
 
     @staticmethod
     def upcast_v1_v2(state: dict[str, Any]) -> dict[str, Any]:
         """In the first version the forward alone told of dividends."""
+        return state
+
+    @staticmethod
+    def upcast_v2_v3(state: dict[str, Any]) -> dict[str, Any]:
+        """The second version marked neither floored time nor unchecked premiums."""
         return state
 
 

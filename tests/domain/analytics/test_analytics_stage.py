@@ -541,8 +541,10 @@ def test_greeks_of_the_last_minute_are_floored_and_expired_ones_are_null() -> No
         chain = next(e.body for e in emitted if isinstance(e.body, ChainEvaluated))
         if quality is None:
             assert chain.years == pytest.approx(30 / (365 * 86_400))
+            assert chain.time_floored
         else:
             assert (chain.quality, chain.years < 0) == (quality, True)
+            assert not chain.time_floored
             assert metric(reports(emitted)[-1], "atm_iv_0dte").quality is Quality.EXPIRED
             assert value(reports(emitted)[-1], "v_rem") == 0.0
 

@@ -265,6 +265,23 @@ def test_premiums_are_cached_for_a_minute_and_limited_a_refresh() -> None:
     assert np.array_equal(table.premium_at[known], at[known])
 
 
+def test_what_a_refresh_has_no_place_for_is_marked_as_not_checked() -> None:
+    """Ten a refresh, 60 s old at most: of the far puts those are unchecked that had no turn yet,
+    and all again a minute later. Calls, near puts and short expiries never are."""
+    table = filled_table((3, 38))
+    none = surface_of(table).premium_unchecked
+    far = np.count_nonzero(none)
+    layout = layout_of(table, DAY, 75)
+    assert far > 10
+    assert (layout.expiry_index[none] == 1).all() and (layout.strike[none] < SPOT + 5).all()
+    first = surface_of(table, premiums_max=10).premium_unchecked
+    assert np.count_nonzero(first) == far - 10
+    assert not (first & ~none).any()
+    assert not surface_of(table, premiums_max=500).premium_unchecked.any()
+    assert np.count_nonzero(surface_of(table, now=NOW + 59.0).premium_unchecked) == 0
+    assert np.count_nonzero(surface_of(table, now=NOW + 60.0).premium_unchecked) == far
+
+
 def expiry(years: float, atm: float, quality: Quality = Quality.OK) -> ExpirySurface:
     days = round(years * 365)
     return ExpirySurface(
