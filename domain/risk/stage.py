@@ -24,7 +24,12 @@ from domain.events.controls import (
     TradingState,
     TradingStateChanged,
 )
-from domain.events.orders import BrokerAccountSeen, ReconciliationCompleted, WhatIfAnswered
+from domain.events.orders import (
+    BrokerAccountSeen,
+    BrokerReady,
+    ReconciliationCompleted,
+    WhatIfAnswered,
+)
 from domain.events.parameters import ParametersChangeRequested
 from domain.events.risk import (
     CashFlowRequested,
@@ -142,7 +147,8 @@ def _decisions(state: RiskState, event: Recorded) -> Sequence[Emission]:
                 *_overdue_answers(state),
                 *_automatic(state, event),
             ]
-        case ReconciliationCompleted():
+        case ReconciliationCompleted() | BrokerReady():
+            # Of a new connection the comparison is told first, then that it is ready.
             return _close_expiring(state)
         case _:
             return ()

@@ -102,11 +102,28 @@ def test_long_disconnection_with_expiring_positions_halts_and_closes_them_after_
     desk.when(BrokerDisconnected(connection="c", reason="lost"))
     assert codes_of(desk.tick(after=seconds)) == (["BROKER_DISCONNECTED"] if halts else [])
     assert desk.tick(after=0) == []
-    desk.when(BrokerReady(connection="c2", run_id="r", block_first=10, block_last=19))
     clean = ReconciliationCompleted(connection="c2", clean=True, differences=())
     emitted = desk.when(clean)
+    connected = BrokerReady(connection="c2", run_id="r", block_first=10, block_last=19)
+    emitted += desk.when(connected)
     assert (not none(emitted, FlattenStarted)) is halts
     assert none(desk.when(clean), FlattenStarted)
+
+
+def test_expiring_positions_are_closed_once_what_differed_at_the_reconnection_is_explained() -> (
+    None
+):
+    desk = ready()
+    desk.when(opened())
+    holding(desk, 5)
+    desk.when(BrokerDisconnected(connection="c", reason="lost"))
+    desk.tick(after=61)
+    dirty = ReconciliationCompleted(connection="c2", clean=False, differences=("SPY 600C: 1 or 2",))
+    emitted = desk.when(dirty)
+    emitted += desk.when(BrokerReady(connection="c2", run_id="r", block_first=10, block_last=19))
+    assert none(emitted, FlattenStarted), "nothing is flattened on facts in doubt"
+    emitted = desk.when(ReconciliationCompleted(connection="c2", clean=True, differences=()))
+    assert not none(emitted, FlattenStarted)
 
 
 def test_disconnection_without_expiring_positions_does_not_halt() -> None:
