@@ -67,12 +67,22 @@ def work_exit(desk: Desk, trade: Trade) -> None:
             _send(desk, leaving, trade.exit, exits)
         return
     newest = live[-1]
+    if not trade.structure.is_single:
+        _cancel_found_again(desk, live[:-1])
     leaving = trade
     if newest.structure != trade.structure:
         leaving = part_of(trade, newest.structure)
     wanted = max(0, desk.broker_units(leaving) - _outside(desk, leaving, newest.group))
     if desk.is_settled(newest) and newest.state is not OrderState.CANCEL_REQUESTED:
         _reprice(desk, leaving, trade.exit, newest, wanted)
+
+
+def _cancel_found_again(desk: Desk, older: list[Order]) -> None:
+    """An exit that was given up as lost and turned up beside the one tried anew. No group of the
+    broker keeps combinations apart: both would sell, and what is held would be turned round."""
+    for order in older:
+        if desk.is_settled(order):
+            desk.cancel(order, "another exit works in its place")
 
 
 def _page_uncovered(desk: Desk, trade: Trade) -> None:

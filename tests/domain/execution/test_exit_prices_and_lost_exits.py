@@ -10,6 +10,7 @@ from domain.events.controls import AlertRaised, FlattenStarted
 from domain.events.feeds import LineClosed
 from domain.events.orders import (
     BrokerErrorSeen,
+    OrderCancelIntended,
     OrderChanged,
     OrderIntended,
     OrderModifyIntended,
@@ -29,6 +30,7 @@ from tests.domain.execution.execution_build import (
     listed,
     long_call,
 )
+from tests.domain.execution.stories import leaving_vertical
 
 LEG = contract()
 D = Decimal
@@ -108,6 +110,30 @@ def test_an_exit_lost_in_an_old_group_is_not_sold_again_in_the_next() -> None:
     bench.wait(61, [leg_ticks(LEG, 1.98, 2.02, bench.now + timedelta(seconds=61))])
     again = exits(bench)[-1]
     assert (again.quantity, again.oca_group) == (4, f"{parent.position_id}/2")
+
+
+def test_a_combination_exit_that_turns_up_beside_its_successor_never_sells_the_position_twice() -> (
+    None
+):
+    """No group keeps combinations apart at the broker: two that live are a reversed position."""
+    bench, long, short, lost = leaving_vertical()
+    bench.start_run("run2")
+    shown: dict[str, Any] = {"positions": [held(long, 4), held(short, -4)]}
+    bench.connect("c2", **shown)
+    bench.now += timedelta(seconds=11)
+    bench.market(leg_ticks(long, 3.0, 3.04, bench.now), leg_ticks(short, 1.0, 1.02, bench.now))
+    bench.snapshot(**shown)
+    anew = exits(bench)[-1]
+    assert (anew.attempt, anew.quantity) == (2, 4)
+    bench.sent(anew)
+    bench.seen(listed(anew))
+    bench.seen(listed(lost))
+    (cancel,) = bench.all(OrderCancelIntended)
+    assert cancel.order_ref == lost.order_ref
+    bench.sent(cancel)
+    bench.seen(listed(lost, "Cancelled"))
+    assert [c.order_ref for c in bench.all(OrderCancelIntended)] == [lost.order_ref]
+    assert exits(bench) == [lost, anew], "the one tried anew works on"
 
 
 def test_a_chain_of_replaces_never_leaves_two_live_orders() -> None:
