@@ -63,7 +63,7 @@ def refusals(values: Mapping[str, ParameterValue]) -> tuple[str, ...]:
 _HEAD = """# Parameters
 
 Every number that a rule reads, generated from the code. The first start writes the defaults to the
-log; a change is an event with who and why, inside its bounds:
+log; a change is an event with who and why, inside its bounds: on the page Parameters, or with
 `python -m run.parameters set NAME=VALUE --version N --why "..."`. No rule reads a default here.
 
 | parameter | default | unit | bounds | source |

@@ -186,3 +186,23 @@ async def test_parameters_in_force_are_read_with_their_version(api: Any) -> None
     assert read["version"] == 3 and not set(rows) & set(PARAMETERS)
     assert (rows[P_MIN]["value"], rows[P_MIN]["low"], rows[P_MIN]["high"]) == (0.6, 0.52, 0.7)
     assert (rows[P_MIN]["who"], rows[P_MIN]["why"]) == ("ann", "a test")
+
+
+async def test_a_parameter_tells_until_when_and_after_it_what_came_back(api: Any) -> None:
+    await api.login()
+    until = datetime(2030, 1, 2, 16, 0, tzinfo=UTC)
+    passing = ParametersChanged(
+        values={P_MIN: 0.6}, version=4, who="ann", why="a holiday", until=until
+    )
+    back = ParametersChanged(values={P_MIN: 0.56}, version=5, who="risk", why="over")
+    told = []
+    for change in (passing, back):
+        await api.append(change, "parameters", key=change.version)
+        api.skip(2)
+        rows = (await api.get("/parameters")).json()["rows"]
+        told += [row for row in rows if row["name"] == P_MIN]
+    assert [(row["value"], row["who"], row["until"]) for row in told] == [
+        (0.6, "ann", "2030-01-02T16:00:00Z"),
+        (0.56, "risk", None),
+    ]
+    assert all(row["since"] and row["event_id"] for row in told)

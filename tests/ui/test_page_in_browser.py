@@ -36,6 +36,7 @@ VIEWS = (
     "/messages",
     "/controls",
     "/limits",
+    "/parameters",
     "/calibration",
 )
 expect.set_options(timeout=LIVE_MS_MAX)
@@ -154,6 +155,36 @@ async def test_a_limit_is_changed_for_an_hour_and_that_is_seen_on_every_page(
     await page.goto(f"{desk.url}/messages")
     await page.get_by_role("link", name="1 limit changed").click()
     await expect(changed).to_be_visible()
+
+
+async def test_a_parameter_is_found_refused_out_of_bounds_and_changed_for_an_hour(
+    viewer: Viewer,
+) -> None:
+    """The desk's reason is read on the page; what it accepted is seen with who, why and until."""
+    page, p_min = viewer.page, "signals.0dte.trend.p_min"
+    viewer.tolerated.append("status of 409")
+    await viewer.log_in("/parameters")
+    await page.get_by_label("Find").fill("0dte TREND.P_MIN")
+    signals = viewer.panel("Signals, 0DTE")
+    await expect(signals.get_by_role("row")).to_have_count(3)
+    assert searched(page) == {"find": ["0dte TREND.P_MIN"]}, "the address is the view"
+    dialog = page.get_by_role("dialog")
+    for value, answer in (
+        ("0.71", "Refused: signals.0dte.trend.p_min must be in [0.52, 0.7]"),
+        ("0.6", "Effective: ParametersChanged"),
+    ):
+        await page.get_by_role("button", name=f"Change {p_min}", exact=True).click()
+        await dialog.get_by_label("Value").fill(value)
+        await dialog.get_by_label("Reason").fill("news are expected")
+        await dialog.get_by_label("Password, again").fill(PASSWORD)
+        await dialog.get_by_role("button", name="Change the parameter").click()
+        await expect(dialog.get_by_text(answer)).to_be_visible()
+        await dialog.get_by_role("button", name="Done").click()
+    for text in ("0.56", "0.52 to 0.7", "0.6", "operator", "news are expected", "until 2026-10-06"):
+        await expect(signals.get_by_role("row").nth(1)).to_contain_text(text)
+    refused, accepted = await viewer.desk.of_type("ParametersChangeRequested")
+    assert (refused.body.values, accepted.body.values) == ({p_min: 0.71}, {p_min: 0.6})
+    assert accepted.body.until is not None and accepted.body.expected_version == 1
 
 
 async def test_a_forecast_that_lost_its_trust_is_shown_with_its_reliability(

@@ -15,6 +15,7 @@ import { LivePage } from "./features/live";
 import { Login } from "./features/login";
 import { DeskProvider } from "./features/login/session";
 import { Messages } from "./features/messages";
+import { Parameters } from "./features/parameters";
 import { Timeline } from "./features/timeline";
 import { EventDrawer } from "./features/timeline/event-drawer";
 import { Link } from "./routes/link";
@@ -98,6 +99,7 @@ function View({ path }: { path: string }) {
   if (path === "/timeline") return <Timeline />;
   if (path === "/controls") return <Controls />;
   if (path === "/limits") return <Limits />;
+  if (path === "/parameters") return <Parameters />;
   if (path === "/calibration") return <Calibration />;
   if (path === "/messages") return <Messages />;
   if (path.startsWith("/explain/")) return <Explain story={path.slice("/explain/".length)} />;

@@ -1,5 +1,5 @@
 // Sections of GET /api/v1/health; the live stream sends the ones that changed.
-import type { LimitValue } from "./limit-types";
+import type { ParameterValue } from "./limit-types";
 import type { Status } from "./types";
 
 export interface Health {
@@ -29,8 +29,8 @@ export interface Health {
   limits?: {
     not_as_shipped: {
       name: string;
-      value: LimitValue;
-      default: LimitValue;
+      value: ParameterValue;
+      default: ParameterValue;
       who: string;
       why: string;
       until: string | null;

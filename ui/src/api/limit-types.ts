@@ -1,12 +1,12 @@
-// A limit of risk as GET /api/v1/limits tells it.
+// Parameters of the rules and limits of risk as GET /api/v1/parameters and /limits tell them.
 
-export type LimitValue = number | string | boolean;
+export type ParameterValue = number | string | boolean;
 
-export interface LimitRow {
+export interface ParameterRow {
   name: string;
   /** Null when the log has none. */
-  value: LimitValue | null;
-  default: LimitValue;
+  value: ParameterValue | null;
+  default: ParameterValue;
   unit: string;
   low: number | null;
   high: number | null;
@@ -17,6 +17,9 @@ export interface LimitRow {
   until: string | null;
   since: string | null;
   event_id: string | null;
+}
+
+export interface LimitRow extends ParameterRow {
   /** What the newest decision measured against it. */
   use: {
     value: string;

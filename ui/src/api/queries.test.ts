@@ -8,6 +8,6 @@ it.each([
   ["ApprovalRequested", ["approvals", "requests"]],
   ["DeliveryConfirmed", ["publications"]],
   ["TradingHalted", ["requests"]],
-  ["ParametersChanged", ["limits"]],
+  ["ParametersChanged", ["limits", "parameters"]],
   ["UwPriceReceived", []],
 ])("%s refreshes %j", (type, tables) => expect(tablesOf(type)).toEqual(tables));

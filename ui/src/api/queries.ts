@@ -4,7 +4,7 @@ import { HOUSEKEEPING } from "../models/timeline/housekeeping";
 import { PRESETS } from "../models/timeline/presets";
 import { ApiError, get } from "./client";
 import type { CalibrationRow } from "./calibration-types";
-import type { LimitRow } from "./limit-types";
+import type { LimitRow, ParameterRow } from "./limit-types";
 import { end, snapshot, subscribe } from "./live";
 import type {
   AlertRow,
@@ -47,6 +47,7 @@ const TABLES_OF: [RegExp, string[]][] = [
   [/^(Report|Draft)/, ["reports"]],
   [/^Alert/, ["alerts"]],
   [/^(Parameters|RiskDecided)/, ["limits"]],
+  [/^ParametersChanged$/, ["parameters"]],
   [/^CalibrationUpdated$/, ["calibration"]],
   [/(Requested|Halted|Released|Refused|Started|Acknowledged)$/, ["requests"]],
 ];
@@ -118,6 +119,16 @@ export function useLimits() {
     queryKey: ["limits"],
     queryFn: ({ signal }) => get<Rows<LimitRow>>("/limits", signal),
     refetchInterval: 5_000,
+  });
+}
+
+/** They change only by an event, which the live stream tells. */
+export function useParameters() {
+  return useQuery({
+    queryKey: ["parameters"],
+    queryFn: ({ signal }) =>
+      get<Rows<ParameterRow> & { version: number }>("/parameters", signal),
+    refetchInterval: 15_000,
   });
 }
 

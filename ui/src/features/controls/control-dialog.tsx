@@ -28,7 +28,7 @@ export interface ControlSpec {
   button: string;
   defaultReason?: string;
   reasonName?: "reason" | "comment";
-  extra?: Record<string, string>;
+  extra?: Record<string, string | number>;
   /** To fill in by name of the request's field; one left empty is not sent. */
   fields?: Field[];
   /** The request's fields, when they are not as filled in. */

@@ -14,6 +14,7 @@ export const VIEWS: readonly (readonly [string, string, string])[] = [
   ["/timeline", "Timeline", "t"],
   ["/messages", "Messages", "m"],
   ["/limits", "Limits", "i"],
+  ["/parameters", "Parameters", "p"],
   ["/calibration", "Calibration", "b"],
   ["/controls", "Controls", "c"],
 ];

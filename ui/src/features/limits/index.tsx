@@ -6,24 +6,13 @@ import { useLimits } from "../../api/queries";
 import type { LimitRow } from "../../api/limit-types";
 import { Panel } from "../../components/ui/panel";
 import { Table, type Column } from "../../components/ui/table";
-import { boundsText, changeBody, endings, groupOf, GROUPS } from "../../models/limits/change";
-import { clockText, momentText, zoneText, type TimeMode } from "../../models/format/times";
+import { endings, groupOf, GROUPS, isChanged } from "../../models/limits/change";
+import { clockText, zoneText, type TimeMode } from "../../models/format/times";
 import { EventLink } from "../../routes/link";
 import { ControlDialog, type ControlSpec } from "../controls/control-dialog";
 import { useLock } from "../controls/use-lock";
 import { useDesk } from "../login/session";
-
-const isChanged = (row: LimitRow) => row.value !== null && row.value !== row.default;
-
-function Origin({ row, timeMode }: { row: LimitRow; timeMode: TimeMode }) {
-  if (row.event_id === null) return <span className="tone-bad">not on the log</span>;
-  return (
-    <span className="wide">
-      <EventLink id={row.event_id}>{row.who}</EventLink>: {row.why}
-      {row.until && <strong> until {momentText(row.until, timeMode)}</strong>}
-    </span>
-  );
-}
+import { changeColumn, changeSpec, originColumn, VALUES } from "./parts";
 
 function Use({ row, timeMode }: { row: LimitRow; timeMode: TimeMode }) {
   const { use } = row;
@@ -52,57 +41,11 @@ function columns(
         </span>
       ),
     },
-    {
-      title: "In force",
-      numeric: true,
-      cell: (row) =>
-        isChanged(row) ? (
-          <strong className="tone-warning">{String(row.value)}</strong>
-        ) : (
-          String(row.value ?? "–")
-        ),
-    },
-    { title: "Shipped", numeric: true, cell: (row) => String(row.default) || "–" },
-    { title: "Bounds", cell: (row) => boundsText(row) },
+    ...VALUES,
     { title: "Last use", cell: (row) => <Use row={row} timeMode={timeMode} /> },
-    { title: "By whom and why", cell: (row) => <Origin row={row} timeMode={timeMode} /> },
-    {
-      title: "",
-      cell: (row) => (
-        <button
-          type="button"
-          className="quiet"
-          disabled={isLocked}
-          onClick={() => onChange(row)}
-          aria-label={`Change ${row.name}`}
-        >
-          Change…
-        </button>
-      ),
-    },
+    originColumn(timeMode),
+    changeColumn(isLocked, onChange),
   ];
-}
-
-function specOf(row: LimitRow, ends: [string, string][]): ControlSpec {
-  const isNumber = typeof row.default === "number";
-  const value = { name: "value", label: `Value (${row.unit || "text"})`, isRequired: isNumber };
-  const now = String(row.value ?? row.default);
-  const choices = row.choices.map((choice) => [choice, choice] as const);
-  return {
-    title: `Change ${row.name}`,
-    consequence: `In force: ${now}; shipped: ${String(row.default)}; may be ${boundsText(row) || "any text"}. Entries are decided by the new value at once.`,
-    path: "/limits/change",
-    button: "Change the limit",
-    fields: [
-      choices.length > 0
-        ? { ...value, choices, value: now }
-        : { ...value, pattern: isNumber ? "-?[0-9]*[.]?[0-9]+" : ".*", value: now },
-      { name: "until", label: "For how long", choices: ends },
-    ],
-    toBody: (given) => changeBody(row, given),
-    needsPassword: true,
-    isDanger: true,
-  };
 }
 
 export function Limits() {
@@ -113,7 +56,14 @@ export function Limits() {
   const [spec, setSpec] = useState<ControlSpec | null>(null);
   const clock = (iso: string) => `${clockText(iso, timeMode, false)} ${zoneText(timeMode)}`;
   const onChange = (row: LimitRow) =>
-    setSpec(specOf(row, endings(desk?.market_time, desk?.session.close_at, clock)));
+    setSpec(
+      changeSpec(
+        row,
+        endings(desk?.market_time, desk?.session.close_at, clock),
+        "/limits/change",
+        "Change the limit",
+      ),
+    );
   const rows = data?.rows ?? [];
   const shown = columns(timeMode, isLocked, onChange);
   const panel = (title: string, limits: LimitRow[], empty: string) => (

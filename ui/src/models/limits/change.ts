@@ -1,19 +1,28 @@
-// A change of one limit as the API takes it, from what was filled in as text.
-import type { LimitRow, LimitValue } from "../../api/limit-types";
+// A change of one limit or parameter as the API takes it, from what was filled in as text.
+import type { ParameterRow, ParameterValue } from "../../api/limit-types";
 
-export function valueFromText(row: LimitRow, text: string): LimitValue {
+export function valueFromText(row: ParameterRow, text: string): ParameterValue {
   if (typeof row.default === "boolean") return text === "true";
   return typeof row.default === "number" ? Number(text) : text;
 }
 
 export function changeBody(
-  row: LimitRow,
+  row: ParameterRow,
   given: Record<string, string>,
-): { values: Record<string, LimitValue>; until: string | null } {
+): { values: Record<string, ParameterValue>; until: string | null } {
   return {
     values: { [row.name]: valueFromText(row, given["value"] ?? "") },
     until: given["until"] ?? null,
   };
+}
+
+export function isChanged(row: ParameterRow): boolean {
+  return row.value !== null && row.value !== row.default;
+}
+
+/** Values to choose from; none when it is typed. */
+export function choicesOf(row: ParameterRow): readonly string[] {
+  return typeof row.default === "boolean" ? ["true", "false"] : row.choices;
 }
 
 /** Words behind `risk.`, the ones that are looked for most first, with their titles. */
@@ -35,8 +44,9 @@ export function groupOf(name: string): string {
   return GROUPS.some(([group]) => group === word) ? word : "other";
 }
 
-export function boundsText(row: LimitRow): string {
-  if (row.choices.length > 0) return row.choices.join(", ");
+export function boundsText(row: ParameterRow): string {
+  const choices = choicesOf(row);
+  if (choices.length > 0) return choices.join(", ");
   if (row.low === null && row.high === null) return "";
   return `${row.low ?? "–"} to ${row.high ?? "–"}`;
 }
