@@ -247,6 +247,7 @@ def decide(state: RiskState, signal: SignalValidated, answer: Answer | None) -> 
             state.account.values,
             found.equity,
             state.parameters,
+            state.book.unfilled_usd(),
         ),
     )
     denials = tuple(check.code for check in checks if check.result is not Result.PASS)

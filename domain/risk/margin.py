@@ -119,10 +119,13 @@ def margin_checks(
     values: dict[str, str],
     equity: Decimal | None,
     parameters: ParameterState,
+    committed_usd: Decimal = Decimal(0),
 ) -> list[Check]:
     """What-if, mismatch, excess after the trade, look-ahead and post-expiry excess.
 
     `estimate` None: the structure has no bounded loss, so that no margin can be told.
+    `committed_usd` is what entries that are not filled yet may still take: the account shows
+    nothing of them, and they count as filled.
     """
     code = DenialCode
     if estimate is None:
@@ -132,6 +135,7 @@ def margin_checks(
     change = estimate
     if answer is not None and answer.initial_change is not None:
         change = max(Decimal(0), answer.initial_change)
+    change += committed_usd
     excess = account_number(values, "ExcessLiquidity")
     share = Decimal(repr(parameters.number("risk.margin.excess_share")))
     if excess is None or equity is None:

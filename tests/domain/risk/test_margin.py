@@ -114,6 +114,20 @@ def test_excess_liquidity_after_the_trade_keeps_its_share(excess: str, result: s
     )
 
 
+@pytest.mark.parametrize(("excess", "result"), [("300799.99", "fail"), ("300800", "pass")])
+def test_margin_is_not_promised_twice_while_another_entry_works(excess: str, result: str) -> None:
+    """The account shows nothing of an order that is not filled: it counts as if it were."""
+    estimate = local_estimate(condor(), Decimal("-1"), 1)
+    values = {**VALUES, "ExcessLiquidity": excess}
+    found = {
+        check.code: check
+        for check in margin_checks(
+            condor(), estimate, answer("300"), values, EQUITY, PARAMETERS, Decimal(500)
+        )
+    }
+    assert found[DenialCode.MARGIN_EXCESS].result == result
+
+
 @pytest.mark.parametrize(("ahead", "result"), [("300", "fail"), ("300.01", "pass")])
 def test_look_ahead_excess_must_stay_above_zero(ahead: str, result: str) -> None:
     found = checks(condor(), answer("300"), LookAheadExcessLiquidity=ahead)
