@@ -21,7 +21,7 @@ from domain.events.positions import (
 )
 from domain.events.risk import RiskDecided
 from domain.events.signals import RiskInputs, SignalValidated
-from domain.instruments import Direction, Side, Strategy, Structure
+from domain.instruments import Direction, Right, Side, Strategy, Structure
 from domain.risk.limits import Exposure
 
 
@@ -61,6 +61,8 @@ class Held:
     """Result at the start of the session: today's is what came since."""
     is_reversed: bool = False
     """A leg is held on the other side than its structure says: its loss has no bound."""
+    uncovered_since: float | None = None
+    """Real seconds since which more is sold of one right than its longs cover."""
     was_closed: bool = False
     is_of_earlier_session: bool = False
     is_round_trip: bool = False
@@ -203,8 +205,9 @@ class Book:
         held = self._position(position_id)
         return None if held is None else held.opened.strategy
 
-    def position_changed(self, body: PositionChanged) -> None:
-        """A fill, a correction or a commission. A closed position that holds again is open."""
+    def position_changed(self, body: PositionChanged, at: float) -> None:
+        """A fill, a correction or a commission, `at` real seconds. A closed position that holds
+        again is open."""
         held = self._position(body.position_id)
         if held is None:
             return
@@ -214,6 +217,10 @@ class Book:
         held.realised = body.realised_pnl
         sides = {leg.contract.con_id: leg.ratio for leg in held.opened.structure.legs}
         held.is_reversed = any(leg.quantity * sides.get(leg.con_id, 0) < 0 for leg in body.legs)
+        if not _is_uncovered(held.opened.structure, body):
+            held.uncovered_since = None
+        elif held.uncovered_since is None:
+            held.uncovered_since = at
         if held.units > 0 and body.position_id in self.ended_positions:
             self.positions[body.position_id] = self.ended_positions.pop(body.position_id)
 
@@ -311,6 +318,14 @@ class Book:
     def reversed_positions(self) -> tuple[str, ...]:
         return tuple(key for key, held in self.positions.items() if held.is_reversed)
 
+    def uncovered_positions(self, before: float) -> tuple[str, ...]:
+        """Those with a short that lost its cover before then, in real seconds."""
+        return tuple(
+            key
+            for key, held in self.positions.items()
+            if held.uncovered_since is not None and held.uncovered_since <= before
+        )
+
     def contracts(self) -> frozenset[int]:
         """Contracts of everything open or about to be."""
         structures = [held.opened.structure for held in self.positions.values()]
@@ -360,6 +375,14 @@ class Book:
             for position_id, held in self.positions.items()
             if held.opened.strategy in strategies
         )
+
+
+def _is_uncovered(structure: Structure, body: PositionChanged) -> bool:
+    rights = {leg.contract.con_id: leg.contract.right for leg in structure.legs}
+    return any(
+        sum(leg.quantity for leg in body.legs if rights.get(leg.con_id) is right) < 0
+        for right in Right
+    )
 
 
 def _opposes(structure: Structure, buying: bool, wanted: dict[int, bool]) -> bool:

@@ -24,6 +24,9 @@ from domain.risk.valuation import value
 REVALUE_SECONDS = 10.0
 """Real seconds between two revaluations of an unchanged book: fees change nothing of it."""
 
+UNCOVERED_SECONDS = 5.0
+"""Real seconds: legs fill one after the other, and a lost execution is looked for at once."""
+
 _TELLING = (
     BrokerAccountSeen,
     BrokerSnapshotReceived,
@@ -64,7 +67,8 @@ def _find_breaches(state: RiskState, event: Recorded) -> None:
     if not is_same or equity != known.equity:
         known.booked = _of_book(state)
     known.held, known.equity = held, equity
-    seen = known.seen_at | dict.fromkeys((*known.booked, *_of_losses(state), *known.valued), real)
+    found = (*known.booked, *_uncovered(state), *_of_losses(state), *known.valued)
+    seen = known.seen_at | dict.fromkeys(found, real)
     hold = state.parameters.number("risk.reduce_hold_s")
     known.seen_at = {code: at for code, at in seen.items() if at == real or real - at < hold}
     known.codes = tuple(sorted(known.seen_at))
@@ -79,6 +83,12 @@ def _of_book(state: RiskState) -> tuple[str, ...]:
         return codes
     exposures = [story.exposure for story in state.book.held()]
     return (*codes, *breached_now(exposures, equity, session_date, state.parameters))
+
+
+def _uncovered(state: RiskState) -> tuple[str, ...]:
+    """A short that stays without its cover: what it may lose has no bound."""
+    lasting = state.book.uncovered_positions(state.time.seconds - UNCOVERED_SECONDS)
+    return (DenialCode.MAX_LOSS_BOUNDED.value,) if lasting else ()
 
 
 def _of_losses(state: RiskState) -> tuple[str, ...]:

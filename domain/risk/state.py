@@ -355,7 +355,7 @@ def _fold_book(state: RiskState, event: Recorded) -> None:
         case PositionReopened():
             state.cooldowns.reopened(body)
         case PositionChanged():
-            book.position_changed(body)
+            book.position_changed(body, state.time.seconds)
             _bucket_seen(state, body.position_id)
         case PositionMarked():
             book.marked(body)

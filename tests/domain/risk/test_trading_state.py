@@ -175,6 +175,48 @@ def test_a_reversed_position_lets_only_reducing_orders_leave() -> None:
     assert changes(emitted)[0][2] == (C.MAX_LOSS_BOUNDED.value,)
 
 
+def legs_held(long: int, short: int) -> PositionChanged:
+    """The vertical with so many of each leg."""
+    legs = [leg.contract.con_id for leg in call_vertical().legs]
+    return PositionChanged(
+        position_id="pos-1",
+        fill_id="f",
+        legs=(
+            LegPosition(con_id=legs[0], quantity=long),
+            LegPosition(con_id=legs[1], quantity=-short),
+        ),
+        units=min(long, short),
+        average_entry_price=Decimal("1.5"),
+        average_exit_price=None,
+        realised_pnl=Decimal(0),
+        fees=Decimal(0),
+    )
+
+
+def test_nothing_is_added_to_a_desk_with_a_short_that_lost_its_cover() -> None:
+    """Somebody sold the long leg by hand: what is left may lose without bound."""
+    desk = ready()
+    desk.when(opened())
+    desk.when(legs_held(1, 1))
+    desk.when(legs_held(0, 1))
+    assert desk.state.trading == (TradingState.ACTIVE, ()), "legs fill one after the other"
+    emitted = desk.tick(after=5)
+    assert changes(emitted)[0][1:] == (TradingState.REDUCING, (C.MAX_LOSS_BOUNDED.value,))
+    assert denied(decide(desk), C.REDUCE_ONLY)
+    desk.when(legs_held(0, 0))
+    assert changes(desk.tick(after=31))[0][1] is TradingState.ACTIVE
+
+
+def test_legs_that_fill_one_after_the_other_reduce_nothing() -> None:
+    desk = ready()
+    desk.when(opened())
+    desk.when(legs_held(0, 5))
+    desk.tick(after=2)
+    desk.when(legs_held(5, 5))
+    desk.tick(after=60)
+    assert desk.state.trading == (TradingState.ACTIVE, ())
+
+
 def test_greeks_and_scenarios_of_the_book_are_watched_without_a_decision() -> None:
     """Gamma grows toward the close: the book may pass a limit while nothing is traded."""
     desk = ready(risk__greek__gamma_long=0.01)
