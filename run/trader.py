@@ -44,6 +44,8 @@ BROKER_TIME_SECONDS = 1.0
 """A later answer is no answer: it would seem to be a clock behind."""
 CANCEL_SECONDS = 4.0
 """Entries that a halt has not ended by then are cancelled without a decision."""
+CANCEL_AGAIN_SECONDS = 1.0
+"""A cancel that found no room or no connection is tried again so often."""
 
 
 class WatchdogLine:
@@ -134,6 +136,8 @@ class Trader:
             deciding_input=self.worker.deciding_input,
         )
         self.journal = CancelJournal(settings.var_dir)
+        self._cancelled: dict[str, str] = {}
+        """Entries cancelled without a decision in this halt, and on which connection."""
 
     def _on_committed(self, emitted: Sequence[Recorded]) -> None:
         self.effect.on_committed(emitted)
@@ -181,7 +185,11 @@ class Trader:
                 tasks.create_task(self.effect.hold_connection(), name="trader.connection")
                 tasks.create_task(self.cancel_what_stays(), name="trader.late_cancels")
         except* StoreError as group:
-            self.cancel_entries(f"the log cannot be written: {group.exceptions[0]}")
+            reason = f"the log cannot be written: {group.exceptions[0]}"
+            self.cancel_entries(reason)
+            if self._to_cancel() and self.broker.is_connected:
+                await asyncio.sleep(CANCEL_AGAIN_SECONDS)
+                self.cancel_entries(reason)
             # The cancels are in the socket's hands; a moment lets them leave.
             await asyncio.sleep(0.05)
             raise
@@ -230,24 +238,37 @@ class Trader:
     async def cancel_what_stays(self, seconds: float = CANCEL_SECONDS) -> None:
         """A halt whose cancels nobody decides, as while the log hangs: they leave all the same.
 
-        Once a halt; a later one counts anew.
+        Once a halt for each entry and connection; what could not leave is tried again.
         """
-        since: float | None = None
-        is_done = False
+        due_at: float | None = None
+        was_tried = False
         while True:
             await asyncio.sleep(POLL_SECONDS)
             if not (self.effect.entries_stopped and self.effect.live_entries):
-                since, is_done = None, False
+                due_at, was_tried = None, False
+                self._cancelled.clear()
                 continue
-            since = time.monotonic() if since is None else since
-            if not is_done and time.monotonic() - since >= seconds:
-                is_done = True
+            now = time.monotonic()
+            due_at = now + seconds if due_at is None else due_at
+            if now < due_at or not self._to_cancel():
+                continue
+            if self.broker.is_connected or not was_tried:
                 self.cancel_entries(self.effect.entries_stopped)
+                due_at, was_tried = now + CANCEL_AGAIN_SECONDS, True
+
+    def _to_cancel(self) -> list[tuple[str, int]]:
+        """Entries whose cancel has not left on the present connection."""
+        here = self.effect.connection
+        live = self.effect.live_entries
+        return sorted((ref, live[ref]) for ref in live if self._cancelled.get(ref) != here)
 
     def cancel_entries(self, reason: str) -> None:
-        """Entries may be cancelled without a decision: journalled first, each singly."""
+        """Entries may be cancelled without a decision: journalled first, each singly.
+
+        What cannot leave now is left to `cancel_what_stays`.
+        """
         self.effect.stop_entries(reason)
-        for order_ref, order_id in sorted(self.effect.live_entries.items()):
+        for order_ref, order_id in self._to_cancel():
             self.journal.write(
                 EmergencyCancelSent(
                     order_ref=order_ref,
@@ -259,6 +280,7 @@ class Trader:
             )
             with suppress(NotSent):
                 self.broker.cancel(order_id)
+                self._cancelled[order_ref] = self.effect.connection
 
 
 def pipes(arguments: list[str]) -> tuple[int, int] | None:

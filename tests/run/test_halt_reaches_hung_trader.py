@@ -12,12 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from adapters.interactive_brokers.orders import IbOrders
 from adapters.interactive_brokers.sandbox import TwsSandbox
 from adapters.market_model.contract import SimQuote
 from domain.events.controls import HaltRequested, TradingHalted
 from domain.events.orders import EmergencyCancelSent
+from run.config import Settings
+from run.service import Process
+from run.trader import Trader
+from run.worker import Recorder
 from store.contract import Selection
 from store.postgres import PostgresStore
 from tests.adapters.interactive_brokers.intents import intent, wall_clock
@@ -167,3 +172,32 @@ async def test_a_halt_by_command_cancels_the_entries_of_a_hung_trader(
     assert [(c.order_ref, c.who) for c in cancels if isinstance(c, EmergencyCancelSent)] == [
         (ENTRY, "watchdog")
     ]
+
+
+async def test_an_entry_whose_cancel_found_no_way_out_is_cancelled_once_the_broker_is_back(
+    store: PostgresStore, database_url: str, redis_url: str, tws: TwsSandbox, tmp_path: Path
+) -> None:
+    """The trader stands, so nobody decides, and its connection was lost in that moment."""
+    await rest_an_entry(tws)
+    settings = Settings(
+        _env_file=None,
+        database_url=database_url,
+        redis_url=redis_url,
+        var_dir=tmp_path,
+        ib_port=tws.port,
+        ib_trader_client_id=CLIENT_ID,
+    )
+    recorder = Recorder(store, "trader", "test", "run-1")
+    log = structlog.get_logger()
+    trader = Trader(Process("trader", "test", "run-1", settings, store, recorder, log))
+    trader.effect.live_entries[ENTRY] = tws.ledger().orders[-1].order_id
+    trader.cancel_entries("the trader stands")
+    again = asyncio.create_task(trader.cancel_what_stays(0.1))
+    try:
+        await trader.effect.connect_once()
+        await until(lambda: is_cancelled(tws), 10)
+    finally:
+        again.cancel()
+        await asyncio.gather(again, return_exceptions=True)
+        await trader.broker.close()
+    assert len(trader.journal.read()) == 2, "told before each attempt, and not again"
