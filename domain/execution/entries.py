@@ -252,7 +252,7 @@ def open_what_if(desk: Desk, event: Recorded, wanted: WhatIfWanted) -> None:
     Without a ready connection nothing is asked: risk waits its time and decides without.
     """
     connection = desk.connection
-    if not desk.is_ready or connection is None:
+    if not desk.is_ready or connection is None or desk.ids_left <= IDS_KEPT_FOR_EXITS:
         return
     order_id = desk.next_id()
     if order_id is None:
@@ -283,6 +283,8 @@ def staleness(desk: Desk, trade: Trade, net: NetQuote | None) -> str:
     """Why an entry may not be kept at this moment; empty while it may (4.1, 6.4)."""
     if desk.halted:
         return "halt"
+    if desk.breached:
+        return f"limit breached: {', '.join(desk.breached)}"
     if not desk.entries_open:
         return "entries closed"
     if desk.now > trade.valid_until:

@@ -183,6 +183,8 @@ def _released(desk: Desk, event: Recorded, body: TradingReleased) -> None:
 
 def _trading_state(desk: Desk, event: Recorded, body: TradingStateChanged) -> None:
     desk.breached = body.codes if body.state is TradingState.REDUCING else ()
+    if desk.breached:
+        work_all(desk)
 
 
 # Intents and what became of them

@@ -66,6 +66,7 @@ def reconcile(desk: Desk, snapshot: BrokerSnapshotReceived) -> Reconciliation:
             result.fills.append(fill)
     listed = _by_reference(desk, snapshot.open_orders)
     completed = _by_reference(desk, snapshot.completed_orders)
+    result.differences += _doubled(desk, snapshot.open_orders, listed)
     for order in desk.book.orders.values():
         _settle(desk, snapshot, result, order, listed.get(order.ref), completed.get(order.ref))
     for ref, row in listed.items():
@@ -117,6 +118,20 @@ def _by_reference(desk: Desk, rows: tuple[SnapshotOrder, ...]) -> dict[str, Snap
         order = desk.book.find(row.order_ref, row.perm_id)
         found[order.ref if order is not None else row.order_ref or f"perm {row.perm_id}"] = row
     return found
+
+
+def _doubled(
+    desk: Desk, rows: tuple[SnapshotOrder, ...], listed: dict[str, SnapshotOrder]
+) -> list[str]:
+    """One order of ours that works under two of the broker's ids: only one of them is followed."""
+    kept = {row.perm_id for row in listed.values()}
+    return [
+        f"open order {row.order_ref} works twice, as {row.perm_id} too: cancel one at the broker"
+        for row in rows
+        if row.order_ref in desk.book.orders
+        and desk.is_ours(row.account)
+        and row.perm_id not in kept
+    ]
 
 
 def _settle(

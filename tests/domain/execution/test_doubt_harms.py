@@ -30,6 +30,7 @@ from domain.events.positions import (
     PositionClosed,
 )
 from domain.events.risk import WhatIfWanted
+from domain.execution.desk import IDS_KEPT_FOR_EXITS
 from tests.domain.execution.execution_build import (
     execution_of,
     held,
@@ -220,6 +221,22 @@ def test_a_what_if_is_asked_under_the_decision_with_an_id_of_the_block() -> None
     (intent,) = only(bench.give(wanted), OrderIntended)
     assert (intent.purpose, intent.order_ref) == (Purpose.WHAT_IF, "d-9")
     assert intent.order_id >= bench.all(OrderIdBlockReserved)[-1].first
+
+
+def test_questions_about_margin_never_take_the_ids_that_exits_need() -> None:
+    bench = ready()
+    (block,) = bench.all(OrderIdBlockReserved)
+    wanted = WhatIfWanted(
+        decision_id="d-0",
+        signal_id="s9",
+        structure=long_call(),
+        quantity=2,
+        limit_price=Decimal("2.05"),
+    )
+    (asked,) = only(bench.give(wanted), OrderIntended)
+    last_kept = block.last - IDS_KEPT_FOR_EXITS
+    bench.give(asked.model_copy(update={"order_ref": "used", "order_id": last_kept}))
+    assert only(bench.give(wanted.model_copy(update={"decision_id": "d-1"})), OrderIntended) == []
 
 
 def test_a_closed_position_waits_for_the_commissions_of_its_last_fills() -> None:

@@ -113,6 +113,17 @@ def test_a_second_pass_over_the_same_lists_is_a_no_op() -> None:
     assert bench.snapshot(**lists) == []
 
 
+def test_one_order_that_works_twice_at_the_broker_is_told_and_closes_entries() -> None:
+    """Only one of the two is followed: the other may fill unseen, and a human must end it."""
+    bench, parent, stop = working()
+    rest = listed(stop, "PreSubmitted", why_held="child")
+    bench.snapshot(open_orders=[listed(parent), rest, listed(parent, perm_id=77)])
+    (told,) = [c for c in bench.all(ReconciliationCompleted) if not c.clean]
+    assert f"open order {parent.order_ref} works twice" in told.differences[0]
+    bench.snapshot(open_orders=[listed(parent), rest])
+    assert bench.all(ReconciliationCompleted)[-1].clean
+
+
 def test_a_combination_execution_fills_the_order_and_its_legs_the_position() -> None:
     bench = Bench()
     bench.start()

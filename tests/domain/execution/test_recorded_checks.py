@@ -91,6 +91,14 @@ def test_a_working_entry_climbs_no_further_while_a_limit_is_breached() -> None:
     assert [c.order_ref for c in bench.all(OrderCancelIntended)] == [parent.order_ref]
 
 
+def test_a_working_entry_fills_no_more_once_a_limit_is_breached() -> None:
+    """Waiting for its next step it could still be filled, fifteen seconds long."""
+    bench, parent = working()
+    reduce_only(bench)
+    (cancel,) = bench.all(OrderCancelIntended)
+    assert (cancel.order_ref, cancel.reason) == (parent.order_ref, "limit breached: LIMIT_BUCKET")
+
+
 def test_an_exit_is_not_refused_while_a_limit_is_breached() -> None:
     bench = holding()
     reduce_only(bench)
