@@ -11,7 +11,6 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import lru_cache
 
 import numpy as np
 
@@ -30,20 +29,20 @@ from adapters.market_model.contract import (
     SimQuote,
     UnderlyingQuoted,
 )
-from adapters.market_model.history import HistoricDay, day_table
+from adapters.market_model.history import HistoricDay
 from adapters.market_model.news import headlines
 from adapters.market_model.options import OptionMarket
+from adapters.market_model.past import Past, PlayedPast, SeededPast, played_day
 from adapters.market_model.paths import (
     ADV_SHARES,
     AFTER_CLOSE_SECONDS,
     BEFORE_OPEN_SECONDS,
-    pressure,
 )
 from adapters.market_model.scenario import BASKET, BasketMember, Scenario
-from adapters.market_model.seconds import SecondTable, bars
+from adapters.market_model.seconds import SecondTable, bars, part
 from adapters.market_model.session_plan import SessionPlan, SimSession
 from adapters.market_model.tape import FlowMinute
-from adapters.market_model.tide import past_minutes, tide_by_second
+from adapters.market_model.tide import tide_by_second
 from adapters.market_model.updates import option_updates, underlying_update
 
 QUOTES_PER_SECOND = 4.0
@@ -76,8 +75,10 @@ class SimulatedMarket:
         history: Mapping[str, Sequence[HistoricDay]],
         basket: Sequence[BasketMember] = BASKET,
         recorded_quotes: Mapping[str, books.RecordedQuotes] | None = None,
+        before: SimulatedMarket | None = None,
     ) -> None:
-        """`tables` hold the day's seconds of the symbols and the basket members."""
+        """`tables` hold the day's seconds of the symbols and the basket members; `before` is the
+        session before where it was played too, and over."""
         self.session_date = plan.day.session_date
         self.open_at = plan.day.open_at
         self.close_at = plan.day.close_at
@@ -99,7 +100,13 @@ class SimulatedMarket:
         self._by_id = {line.contract.con_id: symbol for symbol, line in self._lines.items()}
         self.options = {
             symbol: OptionMarket(
-                seed, plan, scenario, self._tables[symbol], self._history[symbol], symbol
+                seed,
+                plan,
+                scenario,
+                self._tables[symbol],
+                self._history[symbol],
+                symbol,
+                self._realised(symbol, before) if before else None,
             )
             for symbol in self.symbols
         }
@@ -120,10 +127,13 @@ class SimulatedMarket:
         self._fixed_at = [(update.at - self._start).total_seconds() for update in self._fixed]
         lean = self.options["SPY"].lean[: plan.day.seconds]
         self._tide = tide_by_second(seed, "today", lean)
-        self._past_table = lru_cache(maxsize=6)(self._make_past_table)
+        self.past: Past = before.as_past() if before else SeededPast(seed, self._history)
         self._set_lines(0.0)
 
     # -- set-up ------------------------------------------------------------------------------
+
+    def _realised(self, symbol: str, before: SimulatedMarket) -> list[float]:
+        return [*before.options[symbol].realised[1:], self._history[symbol][-1].variance]
 
     @property
     def _close_second(self) -> int:
@@ -347,10 +357,7 @@ class SimulatedMarket:
 
     def past_tide(self, session: date, step_seconds: int) -> list[tuple[int, ...]]:
         """Running tide of an earlier session at the end of each step, columns as TIDE_FIELDS."""
-        table = self._past_table("SPY", session)
-        lean = pressure(np.concatenate(([table.open[0]], table.close)))[:-1]
-        rows = tide_by_second(self._seed, session.isoformat(), lean)[step_seconds::step_seconds]
-        return [tuple(int(value) for value in row) for row in rows]
+        return self.past.tide(session, step_seconds)
 
     def net_premium(self, symbol: str) -> list[FlowMinute]:
         """Net-premium minutes of the session so far, the running one last."""
@@ -358,12 +365,7 @@ class SimulatedMarket:
 
     def past_net_premium(self, symbol: str, session: date) -> list[FlowMinute]:
         """Net-premium minutes of an earlier session."""
-        table = self._past_table("SPY", session)
-        lean = pressure(np.concatenate(([table.open[0]], table.close)))[:-1]
-        minutes = [float(part.mean()) for part in lean.reshape(-1, 60)]
-        return past_minutes(
-            self._seed, symbol, session.isoformat(), minutes, self.options[symbol].flow_scale()
-        )
+        return self.past.net_premium(symbol, session, self.options[symbol].flow_scale())
 
     def earlier_session(self, session: date) -> SimSession | None:
         """A session before today by its date."""
@@ -374,19 +376,36 @@ class SimulatedMarket:
     ) -> list[tuple[date, float, float, float, float, int]]:
         return [day.as_row() for day in self._history[symbol][-count:]] if count > 0 else []
 
-    def _make_past_table(self, symbol: str, session: date) -> SecondTable:
-        for day in self._history[symbol]:
-            if day.session.session_date == session:
-                return day_table(self._seed, symbol, day)
-        raise LookupError(f"session must be one of the history of {symbol}, was {session}")
-
     def bars(self, symbol: str, session: date, seconds: int) -> list[SimBar]:
         """Bars of an earlier session, or of this one from the open so far; empty when unknown."""
         if session == self.session_date:
             last = min(int(self._now), self._close_second)
             return bars(self._tables[symbol], seconds, BEFORE_OPEN_SECONDS, last)
         try:
-            table = self._past_table(symbol, session)
+            table = self.past.table(symbol, session)
         except LookupError:
             return []
         return bars(table, seconds, 0, len(table))
+
+    # -- the session that follows ---------------------------------------------------------------
+
+    def as_history(self) -> dict[str, list[HistoricDay]]:
+        """The daily bars that the next session looks back on, today's last."""
+        return {
+            symbol: [*days[1:], played_day(self.plan.day, self._session_table(symbol))]
+            for symbol, days in self._history.items()
+        }
+
+    def as_past(self) -> Past:
+        """What the next session knows of this one, which is over, and of those before."""
+        minutes = self.plan.day.seconds // 60
+        return PlayedPast(
+            self.session_date,
+            {symbol: self._session_table(symbol) for symbol in self._lines},
+            self._tide,
+            {symbol: self.net_premium(symbol)[:minutes] for symbol in self.symbols},
+            self.past,
+        )
+
+    def _session_table(self, symbol: str) -> SecondTable:
+        return part(self._tables[symbol], BEFORE_OPEN_SECONDS, self._close_second)

@@ -56,7 +56,10 @@ class OptionMarket:
         table: SecondTable,
         history: Sequence[HistoricDay],
         symbol: str,
+        realised: Sequence[float] | None = None,
     ) -> None:
+        """`realised` are the five-minute variances of the last sessions; None for those of
+        `history` as the seed makes them."""
         self.scenario = scenario
         self._session_seconds = plan.day.seconds
         first = BEFORE_OPEN_SECONDS
@@ -67,7 +70,9 @@ class OptionMarket:
         self.chain: Chain = build_chain(
             symbol, days[0], days[1:], float(session[0]), scenario.contracts_max
         )
-        realised = realised_variances(seed, symbol, history[-FORECAST_SESSIONS:])
+        if realised is None:
+            realised = realised_variances(seed, symbol, history[-FORECAST_SESSIONS:])
+        self.realised = realised
         self.forecast = forecast_next(symbol, realised)
         self.dividend_spot = float(session[0])
         self.dividends = dividends(symbol, self.dividend_spot, days)

@@ -57,6 +57,20 @@ def table_from_closes(
     )
 
 
+def part(table: SecondTable, first: int, last: int) -> SecondTable:
+    """Rows [first, last) of a table."""
+    rows = slice(first, last)
+    return SecondTable(
+        symbol=table.symbol,
+        start=table.start + timedelta(seconds=first),
+        open=table.open[rows],
+        high=table.high[rows],
+        low=table.low[rows],
+        close=table.close[rows],
+        volume=table.volume[rows],
+    )
+
+
 def bars(table: SecondTable, seconds: int, first: int, last: int) -> list[SimBar]:
     """Bars of `seconds` made of table rows [first, last); a bar that is not full is left out.
 

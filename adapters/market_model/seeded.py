@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
 import numpy as np
 
-from adapters.market_model.history import seeded_history
+from adapters.market_model.history import HistoricDay, seeded_history
 from adapters.market_model.market import SimulatedMarket
 from adapters.market_model.paths import BETA, day_table, seeded_tables, spy_log_path
 from adapters.market_model.randomness import stream
@@ -56,29 +56,58 @@ class SeededMarket(SimulatedMarket):
         plan: SessionPlan,
         scenario: Scenario = TREND_DAY,
         basket: Sequence[BasketMember] = BASKET,
+        before: SimulatedMarket | None = None,
     ) -> None:
-        """
+        """`before` is the session before where it was played too, and over: the day opens a gap
+        away from its close, wherever `scenario` and `basket` have their prices.
+
         Raises:
             ValueError: `plan` is not that of `session_date`.
         """
         if plan.day.session_date != session_date:
             raise ValueError(f"plan must be of {session_date}, was of {plan.day.session_date}")
-        gap = scenario.overnight_percent / 100
-        previous = {
-            symbol: round(price / math.exp(gap * BETA[symbol]), 2)
-            for symbol, price in scenario.spot.items()
-        }
-        previous |= {m.symbol: round(m.price / math.exp(gap * m.beta), 2) for m in basket}
-        members = [replace(m, price=m.price) for m in basket]
+        if before is None:
+            history = _history(seed, plan, scenario, basket)
+        else:
+            history = before.as_history()
+            scenario, basket = _opening(history, scenario, basket)
         tables = seeded_tables(seed, scenario, plan.day, scenario.spot)
         spy = spy_log_path(seed, scenario, plan.day.seconds)
-        tables |= basket_tables(seed, plan.day, list(spy), members, scenario.daily_volatility)
-        history = seeded_history(
-            seed,
-            plan.earlier,
-            previous,
-            members,
-            scenario.daily_volatility,
-            scenario.weeks_drift_percent / 100,
-        )
-        super().__init__(seed, plan, scenario, tables, history, members)
+        tables |= basket_tables(seed, plan.day, list(spy), basket, scenario.daily_volatility)
+        super().__init__(seed, plan, scenario, tables, history, basket, before=before)
+
+
+def _history(
+    seed: int, plan: SessionPlan, scenario: Scenario, basket: Sequence[BasketMember]
+) -> dict[str, list[HistoricDay]]:
+    """Earlier sessions that end a night's gap away from the day's opening prices."""
+    gap = scenario.overnight_percent / 100
+    previous = {
+        symbol: round(price / math.exp(gap * BETA[symbol]), 2)
+        for symbol, price in scenario.spot.items()
+    }
+    previous |= {m.symbol: round(m.price / math.exp(gap * m.beta), 2) for m in basket}
+    return seeded_history(
+        seed,
+        plan.earlier,
+        previous,
+        basket,
+        scenario.daily_volatility,
+        scenario.weeks_drift_percent / 100,
+    )
+
+
+def _opening(
+    history: Mapping[str, Sequence[HistoricDay]],
+    scenario: Scenario,
+    basket: Sequence[BasketMember],
+) -> tuple[Scenario, list[BasketMember]]:
+    """The day's opening prices, a night's gap away from the last closes."""
+    gap = scenario.overnight_percent / 100
+
+    def opening(symbol: str, beta: float) -> float:
+        return round(history[symbol][-1].close * math.exp(gap * beta), 2)
+
+    spot = {symbol: opening(symbol, BETA[symbol]) for symbol in scenario.spot}
+    members = [replace(m, price=opening(m.symbol, m.beta)) for m in basket]
+    return replace(scenario, spot=spot), members
