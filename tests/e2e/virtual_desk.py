@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
-from msgspec.structs import replace
 
 from adapters.interactive_brokers.orders import IbOrders
 from adapters.interactive_brokers.sandbox import TwsSandbox
@@ -26,9 +26,6 @@ from adapters.market_model.contract import BarClosed, MarketUpdate
 from adapters.market_model.market import SimulatedMarket
 from adapters.unusual_whales.sandbox import UwSandbox, UwSandboxSettings
 from adapters.unusual_whales.sandbox.settings import DEFAULT_TOKEN
-from domain.event import Proposed
-from domain.events.feed_health import FeedMessageRestated
-from domain.events.feeds import FeedMessageRejected, IbBarReceived, UwFrame
 from domain.events.orders import BrokerReady
 from domain.events.system import (
     PARAMETERS_STREAM,
@@ -41,12 +38,17 @@ from run.build import build_id
 from run.config import Settings
 from run.embedded import free_port
 from run.feeds.__main__ import Feeds
-from run.feeds.market_clock import MarketClock
 from run.order_effect import OrderEffect
 from run.service import Process
 from run.worker import Recorder, Worker
 from run.workers import WORKERS
-from store.contract import Appended, Checkpoint, Selection
+from store.contract import Selection
+from tests.e2e.virtual_time import (
+    SANDBOX_SPEED,
+    VirtualMarketClock,
+    VirtualStore,
+    VirtualTime,
+)
 
 HOST = "127.0.0.1"
 ACCOUNT = "DU1234567"
@@ -54,100 +56,12 @@ PAGE = 5_000
 STEP_SECONDS_MAX = 60.0
 """Real seconds that one step may take before the run is given up."""
 BROKER_ANSWER_SECONDS_MAX = 0.5
-SANDBOX_SPEED = 10.0
-"""Market seconds for each second that the sandboxes' own limits count."""
-THINNED_POLL_SECONDS = 900.0
-POLLS_A_MINUTE_MAX = 25.0
-LOOK_SECONDS = 0.05
-"""How soon the schedule of REST calls sees that its clock was set."""
 THINNED_LINES_MINUTES = 5
 """How often option lines speak in a thinned stretch."""
 BEFORE_OPEN = timedelta(minutes=5)
 """When the desk comes up."""
-
-
-class VirtualTime:
-    """Market time that stands until it is moved."""
-
-    def __init__(self, start: datetime) -> None:
-        self.start = self.now = start
-        self.moved = asyncio.Event()
-
-    def move(self, to: datetime) -> None:
-        assert to >= self.now, (self.now, to)
-        self.now = to
-        moved, self.moved = self.moved, asyncio.Event()
-        moved.set()
-
-    def sandbox_seconds(self) -> float:
-        """What a real clock is to the sandboxes."""
-        return (self.now - self.start).total_seconds() / SANDBOX_SPEED
-
-
-class VirtualStore:
-    """The store, with the market time passed in; counts what the feeds have got on the log."""
-
-    def __init__(self, store: Any, time: VirtualTime) -> None:
-        self.frames = 0
-        self.step_recorded_at: datetime | None = None
-        self.bars: dict[str, datetime] = {}
-        self.appended = asyncio.Event()
-        self._store = store
-        self._time = time
-
-    async def append(
-        self, events: Sequence[Proposed], checkpoint: Checkpoint | None = None
-    ) -> Appended:
-        now = self._time.now
-        stamped = [e if e.market_time else replace(e, market_time=now) for e in events]
-        done: Appended = await self._store.append(stamped, checkpoint)
-        self.step_recorded_at = self.step_recorded_at or done.recorded_at
-        for event in events:
-            match event.body:
-                case UwFrame() | FeedMessageRejected() | FeedMessageRestated():
-                    self.frames += 1
-                case IbBarReceived() as bar:
-                    self.bars[bar.symbol] = bar.start
-        appended, self.appended = self.appended, asyncio.Event()
-        appended.set()
-        return done
-
-    def real_now(self) -> datetime:
-        """The database's clock at the step's first append: no real second passes in a step."""
-        return self.step_recorded_at or datetime.now(UTC)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-
-class VirtualMarketClock(MarketClock):
-    """The schedule of the feeds' REST calls, which a step lets go on when its frames are there."""
-
-    def __init__(self, time: VirtualTime) -> None:
-        super().__init__()
-        self._time = time
-
-    def now(self) -> datetime:
-        return self._time.now
-
-    @property
-    def seconds_min(self) -> float:
-        thinned = self.started is not None and self.started.thinned
-        return THINNED_POLL_SECONDS if thinned else 0.0
-
-    def calls_a_minute(self, in_a_real_minute: float) -> float:
-        return POLLS_A_MINUTE_MAX
-
-    async def wait(self, until: datetime, woken: asyncio.Event) -> None:
-        if self.now() >= until:
-            return
-        waits = [asyncio.ensure_future(event.wait()) for event in (self._time.moved, woken)]
-        try:
-            # The clock may be told anew without being moved.
-            await asyncio.wait(waits, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+NIGHT_STEP = timedelta(hours=1)
+"""How often the workers' clocks tick between two sessions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,18 +78,24 @@ class Sandboxes:
 
     def __init__(self, market: SimulatedMarket, time: VirtualTime, folder: Path) -> None:
         self.market = market
+        self._time = time
         self.clock = SandboxClock(time.start, time.sandbox_seconds)
         self.set_thinned(thinned=True)
         self.tws = TwsSandbox(market, self.clock, folder / "tws", ACCOUNT)
         self.uw = UwSandbox(
             market, self.clock, folder, UwSandboxSettings(DEFAULT_TOKEN), time.sandbox_seconds
         )
-        self.uw_port = free_port()
+
+    async def start(self, tws_port: int, uw_port: int) -> None:
+        await self.tws.start(HOST, tws_port, poll=False)
+        await self.uw.start(HOST, uw_port)
+
+    async def stop(self) -> None:
+        await self.uw.stop()
+        await self.tws.stop()
 
     def set_thinned(self, *, thinned: bool) -> None:
-        now = self.clock.now()
-        since = (now - self.market.open_at).total_seconds() / SANDBOX_SPEED
-        self.clock.set(self.market.open_at, -since, SANDBOX_SPEED, thinned)
+        self.clock.set(self._time.start, 0.0, SANDBOX_SPEED, thinned)
 
     def advance(self, to: datetime) -> Sequence[MarketUpdate]:
         """Move the market; Unusual Whales tells of it, the broker later."""
@@ -203,7 +123,7 @@ class Day:
         self.time = time
         self.settings = settings
         self.clock = VirtualMarketClock(time)
-        self.feeds = Feeds(self._process("feeds"), self.clock)
+        self.feeds = self._new_feeds()
         self.director = Recorder(self.store, "director", build_id(), "director")
         self.workers = [
             Worker(name, WORKERS[name](settings), self.store, build_id(), on_committed=heard)
@@ -221,12 +141,15 @@ class Day:
         self.effect = OrderEffect(
             self.broker, trader.recorder, self.store, trader.run_id, self.store.real_now
         )
-        self._failed: asyncio.Task[None] | None = None
+        self._feeding: asyncio.Task[None] | None = None
 
-    def _process(self, name: str) -> Process:
-        recorder = Recorder(self.store, name, build_id(), name)
+    def _new_feeds(self) -> Feeds:
+        """Feeds of the session that comes, which begin anew with each one."""
+        name, run_id = "feeds", f"feeds {self.sandboxes.market.session_date}"
+        recorder = Recorder(self.store, name, build_id(), run_id)
         log = structlog.get_logger(name)
-        return Process(name, build_id(), name, self.settings, self.store, recorder, log)
+        process = Process(name, build_id(), run_id, self.settings, self.store, recorder, log)
+        return Feeds(process, self.clock)
 
     def _decided(self, events: Sequence[Any]) -> None:
         self.effect.on_committed(events)
@@ -238,17 +161,59 @@ class Day:
             change = ParametersChanged(values=dict(limits), version=1, who="test", why="limits")
             await self.director.record(PARAMETERS_STREAM, change)
 
-    async def start(self, feeding: asyncio.Task[None]) -> None:
-        """Wait for history, joins and the broker: what a session must find at its open."""
-        self._failed = feeding
-        await self._seen("HistoryReady")
+    async def start(self) -> None:
+        """Feeds with their history and joins, workers, broker: what a session must find at its
+        open."""
+        before = await self.store.head()
+        self._feeding = asyncio.create_task(self.feeds.run(), name="feeds")
+        await self._seen("HistoryReady", before)
         await self._until(self._feeds_are_open)
         for worker in self.workers:
-            await worker.start()
+            if not worker.ready.is_set():
+                await worker.start()
         await self.effect.connect_once()
-        while not await self.store.read(0, Selection(types=frozenset({BrokerReady.__name__}))):
+        ready = Selection(types=frozenset({BrokerReady.__name__}))
+        while not await self.store.read(before, ready):
             await self.turn()
             await asyncio.sleep(0.005)
+
+    async def stop(self) -> None:
+        await self.broker.close()
+        await self._stop_feeds()
+        await self.sandboxes.stop()
+
+    async def _stop_feeds(self) -> None:
+        feeding, self._feeding = self._feeding, None
+        if feeding is not None:
+            feeding.cancel()
+            await asyncio.gather(feeding, return_exceptions=True)
+
+    async def night(self, market: SimulatedMarket) -> None:
+        """Close the session that is over and open that of `market`, on the same log.
+
+        The feeds end with the evening and begin anew in the morning; the workers run on, their
+        clocks tick by the hour; the broker restarts before the open and keeps what it holds.
+        """
+        assert market.plan.day.session_date == self.sandboxes.market.plan.later[0].session_date
+        await self._stop_feeds()
+        morning = market.open_at - BEFORE_OPEN
+        while self.time.now < morning:
+            self.store.step_recorded_at = None
+            self.time.move(min(self.time.now + NIGHT_STEP, morning))
+            await self._tick()
+        await self.broker.close("the broker restarts")
+        await self.turn()
+        await self.sandboxes.stop()
+        market.advance(morning, thin=True)
+        self.sandboxes = Sandboxes(market, self.time, self.settings.var_dir)
+        uw_port = urlsplit(self.settings.uw_rest_url).port
+        assert uw_port is not None
+        await self.sandboxes.start(self.settings.ib_port, uw_port)
+        self.store.begin_session()
+        self.clock = VirtualMarketClock(self.time)
+        self.feeds = self._new_feeds()
+        await self._set_clock(thinned=True)
+        await self.start()
 
     def _feeds_are_open(self) -> bool:
         found = [set(one) for one in self.sandboxes.uw.hub.joined()]
@@ -290,6 +255,9 @@ class Day:
         await self._until(self._polls_rest)
         self.sandboxes.tell_broker(updates, to)
         await self._until(self._bars_arrived)
+        await self._tick()
+
+    async def _tick(self) -> None:
         ticks = [
             worker.recorder.propose(f"clock/{worker.name}", ClockTicked(worker=worker.name))
             for worker in self.workers
@@ -343,9 +311,9 @@ class Day:
                 await asyncio.sleep(0.02)
                 await self.turn()
 
-    async def _seen(self, kind: str) -> None:
+    async def _seen(self, kind: str, after: int) -> None:
         async with asyncio.timeout(STEP_SECONDS_MAX):
-            while not await self.store.read(0, Selection(types=frozenset({kind}))):
+            while not await self.store.read(after, Selection(types=frozenset({kind}))):
                 self._check()
                 await asyncio.sleep(0.02)
 
@@ -362,8 +330,8 @@ class Day:
                         continue
 
     def _check(self) -> None:
-        if self._failed is not None and self._failed.done():
-            self._failed.result()
+        if self._feeding is not None and self._feeding.done():
+            self._feeding.result()
             raise AssertionError("the feeds must run to the end, ended")
 
 
@@ -380,28 +348,23 @@ async def opened(
     time = VirtualTime(market.open_at - BEFORE_OPEN)
     market.advance(time.now, thin=True)
     sandboxes = Sandboxes(market, time, folder)
-    await sandboxes.tws.start(HOST, 0, poll=False)
-    await sandboxes.uw.start(HOST, sandboxes.uw_port)
+    uw_port = free_port()
+    await sandboxes.start(0, uw_port)
     settings = Settings(
         DATABASE_URL=database_url,
         REDIS_URL=redis_url,
         var_dir=folder,
         ib_port=sandboxes.tws.port,
         ib_account=ACCOUNT,
-        uw_rest_url=f"http://{HOST}:{sandboxes.uw_port}",
-        uw_socket_url=f"ws://{HOST}:{sandboxes.uw_port}/socket",
+        uw_rest_url=f"http://{HOST}:{uw_port}",
+        uw_socket_url=f"ws://{HOST}:{uw_port}/socket",
         uw_token=DEFAULT_TOKEN,
         uw_limit_factor=1_000.0,
     )
     day = Day(store, sandboxes, time, settings)
     await day.set_limits(limits or {})
-    feeding = asyncio.create_task(day.feeds.run(), name="feeds")
     try:
-        await day.start(feeding)
+        await day.start()
         yield day
     finally:
-        await day.broker.close()
-        feeding.cancel()
-        await asyncio.gather(feeding, return_exceptions=True)
-        await sandboxes.uw.stop()
-        await sandboxes.tws.stop()
+        await day.stop()

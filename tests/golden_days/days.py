@@ -1,7 +1,8 @@
 """The golden days: which named scenario is played, and which minutes in full.
 
 Between the full stretches the day is thinned: every bar, no option trade, one quote a minute, no
-entry. A day costs about a minute.
+entry. A day costs about a minute. A day may have a morning after: the next session on the same log,
+for what is held over the night.
 """
 
 from __future__ import annotations
@@ -20,21 +21,57 @@ FULL_STEP = timedelta(seconds=1)
 AFTER_CLOSE_MINUTES = 15
 
 
+Minutes = tuple[tuple[float, float], ...]
+"""(From, until), with every quote and trade and entries open: after the open, or both after the
+close when the first is negative."""
+
+
+def stretches(
+    full: Minutes, until: float | None, open_at: datetime, close_at: datetime
+) -> list[Stretch]:
+    """A session from five minutes before the open, thinned and full in turn."""
+    made: list[Stretch] = []
+    for begin, end in full:
+        origin = open_at if begin >= 0 else close_at
+        made.append(Stretch(origin + timedelta(minutes=begin), THINNED_STEP, thinned=True))
+        made.append(Stretch(origin + timedelta(minutes=end), FULL_STEP, thinned=False))
+    last = close_at + timedelta(minutes=AFTER_CLOSE_MINUTES)
+    if until is None and made[-1].until < last:
+        made.append(Stretch(last, THINNED_STEP, thinned=True))
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class MorningAfter:
+    """The next session: its scenario opens a night's gap away from the close before.
+
+    It ends with its full minutes: what was held over the night has been left by then.
+    """
+
+    scenario: str
+    full: Minutes
+
+    def market(self, before: SeededMarket, seed: int) -> SeededMarket:
+        """Of a day that is over, with chance of its own."""
+        day = before.plan.later[0].session_date
+        return SeededMarket(seed + 1, day, xnys_plan(day), SCENARIOS[self.scenario], before=before)
+
+    def stretches(self, open_at: datetime, close_at: datetime) -> list[Stretch]:
+        return stretches(self.full, self.full[-1][1], open_at, close_at)
+
+
 @dataclass(frozen=True, slots=True)
 class GoldenDay:
-    """One day of the market model and how it is played.
-
-    `full` are minutes (from, until) with every quote and trade and entries open: after the open, or
-    both after the close when the first is negative. `until` ends the day early; None plays to the
-    end.
-    """
+    """One day of the market model and how it is played. `until` ends the day early; None plays to
+    the end."""
 
     name: str
     scenario: str
-    full: tuple[tuple[float, float], ...]
+    full: Minutes
     seed: int = DEFAULT_SEED
     until: float | None = None
     limits: Mapping[str, float] = field(default_factory=dict)
+    then: MorningAfter | None = None
 
     def market(self) -> SeededMarket:
         scenario = SCENARIOS[self.scenario]
@@ -42,17 +79,7 @@ class GoldenDay:
         return SeededMarket(self.seed, day, xnys_plan(day), scenario)
 
     def stretches(self, open_at: datetime, close_at: datetime) -> list[Stretch]:
-        """The day from five minutes before the open, thinned and full in turn."""
-
-        made: list[Stretch] = []
-        for begin, end in self.full:
-            origin = open_at if begin >= 0 else close_at
-            made.append(Stretch(origin + timedelta(minutes=begin), THINNED_STEP, thinned=True))
-            made.append(Stretch(origin + timedelta(minutes=end), FULL_STEP, thinned=False))
-        last = close_at + timedelta(minutes=AFTER_CLOSE_MINUTES)
-        if self.until is None and made[-1].until < last:
-            made.append(Stretch(last, THINNED_STEP, thinned=True))
-        return made
+        return stretches(self.full, self.until, open_at, close_at)
 
 
 MORNING = GoldenDay(

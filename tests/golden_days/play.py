@@ -30,10 +30,14 @@ async def whole_log(store: Any) -> list[Recorded]:
 async def played(
     golden: GoldenDay, store: Any, folder: Path, database_url: str, redis_url: str
 ) -> Day:
-    """The desk after the day; its log is in `store`."""
+    """The desk after the day and its morning after; its log is in `store`."""
     market = golden.market()
     async with opened(store, market, folder, database_url, redis_url, golden.limits) as day:
         await day.run(golden.stretches(market.open_at, market.close_at))
+        if golden.then is not None:
+            following = golden.then.market(market, golden.seed)
+            await day.night(following)
+            await day.run(golden.then.stretches(following.open_at, following.close_at))
     return day
 
 

@@ -101,7 +101,8 @@ def test_every_golden_day_has_a_record_with_its_reasons() -> None:
 def test_minutes_before_the_close_end_after_it_and_every_day_has_its_full_minutes() -> None:
     for day in (MORNING, *DAYS):
         close = AT + timedelta(hours=6)
-        stretches = day.stretches(AT, close)
-        ends = [stretch.until for stretch in stretches]
-        assert ends == sorted(ends), day.name
-        assert sum(not stretch.thinned for stretch in stretches) == len(day.full)
+        for session in (day, day.then) if day.then else (day,):
+            stretches = session.stretches(AT, close)
+            ends = [stretch.until for stretch in stretches]
+            assert ends == sorted(ends), day.name
+            assert sum(not stretch.thinned for stretch in stretches) == len(session.full)
