@@ -6,7 +6,7 @@ about 500 contracts and still every strike that the four strategy buckets look f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -102,9 +102,17 @@ def _strikes(
 
 
 def build_chain(
-    symbol: str, today: date, sessions: Sequence[date], spot: float, contracts_max: int
+    symbol: str,
+    today: date,
+    sessions: Sequence[date],
+    spot: float,
+    contracts_max: int,
+    listed: Iterable[SimContract] = (),
 ) -> Chain:
-    """List the options of a symbol around `spot`; strikes are thinned out to `contracts_max`."""
+    """List the options of a symbol around `spot`; strikes are thinned out to `contracts_max`.
+
+    What was `listed` before stays until it expires, wherever the price has gone.
+    """
     expiries = listed_expiries(today, sessions)
     order = {day: index for index, day in enumerate((today, *sessions))}
     wide = 1.0
@@ -113,10 +121,14 @@ def build_chain(
         if wide < 0.3 or 2 * sum(len(strikes) for _, strikes in listing) <= contracts_max:
             break
         wide -= 0.05
+    strikes_of = {expiry: set(strikes) for expiry, strikes in listing}
+    for known in listed:
+        if known.expiry in strikes_of:
+            strikes_of[known.expiry].add(known.strike)
     contracts = tuple(
         SimContract(option_id(symbol, expiry, strike, right), symbol, expiry, strike, right, "")
-        for expiry, strikes in listing
-        for strike in strikes
+        for expiry in expiries
+        for strike in sorted(strikes_of[expiry])
         for right in ("C", "P")
     )
     return Chain(

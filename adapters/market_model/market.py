@@ -106,7 +106,7 @@ class SimulatedMarket:
                 self._tables[symbol],
                 self._history[symbol],
                 symbol,
-                self._realised(symbol, before) if before else None,
+                before.options[symbol] if before else None,
             )
             for symbol in self.symbols
         }
@@ -131,9 +131,6 @@ class SimulatedMarket:
         self._set_lines(0.0)
 
     # -- set-up ------------------------------------------------------------------------------
-
-    def _realised(self, symbol: str, before: SimulatedMarket) -> list[float]:
-        return [*before.options[symbol].realised[1:], self._history[symbol][-1].variance]
 
     @property
     def _close_second(self) -> int:

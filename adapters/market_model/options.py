@@ -56,10 +56,9 @@ class OptionMarket:
         table: SecondTable,
         history: Sequence[HistoricDay],
         symbol: str,
-        realised: Sequence[float] | None = None,
+        before: OptionMarket | None = None,
     ) -> None:
-        """`realised` are the five-minute variances of the last sessions; None for those of
-        `history` as the seed makes them."""
+        """`before` is the market of the last session of `history` where that was played too."""
         self.scenario = scenario
         self._session_seconds = plan.day.seconds
         first = BEFORE_OPEN_SECONDS
@@ -68,11 +67,20 @@ class OptionMarket:
         sessions = [plan.day, *plan.later]
         days = [s.session_date for s in sessions]
         self.chain: Chain = build_chain(
-            symbol, days[0], days[1:], float(session[0]), scenario.contracts_max
+            symbol,
+            days[0],
+            days[1:],
+            float(session[0]),
+            scenario.contracts_max,
+            before.chain.contracts if before else (),
         )
-        if realised is None:
-            realised = realised_variances(seed, symbol, history[-FORECAST_SESSIONS:])
+        realised = (
+            [*before.realised[1:], history[-1].variance]
+            if before
+            else realised_variances(seed, symbol, history[-FORECAST_SESSIONS:])
+        )
         self.realised = realised
+        """Five-minute variances of the last sessions."""
         self.forecast = forecast_next(symbol, realised)
         self.dividend_spot = float(session[0])
         self.dividends = dividends(symbol, self.dividend_spot, days)
