@@ -254,6 +254,15 @@ IMBALANCE_FLIP_DAY = replace(
 )
 """The closing imbalance changes its side again and again."""
 
+IMBALANCE_FADE_DAY = replace(
+    IMBALANCE_DAY,
+    name="imbalance_fade_day",
+    drift_percent=((0.0, 0.0), (385.0, 0.05), (386.0, -0.20), (388.0, -0.45), (390.0, -0.5)),
+    pinned_minutes=(*IMBALANCE_DAY.pinned_minutes, 380.0, 385.0, 386.0, 388.0),
+)
+"""The imbalance day to five minutes before the close; then the price falls against it, and what
+was bought on it is stopped."""
+
 DEAD_FEED_DAY = replace(
     TREND_DAY,
     name="dead_feed_day",
@@ -295,6 +304,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         FOMC_DAY,
         IMBALANCE_DAY,
         IMBALANCE_FLIP_DAY,
+        IMBALANCE_FADE_DAY,
         DEAD_FEED_DAY,
         MISSING_DATA_DAY,
         RISING_WEEKS,

@@ -107,6 +107,7 @@ DAYS: tuple[GoldenDay, ...] = (
     GoldenDay("fomc_day", "fomc_day", full=((46.0, 49.0), (268.0, 275.0), _NIGHT)),
     GoldenDay("imbalance_day", "imbalance_day", full=(_CLOSE,)),
     GoldenDay("imbalance_flip_day", "imbalance_flip_day", full=(_CLOSE,)),
+    GoldenDay("imbalance_fade_day", "imbalance_fade_day", full=(_CLOSE,)),
     GoldenDay("dead_feed_day", "dead_feed_day", full=(_MORNING, (88.0, 94.0), (108.0, 112.0))),
     GoldenDay("rising_weeks", "rising_weeks", full=(_MORNING, _NOON)),
     GoldenDay("missing_data_day", "missing_data_day", full=(_MORNING, _NIGHT, _CLOSE)),
