@@ -85,7 +85,6 @@ def exposure() -> None:
         session_date=now.date(),
         spot=spot,
         spot_fresh=True,
-        rate=rate,
         forwards=[forward_of(spot, [], now, close, rate) for close in closings],
         age_limits=(15.0, 90.0, 180.0),
         quiet_max=10.0,

@@ -30,6 +30,7 @@ class ExpirySurface:
     days: int
     years: float
     forward: float
+    rate: float
     quality: Quality
     reason: str
     valid_strikes: int
@@ -98,6 +99,7 @@ def summarise(
         days=days,
         years=forward.years,
         forward=forward.forward,
+        rate=forward.rate,
         quality=quality,
         reason=reason,
         valid_strikes=count,

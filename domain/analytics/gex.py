@@ -97,7 +97,7 @@ def exposure_of(table: ChainTable, surface: Surface, dte_max: int) -> Exposure:
         surface.spot_escrowed[nodes],
         strike,
         surface.years[nodes],
-        surface.rate,
+        surface.rate[nodes],
         surface.iv[nodes],
     )
     net = calls[nodes] - puts[nodes]
@@ -160,7 +160,7 @@ def _charm_to_close(surface: Surface, nodes: np.ndarray, calls: Floats, puts: Fl
         surface.spot_escrowed[nodes],
         strike,
         surface.years[nodes],
-        surface.rate,
+        surface.rate[nodes],
         surface.iv[nodes],
         np.ones(nodes.size, dtype=bool),
     )[0]
@@ -202,7 +202,7 @@ def _roots(
         at[:, None] - paid[None, :],
         layout.strike[nodes],
         surface.years[nodes],
-        surface.rate,
+        surface.rate[nodes],
         surface.iv[nodes],
     )
     weighted: Floats = profile_gamma * net

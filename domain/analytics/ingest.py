@@ -36,6 +36,7 @@ from domain.events.feeds import (
     UwFrame,
 )
 from domain.events.forecasts import VarianceRefitted
+from domain.events.interest_rates import RateUpdated
 from domain.events.market_facts import HaltEnded, HaltStarted
 from domain.events.system import ClockStarted, ParametersChanged, SessionPlanned
 from domain.instruments import OptionContract, Right
@@ -47,6 +48,7 @@ from domain.payloads.unusual_whales import (
     read_trading_halt,
     ticker,
 )
+from domain.pricing.rates import curve_of
 from domain.session import SESSION_MINUTES, Session
 
 _TRADE = int(Source.TRADE)
@@ -75,6 +77,11 @@ def on_parameters(state: AnalyticsState, event: Recorded) -> None:
         opening = symbol.bars.opening
         if opening is not None and state.settings is not None and not opening.is_complete:
             opening.minutes = state.settings.opening_minutes
+
+
+def on_rates(state: AnalyticsState, event: Recorded) -> None:
+    assert isinstance(event.body, RateUpdated)
+    state.rates = curve_of(event.body)
 
 
 def on_session(state: AnalyticsState, event: Recorded) -> None:

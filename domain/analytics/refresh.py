@@ -25,13 +25,15 @@ from domain.events.feeds import LinesWanted, WantedLine
 from domain.instruments import OptionContract, Right
 from domain.numbers import significant, significant_all
 from domain.pricing.black_scholes import Bools, Floats, greeks
-from domain.pricing.dividends import forward_of
+from domain.pricing.dividends import forward_of, years_until
+from domain.pricing.rates import rate_at
 from domain.session import NEW_YORK, Session
 
 SURFACE_DAYS = 75
 """Far enough that IV(60) has both its neighbours."""
 BROKER_DELTA_SECONDS = 60.0
 LINE_SHIFT_STRIKES = 2
+RATE_DEFAULT = "RATE_DEFAULT"
 _FULL_CLOSE = time(16, 0)
 AT_BARS = (ExpiryRole.TODAY, ExpiryRole.NEXT_SESSION)
 """Roles whose expiries are evaluated at every bar; the others with the whole chain."""
@@ -109,8 +111,9 @@ def _clock(
         session_date=session.session_date,
         spot=spot,
         spot_fresh=fresh,
-        rate=settings.rate,
-        forwards=[forward_of(spot, due, now, close, settings.rate) for close in closings],
+        forwards=[
+            forward_of(spot, due, now, close, _rate(state, now, close)) for close in closings
+        ],
         age_limits=settings.option_ages,
         quiet_max=settings.quiet_max,
         exposure_iv_age_max=settings.exposure_iv_age_max,
@@ -118,6 +121,16 @@ def _clock(
         forward_tolerance_short=settings.forward_tolerance_short,
         forward_tolerance_long=settings.forward_tolerance_long,
     )
+
+
+def _rate(state: AnalyticsState, now: datetime, closing: datetime) -> float:
+    assert state.settings is not None
+    return rate_at(state.rates, state.settings.rate, years_until(closing, now))
+
+
+def _rate_reason(state: AnalyticsState) -> str:
+    """Nothing is wrong with the default, but a reader must see that nobody said what is right."""
+    return "" if state.rates is not None else RATE_DEFAULT
 
 
 def _layout(symbol: SymbolState, session: Session, dte_max: int) -> Layout:
@@ -257,7 +270,7 @@ def _columns(
         surface.spot_escrowed[node],
         layout.strike[node],
         surface.years[node],
-        surface.rate,
+        surface.rate[node],
         surface.iv[node],
         is_call,
     )
@@ -272,9 +285,9 @@ def _columns(
         spot=surface.spot,
         forward=significant(expiry.forward) or 0.0,
         years=significant(expiry.years) or 0.0,
-        rate=surface.rate,
+        rate=expiry.rate,
         quality=expiry.quality,
-        reason=expiry.reason,
+        reason=expiry.reason or _rate_reason(state),
         con_id=table.con_id[slots].tolist(),
         strike=table.strike[slots].tolist(),
         right="".join("C" if call else "P" for call in is_call.tolist()),

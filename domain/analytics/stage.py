@@ -32,6 +32,7 @@ _HANDLERS: Mapping[str, Handler] = {
     "ClockStarted": ingest.on_clock_started,
     "ClockTicked": on_tick,
     "ParametersChanged": ingest.on_parameters,
+    "RateUpdated": ingest.on_rates,
     "SessionPlanned": ingest.on_session,
     "HistoryImported": ingest.on_history,
     "HistoryReady": _on_history_ready,

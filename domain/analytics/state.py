@@ -35,6 +35,7 @@ from domain.events.market_facts import HaltEnded, HaltStarted
 from domain.events.sessions import AuctionSessionClosed, ClosingVolatility
 from domain.instruments import SYMBOLS, OptionContract
 from domain.parameter import ParameterState
+from domain.pricing.rates import RateCurve
 from domain.session import Session
 
 
@@ -174,6 +175,7 @@ class AnalyticsState:
 
     parameters: ParameterState = field(default_factory=ParameterState)
     settings: Settings | None = None
+    rates: RateCurve | None = None
     session: Session | None = None
     thinned: bool = False
     symbols: dict[str, SymbolState] = field(

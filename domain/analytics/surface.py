@@ -39,13 +39,13 @@ PREMIUM_CACHE_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class ChainClock:
-    """What an evaluation is told about the moment: epoch seconds, spot, each expiry's forward."""
+    """What an evaluation is told about the moment: epoch seconds, spot, each expiry's forward
+    with the rate behind it."""
 
     now: float
     session_date: date
     spot: float
     spot_fresh: bool
-    rate: float
     forwards: Sequence[Forward]
     age_limits: tuple[float, float, float]
     """Seconds for DTE 0, DTE 1 and beyond."""
@@ -63,9 +63,9 @@ class Surface:
 
     layout: Layout
     spot: float
-    rate: float
     years: Floats
     spot_escrowed: Floats
+    rate: Floats
     iv: Floats
     own: Bools
     call_usable: Bools
@@ -124,6 +124,7 @@ def evaluate(table: ChainTable, layout: Layout, clock: ChainClock) -> Surface:
     years = np.array([f.years for f in clock.forwards])[index]
     escrowed = np.array([f.spot_escrowed for f in clock.forwards])[index]
     forward = np.array([f.forward for f in clock.forwards])[index]
+    rate = np.array([f.rate for f in clock.forwards])[index]
     calls, puts = (_side(table, layout, clock, slots) for slots in (layout.call, layout.put))
     is_call = layout.strike >= forward
     otm = np.where(is_call, layout.call, layout.put)
@@ -140,12 +141,22 @@ def evaluate(table: ChainTable, layout: Layout, clock: ChainClock) -> Surface:
             escrowed[wanted],
             layout.strike[wanted],
             years[wanted],
-            clock.rate,
+            rate[wanted],
             is_call[wanted],
         )
         mid_iv[wanted], valid[wanted] = found, good
         left = _without_premium(
-            table, layout, clock, mid_iv, valid, otm, (bid + ask) / 2, escrowed, years, is_call
+            table,
+            layout,
+            clock,
+            mid_iv,
+            valid,
+            otm,
+            (bid + ask) / 2,
+            escrowed,
+            years,
+            rate,
+            is_call,
         )
         unchecked[left] = True
     _remember(table, layout, clock.now, mid_iv, valid)
@@ -157,7 +168,7 @@ def evaluate(table: ChainTable, layout: Layout, clock: ChainClock) -> Surface:
                 escrowed[valid],
                 layout.strike[valid],
                 years[valid],
-                clock.rate,
+                rate[valid],
                 mid_iv[valid],
                 is_call[valid],
             )[0]
@@ -169,9 +180,9 @@ def evaluate(table: ChainTable, layout: Layout, clock: ChainClock) -> Surface:
     return Surface(
         layout,
         clock.spot,
-        clock.rate,
         years,
         escrowed,
+        rate,
         iv,
         valid,
         calls.usable,
@@ -189,7 +200,7 @@ def _invert(
     escrowed: Floats,
     strike: Floats,
     years: Floats,
-    rate: float,
+    rate: Floats,
     is_call: Bools,
 ) -> tuple[Floats, Bools]:
     """Volatility of the mid, and whether its uncertainty is small enough to use it."""
@@ -199,7 +210,7 @@ def _invert(
         np.tile(escrowed, 3),
         np.tile(strike, 3),
         np.tile(years, 3),
-        rate,
+        np.tile(rate, 3),
         np.tile(is_call, 3),
     )
     mid, low, high = solved.values[:n], solved.values[n : 2 * n], solved.values[2 * n :]
@@ -219,6 +230,7 @@ def _without_premium(
     mid: Floats,
     escrowed: Floats,
     years: Floats,
+    rate: Floats,
     is_call: Bools,
 ) -> Integers:
     """Take early exercise out of out-of-the-money puts over 10 days, one pass, in place.
@@ -247,7 +259,7 @@ def _without_premium(
         table.premium[slot] = early_exercise_premium(
             float(escrowed[node]),
             float(layout.strike[node]),
-            clock.rate,
+            float(rate[node]),
             float(mid_iv[node]),
             clock.session_date,
             layout.expiries[int(layout.expiry_index[node])],
@@ -265,7 +277,7 @@ def _without_premium(
             escrowed[nodes],
             layout.strike[nodes],
             years[nodes],
-            clock.rate,
+            rate[nodes],
             is_call[nodes],
         )
         solved = again.reasons == IvReason.OK
@@ -327,7 +339,6 @@ def _summary(
         quotes,
         clock.spot,
         forward,
-        clock.rate,
         clock.forward_tolerance_short,
         clock.forward_tolerance_long,
     )

@@ -72,6 +72,7 @@ class ChainEvaluated(MarketEvent, frozen=True):
     rate: float
     quality: Quality
     reason: str
+    """Of a quality other than OK; with OK, RATE_DEFAULT while no curve of rates is entered."""
     con_id: list[int]
     strike: list[float]
     right: str

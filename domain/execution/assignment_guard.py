@@ -19,9 +19,8 @@ from domain.execution.watched import Watched
 from domain.instruments import OptionContract, Right
 from domain.parameter import ParameterState
 from domain.pricing.black_scholes import prices
+from domain.pricing.rates import DEFAULT_RATE, RateCurve, rate_at
 from domain.session import YEAR_SECONDS, Session
-
-RATE = "risk_free_rate"
 
 
 def assignment_cases(
@@ -30,6 +29,7 @@ def assignment_cases(
     session: Session,
     quotes: Quotes,
     dividends: Mapping[date, float],
+    rates: RateCurve | None,
     now: datetime,
 ) -> list[ExitCase]:
     """The first short leg that is better left today; `dividends` are those of the underlying."""
@@ -51,7 +51,7 @@ def assignment_cases(
         if contract.right is Right.CALL:
             gain = _dividend_tomorrow(session, dividends) if price > strike else None
         else:
-            gain = _interest(watched, contract, parameters, session, quotes, dividends, now)
+            gain = _interest(watched, contract, parameters, session, quotes, dividends, rates, now)
         if gain is None or (extrinsic is None and contract.right is Right.PUT):
             continue
         if extrinsic is None or extrinsic < gain:
@@ -97,19 +97,21 @@ def _interest(
     session: Session,
     quotes: Quotes,
     dividends: Mapping[date, float],
+    rates: RateCurve | None,
     now: datetime,
 ) -> float | None:
     """What the holder of a put in the money gains by its exercise now: interest on the strike
     until expiry, less the call that is given up with it. None where that cannot be told."""
     price = quotes.underlying_price(contract.symbol)
-    rate, closing = parameters.values.get(RATE), session.closing(contract.expiry)
+    default, closing = parameters.values.get(DEFAULT_RATE), session.closing(contract.expiry)
     volatility = _volatility(watched, contract, quotes)
     strike = float(contract.strike)
     if price is None or price >= strike or closing is None or volatility is None:
         return None
-    if isinstance(rate, bool) or not isinstance(rate, int | float):
+    if isinstance(default, bool) or not isinstance(default, int | float):
         return None
     years = (closing - now).total_seconds() / YEAR_SECONDS
+    rate = rate_at(rates, default, years)
     today = session.session_date
     paid = sum(v for day, v in dividends.items() if today < day <= contract.expiry)
     call = prices(max(1e-6, price - paid), strike, years, rate, volatility, 1.0)

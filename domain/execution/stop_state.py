@@ -24,6 +24,7 @@ from domain.events.feeds import (
     LineClosed,
     LinesWanted,
 )
+from domain.events.interest_rates import RateUpdated
 from domain.events.orders import (
     BrokerAccountSeen,
     BrokerSnapshotReceived,
@@ -59,6 +60,7 @@ from domain.execution.watched import ExitState, Watched, watch_minute, watch_quo
 from domain.execution.watermarks import restored
 from domain.instruments import SYMBOLS, Structure
 from domain.parameter import ParameterState
+from domain.pricing.rates import RateCurve, curve_of
 from domain.session import Session
 
 REQUESTER = "trader"
@@ -68,6 +70,7 @@ REQUESTER = "trader"
 class StopState:
     parameters: ParameterState = field(default_factory=ParameterState)
     session: Session | None = None
+    rates: RateCurve | None = None
     quotes: Quotes = field(default_factory=Quotes)
     underlyings: dict[str, UnderlyingWatch] = field(
         default_factory=lambda: {symbol: UnderlyingWatch() for symbol in SYMBOLS}
@@ -104,6 +107,8 @@ def fold(state: StopState, event: Recorded) -> None:
             _bar(state, body)
         case ParametersChanged() as body:
             state.parameters.apply(body)
+        case RateUpdated() as body:
+            state.rates = curve_of(body)
         case SessionPlanned() as body:
             state.session = Session(body)
             state.positions = {

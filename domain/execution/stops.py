@@ -99,6 +99,7 @@ class StopStage:
             "PositionOpened",
             "PositionWatermark",
             "RiskDecided",
+            "RateUpdated",
             "SessionPlanned",
             "SignalExpired",
             "SignalInvalidated",
@@ -195,7 +196,9 @@ def _judge(state: StopState, watched: Watched, now: datetime, *, timed: bool) ->
     if timed:
         cases += time_cases(watched, state.parameters, session, now)
         dividends = state.underlyings[watched.opened.symbol].dividends
-        cases += assignment_cases(watched, state.parameters, session, state.quotes, dividends, now)
+        cases += assignment_cases(
+            watched, state.parameters, session, state.quotes, dividends, state.rates, now
+        )
     emitted = _exit(watched, first_case(cases))
     wanted = wanted_stop(watched, state.parameters, session, now)
     since = watched.stop_moved_at

@@ -55,11 +55,13 @@ def present_value(
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """`spot_escrowed` = spot less the present value of dividends; `forward` is its growth."""
+    """`spot_escrowed` = spot less the present value of dividends; `forward` is its growth at
+    `rate`."""
 
     spot_escrowed: float
     forward: float
     years: float
+    rate: float
 
 
 def forward_of(
@@ -68,7 +70,7 @@ def forward_of(
     """Escrowed spot and forward of one expiry."""
     years = years_until(expiry_at, now)
     escrowed = spot - present_value(dividends, now, expiry_at, rate)
-    return Forward(escrowed, escrowed * math.exp(rate * max(years, 0.0)), years)
+    return Forward(escrowed, escrowed * math.exp(rate * max(years, 0.0)), years, rate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,6 @@ def check_forward(
     quotes: ParityQuotes,
     spot: float,
     expected: Forward,
-    rate: float,
     tolerance_short: float,
     tolerance_long: float,
 ) -> ForwardCheck:
@@ -114,7 +115,7 @@ def check_forward(
         return ForwardCheck(None, False, "FORWARD_UNCHECKED")
     nearest = np.argsort(np.abs(quotes.strikes[chosen] - spot), kind="stable")[:FORWARD_STRIKES]
     used = chosen[nearest]
-    growth = math.exp(rate * max(expected.years, 0.0))
+    growth = math.exp(expected.rate * max(expected.years, 0.0))
     implied = statistics.median(
         (quotes.strikes[used] + growth * (call_mid[used] - put_mid[used])).tolist()
     )

@@ -8,18 +8,19 @@ its entry until there is one; one adopted from the broker has none before.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from domain.events.analytics import ChainEvaluated, Quality
 from domain.events.positions import PositionMarked
+from domain.pricing.rates import RateCurve, rate_at
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class Carry:
     """Of one symbol and expiry: the rate, and the present value of dividends until then."""
 
-    rate: float = 0.0
+    rate: float
     dividends: float = 0.0
 
 
@@ -28,7 +29,9 @@ class Market:
     underlying: dict[str, float] = field(default_factory=dict)
     volatility: dict[int, float] = field(default_factory=dict)
     """Of the contracts that something open or working stands on."""
-    curves: dict[tuple[str, date], Curve] = field(default_factory=dict)
+    carries: dict[tuple[str, date], Carry] = field(default_factory=dict)
+    """As the newest evaluated chains had them."""
+    rates: RateCurve | None = None
 
     def marked(self, body: PositionMarked) -> None:
         if body.underlying_price > 0:
@@ -39,15 +42,18 @@ class Market:
             return
         self.underlying[body.symbol] = body.spot
         escrowed = body.forward * math.exp(-body.rate * body.years)
-        self.curves[body.symbol, body.expiry] = Curve(body.rate, max(0.0, body.spot - escrowed))
+        self.carries[body.symbol, body.expiry] = Carry(body.rate, max(0.0, body.spot - escrowed))
         for con_id, volatility in zip(body.con_id, body.implied_volatility, strict=True):
             if con_id in wanted and volatility is not None and volatility > 0:
                 self.volatility[con_id] = volatility
 
     def session_started(self, session_date: date, wanted: frozenset[int]) -> None:
         """What expired or is not held any more is forgotten."""
-        self.curves = {key: curve for key, curve in self.curves.items() if key[1] >= session_date}
+        self.carries = {key: one for key, one in self.carries.items() if key[1] >= session_date}
         self.volatility = {key: iv for key, iv in self.volatility.items() if key in wanted}
 
-    def curve(self, symbol: str, expiry: date) -> Curve:
-        return self.curves.get((symbol, expiry), Curve())
+    def carry(self, symbol: str, expiry: date, years: float, default_rate: float) -> Carry:
+        """The rate is that of the curve of now; that of the chain while none is entered, and the
+        default where no chain was seen either."""
+        seen = self.carries.get((symbol, expiry), Carry(default_rate))
+        return replace(seen, rate=rate_at(self.rates, seen.rate, years))

@@ -86,6 +86,7 @@ TYPES = frozenset(
         "PositionMarked",
         "PositionOpened",
         "PositionReopened",
+        "RateUpdated",
         "ReconciliationCompleted",
         "ReleaseRequested",
         "RiskDecided",

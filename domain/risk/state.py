@@ -21,6 +21,7 @@ from domain.events.controls import (
     TradingState,
 )
 from domain.events.feeds import HistoryImported
+from domain.events.interest_rates import RateUpdated
 from domain.events.orders import (
     BrokerAccountSeen,
     BrokerConnected,
@@ -53,6 +54,7 @@ from domain.events.system import (
 )
 from domain.parameter import ParameterState
 from domain.payloads.unusual_whales.reading import PayloadError
+from domain.pricing.rates import curve_of
 from domain.risk.book import Book
 from domain.risk.broker_side import Connection
 from domain.risk.confirmation import ConfirmationRule, confirmation_rule
@@ -169,6 +171,8 @@ def fold(state: RiskState, event: Recorded) -> None:
             state.confirmation = confirmation_rule(state.parameters)
         case SessionPlanned():
             _session_planned(state, body)
+        case RateUpdated():
+            state.market.rates = curve_of(body)
         case ChainEvaluated():
             state.market.evaluated(body, state.book.contracts())
         case HistoryImported():

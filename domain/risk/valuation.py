@@ -13,8 +13,10 @@ from datetime import date
 from domain.events.signals import SignalValidated
 from domain.instruments import Right, Strategy, Structure
 from domain.pricing.black_scholes import greeks
+from domain.pricing.rates import DEFAULT_RATE
 from domain.risk.book import Story
 from domain.risk.greeks import DollarGreeks, bounded_beta, unit_greeks
+from domain.risk.market import Carry
 from domain.risk.scenario import ScenarioLeg
 from domain.risk.state import RiskState
 from domain.session import YEAR_SECONDS
@@ -47,6 +49,11 @@ def years_to(state: RiskState, expiry: date) -> float | None:
     return max(0.0, (closing - state.now).total_seconds()) / YEAR_SECONDS
 
 
+def _carry(state: RiskState, structure: Structure, years: float) -> Carry:
+    default = state.parameters.number(DEFAULT_RATE)
+    return state.market.carry(structure.symbol, structure.expiry, years, default)
+
+
 def _may_be_held_overnight(state: RiskState, strategy: Strategy, expiry: date) -> bool:
     if strategy is Strategy.FOURTEEN_DTE:
         return True
@@ -65,7 +72,7 @@ def _legs(
     years = years_to(state, structure.expiry)
     session = state.session
     assert years is not None and session is not None, "callers look for the plan first"
-    curve = state.market.curve(structure.symbol, structure.expiry)
+    carry = _carry(state, structure, years)
     return tuple(
         ScenarioLeg(
             contracts=leg.ratio * units,
@@ -77,8 +84,8 @@ def _legs(
             underlying=spot,
             beta=beta,
             overnight=_may_be_held_overnight(state, strategy, structure.expiry),
-            rate=curve.rate,
-            dividends=curve.dividends,
+            rate=carry.rate,
+            dividends=carry.dividends,
         )
         for leg, volatility in zip(structure.legs, volatilities, strict=True)
     )
@@ -112,12 +119,12 @@ def _greeks_now(
     spot: float,
     years: float,
 ) -> tuple[LegNow, ...]:
-    curve = state.market.curve(structure.symbol, structure.expiry)
+    carry = _carry(state, structure, years)
     found = greeks(
-        max(1e-6, spot - curve.dividends),
+        max(1e-6, spot - carry.dividends),
         [float(leg.contract.strike) for leg in structure.legs],
         years,
-        curve.rate,
+        carry.rate,
         list(volatilities),
         [1.0 if leg.contract.right is Right.CALL else 0.0 for leg in structure.legs],
     )

@@ -180,6 +180,7 @@ class Demo:
         director = Director(store, recorder, http, controls, day, say)
         await director.set_clock(0.0, None, at=await self._resume_at(store, day))
         await director.tighten_limits(DEMO_LIMITS)
+        await director.enter_rates(SCENARIOS[self.state.scenario].rate)
         self._start_services(supervisor)
         try:
             async with asyncio.TaskGroup() as tasks:

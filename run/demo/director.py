@@ -16,6 +16,7 @@ from functools import partial
 import aiohttp
 
 from domain.event import Recorded
+from domain.events.interest_rates import RATES_STREAM, RatePoint, RateUpdated
 from domain.events.orders import OrderChanged, OrderIntended
 from domain.events.positions import PositionClosed, PositionOpened, PositionReopened
 from domain.events.system import (
@@ -35,6 +36,7 @@ OVERTIME_SPEED_MAX = 30.0
 OVERTIME_REAL_SECONDS = 20.0
 """A trade that outlasts a slow stretch is watched this much longer before the clock runs fast."""
 WORKERS = ("signals", "trader", "outbox")
+TENOR_DAYS = (30, 91, 365)
 PACED = ("signals", "trader")
 """Workers that the clock waits for; deliveries may lag."""
 WATCHED = frozenset(
@@ -143,6 +145,17 @@ class Director:
             values=dict(limits), version=1, who="director", why="limits of the demo's desk"
         )
         await self._recorder.record(PARAMETERS_STREAM, change)
+
+    async def enter_rates(self, rate: float) -> None:
+        """Enter the curve of rates before the desk starts, once, as the operator of a real desk
+        does: the market prices its options at one rate."""
+        if await self._store.stream_version(RATES_STREAM):
+            return
+        points = tuple(RatePoint(days=days, rate=rate) for days in TENOR_DAYS)
+        curve = RateUpdated(
+            as_of=self._day.session_date, source="market model", points=points, who="director"
+        )
+        await self._recorder.record(RATES_STREAM, curve)
 
     async def watch(self) -> None:
         """Follow the log; never returns."""

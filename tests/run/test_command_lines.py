@@ -18,6 +18,7 @@ DAEMONS = ("run.trader", *(module for _, module in SERVICES))
 OTHERS = ("run.all", "run.migrate", "run.sandbox_market", "run.sandbox_people")
 COMMANDS = (
     *("run.halt", "run.release", "run.books", "run.accept_clock", "run.dividends"),
+    "run.rates",
     "run.controls",
 )
 SOURCES = {

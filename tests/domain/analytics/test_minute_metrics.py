@@ -172,7 +172,7 @@ def test_exposure_of_today_alone_and_its_delta_until_the_close() -> None:
             surface.spot_escrowed[node],
             surface.layout.strike[node],
             surface.years[node],
-            surface.rate,
+            surface.rate[node],
             surface.iv[node],
             np.array([True]),
         )[0][0]
@@ -250,7 +250,7 @@ def test_exposure_of_the_session_by_volume_and_by_side() -> None:
     surface = surface_of(table)
     node = int(np.flatnonzero(surface.layout.strike == 660.0)[0])
     forward_sd = surface.iv[node] * math.sqrt(surface.years[node])
-    d1 = math.log(surface.spot_escrowed[node] / 660.0) + surface.rate * surface.years[node]
+    d1 = math.log(surface.spot_escrowed[node] / 660.0) + surface.rate[node] * surface.years[node]
     d1 = d1 / forward_sd + forward_sd / 2
     density = math.exp(-d1 * d1 / 2) / math.sqrt(2 * math.pi)
     gamma = density / (surface.spot_escrowed[node] * forward_sd)

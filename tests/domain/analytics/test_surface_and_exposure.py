@@ -57,7 +57,6 @@ def clock(table: ChainTable, layout: Layout, **changes: object) -> ChainClock:
         "session_date": DAY,
         "spot": SPOT,
         "spot_fresh": True,
-        "rate": RATE,
         "forwards": [forward_of(SPOT, [], AT, close, RATE) for close in closes],
         "age_limits": (15.0, 90.0, 180.0),
         "quiet_max": 10.0,
@@ -285,7 +284,7 @@ def test_what_a_refresh_has_no_place_for_is_marked_as_not_checked() -> None:
 def expiry(years: float, atm: float, quality: Quality = Quality.OK) -> ExpirySurface:
     days = round(years * 365)
     return ExpirySurface(
-        expiry_of(days), days, years, 660.0, quality, "", 9, atm, None, None, None, None,
+        expiry_of(days), days, years, 660.0, RATE, quality, "", 9, atm, None, None, None, None,
         True, True, "",
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from domain.events.feeds import HistoryImported, IbTicksReceived
+from domain.events.interest_rates import RatePoint, RateUpdated
 from domain.events.orders import OrderIntended
 from domain.events.positions import ExitDecided, ExitReason
 from domain.events.system import ParametersChanged
@@ -118,6 +119,15 @@ def test_a_put_is_left_when_its_time_value_is_below_the_interest_that_exercise_b
     structure = sold(Right.PUT)
     bench = holding(structure)
     assert bool(guarded(bench, structure, 570.0, mid, mid - 4.99)) is closes
+
+
+def test_interest_of_the_guard_is_that_of_the_curve() -> None:
+    """At 7.5 % a day on 600 dollars brings 12 cents: what was worth keeping is left."""
+    structure = sold(Right.PUT)
+    bench = holding(structure)
+    points = (RatePoint(days=30, rate=0.075),)
+    bench.give(RateUpdated(as_of=DAY, source="test", points=points, who="test"))
+    assert guarded(bench, structure, 570.0, 30.10, 25.11)
 
 
 def test_a_put_near_the_money_is_kept_since_exercise_gives_up_the_call() -> None:

@@ -60,20 +60,20 @@ def chain(spot: float, width: float = 0.02) -> ParityQuotes:
 
 def test_forward_of_the_quotes_agrees_with_ours() -> None:
     expected = forward_of(600.0, [], NOW, EXPIRY, RATE)
-    check = check_forward(chain(600.0), 600.0, expected, RATE, 0.001, 0.003)
+    check = check_forward(chain(600.0), 600.0, expected, 0.001, 0.003)
     assert check.ok
     assert check.implied == pytest.approx(expected.forward, abs=1e-9)
 
 
 def test_missing_dividend_is_a_forward_mismatch() -> None:
     expected = forward_of(600.0, [DIVIDEND], NOW, EXPIRY, RATE)
-    check = check_forward(chain(600.0), 600.0, expected, RATE, 0.001, 0.003)
+    check = check_forward(chain(600.0), 600.0, expected, 0.001, 0.003)
     assert (check.ok, check.reason) == (False, "FORWARD_MISMATCH")
 
 
 def test_without_tight_quotes_the_forward_is_unchecked() -> None:
     expected = forward_of(600.0, [], NOW, EXPIRY, RATE)
-    check = check_forward(chain(600.0, width=3.0), 600.0, expected, RATE, 0.001, 0.003)
+    check = check_forward(chain(600.0, width=3.0), 600.0, expected, 0.001, 0.003)
     assert (check.ok, check.reason, check.implied) == (False, "FORWARD_UNCHECKED", None)
 
 

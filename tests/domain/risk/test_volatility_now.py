@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from domain.events.analytics import ChainEvaluated, Quality
+from domain.events.interest_rates import RatePoint, RateUpdated
 from domain.events.signals import Result
 from domain.instruments import Structure
 from domain.risk.scenario import revalue
@@ -18,6 +19,7 @@ from tests.domain.risk.build import (
     Driven,
     account,
     call_vertical,
+    changed,
     session_planned,
     signal,
 )
@@ -107,6 +109,19 @@ def test_rate_and_dividends_of_the_expiry_reach_the_scenarios() -> None:
     assert leg.dividends == pytest.approx(2.0, abs=0.02)
 
 
+def test_rate_of_an_expiry_is_the_curves_else_the_chains_else_the_default() -> None:
+    """The chain of an expiry that is held may have been published under an older curve."""
+    desk = holder()
+    desk.when(changed(risk_free_rate=0.031))
+    assert {leg.rate for leg in value_book(desk.state).legs} == {0.031}
+    desk.when(chain(call_vertical(), 0.2, 0.2, rate=0.04))
+    assert {leg.rate for leg in value_book(desk.state).legs} == {0.04}
+    points = (RatePoint(days=1, rate=0.042), RatePoint(days=30, rate=0.036))
+    desk.when(RateUpdated(as_of=DAY, source="test", points=points, who="test"))
+    assert {leg.rate for leg in value_book(desk.state).legs} == {0.042}
+    assert desk.folded().states == desk.consumer.states
+
+
 def test_only_contracts_of_the_book_are_remembered_and_not_beyond_their_session() -> None:
     """A chain has hundreds of contracts, every five seconds."""
     desk = holder()
@@ -115,5 +130,5 @@ def test_only_contracts_of_the_book_are_remembered_and_not_beyond_their_session(
     desk.when(chain(call_vertical(), 0.2, 0.2))
     assert len(desk.state.market.volatility) == 2
     desk.when(session_planned(DAY + timedelta(days=1)), after=70_000)
-    assert desk.state.market.curves == {}
+    assert desk.state.market.carries == {}
     assert desk.folded().states == desk.consumer.states
