@@ -24,6 +24,7 @@ from domain.events import (
     sessions,
     signals,
     system,
+    timing,
 )
 
 __all__ = [
@@ -47,4 +48,5 @@ __all__ = [
     "sessions",
     "signals",
     "system",
+    "timing",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 
 import msgspec
 
@@ -17,6 +18,8 @@ class DriftPredicted(MarketEvent, frozen=True):
     because there are seven thousand of them a session and they are kept as long as quotes are.
     """
 
+    schema_version = 2
+
     symbol: str
     model_version: str
     made_at: datetime
@@ -29,6 +32,13 @@ class DriftPredicted(MarketEvent, frozen=True):
     """By level (50, 80, 95), low and high for each horizon; empty while residuals are few."""
     inputs: str
     """Digest of what went in."""
+    proven: list[bool] = msgspec.field(default_factory=list)
+    """By horizon: enough outcomes and recent skill, without which it times no order."""
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> dict[str, Any]:
+        """The first version timed nothing."""
+        return state
 
 
 class DriftOutcome(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from domain.event import Body
 from domain.events.controls import AlertRaised
+from domain.events.forecasts import DriftPredicted
 from domain.events.orders import (
     BrokerSnapshotWanted,
     OrderCancelIntended,
@@ -155,6 +156,8 @@ class Desk:
     book: OrderBook = field(default_factory=OrderBook)
     fills: FillBook = field(default_factory=FillBook)
     quotes: Quotes = field(default_factory=Quotes)
+    drifts: dict[str, DriftPredicted] = field(default_factory=dict)
+    """The newest forecast of each underlying."""
     signals: dict[str, SignalValidated] = field(default_factory=dict)
     decisions: dict[str, RiskDecided] = field(default_factory=dict)
     """Approved ones that have no order yet."""

@@ -21,7 +21,7 @@ from domain.events.orders import (
 )
 from domain.events.risk import Check, RiskDecided, WhatIfWanted
 from domain.events.signals import SignalValidated
-from domain.execution import ladder, references
+from domain.execution import ladder, references, timing
 from domain.execution.desk import IDS_KEPT_FOR_EXITS, Desk, Trade
 from domain.execution.order_book import Order
 from domain.execution.protection import disaster_prices
@@ -353,8 +353,8 @@ def _climb(desk: Desk, trade: Trade, order: Order, net: NetQuote) -> None:
     if order.state is OrderState.CANCEL_REQUESTED:
         return
     steps = ladder.ladder(ladder.entry_profile(trade.strategy), is_exit=False)
-    waited = desk.now - order.priced_at
-    if waited < desk.seconds(steps.dwell_parameter):
+    dwell = desk.seconds(steps.dwell_parameter)
+    if desk.now - order.priced_at < dwell or timing.waits(desk, trade, order, steps, dwell):
         return
     for step in range(order.ladder_step + 1, steps.last + 1):
         price = ladder.step_price(Side.BUY, net.bid, net.ask, step)

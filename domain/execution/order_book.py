@@ -85,6 +85,8 @@ class Order:
     request: Request | None = None
     revision: int = 0
     replaces: int = 0
+    waited_revision: int | None = None
+    """The price at which it was last said to wait."""
     sent_on: str = ""
     sent_at: datetime | None = None
     """Real time at which the shell handed the bytes over."""

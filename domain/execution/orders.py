@@ -20,6 +20,7 @@ from domain.events.controls import (
     TradingStateChanged,
 )
 from domain.events.feeds import IbTicksReceived, LineClosed
+from domain.events.forecasts import DriftPredicted
 from domain.events.orders import (
     REGULAR,
     EntryRefused,
@@ -40,6 +41,7 @@ from domain.events.system import (
     ParametersChanged,
     SessionPlanned,
 )
+from domain.events.timing import EntryWaited
 from domain.execution import callbacks, connection, entries, position_news
 from domain.execution.desk import Desk
 from domain.execution.leg_watch import look_for_legs
@@ -112,6 +114,15 @@ def _ticks(desk: Desk, event: Recorded, body: IbTicksReceived) -> None:
     for trade in desk.trades.values():
         if any(leg.contract.con_id == body.con_id for leg in trade.structure.legs):
             work(desk, trade)
+
+
+def _drift(desk: Desk, event: Recorded, body: DriftPredicted) -> None:
+    desk.drifts[body.symbol] = body
+
+
+def _waited(desk: Desk, event: Recorded, body: EntryWaited) -> None:
+    order = desk.book.orders[body.order_ref]
+    order.waited_revision = order.revision
 
 
 def _line_closed(desk: Desk, event: Recorded, body: LineClosed) -> None:
@@ -265,6 +276,8 @@ _FOLDS: dict[str, _Fold] = {
     "WorkerStarted": connection.on_worker_started,
     "IbTicksReceived": _ticks,
     "LineClosed": _line_closed,
+    "DriftPredicted": _drift,
+    "EntryWaited": _waited,
     "SignalValidated": _validated,
     "SignalExpired": _signal_ended,
     "SignalInvalidated": _signal_ended,

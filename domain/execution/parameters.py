@@ -12,6 +12,7 @@ _LIST = (
     Parameter("execution.dwell_patient_s", 15.0, "s", "ladder, 6.3", 1.0, 120.0),
     Parameter("execution.dwell_normal_s", 4.0, "s", "ladder, 6.3", 0.5, 60.0),
     Parameter("execution.dwell_urgent_s", 1.5, "s", "ladder, 6.3", 0.25, 15.0),
+    Parameter("execution.wait_ticks", 0.5, "ticks", "ladder, 6.3", 0.1, 10.0),
     Parameter("execution.replace_interval_ms", 250.0, "ms", "cancel and replace, 6.4", 250.0, 5e3),
     Parameter("execution.budget_spread_share", 0.5, "share", "slippage budget, 6.2", 0.0, 1.0),
     Parameter("execution.budget_mid_share", 0.05, "share", "slippage budget, 6.2", 0.0, 0.25),

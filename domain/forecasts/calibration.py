@@ -83,6 +83,14 @@ class Calibration:
     def n_eff(self) -> float:
         return math.fsum(spacing.n_eff for spacing in self.spacings.values())
 
+    def is_proven(self, parameters: ParameterState) -> bool:
+        """Enough outcomes and recent skill of a point forecast: what gives others their full trust
+        (rules, 3.6)."""
+        assert self.point is not None, "only a point forecast times orders"
+        skill = self.point[1].skill
+        enough = self.n_eff >= parameters.number("signals.trust_n_eff")
+        return enough and skill is not None and skill > 0
+
     def counted(self, symbol: str, made: float, horizon: float) -> None:
         self.count += 1
         self.spacings.setdefault(symbol, Spacing()).add(made, horizon)

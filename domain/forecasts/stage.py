@@ -122,14 +122,19 @@ def _drift(
         return
     mid, x = known
     ticks = [variance_model.rounded(model.models[s].predict(x)) for s in drift.HORIZONS_SECONDS]
+    records = [
+        state.calibration(
+            CalibrationKey(f"{drift.MODEL}_{seconds}S", found.symbol, ANY, True), "point"
+        )
+        for seconds in drift.HORIZONS_SECONDS
+    ]
     intervals: dict[str, list[tuple[float, float]]] = {}
-    for seconds, forecast in zip(drift.HORIZONS_SECONDS, ticks, strict=True):
+    for seconds, forecast, record in zip(drift.HORIZONS_SECONDS, ticks, records, strict=True):
         deviation = model.deviation(seconds)
         if deviation is None:
             intervals.clear()
             break
-        key = CalibrationKey(f"{drift.MODEL}_{seconds}S", found.symbol, ANY, True)
-        for level, width in state.calibration(key, "point").widths.items():
+        for level, width in record.widths.items():
             reach = width.z * deviation
             pair = (
                 variance_model.rounded(forecast - reach),
@@ -148,6 +153,7 @@ def _drift(
         inputs=inputs_digest(
             found.symbol, at, {"mid": mid, **{f"x{i}": value for i, value in enumerate(x)}}
         ),
+        proven=[record.is_proven(state.parameters) for record in records],
     )
     yield Emission(f"predictions/{drift.MODEL}", made)
 

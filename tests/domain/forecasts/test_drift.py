@@ -112,6 +112,27 @@ def test_intervals_come_with_residuals_and_widen_after_misses() -> None:
     assert width.alpha == pytest.approx(max(0.005, before + 0.02 * (0.05 - 1)))
 
 
+def test_a_horizon_is_proven_by_enough_outcomes_and_recent_skill() -> None:
+    """The flow of orders tells the next move: known by 50 outcomes, and lost when it errs."""
+    desk = Forecasts()
+    found: list[list[bool]] = []
+    mid = 600.0
+    for n in range(60):
+        flow = 1.0 if n % 3 else -1.0
+        found += [
+            body.proven
+            for body in made(desk.evaluate(after=10, spot_mid=mid, ofi_norm=flow, micro_price=mid))
+        ]
+        mid += 0.02 * flow
+    assert found[0] == [False, False] and found[-1] == [True, False]
+    first = [horizons[0] for horizons in found].index(True)
+    assert desk.state.parameters.number("signals.trust_n_eff") <= first <= 52
+    mid -= 1.0
+    desk.evaluate(after=10, spot_mid=mid, ofi_norm=1.0, micro_price=mid)
+    (last,) = made(desk.evaluate(after=10, spot_mid=mid - 1.0, ofi_norm=1.0, micro_price=mid - 1.0))
+    assert last.proven == [False, False], "one large move the wrong way outweighs them"
+
+
 def test_moments_are_normalised_weights_and_clip_only_when_warm() -> None:
     """Half-life of one: weights 1/4, 1/2, 1 over 1, 3, 2."""
     found = Moments()

@@ -10,6 +10,7 @@ describe("laneOf", () => {
     ["RiskDecided", "risk"],
     ["EntryRefused", "risk"],
     ["OrderIntended", "order"],
+    ["EntryWaited", "order"],
     ["FillRecorded", "order"],
     ["FillInferred", "position"],
     ["PositionClosed", "position"],

@@ -29,7 +29,7 @@ const LANE_OF: readonly [RegExp, Lane][] = [
   [/^(Risk|Margin|WhatIf|CashFlow|EntryRefused)/, "risk"],
   [/^(Halt|Trading|Release|Flatten|Control|CacheFlush|TradeCancel|Adjustment|LimitsChange|Alert|Login)/, "control"],
   [/^(Position|Stop|Exit|Pnl|FillInferred)/, "position"],
-  [/^(Order|Intent|Broker|Fill|Commission|Reconciliation|Emergency)/, "order"],
+  [/^(Order|Intent|Broker|Fill|Commission|Reconciliation|Emergency|EntryWaited)/, "order"],
   [/^(Delivery|Publication|Approval|Telegram|Report|Draft)/, "message"],
 ];
 const BAD = /(Rejected|Fault|Refused|Escalated|Withheld|Inferred|Error|Emergency|Failed|Disconnected)/;

@@ -30,6 +30,7 @@ export const PRESETS: readonly Preset[] = [
       "IntentLapsed",
       "OrderChanged",
       "OrderModifyIntended",
+      "EntryWaited",
       "OrderCancelIntended",
       "FillRecorded",
       "ReconciliationCompleted",
