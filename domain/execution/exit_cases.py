@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from domain.events.positions import ExitReason
 from domain.execution.exit_rules import ExitCase, flat_profile, profile_of
-from domain.execution.marks import TrailRule, is_credit, tightened, trailing_stop
+from domain.execution.marks import TrailRule, is_credit, shows_gain, tightened, trailing_stop
 from domain.execution.quotes import Quotes
 from domain.execution.watched import Watched, remaining_variance
 from domain.instruments import Right, Strategy
@@ -59,7 +59,7 @@ def mark_cases(
         quote = f"quote {watched.net.bid} to {watched.net.ask}"
         found.append(case_of(watched, reason, f"mark <= {watched.stop}", quote, f"since {since}"))
     target = watched.opened.exit_plan.target_price
-    if watched.net.sound and watched.mark >= target:
+    if shows_gain(watched.structure, watched.net) and watched.mark >= target:
         quote = f"quote {watched.net.bid} to {watched.net.ask}"
         found.append(case_of(watched, ExitReason.TARGET, f"mark >= {target}", quote))
     return found

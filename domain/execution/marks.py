@@ -34,6 +34,15 @@ def mark(
     return net.bid + net.spread / 4
 
 
+def shows_gain(structure: Structure, net: NetQuote) -> bool:
+    """Whether a quote may reach a target or be the best one so far.
+
+    A sound one may. Of a credit so may one with legs that are worth nothing: closing it costs what
+    the asks say.
+    """
+    return net.sound or (is_credit(structure) and net.priced)
+
+
 @dataclass(frozen=True, slots=True)
 class TrailRule:
     """When trailing starts and how far behind the best mark the stop stays.

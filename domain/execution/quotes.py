@@ -73,8 +73,9 @@ class QuoteLimits:
 class NetQuote:
     """Net bid and ask of a structure as bought, a share. `oldest_seconds` over its legs.
 
-    `bid` takes a missing leg bid as zero where the leg is long; `sound` is False then, and
-    whenever some leg fails a condition of 0.4.
+    A missing leg bid is taken as zero; `sound` is False then, and whenever some leg fails a
+    condition of 0.4. `priced` says that nothing else is missing: each leg has an ask, and what has
+    no bid is worth nothing, as a condor's far legs are on their last day.
     """
 
     bid: Decimal
@@ -82,6 +83,8 @@ class NetQuote:
     oldest_seconds: float
     sound: bool
     zero_bid: bool = False
+    """Of a long leg."""
+    priced: bool = True
 
     @property
     def mid(self) -> Decimal:
@@ -202,7 +205,7 @@ class Quotes:
         net_bid = sum of long bids less short asks, net_ask = sum of long asks less short bids.
         """
         bid = ask = Decimal(0)
-        oldest, sound, zero_bid = 0.0, True, False
+        oldest, sound, zero_bid, priced = 0.0, True, False, True
         for leg in structure.legs:
             line = self.lines.get(leg.contract.con_id)
             age = self.line_age(leg.contract.con_id, structure.symbol, now, limits)
@@ -210,12 +213,14 @@ class Quotes:
                 return None
             leg_bid = line.bid if line.bid is not None else Decimal(0)
             sizes = line.bid_size != 0 and line.ask_size != 0
-            sound = sound and leg_bid >= TICK and line.ask > leg_bid and sizes
+            is_sound = leg_bid >= TICK and line.ask > leg_bid and sizes
+            sound = sound and is_sound
             zero_bid = zero_bid or (leg.ratio > 0 and leg_bid < TICK)
+            priced = priced and (is_sound or leg_bid < TICK)
             oldest = max(oldest, age)
             bid += leg_bid if leg.ratio > 0 else -line.ask
             ask += line.ask if leg.ratio > 0 else -leg_bid
-        return NetQuote(bid, ask, oldest, sound, zero_bid)
+        return NetQuote(bid, ask, oldest, sound, zero_bid, priced)
 
     def usable(
         self, structure: Structure, now: datetime, limits: QuoteLimits, age_max: float

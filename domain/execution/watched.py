@@ -13,7 +13,7 @@ from uuid import UUID
 
 from domain.events.positions import ExitReason, PositionOpened, PositionWatermark
 from domain.execution.ladder import Profile
-from domain.execution.marks import is_credit, mark, smoothed
+from domain.execution.marks import is_credit, mark, shows_gain, smoothed
 from domain.execution.quotes import NetQuote, QuoteLimits, Quotes
 from domain.execution.underlying import Minute, UnderlyingWatch
 from domain.instruments import Direction, Strategy, Structure
@@ -109,7 +109,7 @@ def watch_quote(
     number = parameters.number
     net = quotes.net(watched.structure, now, QuoteLimits.read(parameters))
     long_without_bid = net is not None and net.zero_bid and not is_credit(watched.structure)
-    if net is None or net.oldest_seconds > age_max or not (net.sound or long_without_bid):
+    if net is None or net.oldest_seconds > age_max or not (net.priced or long_without_bid):
         watched.net = None
         return False
     value = mark(
@@ -123,7 +123,7 @@ def watch_quote(
     half_life = number("stop.spread_half_life_s")
     watched.spread = smoothed(watched.spread, net.spread, elapsed, half_life)
     watched.net, watched.mark, watched.quoted_at = net, value, now
-    if net.sound and (watched.best is None or value > watched.best):
+    if shows_gain(watched.structure, net) and (watched.best is None or value > watched.best):
         watched.best = value
     _watch_breach(watched, value, now)
     return True

@@ -179,6 +179,30 @@ def test_the_target_needs_no_second_quote_and_its_order_is_sent() -> None:
     assert order.structure == CONDOR and order.quantity == 4
 
 
+@pytest.mark.parametrize(
+    ("cost", "decided"),
+    [(1.90, (ExitReason.STOP, "urgent")), (0.36, (ExitReason.TARGET, "normal"))],
+)
+def test_legs_that_nobody_bids_for_hide_neither_stop_nor_target(
+    cost: float, decided: tuple[ExitReason, str]
+) -> None:
+    """After a gap the far side is worth nothing: offered at a cent, without a bid. Its cost is that
+    cent, and the position is left with all its legs."""
+    night = over_night()
+    for second in (60, 65):
+        at = NEXT_OPEN + timedelta(seconds=second)
+        puts = [
+            leg_ticks(of, mid - 0.01, mid + 0.01, at)
+            for of, mid in ((SHORT_PUT, cost + 0.20), (LONG_PUT, 0.20))
+        ]
+        calls = [leg_ticks(of, 0.0, 0.01, at) for of in (SHORT_CALL, LONG_CALL)]
+        seconds = (at - night.bench.now).total_seconds()
+        night.bench.wait(seconds, [underlying_ticks(596.0, at), *puts, *calls])
+    assert night.decided == [decided]
+    (order,) = exits(night.bench)
+    assert order.structure == CONDOR and order.quantity == 4
+
+
 def test_after_an_hour_and_a_half_the_stop_is_tightened_to_one_and_a_half_credits() -> None:
     night = over_night()
     night.at(NEXT_OPEN + timedelta(minutes=89, seconds=59), 1.10)
