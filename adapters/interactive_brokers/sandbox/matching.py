@@ -46,9 +46,10 @@ def _price(value: float) -> Decimal:
 
 
 def net_quote(market: MarketModel, order: SimOrder) -> NetQuote | None:
-    """The quote of the order's option or combination; None when a side of a leg is missing.
+    """The quote of the order's option or combination; None when a leg is not offered.
 
-    A leg without bid can still be bought: its bid counts as 0 with no size.
+    A leg without bid can still be bought: its bid counts as 0 with no size. Sold inside a
+    combination it goes along for nothing and limits no size, as in a book of complex orders.
     """
     if not order.legs:
         quote = market.quote(order.con_id)
@@ -74,13 +75,15 @@ def net_quote(market: MarketModel, order: SimOrder) -> NetQuote | None:
         low, high = _price(quote.bid), _price(quote.ask)
         if leg.ratio > 0:
             bid, ask = bid + count * low, ask + count * high
-            bid_sizes.append(quote.bid_size // count)
-            ask_sizes.append(quote.ask_size // count)
+            sold, bought = bid_sizes, ask_sizes
         else:
             bid, ask = bid - count * high, ask - count * low
-            bid_sizes.append(quote.ask_size // count)
-            ask_sizes.append(quote.bid_size // count)
-    return NetQuote(bid, ask, min(bid_sizes), min(ask_sizes), tuple(legs))
+            sold, bought = ask_sizes, bid_sizes
+        bought.append(quote.ask_size // count)
+        if quote.bid_size:
+            sold.append(quote.bid_size // count)
+    sizes = (min(bid_sizes, default=0), min(ask_sizes, default=0))
+    return NetQuote(bid, ask, *sizes, tuple(legs))
 
 
 @dataclass(slots=True)
@@ -94,8 +97,8 @@ class TakenSizes:
         for con_id, side in _sides(order).items():
             leg_quote = next(q for key, q in quote.legs if key == con_id)
             known = self._taken.get((con_id, side))
-            if known is not None and known[0] == leg_quote:
-                size = leg_quote.ask_size if side > 0 else leg_quote.bid_size
+            size = leg_quote.ask_size if side > 0 else leg_quote.bid_size
+            if size and known is not None and known[0] == leg_quote:
                 shown = min(shown, size - known[1])
         return max(shown, 0)
 
@@ -156,7 +159,7 @@ def leg_prices(quote: NetQuote, order: SimOrder, net: Decimal) -> dict[int, Deci
     prices: dict[int, Decimal] = {}
     total = Decimal(0)
     for leg, (con_id, leg_quote) in zip(order.legs, quote.legs, strict=True):
-        prices[con_id] = _price((leg_quote.bid + leg_quote.ask) / 2)
+        prices[con_id] = max(_price((leg_quote.bid + leg_quote.ask) / 2), CENT)
         total += leg.ratio * prices[con_id]
     difference = net - total
     for leg in order.legs:  # the first leg that stays positive takes the difference

@@ -169,6 +169,30 @@ async def test_a_credit_is_bought_at_a_negative_price(
     assert tws.ledger().cash == Decimal(1_000_000) + Decimal("75.00") - Decimal("1.40")
 
 
+async def test_a_leg_that_nobody_bids_for_goes_along_when_a_combination_is_sold(
+    tws: TwsSandbox, market: StillMarket, ib: IB, until: Until
+) -> None:
+    """Its size is no limit, and its execution has a price."""
+    market.set_quote(CALL_605, 0.0, 0.01)
+    credit = Contract(
+        secType="BAG",
+        symbol="SPY",
+        exchange="SMART",
+        currency="USD",
+        comboLegs=[
+            ComboLeg(conId=CALL_600, ratio=1, action="SELL", exchange="SMART"),
+            ComboLeg(conId=CALL_605, ratio=1, action="BUY", exchange="SMART"),
+        ],
+    )
+    trade = ib.placeOrder(credit, limit("SELL", 2, -1.25))
+    await until(lambda: status(trade) == "Filled" and len(trade.fills) == 3)
+    assert trade.orderStatus.avgFillPrice == -1.25
+    _, bought, sold = (fill.execution for fill in trade.fills)
+    assert (bought.side, sold.side) == ("BOT", "SLD")
+    assert round(sold.price - bought.price, 2) == -1.25 and sold.price > 0
+    assert positions(tws) == {CALL_600: 2, CALL_605: -2}
+
+
 async def test_a_cancel_is_confirmed_by_202_and_a_status(
     tws: TwsSandbox, ib: IB, until: Until
 ) -> None:
