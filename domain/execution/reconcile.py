@@ -21,7 +21,7 @@ from domain.events.orders import (
     SnapshotOrder,
 )
 from domain.events.positions import FillInferred, PositionAdjusted
-from domain.execution.desk import Desk, Shortage
+from domain.execution.desk import Desk, Shortage, Trade
 from domain.execution.fills import (
     family_of,
     fill_of,
@@ -33,6 +33,7 @@ from domain.execution.fills import (
 from domain.execution.holdings import compare_holdings, holders
 from domain.execution.order_book import Account, Order, changed, says_new
 from domain.execution.order_state import Standing, standing
+from domain.execution.references import is_ours
 from domain.instruments import SYMBOLS
 
 _OPTION = "OPT"
@@ -95,10 +96,20 @@ def execution_fill(
         return fill_of(before, execution, order.ref, order.position_id, contract, slippage)
     if execution.symbol not in SYMBOLS or execution.sec_type != _OPTION:
         return None
+    if is_ours(execution.order_ref):
+        return None  # of an order whose day is over: it is counted already
     for trade, contract in holders(desk, execution.con_id):
+        if _is_of_before(desk, trade, execution):
+            continue
         # Liquidation by the broker or a manual order: it changes what a position holds.
         return fill_of(before, execution, "", trade.position_id, contract)
     return None
+
+
+def _is_of_before(desk: Desk, trade: Trade, execution: BrokerExecution) -> bool:
+    """It happened before the position was begun. Executions are told to the second."""
+    entry = desk.entry_of(trade)
+    return entry is not None and execution.executed_at < entry.intended_at.replace(microsecond=0)
 
 
 def _mid_at(desk: Desk, order: Order, execution: BrokerExecution) -> Decimal | None:

@@ -6,6 +6,8 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from domain.events.controls import AlertRaised, FlattenStarted
 from domain.events.orders import (
     BrokerExecution,
@@ -170,6 +172,25 @@ def test_a_fill_by_no_order_of_ours_is_paged() -> None:
     bench.give(BrokerExecutionSeen(connection="c1", execution=foreign))
     bench.give(BrokerExecutionSeen(connection="c1", execution=foreign))
     assert (units(bench), pages(bench)) == (3, ["FOREIGN_FILL"])
+
+
+@pytest.mark.parametrize(
+    ("minutes", "reference"),
+    [(-1, ""), (0, "P0000000000000099-X1.1")],
+    ids=["by hand", "forgotten"],
+)
+def test_what_was_traded_before_a_position_or_by_an_order_of_a_day_that_is_over_changes_it_not(
+    minutes: int, reference: str
+) -> None:
+    """The lists go on showing it: counted into the position, its exits would sell too little."""
+    bench, parent, stop = holding()
+    at = bench.now + timedelta(minutes=minutes)
+    sold = execution_of(parent, 1, "1.90", "old.01.01", at).model_copy(
+        update={"order_ref": reference, "order_id": 0, "perm_id": 9, "side": "SLD"}
+    )
+    row = listed(stop, "PreSubmitted", why_held="trigger")
+    bench.snapshot(open_orders=[row], executions=[sold], positions=[held(LONG, 4)])
+    assert (units(bench), pages(bench), is_clean(bench)) == (4, [], True)
 
 
 def test_what_another_account_of_the_login_holds_and_trades_is_not_ours() -> None:
