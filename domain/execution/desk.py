@@ -316,6 +316,15 @@ class Desk:
             return False
         return True
 
+    def is_asleep(self, order: Order) -> bool:
+        """The broker shows it on this connection, and neither works nor refuses it, for long: as
+        Inactive without a reason. What must leave does not wait for it to wake up."""
+        since = order.unknown_since
+        if order.state is not OrderState.UNKNOWN or since is None or self.connection is None:
+            return False
+        limit = self.seconds("execution.confirm_absence_s")
+        return order.seen_on == self.connection.name and self.real - since >= limit
+
     def broker_units(self, trade: Trade) -> int:
         """Units held by us and by the broker: nothing is sold that the broker does not show."""
         units = trade.units

@@ -67,6 +67,9 @@ def work_exit(desk: Desk, trade: Trade) -> None:
             _send(desk, leaving, trade.exit, exits)
         return
     newest = live[-1]
+    if desk.is_asleep(newest):
+        desk.cancel(newest, "does not work at the broker")
+        return
     if not trade.structure.is_single:
         _cancel_found_again(desk, live[:-1])
     leaving = trade

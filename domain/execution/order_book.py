@@ -114,6 +114,8 @@ class Order:
     was_abandoned: bool = False
     lost_at: datetime | None = None
     """Market time at which it was given up as not found; it may be out there for a while after."""
+    unknown_since: datetime | None = None
+    """Real time since which nobody knows what it does."""
     ended_reason: str = ""
     checked: bool = False
     """A snapshot was consumed since it ended."""
@@ -254,6 +256,10 @@ class OrderBook:
         if body.state.is_final:
             order.request = None
             order.ended_reason = body.reason or order.ended_reason
+        if body.state is not OrderState.UNKNOWN:
+            order.unknown_since = None
+        elif order.unknown_since is None:
+            order.unknown_since = event.recorded_at
         order.state = body.state
         if body.perm_id and not order.perm_id:
             order.perm_id = body.perm_id

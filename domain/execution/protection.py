@@ -113,6 +113,9 @@ def work_stop(desk: Desk, trade: Trade) -> None:
             _send_alone(desk, trade, held, len(stops) + 1)
         return
     stop = live[-1]
+    if desk.is_asleep(stop):
+        desk.cancel(stop, "does not work at the broker")
+        return
     if not desk.is_settled(stop) or stop.state is OrderState.CANCEL_REQUESTED:
         return
     if _is_refused_join(desk, trade, stop):

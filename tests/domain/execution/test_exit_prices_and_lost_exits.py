@@ -169,6 +169,38 @@ def test_a_chain_of_replaces_never_leaves_two_live_orders() -> None:
     assert (exits(bench), ids) == ([leaving], {leaving.order_id})
 
 
+def test_an_exit_that_the_broker_lets_sleep_without_a_reason_is_sent_anew() -> None:
+    """Inactive and never refused: nobody would sell, until a human looked at the page."""
+    bench, leaving, stop = full_exit()
+    asleep = listed(leaving, "Inactive")
+    bench.seen(asleep)
+    rest = listed(stop, "PreSubmitted", why_held="trigger")
+    bench.snapshot(open_orders=[asleep, rest], positions=[held(LEG, 4)])
+    bench.wait(9, [leg_ticks(LEG, 1.98, 2.02, bench.now + timedelta(seconds=9))])
+    assert bench.all(OrderCancelIntended) == [], "the broker may yet wake it"
+    bench.wait(2, [leg_ticks(LEG, 1.98, 2.02, bench.now + timedelta(seconds=2))])
+    (cancel,) = bench.all(OrderCancelIntended)
+    assert cancel.order_ref == leaving.order_ref
+    bench.sent(cancel)
+    bench.seen(listed(leaving, "Cancelled"))
+    assert [(i.quantity, i.attempt) for i in exits(bench)] == [(4, 1), (4, 1)]
+
+
+def test_a_resting_stop_that_the_broker_lets_sleep_is_sent_anew() -> None:
+    bench, (parent, stop) = ordered(long_call())
+    bench.fill(parent, 4, "2.00")
+    bench.seen(listed(parent, "Filled", 4))
+    asleep = listed(stop, "Inactive")
+    bench.seen(asleep)
+    bench.snapshot(open_orders=[asleep], positions=[held(LEG, 4)])
+    bench.wait(11, [leg_ticks(LEG, 1.98, 2.02, bench.now + timedelta(seconds=11))])
+    (cancel,) = bench.all(OrderCancelIntended)
+    bench.sent(cancel)
+    bench.seen(listed(stop, "Cancelled"))
+    stops = [i for i in bench.all(OrderIntended) if i.purpose is Purpose.PROTECTIVE_STOP]
+    assert [i.quantity for i in stops] == [4, 4]
+
+
 def full_exit() -> tuple[Bench, OrderIntended, OrderIntended]:
     """An exit of four, on its way; the stop beside it."""
     bench, (parent, stop) = ordered(long_call())
