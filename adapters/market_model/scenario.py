@@ -292,6 +292,17 @@ RISING_WEEKS = replace(
 )
 """The trend day at the end of five weeks of rises, options cheap: what is held for weeks buys."""
 
+GAP_DOWN_DAY = replace(
+    QUIET_DAY,
+    name="gap_down_day",
+    overnight_percent=-1.4,
+    drift_percent=((0.0, 0.0), (30.0, -0.3), (390.0, -0.2)),
+    variance_premium=1.4,
+    gex_norm=-0.03,
+)
+"""Opens 1.4 % below the close of the day before and falls on: what was sold over the night is
+stopped."""
+
 SCENARIOS: Mapping[str, Scenario] = {
     day.name: day
     for day in (
@@ -308,6 +319,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         DEAD_FEED_DAY,
         MISSING_DATA_DAY,
         RISING_WEEKS,
+        GAP_DOWN_DAY,
     )
 }
 DEFAULT_SEED = 20261006

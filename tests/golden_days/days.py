@@ -110,5 +110,11 @@ DAYS: tuple[GoldenDay, ...] = (
     GoldenDay("imbalance_fade_day", "imbalance_fade_day", full=(_CLOSE,)),
     GoldenDay("dead_feed_day", "dead_feed_day", full=(_MORNING, (88.0, 94.0), (108.0, 112.0))),
     GoldenDay("rising_weeks", "rising_weeks", full=(_MORNING, _NOON)),
+    GoldenDay(
+        "gap_after_quiet",
+        "quiet_day",
+        full=(_NIGHT,),
+        then=MorningAfter("gap_down_day", ((0.0, 4.0),)),
+    ),
     GoldenDay("missing_data_day", "missing_data_day", full=(_MORNING, _NIGHT, _CLOSE)),
 )
