@@ -2,7 +2,8 @@
 
 Real processes on a seeded day that trends, with as many option prints as make the wanted rate of
 feed events. A closing bar makes a signal, its order is filled, and two quotes below the stop close
-it again. Times are taken where the sandbox hands bytes to its sockets and gets them. The floor is
+it again. Times are taken where the sandbox hands bytes to its socket, and where the trader has handed the
+order's to its own. The floor is
 a chain of processes that wake each other by durable commits, in the same run, between the trials:
 two commits for an exit (quote, decision), three for an entry (bar, signal, decision).
 """
@@ -20,6 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 
 from adapters.market_model.contract import SimQuote
 from benchmarks.decide import decided
@@ -27,7 +29,7 @@ from benchmarks.ground import Desk, Figure, main, percentile
 from benchmarks.latency_desk import LatencyDesk
 from domain.event import Recorded
 from domain.events.feeds import IbBarReceived, IbTicksReceived
-from domain.events.orders import OrderIntended, Purpose
+from domain.events.orders import IntentSent, OrderIntended, Purpose
 from domain.events.positions import PositionClosed, PositionOpened
 from domain.events.signals import SignalValidated
 from domain.events.system import ProcessHeartbeat
@@ -37,10 +39,18 @@ FLAGS = {
     "trials": (100, "exits to measure, at least"),
     "rate": (2_000, "feed events a second"),
     "speed": (2, "market seconds a second"),
+    "spread": (1, "seconds over which breaches are drawn; 0: all that open at once fall at once"),
     "seconds": (400, "seconds after which it ends with what it has"),
 }
 FOLLOWED = frozenset(
-    {"OrderIntended", "PositionClosed", "PositionOpened", "ProcessHeartbeat", "SignalValidated"}
+    {
+        "IntentSent",
+        "OrderIntended",
+        "PositionClosed",
+        "PositionOpened",
+        "ProcessHeartbeat",
+        "SignalValidated",
+    }
 )
 PARAMETERS = {
     "signals.0dte.trend.p_min": 0.52,
@@ -73,6 +83,7 @@ FLOOR_EVERY_SECONDS = 0.5
 RELAY_SECONDS_MAX = 60.0
 TRIALS_MIN = 30
 TICK = Decimal("0.01")
+READ = "until the sandbox's loop, which makes the load too, has read the order"
 _RELAY = "from benchmarks.relay import main; main()"
 
 
@@ -90,10 +101,14 @@ class Trials:
     """What was done to the market, and what came of it."""
 
     desk: LatencyDesk
+    spread_seconds: float
     events: dict[int, Recorded] = field(default_factory=dict)
     """By position."""
     intents: list[Recorded] = field(default_factory=list)
     signals: dict[str, Recorded] = field(default_factory=dict)
+    sent: dict[str, float] = field(default_factory=dict)
+    """When the trader had handed the bytes of an order to its socket, by reference."""
+    random: Random = field(default_factory=lambda: Random(1))
     breaches: dict[str, Breach] = field(default_factory=dict)
     paid: dict[str, Decimal] = field(default_factory=dict)
     """Limit of the entry by position."""
@@ -125,6 +140,8 @@ class Trials:
                 self.intents.append(event)
                 if body.structure.is_single and body.limit_price is not None:
                     self._fill(body)
+            case IntentSent(request="place") as body:
+                self.sent[body.order_ref] = event.occurred_at.timestamp()
             case PositionOpened() as body if body.structure.is_single:
                 task = asyncio.create_task(self._breach(body))
                 self._tasks.add(task)
@@ -162,7 +179,7 @@ class Trials:
 
     async def _breach(self, body: PositionOpened) -> None:
         """Two quotes below the stop and above the one that rests at the broker."""
-        await asyncio.sleep(BREACH_AFTER_SECONDS)
+        await asyncio.sleep(BREACH_AFTER_SECONDS + self.random.uniform(0.0, self.spread_seconds))
         sandboxes = self.desk.sandboxes
         con_id = body.structure.legs[0].contract.con_id
         below = body.exit_plan.stop_price - 2 * TICK
@@ -199,16 +216,17 @@ class Spans:
         self.total.append(1e3 * (before - began))
 
 
-async def exits(trials: Trials) -> tuple[Spans, int]:
-    """Exits that the confirming quote caused; how many something else caused before it."""
-    found, other = Spans(), 0
+async def exits(trials: Trials) -> tuple[Spans, list[float], int]:
+    """Exits that the confirming quote caused; milliseconds until the broker's loop had read them;
+    how many something else caused before it."""
+    found, read, other = Spans(), [], 0
     placed = trials.desk.sandboxes.stamped.placed
     for event in trials.intents:
         body = event.body
         assert isinstance(body, OrderIntended)
         breach = trials.breaches.get(body.position_id)
-        arrived = placed.get(body.order_ref)
-        if body.purpose is not Purpose.EXIT or breach is None or arrived is None:
+        sent, arrived = trials.sent.get(body.order_ref), placed.get(body.order_ref)
+        if body.purpose is not Purpose.EXIT or breach is None or sent is None or arrived is None:
             continue
         if not body.order_ref.endswith("-X1.1"):
             continue
@@ -224,9 +242,10 @@ async def exits(trials: Trials) -> tuple[Spans, int]:
             breach.written,
             ("quote_on_log", source.recorded_at.timestamp()),
             ("decision_on_log", event.recorded_at.timestamp()),
-            ("order_on_wire", arrived),
+            ("order_on_wire", sent),
         )
-    return found, other
+        read.append(1e3 * (arrived - breach.written))
+    return found, read, other
 
 
 async def entries(trials: Trials) -> tuple[Spans, Spans, Spans]:
@@ -238,8 +257,8 @@ async def entries(trials: Trials) -> tuple[Spans, Spans, Spans]:
         body = event.body
         assert isinstance(body, OrderIntended)
         validated = trials.signals.get(body.signal_id)
-        arrived = stamped.placed.get(body.order_ref)
-        if body.purpose is not Purpose.ENTRY or validated is None or arrived is None:
+        sent = trials.sent.get(body.order_ref)
+        if body.purpose is not Purpose.ENTRY or validated is None or sent is None:
             continue
         bar = await _input(trials, validated)
         if not isinstance(bar.body, IbBarReceived):
@@ -252,7 +271,7 @@ async def entries(trials: Trials) -> tuple[Spans, Spans, Spans]:
             ("bar_on_log", bar.recorded_at.timestamp()),
             ("signal_on_log", validated.recorded_at.timestamp()),
             ("decision_on_log", event.recorded_at.timestamp()),
-            ("order_on_wire", arrived),
+            ("order_on_wire", sent),
         )
         if not body.structure.is_single:
             short_leg.add(written, *hops)
@@ -345,7 +364,7 @@ async def measure(given: argparse.Namespace, server: Desk) -> list[Figure]:
     dsn = await server.database()
     with tempfile.TemporaryDirectory() as folder:
         desk = LatencyDesk(Path(folder), dsn, given.rate, PARAMETERS)
-        trials, chain = Trials(desk), Chain()
+        trials, chain = Trials(desk, given.spread), Chain()
         async with desk.running():
             await chain.start(dsn)
             following = asyncio.create_task(trials.follow(), name="follow")
@@ -372,12 +391,13 @@ async def _run(given: argparse.Namespace, trials: Trials, chain: Chain) -> None:
 
 
 async def _found(trials: Trials, chain: Chain) -> list[Figure]:
-    left, other = await exits(trials)
+    left, read, other = await exits(trials)
     single, first, short_leg = await entries(trials)
     rate = statistics.median(trials.rates) if trials.rates else None
     return [
         Figure("latency.rate", rate, "events/s", note="of the feeds, median of 2 s"),
         *figures("latency.exit", left, chain.two, (10, 40)),
+        Figure("latency.exit_read_p50", statistics.median(read) if read else None, "ms", note=READ),
         Figure("latency.exit_other", other, "exits", note="a clock tick or another rule was first"),
         *figures("latency.entry", single, chain.three, (30, 100)),
         *plain("latency.entry_first", first, "the first of its bar"),

@@ -28,7 +28,7 @@ from store.patience import LOST, may_pass
 
 REBUILD_PAGE = 5_000
 PAGE_EVENTS = 1_000
-BEAT_SECONDS = 0.05
+BEAT_SECONDS = 0.1
 """From one page that is not full to the next: a transaction for each few prints would cost several
 times the processor, and what decides runs beside this."""
 IDLE_APPLY_SECONDS = 1.0

@@ -28,6 +28,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, Self
 
+from run.niceness import DERIVED, let_others_first
+
 HOST = "127.0.0.1"
 START_SECONDS_MAX = 30.0
 STOP_SECONDS_MAX = 30.0
@@ -436,6 +438,8 @@ class EmbeddedValkey(_Server):
         command += ["--appendonly", "yes", "--appendfsync", "everysec"]
         command += ["--maxmemory-policy", "noeviction"]
         self._spawn(command, None)
+        assert self.process is not None
+        let_others_first(DERIVED, self.process.pid)
         assert self.process is not None
         self._note.write_text(f"{self.process.pid} {self.port}")
         self._await(lambda: self._ask("PING") == "+PONG\r\n")

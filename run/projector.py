@@ -40,6 +40,7 @@ from run.collector import collect_seldom
 from run.command_line import command_line
 from run.config import Settings, SettingsError, load_settings
 from run.flushes import flush_answers
+from run.niceness import DERIVED
 from run.projection_lag import LagWindow
 from run.projection_stops import ProjectionStops
 from run.service import Process, serve
@@ -54,8 +55,6 @@ _EXAMPLES = """
   python -m run.projector rebuild --name hot
 """
 HEARTBEAT_SECONDS = 2.0
-NICENESS = 5
-"""What is derived may be late when the processor is short; what decides may not."""
 REDIS_LOOK_SECONDS_MAX = 1.0
 REDIS_SECONDS_MAX = 30.0
 """A page of thousands of commands is one call, and the first look at a large stream too."""
@@ -214,7 +213,7 @@ def command(arguments: list[str]) -> int:
     sub = commands.add_parser("rebuild", help="build anew beside the live one and swap in")
     sub.add_argument("--name", choices=["hot", "streams", "audit", "feed"], default="")
     given = parser.parse_args(arguments)
-    return rebuild_command(given.name) if given.command else serve(NAME, main, niceness=NICENESS)
+    return rebuild_command(given.name) if given.command else serve(NAME, main, niceness=DERIVED)
 
 
 def rebuild_command(name: str) -> int:

@@ -4,7 +4,6 @@ parameters, signals to stop."""
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,6 +21,7 @@ from run.collector import collect_seldom
 from run.command_line import command_line
 from run.config import Settings, SettingsError, load_settings, require, shown
 from run.feeds.start import write_missing_parameters
+from run.niceness import let_others_first
 from run.snapshots import StateCache, state_cache
 from run.stopped import StartAgain
 from run.worker import Recorder, innermost
@@ -154,7 +154,8 @@ def serve(
     None for a main that begins by itself. A daemon with a `niceness` (as of nice(1)) lets those
     that decide and send go first.
     """
-    os.nice(niceness)
+    if niceness:
+        let_others_first(niceness)
     try:
         settings = load_settings()
         require(settings, needs)

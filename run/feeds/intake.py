@@ -12,6 +12,7 @@ import base64
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -51,6 +52,8 @@ GROUP_MESSAGES_MAX = 400
 PUMP_MESSAGES_MAX = 2_000
 """Queued messages above which readers with a queue of their own take no more from it."""
 PUMP_BYTES_MAX = 64 * 1024 * 1024
+LINGER_SECONDS = 0.02
+"""How long what is not urgent waits for company: a commit costs every process of the desk a wake."""
 NOTICES_MAX = 10_000
 """Above so many no more minute counts are queued; what tells of gaps is, always."""
 REJECTED_BYTES_MAX = FRAME_BYTES_MAX
@@ -98,6 +101,8 @@ class Intake:
         self._losses: dict[str, _Loss] = {}
         self._abandoned: Counter[str] = Counter()
         self._wake = asyncio.Event()
+        self._urgent = asyncio.Event()
+        """Something waits that is to be appended now."""
         self._taken = asyncio.Event()
         self._is_closing = False
         self._queued_bytes = 0
@@ -137,9 +142,10 @@ class Intake:
         occurred_at: datetime | None = None,
         event_id: UUID | None = None,
         cause: Recorded | None = None,
+        is_urgent: bool = True,
     ) -> None:
         """Queue one fact, which `cause` led to. When the queue is full the fact is lost and a gap
-        opens."""
+        opens. What is not urgent leaves with the next that is, or after LINGER_SECONDS."""
         event = self._recorder.propose(
             stream,
             body,
@@ -148,9 +154,9 @@ class Intake:
             causation_id=None if cause is None else cause.event_id,
             correlation_id=None if cause is None else cause.correlation_id,
         )
-        self._put(feed, event)
+        self._put(feed, event, is_urgent)
 
-    def _put(self, feed: str, event: Proposed) -> None:
+    def _put(self, feed: str, event: Proposed, is_urgent: bool = True) -> None:
         if len(self._queue) >= self._queue_max:
             self._lose(feed, channel_of(event.stream))
             return
@@ -165,17 +171,22 @@ class Intake:
             self.minutes.received(feed, channel_of(event.stream), size)
             for listener in self._listeners:
                 listener(feed, event)
+        self._ring(is_urgent)
+
+    def _ring(self, is_urgent: bool = True) -> None:
         self._wake.set()
+        if is_urgent or len(self._queue) >= GROUP_MESSAGES_MAX:
+            self._urgent.set()
 
     def notify(self, stream: str, body: Body) -> None:
         """Queue what tells of the feeds themselves, ahead of all messages."""
         self._notices.append(self._recorder.propose(stream, body))
-        self._wake.set()
+        self._ring()
 
     def alert(self, alert: AlertRaised, event_id: UUID) -> None:
         """Queue an alarm; the same one again is a no-op on the log."""
         self._notices.append(self._recorder.propose("alerts/feeds", alert, event_id=event_id))
-        self._wake.set()
+        self._ring()
 
     def count_minute(self, now: datetime) -> None:
         """Write what each channel brought in the minute that has just ended, if one has."""
@@ -259,13 +270,18 @@ class Intake:
         """Append what is queued, in order, until cancelled or, after `finish`, all of it."""
         while not self._is_closing or self._queue or self._notices:
             await self._wake.wait()
+            if not self._urgent.is_set():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LINGER_SECONDS):
+                        await self._urgent.wait()
             self._wake.clear()
+            self._urgent.clear()
             while self._queue or self._notices:
                 await self._append_next()
             for feed in list(self._losses):
                 self._end(feed)
             if self._is_closing:
-                self._wake.set()
+                self._ring()
 
     async def _append_next(self) -> None:
         notices = [("", event) for event in self._notices]
@@ -374,7 +390,7 @@ class Intake:
         self._is_closing = True
         for body in self.minutes.take(self._minute):
             self.notify(f"feed-minutes/{body.feed}", body)
-        self._wake.set()
+        self._ring()
         await asyncio.wait({running}, timeout=seconds)
         if not running.done():
             running.cancel()

@@ -220,6 +220,7 @@ class SocketFeed(UwSocketListener):
             feed=SOCKET,
             occurred_at=message.received_at,
             event_id=identity,
+            is_urgent=message.channel not in BUSY,
         )
         self._measure(message)
 
