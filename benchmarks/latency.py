@@ -2,10 +2,10 @@
 
 Real processes on a seeded day that trends, with as many option prints as make the wanted rate of
 feed events. A closing bar makes a signal, its order is filled, and two quotes below the stop close
-it again. Times are taken where the sandbox hands bytes to its socket, and where the trader has handed the
-order's to its own. The floor is
-a chain of processes that wake each other by durable commits, in the same run, between the trials:
-two commits for an exit (quote, decision), three for an entry (bar, signal, decision).
+it again. Times are taken where the sandbox hands bytes to its socket, and where the trader has
+handed the order's to its own. The floor is a chain of processes that wake each other by durable
+commits, in the same run, between the trials: two commits for an exit (quote, decision), three for
+an entry (bar, signal, decision).
 """
 
 from __future__ import annotations

@@ -80,6 +80,18 @@ async def begin(
     process.log.info("started", run_id=process.run_id)
 
 
+async def open_store(name: str, settings: Settings) -> PostgresStore:
+    """The log as a daemon uses it: its waits and appends are counted."""
+    return await PostgresStore.open(
+        settings.database_url,
+        application_name=name,
+        on_append=_measure_append,
+        archive_folder=settings.archive,
+        on_wait=lambda _: metrics.APPEND_WAITS.inc(),
+        on_read_wait=_measure_read_wait,
+    )
+
+
 async def _serve(name: str, settings: Settings, main: Main, start: Start | None) -> None:
     from uuid import uuid4
 
@@ -94,15 +106,7 @@ async def _serve(name: str, settings: Settings, main: Main, start: Start | None)
             port=settings.metrics_port,
             error=str(error),
         )
-    store = await PostgresStore.open(
-        settings.database_url,
-        application_name=name,
-        on_append=_measure_append,
-        archive_folder=settings.archive,
-        on_wait=lambda _: metrics.APPEND_WAITS.inc(),
-        on_read_wait=_measure_read_wait,
-    )
-    try:
+    async with await open_store(name, settings) as store:
         run_id = uuid4().hex
         recorder = Recorder(store, name, build, run_id)
         process = Process(name, build, run_id, settings, store, recorder, logger)
@@ -110,8 +114,6 @@ async def _serve(name: str, settings: Settings, main: Main, start: Start | None)
             await store.assert_durable()
         await _until_signal(_work(process, main, start))
         logger.info("stopped")
-    finally:
-        await store.close()
 
 
 async def _work(process: Process, main: Main, start: Start | None) -> None:

@@ -29,10 +29,11 @@ from run.command_line import command_line
 from run.config import Settings
 from run.control_file import POLL_SECONDS, REASON_LENGTH_MAX, ControlFiles
 from run.order_effect import OrderEffect
-from run.service import Process, begin, serve
+from run.service import Process, begin, open_store, serve
 from run.stopped import PoisonInput
-from run.worker import Worker
+from run.worker import Recorder, Worker
 from run.workers import WORKERS
+from store.contract import EventStore
 from store.errors import StoreError
 
 SANDBOX_SENDS_A_SECOND_MAX = 40
@@ -98,7 +99,14 @@ class WatchdogLine:
 class Trader:
     """The parts of the daemon, wired; `run` ends when one of them does."""
 
-    def __init__(self, process: Process, broker: IbOrders | None = None) -> None:
+    def __init__(
+        self,
+        process: Process,
+        broker: IbOrders | None = None,
+        outcomes: EventStore | None = None,
+    ) -> None:
+        """`outcomes` takes what was sent and what the broker says; the process's store if none is
+        given. With one of its own no decision waits behind them for its commit."""
         settings = process.settings
         self.process = process
         self.worker = Worker(
@@ -129,7 +137,12 @@ class Trader:
         """Why the worker decides no more; empty while it does."""
         self.effect = OrderEffect(
             self.broker,
-            self.worker.recorder,
+            Recorder(
+                outcomes or process.store,
+                self.worker.name,
+                process.build,
+                f"{self.worker.run_id}/outcomes",
+            ),
             process.store,
             self.worker.run_id,
             halted_outside=lambda: self.files.standing() or self._stands,
@@ -321,16 +334,17 @@ async def start(process: Process) -> None:
 
 async def main(process: Process) -> None:
     """Run the trader, on the watchdog's line when there is one."""
-    trader = Trader(process)
     ends = pipes(sys.argv[1:])
-    if ends is None:
-        await trader.run()
-        return
-    line = WatchdogLine(*ends, trader.effect.stop_entries)
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(line.listen(), name="trader.watchdog_line")
-        tasks.create_task(line.beat(), name="trader.beat")
-        tasks.create_task(trader.run(), name="trader")
+    async with await open_store(process.name, process.settings) as outcomes:
+        trader = Trader(process, outcomes=outcomes)
+        if ends is None:
+            await trader.run()
+            return
+        line = WatchdogLine(*ends, trader.effect.stop_entries)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(line.listen(), name="trader.watchdog_line")
+            tasks.create_task(line.beat(), name="trader.beat")
+            tasks.create_task(trader.run(), name="trader")
 
 
 if __name__ == "__main__":

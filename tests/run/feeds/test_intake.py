@@ -39,9 +39,13 @@ def price(sequence: int, payload: bytes = b'{"close":"600.1"}') -> UwPriceReceiv
     )
 
 
-def put(intake: Intake, body: UwPriceReceived, stream: str = "uw/price:SPY") -> None:
+def put(
+    intake: Intake, body: UwPriceReceived, stream: str = "uw/price:SPY", is_urgent: bool = True
+) -> None:
     identity = derived_id("uw", body.connection, body.sequence)
-    intake.put(stream, body, feed="uw.socket", occurred_at=AT, event_id=identity)
+    intake.put(
+        stream, body, feed="uw.socket", occurred_at=AT, event_id=identity, is_urgent=is_urgent
+    )
 
 
 async def test_a_message_that_the_log_refuses_is_kept_and_costs_no_other(
@@ -108,6 +112,28 @@ async def test_a_full_queue_is_a_gap_and_an_alarm_from_the_first_loss_with_a_cou
     assert (opened.feed, opened.gap_id) == ("uw.socket", closed.gap_id)
     assert (closed.messages_lost, closed.complete) == (15, False)
     assert alert.severity == "critical"
+
+
+async def test_what_is_not_urgent_leaves_in_the_commit_of_what_is_and_in_its_order(
+    intake: Intake, store: PostgresStore, until: Until
+) -> None:
+    async with running(intake):
+        for sequence in range(3):
+            put(intake, price(sequence), is_urgent=False)
+            await asyncio.sleep(0)
+        put(intake, price(3))
+        await until(lambda: intake.appended == 4)
+    events = await store.read(0)
+    assert [event.body.sequence for event in events] == [0, 1, 2, 3]  # type: ignore[union-attr]
+    assert len({event.recorded_at for event in events}) == 1
+
+
+async def test_what_is_not_urgent_does_not_wait_for_ever(
+    intake: Intake, store: PostgresStore, until: Until
+) -> None:
+    async with running(intake):
+        put(intake, price(0), is_urgent=False)
+        await until(lambda: intake.appended == 1)
 
 
 async def test_what_is_queued_at_the_end_is_appended(
