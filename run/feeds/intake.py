@@ -53,7 +53,7 @@ PUMP_MESSAGES_MAX = 2_000
 """Queued messages above which readers with a queue of their own take no more from it."""
 PUMP_BYTES_MAX = 64 * 1024 * 1024
 LINGER_SECONDS = 0.02
-"""How long what is not urgent waits for company: a commit costs every process of the desk a wake."""
+"""What is not urgent waits so long for company: a commit costs every process of the desk a wake."""
 NOTICES_MAX = 10_000
 """Above so many no more minute counts are queued; what tells of gaps is, always."""
 REJECTED_BYTES_MAX = FRAME_BYTES_MAX
