@@ -6,15 +6,19 @@ comes from a SessionPlanned event; nothing here reads a calendar or a clock.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from domain.events.session_hours import SessionOverridden
 from domain.events.system import PlannedDay, SessionPlanned
 
 NEW_YORK = ZoneInfo("America/New_York")
 SESSION_MINUTES = 390
 YEAR_SECONDS = 365 * 86_400
+LATE_OPTIONS = timedelta(minutes=15)
+"""Options on the three funds trade so long after the close."""
 _FRIDAY = 4
 
 
@@ -64,6 +68,40 @@ class Session:
     def days_to_expiry(self, expiry: date) -> int:
         """DTE: calendar days from the session date to the expiry date."""
         return (expiry - self.session_date).days
+
+
+def overridden(plan: SessionPlanned, overrides: Mapping[date, SessionOverridden]) -> SessionPlanned:
+    """The plan with what the exchange has changed; sessions that it closes are left out.
+
+    The planned day itself stays when it is closed: then another day is to be planned.
+    """
+
+    def hours(days: Iterable[PlannedDay]) -> tuple[PlannedDay, ...]:
+        changed = ((day, overrides.get(day.session_date)) for day in days)
+        return tuple(
+            day if over is None else _with_hours(day, over)
+            for day, over in changed
+            if over is None or over.open_at is not None
+        )
+
+    return plan.model_copy(
+        update={
+            "day": (hours((plan.day,)) or (plan.day,))[0],
+            "earlier": hours(plan.earlier),
+            "later": hours(plan.later),
+        }
+    )
+
+
+def _with_hours(day: PlannedDay, over: SessionOverridden) -> PlannedDay:
+    assert over.open_at is not None and over.close_at is not None
+    return PlannedDay(
+        session_date=day.session_date,
+        open_at=over.open_at,
+        close_at=over.close_at,
+        options_close_at=over.close_at + LATE_OPTIONS,
+        is_half_day=over.close_at - over.open_at < timedelta(minutes=SESSION_MINUTES),
+    )
 
 
 def new_york(at: datetime) -> datetime:

@@ -6,17 +6,18 @@ and IWM trade until 15 minutes after the close. Read by run/feeds, never by a st
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from importlib.metadata import version
 from typing import Any
 
 from domain.events.system import PlannedDay, SessionPlanned
+from domain.session import LATE_OPTIONS
 
 CALENDAR = "XNYS"
 EARLIER_SESSIONS = 30
 LATER_SESSIONS = 60
-_LATE_OPTIONS = timedelta(minutes=15)
 _FULL_SESSION = timedelta(hours=6, minutes=30)
 _AFTER_CLOSE = timedelta(hours=4)
 
@@ -40,7 +41,7 @@ def _planned(calendar: Any, label: Any) -> PlannedDay:
         session_date=label.date(),
         open_at=opening,
         close_at=closing,
-        options_close_at=closing + _LATE_OPTIONS,
+        options_close_at=closing + LATE_OPTIONS,
         is_half_day=closing - opening < _FULL_SESSION,
     )
 
@@ -75,11 +76,16 @@ def session_on_or_before(day: date) -> date:
     return found
 
 
-def session_at(moment: datetime) -> date:
-    """The session that a real moment belongs to: until 4 hours after its close, then the next."""
+def session_at(moment: datetime, closed: Collection[date] = ()) -> date:
+    """The session that a real moment belongs to: until 4 hours after its close, then the next.
+
+    `closed` are days on which the exchange stays closed against its calendar.
+    """
     today = moment.astimezone(UTC).date()
     calendar = _calendar(today - timedelta(days=75), today + timedelta(days=120))
     over = moment.astimezone(UTC) - _AFTER_CLOSE
     index = int((calendar.closes <= over).sum())
-    found: date = calendar.sessions[index].date()
+    while (found := calendar.sessions[index].date()) in closed:
+        index += 1
+    assert isinstance(found, date)
     return found

@@ -98,7 +98,7 @@ class SimulatedMarket:
             for symbol in (*self.symbols, *self.basket)
         }
         self._by_id = {line.contract.con_id: symbol for symbol, line in self._lines.items()}
-        self.options = {
+        self.options: dict[str, OptionMarket] = {
             symbol: OptionMarket(
                 seed,
                 plan,

@@ -74,14 +74,13 @@ class OptionMarket:
             scenario.contracts_max,
             before.chain.contracts if before else (),
         )
-        realised = (
+        self.realised: list[float] = (
             [*before.realised[1:], history[-1].variance]
             if before
             else realised_variances(seed, symbol, history[-FORECAST_SESSIONS:])
         )
-        self.realised = realised
         """Five-minute variances of the last sessions."""
-        self.forecast = forecast_next(symbol, realised)
+        self.forecast = forecast_next(symbol, self.realised)
         self.dividend_spot = float(session[0])
         self.dividends = dividends(symbol, self.dividend_spot, days)
         self.surface = Surface(
@@ -91,7 +90,7 @@ class OptionMarket:
             [s.close_at for s in sessions],
             session,
             self.forecast,
-            sum(realised) / len(realised),
+            sum(self.realised) / len(self.realised),
             self.dividends,
         )
         self.adv_shares = sum(day.volume for day in history[-20:]) / len(history[-20:])

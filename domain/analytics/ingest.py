@@ -90,6 +90,9 @@ def on_session(state: AnalyticsState, event: Recorded) -> None:
     before, state.session = state.session, Session(event.body)
     state.history_read = -1
     if before is not None and before.session_date == state.session.session_date:
+        for symbol in state.symbols.values():
+            # With it go the closings of its expiries.
+            symbol.chain.layout = None
         return
     minutes = 30.0 if state.settings is None else state.settings.opening_minutes
     for symbol in state.symbols.values():

@@ -158,17 +158,20 @@ class ReportStage:
                 self._clock(state, event)
 
     def _plan(self, state: ReportState, session: Session) -> None:
-        if state.session is not None and state.session.session_date == session.session_date:
-            return
+        before, state.session = state.session, session
         number = state.parameters.number
-        state.session = session
-        state.opened, state.closed = 0, set()
-        state.headlines = []
-        state.slots = {
+        slots = {
             "premarket": session.after_open(-number("report.premarket_before_open_minutes")),
             "intraday": session.after_open(number("report.intraday_after_open_minutes")),
             "postmarket": session.before_close(-number("report.postmarket_after_close_minutes")),
         }
+        if before is not None and before.session_date == session.session_date:
+            # New hours of the same day: what is still to come moves with them.
+            state.slots = {kind: slots[kind] for kind in state.slots}
+            return
+        state.opened, state.closed = 0, set()
+        state.headlines = []
+        state.slots = slots
 
     def _measure(self, state: ReportState, body: MetricComputed) -> None:
         for metric in body.metrics:

@@ -110,7 +110,10 @@ def fold(state: StopState, event: Recorded) -> None:
         case RateUpdated() as body:
             state.rates = curve_of(body)
         case SessionPlanned() as body:
-            state.session = Session(body)
+            before, state.session = state.session, Session(body)
+            if before is not None and before.session_date == state.session.session_date:
+                # New hours of the same day: what its bars have told stays.
+                return
             state.positions = {
                 position_id: watched
                 for position_id, watched in state.positions.items()

@@ -27,6 +27,7 @@ from run.feeds.channel_watch import AWAY
 from run.feeds.drift import Drift
 from run.feeds.gaps import GAP_TYPES, last_heard
 from run.feeds.history import HistoryImport
+from run.feeds.hours import Hours
 from run.feeds.intake import Intake
 from run.feeds.interactive_brokers import BrokerFeed
 from run.feeds.market_clock import MarketClock
@@ -36,7 +37,6 @@ from run.feeds.start import (
     running_clock,
     start_real_clock,
     write_missing_parameters,
-    write_session_plan,
 )
 from run.feeds.states import BROKER, FeedStates
 from run.feeds.uw_rest import RestFeed, batches_taken
@@ -63,6 +63,7 @@ OBEYED = frozenset(
         "LinesWanted",
         "FeedPauseRequested",
         "FeedResumeRequested",
+        "SessionOverridden",
     }
 )
 BROKER_SECONDS_MAX = 60.0
@@ -111,9 +112,12 @@ class Feeds:
         self._tape: Tape | None = None
         if process.settings.record_feeds:
             self._tape = _tape(process.settings)
+        self._hours = Hours()
+        self._calendar: SessionPlanned | None = None
         self._plan: SessionPlanned | None = None
         self._socket: SocketFeed | None = None
         self.polling: RestFeed | None = None
+        self._tells_plan = False
         self._planned = asyncio.Event()
         self._listed: asyncio.Future[dict[str, list[date]]] = asyncio.Future()
         self._broker = BrokerFeed(
@@ -148,11 +152,13 @@ class Feeds:
         """Import, plan, and run all feeds until cancelled; none of them waits for another one."""
         store, recorder = self._process.store, self._process.recorder
         await write_missing_parameters(store, recorder, PARAMETERS)
+        await self._hours.read(store)
         if self._settings.mode == "sandbox":
             clock = await running_clock(store)
         else:
-            clock = await start_real_clock(store, recorder, self._now())
-        self._plan = plan_session(clock.session_date)
+            clock = await start_real_clock(store, recorder, self._now(), self._hours.closed)
+        self._calendar = plan_session(clock.session_date)
+        self._plan = self._hours.applied(self._calendar)
         token = self._settings.uw_token.get_secret_value()
         rest = UwRest(
             self._settings.uw_rest_url,
@@ -234,7 +240,10 @@ class Feeds:
         if is_connected:
             await self._list(plan)
         ready = await history.run(plan, basket)
-        await write_session_plan(recorder, plan)
+        assert self._calendar is not None
+        # First, so that an override that comes meanwhile is answered behind this plan.
+        self._tells_plan = True
+        await self._hours.write(recorder, self._calendar)
         await recorder.record("history", ready)
         self._planned.set()
         if not is_connected:
@@ -285,6 +294,7 @@ class Feeds:
                 self._states.obey(event)
                 self._broker.note(event)
                 self._note(event)
+                self._follow_hours(event)
                 self._intake.gaps.fold(event)
             after = page[-1].position
         self._states.go_live()
@@ -298,6 +308,9 @@ class Feeds:
                 self._clock.apply(event)
                 self._states.obey(event)
                 self._note(event)
+                if self._follow_hours(event) and self._tells_plan:
+                    assert self._calendar is not None
+                    await self._hours.write(self._process.recorder, self._calendar, event)
                 if self._broker.note(event):
                     self._broker.open_wanted()
 
@@ -305,9 +318,18 @@ class Feeds:
         assert self.polling is not None
         self.polling.note(event)
 
+    def _follow_hours(self, event: Recorded) -> bool:
+        """Whether the exchange changes the hours of a session of the plan."""
+        assert self._calendar is not None and self.polling is not None
+        if not self._hours.note(event, self._calendar):
+            return False
+        self._plan = self._hours.applied(self._calendar)
+        self.polling.change_hours(self._plan.day)
+        return True
+
     async def _until_over(self, session_date: date) -> None:
         """Wait for the moment that belongs to the next session."""
-        while session_at(self._now()) == session_date:
+        while session_at(self._now(), self._hours.closed) == session_date:
             await asyncio.sleep(SESSION_POLL_SECONDS)
         raise SessionOver(f"the session of {session_date} is over")
 

@@ -1,20 +1,18 @@
-"""What a start writes before the market: missing parameters and the plan of the session."""
+"""What a start writes before the market: missing parameters and, in real time, the clock."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Collection, Mapping
+from datetime import date, datetime
 
 from adapters.calendar import session_at
 from domain.event import derived_id
 from domain.events.system import (
     CLOCK_STREAM,
     PARAMETERS_STREAM,
-    SESSION_STREAM,
     ClockStarted,
     ParametersChanged,
-    SessionPlanned,
 )
 from domain.parameter import Parameter, ParameterState, missing
 from run.worker import Recorder
@@ -69,7 +67,9 @@ async def running_clock(store: EventStore) -> ClockStarted:
     return newest
 
 
-async def start_real_clock(store: EventStore, recorder: Recorder, now: datetime) -> ClockStarted:
+async def start_real_clock(
+    store: EventStore, recorder: Recorder, now: datetime, closed: Collection[date] = ()
+) -> ClockStarted:
     """On paper and live market time is real time: say so once for each session.
 
     Raises:
@@ -81,7 +81,7 @@ async def start_real_clock(store: EventStore, recorder: Recorder, now: datetime)
             "the log must be one of real time for paper and live, was written by a simulated desk; "
             "give DATABASE_URL a database of its own"
         )
-    session_date = session_at(now)
+    session_date = session_at(now, closed)
     if newest is not None and newest.session_date == session_date:
         return newest
     started = ClockStarted(
@@ -89,9 +89,3 @@ async def start_real_clock(store: EventStore, recorder: Recorder, now: datetime)
     )
     await recorder.record(CLOCK_STREAM, started)
     return started
-
-
-async def write_session_plan(recorder: Recorder, plan: SessionPlanned) -> None:
-    """Write the plan of the session; a repeat writes nothing new."""
-    identity = derived_id("session", plan.day.session_date, plan.library)
-    await recorder.record(SESSION_STREAM, plan, event_id=identity)

@@ -146,6 +146,12 @@ class RestFeed:
         the time that each was taken for."""
         self._taken = dict(taken)
 
+    def change_hours(self, day: PlannedDay) -> None:
+        """The same session, with the hours that it has now."""
+        self._day = day
+        self._seen = ()
+        self._wake.set()
+
     def list_expiries(self, expiries: Mapping[str, Sequence[date]]) -> None:
         """Ask about these expiries of each symbol from now on, nearest first."""
         self._expiries = expiries

@@ -19,6 +19,7 @@ OTHERS = ("run.all", "run.migrate", "run.sandbox_market", "run.sandbox_people")
 COMMANDS = (
     *("run.halt", "run.release", "run.books", "run.accept_clock", "run.dividends"),
     "run.rates",
+    "run.session",
     "run.controls",
 )
 SOURCES = {

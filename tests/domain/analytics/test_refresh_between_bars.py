@@ -6,12 +6,14 @@ from datetime import timedelta
 from decimal import Decimal
 from functools import cache
 
+import pytest
+
 from domain.events.analytics import ChainEvaluated, MetricComputed, Quality
 from domain.events.feeds import LineOpened, LinesWanted
 from domain.events.system import ClockTicked
 from domain.instruments import OptionContract, Right
-from tests.domain.analytics.build import DAY, OPEN, Tape, market, recorded, start
-from tests.domain.analytics.test_analytics_stage import consumer, metric, reports, run
+from tests.domain.analytics.build import DAY, OPEN, Tape, bar, market, plan, recorded, start
+from tests.domain.analytics.test_analytics_stage import chain_tape, consumer, metric, reports, run
 
 
 @cache
@@ -54,6 +56,19 @@ def test_bar_after_a_tick_leaves_the_whole_chain_as_the_tick_found_it() -> None:
     assert metric(last, "rr25").as_of == last.evaluated_at - timedelta(seconds=1.5)
     assert metric(last, "atm_iv_0dte").as_of == last.evaluated_at
     assert metric(last, "gex_total").quality is metric(last, "atm_iv_0dte").quality is Quality.OK
+
+
+def test_life_of_todays_options_is_that_of_a_close_that_was_brought_forward() -> None:
+    """The same table of contracts, evaluated once more after the exchange's notice."""
+    tape = chain_tape((4.5, plan(half=True)))
+    chain = chains_of_today(tape)[-1]
+    assert chain.years * 365 * 86_400 == pytest.approx(3.5 * 3_600 - 5)
+    sooner = chain_tape()
+    sooner.add(plan(half=True), OPEN + timedelta(seconds=6))
+    sooner.add(bar("SPY", OPEN + timedelta(seconds=5), 660.0), OPEN + timedelta(seconds=10))
+    before, after = chains_of_today(sooner)
+    assert before.years * 365 * 86_400 == pytest.approx(6.5 * 3_600 - 5)
+    assert after.years * 365 * 86_400 == pytest.approx(3.5 * 3_600 - 10)
 
 
 def test_refresh_falls_on_no_bar_and_comes_once_for_each() -> None:

@@ -51,6 +51,19 @@ def test_the_close_has_one_report_and_the_model_is_asked_once() -> None:
     assert story.tick(AFTER_CLOSE + 1) == []
 
 
+def test_the_report_of_the_close_moves_with_a_close_that_is_brought_forward() -> None:
+    """And what was written already is not written again."""
+    story = new_story()
+    story.tick(AFTER_CLOSE - 4 * 3_600)
+    sooner = CLOSE - timedelta(hours=3)
+    day = PlannedDay(session_date=OPEN.date(), open_at=OPEN, close_at=sooner,
+                     options_close_at=sooner + timedelta(minutes=15), is_half_day=True)  # fmt: skip
+    story.tell(SessionPlanned(day=day, earlier=(), later=(), library="test"))
+    emitted = story.tick(AFTER_CLOSE - 3 * 3_600)
+    assert [due.kind for due in story.bodies(ReportDue, emitted)] == ["postmarket"]
+    assert "20261123-premarket" not in {s.report_id for s in story.bodies(ReportSkipped, emitted)}
+
+
 def test_slots_that_passed_unattended_are_skipped_not_written_late() -> None:
     story = new_story()
     story.tick(AFTER_CLOSE)

@@ -150,6 +150,17 @@ def test_a_plan_of_a_full_day_does_not_outlive_a_half_day() -> None:
     assert story.exit is not None
 
 
+def test_a_close_that_is_brought_forward_forces_flat_at_once_when_its_time_is_over() -> None:
+    """At 15:44 the close moves to 15:50: forced flat began at 15:35 then, nine minutes ago."""
+    story = zero_dte(FULL)
+    assert story.bench.all(ExitDecided) == []
+    sooner = CLOSE - timedelta(minutes=10)
+    times = {"close_at": sooner, "options_close_at": sooner + timedelta(minutes=15)}
+    story.bench.give(FULL.model_copy(update={"day": FULL.day.model_copy(update=times)}))
+    story.until(-15.9)
+    assert [profile for _, profile in story.decided(ExitReason.FORCED_FLAT)] == ["crossing"]
+
+
 @pytest.mark.parametrize("day", [FULL, HALF], ids=["full", "half"])
 def test_the_closing_trade_leaves_after_the_bell(day: SessionPlanned) -> None:
     """Its time stop is two minutes after the close: the exit is sent while only options trade."""

@@ -6,14 +6,15 @@ half an hour is shut, but for the closing auction's.
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import pytest
 
 from adapters.calendar import plan_session
 from domain.analytics.economic_calendar import blackouts
+from domain.events.session_hours import SessionOverridden
 from domain.risk.blackout import is_expiration_day
-from domain.session import Session, new_york
+from domain.session import Session, new_york, overridden
 from domain.signals.bucket import Bucket, Variant
 from domain.signals.closing import CLOSING
 from domain.signals.fourteen_dte import FOURTEEN_DTE
@@ -56,7 +57,23 @@ def clock(span: tuple[datetime, datetime] | None) -> str:
 
 @pytest.mark.parametrize(("day", "kind"), DAYS.items(), ids=[str(day) for day in DAYS])
 def test_windows_and_blackouts_of_the_day(day: date, kind: str) -> None:
-    session = Session(plan_session(day))
+    check(Session(plan_session(day)), kind)
+
+
+def test_windows_move_with_a_close_that_the_exchange_changes_at_short_notice() -> None:
+    """A full day by the calendar, ended at 13:00 by a notice of the morning."""
+    plan = plan_session(date(2026, 10, 6))
+    notice = SessionOverridden(
+        session_date=date(2026, 10, 6),
+        open_at=plan.day.open_at,
+        close_at=plan.day.close_at - timedelta(hours=3),
+        who="ann",
+        why="storm",
+    )
+    check(Session(overridden(plan, {notice.session_date: notice})), HALF)
+
+
+def check(session: Session, kind: str) -> None:
     hours = (session.open_at, session.close_at, session.day.options_close_at)
     assert tuple(f"{new_york(at):%H:%M}" for at in hours) == HOURS[kind]
     for bucket, only, expected in WINDOWS:

@@ -17,7 +17,14 @@ from adapters.recording import Day
 from adapters.recording.tape import IB_ASKED, IB_HEARD, REST, SOCKET
 from domain.events.feed_health import FeedGapClosed, FeedGapOpened
 from domain.events.feeds import ChainListed, HistoryReady, UwPriceReceived, UwRestReceived
-from domain.events.system import CLOCK_STREAM, ClockStarted, ParametersChanged, SessionPlanned
+from domain.events.session_hours import OVERRIDES_STREAM, SessionOverridden
+from domain.events.system import (
+    CLOCK_STREAM,
+    SESSION_STREAM,
+    ClockStarted,
+    ParametersChanged,
+    SessionPlanned,
+)
 from domain.parameters import PARAMETERS
 from domain.payloads.unusual_whales.channel_table import joined
 from run.config import Settings
@@ -90,6 +97,7 @@ async def test_without_tws_unusual_whales_is_ingested_and_tws_joins_when_it_come
         assert await bodies(store, UwPriceReceived)
         assert any(name.startswith("ib.bars.1day") for name in ready.warmup)
         assert not await bodies(store, ChainListed)
+        await _takes_new_hours(store, recorder, feeding, plan)
         market = StillMarket()
         tws = TwsSandbox(market, StillClock(market), tmp_path / "tws")
         await tws.start("127.0.0.1", settings.ib_port)
@@ -106,9 +114,36 @@ async def test_without_tws_unusual_whales_is_ingested_and_tws_joins_when_it_come
         )
     _has_recorded(tmp_path / "recordings")
     assert plan.day.session_date == OPEN.date()
+    assert len(await bodies(store, SessionPlanned)) == 3, "a start writes the plan of now once"
     assert {body.symbol for body in await bodies(store, ChainListed)} == {"SPY"}
     ready = (await bodies(store, HistoryReady))[-1]
     assert not any(name.startswith("ib.bars.1day") for name in ready.warmup)
+
+
+async def _takes_new_hours(
+    store: PostgresStore, recorder: Recorder, feeding: asyncio.Task[None], plan: SessionPlanned
+) -> None:
+    """Of the session and of one to come; each is answered with a plan that it caused."""
+    sooner, closed = plan.day.close_at - timedelta(hours=3), plan.later[1].session_date
+    for number, (day, hours) in enumerate(
+        ((plan.day.session_date, (plan.day.open_at, sooner)), (closed, (None, None))), start=2
+    ):
+        body = SessionOverridden(
+            session_date=day, open_at=hours[0], close_at=hours[1], who="ann", why="storm"
+        )
+        asked = await recorder.record(OVERRIDES_STREAM, body)
+
+        async def is_answered(expected: int = number) -> bool:
+            return len(await bodies(store, SessionPlanned)) == expected
+
+        await seen(is_answered, feeding)
+        newest = (await store.read_stream(SESSION_STREAM))[-1]
+        assert newest.causation_id == (await store.read_stream(OVERRIDES_STREAM))[-1].event_id
+        assert newest.input_position is None and newest.position > asked.positions[0]
+    assert isinstance(newest.body, SessionPlanned)
+    assert newest.body.day.close_at == sooner and newest.body.day.is_half_day
+    assert closed not in {day.session_date for day in newest.body.later}
+    assert newest.body.later[1] == plan.later[2]
 
 
 def _has_recorded(folder: Path) -> None:
