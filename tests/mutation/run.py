@@ -4,8 +4,8 @@
     make mutation MODULE=gates    one module, or some: MODULE="gates entry"
     make mutation FRESH=1         all of it again
 
-An edit turns one comparison, connective, sign or result into another, or leaves a call out
-(tests/seeded_bugs/mutations.py). It counts as killed when a test of tests/domain/signals fails. The
+An edit turns one comparison, connective, number, sign or result into another, or leaves a call out
+(tests/mutation/edits.py). It counts as killed when a test of tests/domain/signals fails. The
 score is kept in score.json, with each survivor; edits that change no behaviour stand in
 equivalent.json with the proof and are not counted.
 """
@@ -30,7 +30,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from run.build import ROOT
-from tests.seeded_bugs.mutations import bugs_of
+from tests.mutation.edits import edits_of
 from tests.seeded_bugs.patches import Bug
 
 FOLDER = ROOT / "var/mutation"
@@ -50,6 +50,7 @@ SLOW = (
 MODULES: tuple[str, ...] = (
     "gates", "entry", "structure", "life", "plan",
     "zero_dte", "score", "closing", "one_dte", "fourteen_dte",
+    "case", "reading", "market_halts",
 )  # fmt: skip
 OWN = {"entry": "gates", "score": "features", "life": "zero_dte"}
 """How the files of the tests that are asked first of a module begin; else as its name does."""
@@ -95,7 +96,7 @@ class Trial:
         kept = FOLDER / f"{module}.json"
         known: dict[str, str] = json.loads(kept.read_text()) if kept.exists() else {}
         hints = {key.split(" ", 1)[1]: test for key, test in known.items()}
-        bugs = {n: bug for n, bug in named(list(bugs_of(path))).items() if n not in equivalent}
+        bugs = {name: bug for name, bug in edits_of(path).items() if name not in equivalent}
         results = {key: test for key, test in known.items() if key.startswith(state)}
         if self.fresh:
             results.clear()
@@ -219,19 +220,6 @@ def _plain(code: CodeType) -> object:
     """What a module does outside of functions."""
     constants = tuple(repr(c) for c in code.co_consts if not isinstance(c, CodeType))
     return code.co_code, code.co_names, constants
-
-
-def named(bugs: Sequence[Bug]) -> dict[str, Bug]:
-    """Edits by names without line numbers, so that code above them may grow: the line's text stands
-    instead, with a count where it does not tell two edits apart."""
-    found: dict[str, Bug] = {}
-    for bug in bugs:
-        where, what = bug.name.split(":", 1)
-        number, edit = what.split(" ", 1)
-        plain = f"{where}: {bug.old.splitlines()[int(number) - 1].strip()}: {edit}"
-        count = 1 + sum(name.startswith(plain) for name in found)
-        found[plain if count == 1 else f"{plain} ({count})"] = bug
-    return found
 
 
 def main() -> int:

@@ -36,7 +36,7 @@ COMPARISONS = {
     "<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "==",
     "is": "is not", "is not": "is", "in": "not in", "not in": "in",
 }  # fmt: skip
-_SYMBOLS = {
+SYMBOLS = {
     ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
     ast.Is: "is", ast.IsNot: "is not", ast.In: "in", ast.NotIn: "not in",
 }  # fmt: skip
@@ -112,7 +112,7 @@ def _edits(tree: ast.Module, source: bytes, starts: list[int]) -> Iterator[tuple
 
     for node in ast.walk(tree):
         if isinstance(node, ast.Compare) and len(node.ops) == 1:
-            symbol = _SYMBOLS[type(node.ops[0])]
+            symbol = SYMBOLS[type(node.ops[0])]
             if found := between(node.left, node.comparators[0], symbol):
                 yield *found, COMPARISONS[symbol]
         elif isinstance(node, ast.BoolOp):

@@ -144,6 +144,12 @@ def test_the_window_ends_with_the_close_also_of_a_half_day(half: bool, minutes: 
     assert window == (close - timedelta(minutes=9, seconds=55), close - timedelta(minutes=3))
 
 
+def test_a_window_of_no_length_is_still_the_moment_of_its_start() -> None:
+    used = parameters(signals__moc__closing__start_s=300.0, signals__moc__closing__end_s=300.0)
+    moment = CLOSE - timedelta(seconds=300)
+    assert CLOSING.rules.window(Variant.CLOSING, session(), used) == (moment, moment)
+
+
 @pytest.mark.parametrize(
     ("seconds", "arises"), [(596, False), (595, True), (181, True), (180, False)]
 )

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from domain.events.signals import Result
+from domain.forecasts.record import Record
 from domain.instruments import Direction, Right
 from domain.risk.codes import DenialCode as C
 from domain.signals.case import Case
@@ -71,6 +72,29 @@ def test_what_a_gate_measured_is_told_where_it_is_known() -> None:
     unknown = gate_of(case(facts={"equity_age_seconds": None}), C.BROKER_READY)
     assert unknown.reason == "missing: net liquidation"
     assert gate_of(case(), C.BROKER_READY).reason == ""
+
+
+def test_gates_tell_what_stands_in_the_way() -> None:
+    """A halt, a closed clock, an open position, a distrusted model, a missing chain."""
+    found = case()
+    assert gate_of(found, C.SESSION_OPEN).measured == NOON.isoformat()
+    halted = gate_of(case(facts={"market_halt": "halted"}), C.SESSION_OPEN)
+    assert halted.measured == f"{NOON.isoformat()}, halted"
+    for facts, code, measured in (
+        ({}, C.CLOCK_NORMAL, "open"),
+        ({"entries_open": False}, C.CLOCK_NORMAL, "closed"),
+        ({}, C.NO_DUPLICATE, "none"),
+        ({"has_position": True}, C.NO_DUPLICATE, "open"),
+        ({}, C.KILL_SWITCH_OFF, "none"),
+        ({"halted": True}, C.KILL_SWITCH_OFF, "halted"),
+    ):
+        assert gate_of(case(facts=facts), code).measured == measured
+    assert gate_of(found, C.MODEL_TRUST).reason == ""
+    distrusted = gate_of(case(record=Record(failed=True)), C.MODEL_TRUST)
+    assert distrusted.reason == "distrusted until the latest outcomes show skill"
+    assert gate_of(found, C.NO_EXPIRY).reason == ""
+    absent = gate_of(case(chain=None, chosen=None, odds=None), C.NO_EXPIRY)
+    assert absent.reason.startswith("no chain of ")
 
 
 def test_a_delta_off_by_just_the_tolerance_is_near_enough() -> None:
@@ -193,6 +217,34 @@ def test_the_entry_row_tells_the_thresholds_of_its_variant() -> None:
 def test_a_range_is_between_walls_only_where_all_of_them_are_known(missing: str) -> None:
     found = gate_of(range_case({missing: None}), C.REGIME)
     assert (found.result, found.reason) == (Result.UNEVALUABLE, "missing: walls")
+
+
+@pytest.mark.parametrize("at_spot", ["put_wall", "call_wall"])
+def test_a_price_at_a_wall_is_not_between_the_walls(at_spot: str) -> None:
+    assert gate_of(range_case({at_spot: 600.0}), C.REGIME).result is Result.FAIL
+    assert gate_of(range_case(), C.REGIME).result is Result.PASS
+
+
+@pytest.mark.parametrize(
+    ("raw", "holds"), [(0.5, True), (-0.5, True), (0.51, False), (-0.51, False)]
+)
+def test_a_range_has_no_direction_of_either_side(raw: float, holds: bool) -> None:
+    found = range_case()
+    found = replace(found, score=replace(found.score, raw=raw))
+    score = next(c for c in ZERO_DTE.rules.conditions(found, PARAMETERS) if c.name == "score")
+    assert score.holds is holds
+
+
+@pytest.mark.parametrize(
+    ("noise", "p", "result"),
+    [(-1.4, 0.3, Result.PASS), (-1.4, 0.41, Result.FAIL), (-0.9, 0.3, Result.FAIL)],
+)
+def test_a_fall_out_of_the_noise_area_may_go_against_positive_gamma(
+    noise: float, p: float, result: Result
+) -> None:
+    found = case({"gex_regime": "POS", "noise_x": noise}, direction=Direction.BEARISH)
+    found = replace(found, score=replace(found.score, probability_up=p))
+    assert gate_of(found, C.REGIME).result is result
 
 
 @pytest.mark.parametrize("missing", ["expected_move", "call_wall", "put_wall"])

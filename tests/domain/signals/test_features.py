@@ -125,6 +125,65 @@ def test_a_week_without_a_trend_to_go_against_is_no_pullback() -> None:
     assert found.x == 0.0 and found.raw == pytest.approx(math.log(600 / 606) - 0.02)
 
 
+@pytest.mark.parametrize("end", [1.0, -1.0])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("noise", {"noise_x": 9.0}),
+        ("flow", {"fi_s": 3.0}),
+        ("or_break", {"or_break": 3.0}),
+        ("peers", {"peers_x": 1.5}),
+    ],
+)
+def test_a_feature_ends_at_one_on_either_side(
+    name: str, value: dict[str, float], end: float
+) -> None:
+    assert measure(reading(**{k: v * end for k, v in value.items()}), name).x == end
+
+
+@pytest.mark.parametrize("end", [1.0, -1.0])
+def test_features_of_days_and_gamma_end_at_one_on_either_side(end: float) -> None:
+    noise = {"noise_x": 1.5}
+    assert x("gamma_gate", {**noise, "gex_norm": -0.9 * end}) == end
+    assert x("trend_20d", {**DAYS, "spot_mid": 600.0 * (1 + 0.5 * end)}) == end
+    week = {**DAYS, "spot_mid": 600.0 * (1 + 0.01 * end), "close_5d_ago": 600.0 * (1 + 0.5 * end)}
+    assert x("pullback", week) == end
+
+
+def test_a_price_beyond_a_wall_is_pulled_back_by_its_distance() -> None:
+    """Three dollars above the call wall and nine above the put wall, of a scale of one dollar."""
+    above = measure(reading(**{**WALLS, "call_wall": 597.0, "put_wall": 591.0}), "walls").x
+    assert above == pytest.approx(math.exp(-9) - math.exp(-3))
+    below = measure(reading(**{**WALLS, "call_wall": 609.0, "put_wall": 603.0}), "walls").x
+    assert below == pytest.approx(math.exp(-3) - math.exp(-9))
+
+
+def test_a_price_of_less_than_a_dollar_has_a_trend_and_a_pullback_and_walls() -> None:
+    small: dict[str, float | str | None] = {
+        "spot_mid": 0.606, "sma20": 0.6, "close_5d_ago": 0.606 * math.exp(0.02),
+    }  # fmt: skip
+    assert x("trend_20d", {**DAYS, **small}) == pytest.approx(0.5)
+    assert x("pullback", {**DAYS, **small}) == pytest.approx(0.5)
+    walls = {**WALLS, "em_1sd_0dte": 0.8, "put_wall": 599.9, "call_wall": 601.0}
+    assert measure(reading(**walls), "walls").x == pytest.approx(math.exp(-0.5) - math.exp(-5))
+    body = metrics(
+        {**TREND, **walls}, qualities={"call_wall": Quality.STALE, "em_1sd_0dte": Quality.OK}
+    )
+    found = Reading("SPY", NOON, {metric.name: metric for metric in body.metrics})
+    assert measure(found, "walls").quality == "STALE"
+
+
+def test_walls_and_late_momentum_that_are_switched_off_count_as_nothing() -> None:
+    for name in ("walls", "late_mom"):
+        found = measure(reading(gex_regime="NEG", late_mom_x=0.9), name)
+        assert (found.x, found.quality) == (0.0, "OFF")
+
+
+@pytest.mark.parametrize("name", ["spot_mid", "sma20", "sd20"])
+def test_a_trend_is_missing_without_any_one_of_its_inputs(name: str) -> None:
+    assert x("trend_20d", {**DAYS, name: None}) is None
+
+
 def test_a_feature_tells_the_number_it_is_made_of() -> None:
     """Its metric as it is; of a pullback the return, of a break the number that its word means."""
     assert feature("flow", {"fi_s": -0.4}, ONE_DTE).raw == -0.4
@@ -171,6 +230,9 @@ def test_persistence_is_missing_without_its_side() -> None:
         (-2.0, -8.0, 0.25),
         (-2.0, 8.0, 0.0),
         (20.0, 8.0, -1.0),
+        (0.25, 0.5, -0.5),
+        (-0.25, -0.5, 0.5),
+        (0.5, 1.0, -0.5),
         (2.0, 0.0, 0.0),
         (None, 8.0, None),
         (2.0, None, None),

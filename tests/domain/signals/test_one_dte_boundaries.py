@@ -205,12 +205,14 @@ def test_a_short_of_just_the_smallest_and_the_greatest_delta_is_sold(direction: 
     assert f"delta of the {side} short must be >= 0.15" in no_short(steep(0.1499), direction)
 
 
-def test_a_strike_of_more_than_the_greatest_delta_is_passed_over() -> None:
+@pytest.mark.parametrize("direction", [Direction.BULLISH, Direction.BEARISH])
+def test_a_strike_of_more_than_the_greatest_delta_is_passed_over(direction: Direction) -> None:
+    right, sign = (Right.PUT, -1) if direction is Direction.BULLISH else (Right.CALL, 1)
     found = options()
-    near = contract(607, expiry=TOMORROW).con_id
-    after = contract(608, expiry=TOMORROW).con_id
-    found = with_row(with_row(found, near, delta=0.2001), after, delta=0.19)
-    assert sold(found, Direction.BEARISH) == [608]
+    for strike, delta in ((600 + 7 * sign, 0.2001), (600 + 8 * sign, 0.19)):
+        row_id = contract(strike, right, expiry=TOMORROW).con_id
+        found = with_row(found, row_id, delta=sign * delta)
+    assert sold(found, direction) == [600 + 8 * sign]
 
 
 @pytest.mark.parametrize(

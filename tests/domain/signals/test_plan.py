@@ -1,13 +1,25 @@
-"""Target and stop of what is bought: which of the two limits of the gain holds."""
+"""Target, stop, cost and value of a structure in hand-worked figures."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from decimal import Decimal
 
+import pytest
+
 from domain.instruments import Right, StructureKind
-from domain.signals.plan import debit_target_and_stop
+from domain.signals.bucket import Variant
+from domain.signals.plan import (
+    credit_target_and_stop,
+    debit_target_and_stop,
+    odds,
+    slippage_budget,
+)
+from domain.signals.slippage import Slippage
 from domain.signals.structure import Choice, build
-from tests.domain.risk.build import contract
+from domain.signals.zero_dte import ZERO_DTE
+from tests.domain.risk.build import contract, parameters
 from tests.domain.signals.build import chain, with_row
 
 
@@ -48,3 +60,43 @@ def test_a_vertical_without_a_share_of_its_profit_is_left_by_its_debit_alone() -
 def test_a_lone_option_has_no_greatest_profit_to_take_a_share_of() -> None:
     found = debit_target_and_stop(bought(600, mid="1.50"), 0.6, 0.7, 0.5)
     assert found == (Decimal("2.40"), Decimal("0.75"))
+
+
+def test_cost_is_commissions_of_every_leg_both_ways_and_slippage_both_ways() -> None:
+    """Two legs in and out at 70 cents, and two cents a share each way on a hundred shares."""
+    vertical, lone = bought(600, 602, mid="0.50"), bought(600, mid="1.50")
+    spread = replace(vertical, net_bid=Decimal("0.45"), net_ask=Decimal("0.55"))
+    for choice, budget, cost in ((spread, "0.025", 2.8 + 5.0), (lone, "0.01", 1.4 + 2.0)):
+        found = odds(choice, ZERO_DTE, Variant.TREND, parameters(), Slippage())
+        assert found.budget == Decimal(budget)
+        assert found.cost_usd == pytest.approx(cost)
+        assert found.slippage_fills == 0, "none was measured"
+
+
+def test_what_may_be_gained_and_lost_is_of_a_hundred_shares() -> None:
+    found = odds(bought(600, 602, mid="0.50"), ZERO_DTE, Variant.TREND, parameters(), Slippage())
+    assert (found.target_usd, found.stop_usd) == (30.0, 25.0)
+    assert found.fair_log_odds == pytest.approx(math.log(25 / 30))
+    assert found.p_win(0.0) == pytest.approx(25 / 55)
+    paid = replace(found, cost_usd=2.0)
+    assert paid.expected_value(0.6) == pytest.approx(0.6 * 30 - 0.4 * 25 - 2.0)
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask", "budget"),
+    [
+        ("-1.01", "-0.99", "0.01"),
+        ("-1.04", "-0.96", "0.04"),
+        ("-1.30", "-0.70", "0.05"),
+        ("0.99", "1.01", "0.01"),
+    ],
+)
+def test_what_is_sold_has_the_budget_of_what_is_bought(bid: str, ask: str, budget: str) -> None:
+    """Half the spread, but a twentieth of the mid at most and a cent at least."""
+    choice = replace(bought(600, mid="1.50"), net_bid=Decimal(bid), net_ask=Decimal(ask))
+    assert slippage_budget(choice, parameters()) == Decimal(budget)
+
+
+def test_sold_premium_is_left_at_a_share_of_its_credit_or_at_times_its_cost() -> None:
+    choice = replace(bought(600, mid="1.50"), net_bid=Decimal("-0.8"), net_ask=Decimal("-0.8"))
+    assert credit_target_and_stop(choice, 0.25, 3.0) == (Decimal("-0.6"), Decimal("-2.4"))
