@@ -97,8 +97,8 @@ def test_a_lone_option_is_bought_once() -> None:
 
 
 def test_a_delta_of_nothing_is_a_delta() -> None:
-    far = row(600, 0.0)
-    assert nearest_delta([far], 0.0, 600.0, 0.0) is far
+    far, near_by = row(600, 0.0), row(601, 0.3)
+    assert nearest_delta([far, near_by], 0.0, 600.0, 0.0) is far
     assert nearest_delta([far], 1.0, 600.0, 0.0) is None
 
 

@@ -1,4 +1,4 @@
-"""Every gate of a 0DTE signal at its boundary, missing and stale inputs, and the plan's numbers."""
+"""Every gate of a 0DTE signal at its boundary, with missing and with stale inputs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from domain.signals.bucket import Variant
 from domain.signals.case import Case, DeskFacts
 from domain.signals.entry import conditions_hold
 from domain.signals.gates import all_pass, evaluate
-from domain.signals.plan import Odds, exit_plan, odds, slippage_budget
+from domain.signals.plan import Odds, odds
 from domain.signals.reading import Chain, Reading
 from domain.signals.slippage import Slippage
 from domain.signals.structure import Choice, Market, NoStructure
@@ -39,7 +39,6 @@ from tests.domain.signals.build import (
 
 C = DenialCode
 PARAMETERS = parameters()
-SESSION = session()
 MARKET = Market(spot=600.0, deviation=0.0047, vrp=1.09)
 QUIET = Market(
     spot=600.0, deviation=0.00366, vrp=1.4, expected_move=2.6, call_wall=603.0, put_wall=597.0
@@ -384,48 +383,3 @@ def test_without_chain_or_structure_nothing_downstream_passes() -> None:
         assert gate_of(found, C.NO_STRIKE).result is Result.FAIL
         for code in (C.LIQUIDITY, C.GREEKS_AGREE, C.EV_POSITIVE):
             assert gate_of(found, code).result is Result.UNEVALUABLE
-
-
-def test_vertical_target_is_the_smaller_of_debit_and_profit_and_stop_half_the_debit() -> None:
-    found = case().chosen
-    assert isinstance(found, Choice)
-    mid = found.net_mid
-    target, stop = ZERO_DTE.rules.target_and_stop(found, Variant.TREND, PARAMETERS)
-    assert target == mid + min(Decimal("0.6") * mid, Decimal("0.7") * (2 - mid))
-    assert stop == mid - Decimal("0.5") * mid
-
-
-def test_condor_target_is_half_the_credit_and_stop_twice_its_cost() -> None:
-    found = range_case()
-    assert isinstance(found.chosen, Choice) and found.odds is not None
-    credit = -found.chosen.net_mid
-    prices = ZERO_DTE.rules.target_and_stop(found.chosen, Variant.RANGE, PARAMETERS)
-    assert prices == (-credit / 2, -2 * credit)
-    assert found.odds.target_usd == pytest.approx(50 * float(credit))
-    assert found.odds.stop_usd == pytest.approx(100 * float(credit))
-
-
-def test_exit_times_come_from_the_session() -> None:
-    trend, premium = case().chosen, range_case().chosen
-    assert isinstance(trend, Choice) and isinstance(premium, Choice)
-    half = session(half=True)
-    plan = exit_plan(trend, ZERO_DTE, Variant.TREND, SESSION, NOON, PARAMETERS)
-    assert plan.time_stop_at == NOON + timedelta(minutes=90)
-    assert plan.forced_flat_at == CLOSE - timedelta(minutes=15)
-    sold = exit_plan(premium, ZERO_DTE, Variant.RANGE, SESSION, NOON, PARAMETERS)
-    assert sold.time_stop_at == CLOSE - timedelta(hours=1)
-    short = exit_plan(
-        trend, ZERO_DTE, Variant.TREND, half, OPEN + timedelta(minutes=149), PARAMETERS
-    )
-    assert short.forced_flat_at == half.close_at - timedelta(minutes=15) == short.time_stop_at
-
-
-@pytest.mark.parametrize(
-    ("bid", "ask", "budget"),
-    [("1.00", "1.01", "0.01"), ("1.00", "1.04", "0.02"), ("1.00", "1.30", "0.0575")],
-)
-def test_slippage_budget(bid: str, ask: str, budget: str) -> None:
-    found = case().chosen
-    assert isinstance(found, Choice)
-    quoted = replace(found, net_bid=Decimal(bid), net_ask=Decimal(ask))
-    assert slippage_budget(quoted, PARAMETERS) == Decimal(budget)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,14 +14,16 @@ from domain.signals.bucket import Variant
 from domain.signals.plan import (
     credit_target_and_stop,
     debit_target_and_stop,
+    exit_plan,
     odds,
     slippage_budget,
 )
 from domain.signals.slippage import Slippage
 from domain.signals.structure import Choice, build
 from domain.signals.zero_dte import ZERO_DTE
-from tests.domain.risk.build import contract, parameters
+from tests.domain.risk.build import CLOSE, NOON, OPEN, contract, parameters, session
 from tests.domain.signals.build import chain, with_row
+from tests.domain.signals.test_gates import PARAMETERS, case, range_case
 
 
 def bought(*strikes: int, mid: str) -> Choice:
@@ -100,3 +103,48 @@ def test_what_is_sold_has_the_budget_of_what_is_bought(bid: str, ask: str, budge
 def test_sold_premium_is_left_at_a_share_of_its_credit_or_at_times_its_cost() -> None:
     choice = replace(bought(600, mid="1.50"), net_bid=Decimal("-0.8"), net_ask=Decimal("-0.8"))
     assert credit_target_and_stop(choice, 0.25, 3.0) == (Decimal("-0.6"), Decimal("-2.4"))
+
+
+def test_vertical_target_is_the_smaller_of_debit_and_profit_and_stop_half_the_debit() -> None:
+    found = case().chosen
+    assert isinstance(found, Choice)
+    mid = found.net_mid
+    target, stop = ZERO_DTE.rules.target_and_stop(found, Variant.TREND, PARAMETERS)
+    assert target == mid + min(Decimal("0.6") * mid, Decimal("0.7") * (2 - mid))
+    assert stop == mid - Decimal("0.5") * mid
+
+
+def test_condor_target_is_half_the_credit_and_stop_twice_its_cost() -> None:
+    found = range_case()
+    assert isinstance(found.chosen, Choice) and found.odds is not None
+    credit = -found.chosen.net_mid
+    prices = ZERO_DTE.rules.target_and_stop(found.chosen, Variant.RANGE, PARAMETERS)
+    assert prices == (-credit / 2, -2 * credit)
+    assert found.odds.target_usd == pytest.approx(50 * float(credit))
+    assert found.odds.stop_usd == pytest.approx(100 * float(credit))
+
+
+def test_exit_times_come_from_the_session() -> None:
+    trend, premium = case().chosen, range_case().chosen
+    assert isinstance(trend, Choice) and isinstance(premium, Choice)
+    half = session(half=True)
+    plan = exit_plan(trend, ZERO_DTE, Variant.TREND, session(), NOON, PARAMETERS)
+    assert plan.time_stop_at == NOON + timedelta(minutes=90)
+    assert plan.forced_flat_at == CLOSE - timedelta(minutes=15)
+    sold = exit_plan(premium, ZERO_DTE, Variant.RANGE, session(), NOON, PARAMETERS)
+    assert sold.time_stop_at == CLOSE - timedelta(hours=1)
+    short = exit_plan(
+        trend, ZERO_DTE, Variant.TREND, half, OPEN + timedelta(minutes=149), PARAMETERS
+    )
+    assert short.forced_flat_at == half.close_at - timedelta(minutes=15) == short.time_stop_at
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask", "budget"),
+    [("1.00", "1.01", "0.01"), ("1.00", "1.04", "0.02"), ("1.00", "1.30", "0.0575")],
+)
+def test_slippage_budget(bid: str, ask: str, budget: str) -> None:
+    found = case().chosen
+    assert isinstance(found, Choice)
+    quoted = replace(found, net_bid=Decimal(bid), net_ask=Decimal(ask))
+    assert slippage_budget(quoted, PARAMETERS) == Decimal(budget)
