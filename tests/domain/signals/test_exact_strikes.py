@@ -15,7 +15,7 @@ from domain.risk.codes import DenialCode
 from domain.signals.bucket import Variant
 from domain.signals.fourteen_dte import choose_debit
 from domain.signals.one_dte import ONE_DTE, choose_direction
-from domain.signals.reading import Chain, ChainRow, chain_of
+from domain.signals.reading import CHAINS_KEPT_MAX, Chain, ChainRow, chain_of
 from domain.signals.structure import (
     Choice,
     CreditLimits,
@@ -216,6 +216,19 @@ def test_a_refresh_is_read_once_and_another_one_for_itself() -> None:
     assert (other.spot, found.spot) == (601.0, 600.0)
     assert {(one.open_interest, one.volume) for one in found.rows} == {(0, 0)}
     assert found.spot_escrowed == pytest.approx(600.0 * 0.980198673306755)
+
+
+def test_no_more_chains_are_kept_than_their_limit() -> None:
+    """The one that was read first is forgotten for one more."""
+    body = chain_body(NOON)
+    days = [contract(600).expiry + timedelta(days=400 + n) for n in range(CHAINS_KEPT_MAX + 1)]
+    first, *others = [msgspec.structs.replace(body, expiry=day) for day in days]
+    found = chain_of(first)
+    for other in others[:-1]:
+        chain_of(other)
+    assert chain_of(first) is found
+    chain_of(others[-1])
+    assert chain_of(first) is not found
 
 
 def test_the_mid_of_a_quote_lies_between_and_a_quote_of_less_than_a_cent_is_none() -> None:

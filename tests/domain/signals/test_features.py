@@ -290,7 +290,10 @@ def test_without_any_weight_nothing_is_covered() -> None:
 def test_a_weight_of_either_sign_counts_for_coverage_and_a_missing_feature_for_none() -> None:
     used = parameters(**weighed(noise=-0.5, flow=0.3))
     assert scored(reading(), used).coverage == 1.0
-    assert scored(reading(fi_s=None), used).coverage == pytest.approx(0.625)
+    missing = scored(reading(fi_s=None), used)
+    assert missing.coverage == pytest.approx(0.625)
+    flow = next(feature for feature in missing.features if feature.name == "flow")
+    assert (flow.x, flow.contribution) == (0.0, 0.0)
 
 
 def test_impaired_are_features_of_poor_quality_and_not_those_switched_off() -> None:

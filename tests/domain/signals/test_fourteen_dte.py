@@ -214,6 +214,7 @@ def test_the_same_probability_of_a_fall_counts_for_the_other_side() -> None:
         (0.3499, 0.5437, True),
         (-0.3499, 0.4563, True),
         (0.35, 0.5437, False),
+        (-0.35, 0.4563, False),
         (0.2, 0.55, False),
         (-0.2, 0.45, False),
         (0.2, 0.5499, True),

@@ -15,7 +15,7 @@ from domain.events.signals import SignalInvalidated
 from domain.events.system import ClockStarted
 from domain.instruments import Direction
 from domain.signals.evaluate import evaluate_key
-from tests.domain.risk.build import DAY, HALT, NOON, desk_events, none, one
+from tests.domain.risk.build import DAY, HALT, NOON, desk_events, none, one, session_planned
 from tests.domain.signals.build import Strategy, chain_body, contracts
 from tests.domain.signals.day import signals, valid
 
@@ -138,6 +138,14 @@ def test_a_halt_of_the_underlying_ends_its_signal_and_blocks_entries_five_minute
         strategy.when(body)
     assert signals(strategy.evaluate(after=2.0)) == ["SignalRaised"]
     assert signals(strategy.evaluate()) == ["SignalValidated"]
+
+
+def test_a_halt_of_yesterday_is_told_again_or_stands_no_more() -> None:
+    strategy = Strategy()
+    strategy.when(HaltStarted(symbol="SPY", source="broker", at=NOON))
+    assert strategy.state.market_halts.told("SPY", NOON) == "halted"
+    strategy.when(session_planned(DAY + timedelta(days=1)))
+    assert strategy.state.market_halts.told("SPY", NOON + timedelta(days=1)) == ""
 
 
 def test_halted_desk_keeps_candidates_and_validates_none_until_the_release() -> None:
