@@ -263,6 +263,14 @@ IMBALANCE_FADE_DAY = replace(
 """The imbalance day to five minutes before the close; then the price falls against it, and what
 was bought on it is stopped."""
 
+IMBALANCE_SPENT_DAY = replace(
+    IMBALANCE_DAY,
+    name="imbalance_spent_day",
+    drift_percent=((0.0, 0.0), (380.0, 0.05), (380.4, 0.25), (383.0, 0.30), (390.0, 0.30)),
+    pinned_minutes=(*IMBALANCE_DAY.pinned_minutes, 380.0, 380.4, 383.0, 390.0),
+)
+"""The imbalance day, but the price has made its move before anybody could buy."""
+
 DEAD_FEED_DAY = replace(
     TREND_DAY,
     name="dead_feed_day",
@@ -340,6 +348,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         IMBALANCE_DAY,
         IMBALANCE_FLIP_DAY,
         IMBALANCE_FADE_DAY,
+        IMBALANCE_SPENT_DAY,
         DEAD_FEED_DAY,
         MISSING_DATA_DAY,
         RISING_WEEKS,

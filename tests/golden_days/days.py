@@ -108,6 +108,7 @@ DAYS: tuple[GoldenDay, ...] = (
     GoldenDay("imbalance_day", "imbalance_day", full=(_CLOSE,)),
     GoldenDay("imbalance_flip_day", "imbalance_flip_day", full=(_CLOSE,)),
     GoldenDay("imbalance_fade_day", "imbalance_fade_day", full=(_CLOSE,)),
+    GoldenDay("imbalance_spent_day", "imbalance_spent_day", full=(_CLOSE,)),
     GoldenDay("dead_feed_day", "dead_feed_day", full=(_MORNING, (88.0, 94.0), (108.0, 112.0))),
     GoldenDay("rising_weeks", "rising_weeks", full=(_MORNING, _NOON)),
     GoldenDay(
