@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -11,6 +12,7 @@ from msgspec.structs import replace
 
 from domain.event import Recorded
 from domain.events.signals import SignalExpired, SignalInvalidated
+from domain.instruments import Strategy
 from tests.golden_days import kept as kept_records
 from tests.golden_days.days import DAYS, MORNING
 from tests.golden_days.record import FAMILIES, record_of
@@ -96,6 +98,17 @@ def test_a_record_is_changed_only_with_a_reason(
 def test_every_golden_day_has_a_record_with_its_reasons() -> None:
     names = {day.name for day in (MORNING, *DAYS)}
     assert {path.stem for path in kept_records.FOLDER.glob("*.json")} == names
+
+
+def test_each_strategy_has_days_on_which_it_trades_declines_and_is_stopped() -> None:
+    """By the records alone: `make golden` holds them against what the desk does. A day declines
+    where candidates arise and nothing is opened; a stop is that of the price or of the thesis."""
+    stories = [kept_records.kept(day.name)["story"] for day in DAYS]
+    for strategy in Strategy:
+        told = [Counter(story[strategy.value]) for story in stories if strategy.value in story]
+        assert any(counts["opened"] for counts in told), strategy
+        assert any(counts["raised"] and not counts["opened"] for counts in told), strategy
+        assert any(counts["exit STOP"] + counts["exit INVALIDATED"] for counts in told), strategy
 
 
 def test_minutes_before_the_close_end_after_it_and_every_day_has_its_full_minutes() -> None:
