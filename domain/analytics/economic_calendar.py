@@ -74,6 +74,12 @@ def codes_on(events: Sequence[CalendarEvent], day: date) -> tuple[str, ...]:
     return tuple(code for code in order if code in found)
 
 
+def reaches(events: Sequence[CalendarEvent], day: date) -> bool:
+    """Whether a calendar, in order of time, goes as far as a day. The vendor's is of this week and
+    the next: one that ends before, or is empty, says nothing about the day."""
+    return bool(events) and events[-1].at.astimezone(NEW_YORK).date() >= day
+
+
 def blackouts(session: Session, codes: Sequence[str]) -> tuple[Window, ...]:
     """Windows without new entries of a session with these codes, the first minute included."""
     day = session.session_date

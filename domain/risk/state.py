@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from domain.analytics.economic_calendar import CalendarEvent, codes_on
+from domain.analytics.economic_calendar import CalendarEvent, codes_on, reaches
 from domain.analytics.history import calendar_events
 from domain.event import Recorded
 from domain.events.analytics import ChainEvaluated
@@ -147,8 +147,10 @@ class RiskState:
         """Codes of the day's releases; None without a calendar or with one that is too old."""
         if self.calendar_at is None or self.session is None or self.economic_events is None:
             return None
+        day = self.session.session_date
         fresh = self.session.open_at - self.calendar_at <= CALENDAR_AGE_MAX
-        return codes_on(self.economic_events, self.session.session_date) if fresh else None
+        is_known = fresh and reaches(self.economic_events, day)
+        return codes_on(self.economic_events, day) if is_known else None
 
     @property
     def session_date(self) -> date | None:

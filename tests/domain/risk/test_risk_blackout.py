@@ -153,7 +153,15 @@ def test_a_press_conference_listed_alone_closes_the_same_window() -> None:
 
 def test_imported_calendar_names_the_releases_of_the_day() -> None:
     assert calendar_of(FOMC) == ("FOMC",)
-    assert calendar_of('{"data": []}') == ()
+    assert calendar_of(FOMC.replace("T18:00", "T17:00")) == ()
+    assert calendar_of(FOMC.replace("2026-10-06", "2026-10-07")) == ()
+
+
+def test_no_day_is_taken_for_free_of_releases_because_the_calendar_is_empty_or_ends_before_it() -> (
+    None
+):
+    assert calendar_of('{"data": []}') is None
+    assert calendar_of(FOMC.replace("2026-10-06", "2026-10-05")) is None
 
 
 def test_unreadable_or_old_calendar_is_a_missing_one() -> None:
