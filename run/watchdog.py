@@ -47,6 +47,8 @@ FIRST_BEAT_SECONDS_MAX = 60.0
 STOP_SECONDS = 6.0
 PAUSE_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 15.0)
 QUICK_END_SECONDS = 30.0
+QUICK_ENDS_MAX = 3
+"""Traders that ended at once, one after the other: nobody looks after the entries any more."""
 CANCELS_MAX = 100
 HEARD = Selection(
     types=frozenset({"FlattenRequested", "HaltRequested", "TradingHalted", "TradingReleased"})
@@ -210,6 +212,9 @@ class Watchdog:
         try:
             while True:
                 await self._one_life()
+                if self._quick_ends >= QUICK_ENDS_MAX:
+                    why = f"the trader ended at once {self._quick_ends} times"
+                    await self._cancel_entries(why, once=True)
                 await self._pause(self._pauses[min(self._quick_ends, len(self._pauses) - 1)])
         finally:
             await self._stop()
@@ -294,17 +299,20 @@ class Watchdog:
                 self._kill(child, "halt not confirmed")
             return False
 
-    async def _cancel_entries(self, why: str) -> None:
+    async def _cancel_entries(self, why: str, *, once: bool = False) -> None:
+        """Until it works; `once` is for no halt: the next start waits for no broker then."""
         attempt = 0
         while True:
             try:
                 count = await self._cancel(why)
             except (LinkError, RequestFailed, NotSent, ClientIdInUse) as error:
                 self._log.error("entries not cancelled yet", error=str(error))
+                if once:
+                    return
                 await asyncio.sleep(self._pauses[min(attempt, len(self._pauses) - 1)])
                 attempt += 1
                 continue
-            self._log.warning("entries cancelled", count=count)
+            self._log.warning("entries cancelled", count=count, why=why)
             return
 
     async def watch_files(self) -> None:

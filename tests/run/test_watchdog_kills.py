@@ -115,6 +115,15 @@ async def test_a_trader_that_crashes_is_started_again(tmp_path: Path) -> None:
         assert watchdog.kills == []
 
 
+async def test_a_trader_that_cannot_start_leaves_no_entry_without_anybody(tmp_path: Path) -> None:
+    """It ends at once, again and again: what works at the broker would fill and not be left."""
+    cancels = Cancels(failures=1)
+    async with watching(tmp_path, "crashing", cancels):
+        await until(lambda: len(cancels.reasons) >= 2)
+    assert cancels.starts_then[:2] == [3, 4], "a broker that is away holds no start up"
+    assert cancels.reasons[0] == "the trader ended at once 3 times"
+
+
 async def test_the_halt_file_halts_without_the_log(tmp_path: Path) -> None:
     async with watching(tmp_path, "deaf") as watchdog:
         await until(lambda: heard(watchdog))
