@@ -77,14 +77,25 @@ class Account:
         self.anchor_pnl = self.stream_pnl
 
     def apply(
-        self, seen: BrokerAccountSeen, at: float, rule: ConfirmationRule | None
+        self,
+        seen: BrokerAccountSeen,
+        at: float,
+        rule: ConfirmationRule | None,
+        *,
+        is_streaming: bool = True,
     ) -> tuple[Reading, ...]:
-        """Stream before value: both were read together, and the value's anchor is this stream."""
+        """Stream before value: both were read together, and the value's anchor is this stream.
+
+        `is_streaming` False: the day's stream may begin anew at any time, and moves no equity.
+        """
         was_known = self.net_liquidation is not None
-        moved = self._stream(seen.daily_pnl, at, rule) if was_known else ()
+        pnl = seen.daily_pnl if is_streaming else None
+        if seen.daily_pnl is not None:
+            self.age.stream_at = at
+        moved = self._stream(pnl, at, rule) if was_known else ()
         readings = self.apply_values(seen.values, at, rule)
         if not was_known:
-            self._stream(seen.daily_pnl, at, rule)
+            self._stream(pnl, at, rule)
         return readings or moved
 
     def _stream(
@@ -93,7 +104,6 @@ class Account:
         """The stream's reading of equity; none while there is nothing that it moves."""
         if pnl is None:
             return ()
-        self.age.stream_at = at
         if rule is None or self.net_liquidation is None:
             return ()
         tolerance = rule.jump_share * abs(self.net_liquidation)

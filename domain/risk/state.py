@@ -279,7 +279,11 @@ def _fold_broker(state: RiskState, event: Recorded) -> None:
     body, link, real = event.body, state.connection, state.time.seconds
     match body:
         case BrokerAccountSeen():
-            _account_seen(state, state.account.apply(body, real, state.confirmation))
+            # The broker begins its daily P&L anew in the night: yesterday's gain is no loss then.
+            readings = state.account.apply(
+                body, real, state.confirmation, is_streaming=_options_trade(state)
+            )
+            _account_seen(state, readings)
         case BrokerSnapshotReceived():
             values = state.account.apply_values(body.account_values, real, state.confirmation)
             _account_seen(state, values)
@@ -303,6 +307,11 @@ def _fold_broker(state: RiskState, event: Recorded) -> None:
             _broker_time_seen(state, body, event.market_time)
         case _:
             _fold_book(state, event)
+
+
+def _options_trade(state: RiskState) -> bool:
+    session = state.session
+    return session is not None and session.open_at <= state.now < session.day.options_close_at
 
 
 def _broker_time_seen(state: RiskState, body: BrokerTimeSeen, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -49,6 +50,22 @@ def test_entries_are_refused_from_the_first_reading_that_jumps(reading: int) -> 
     assert row.value == f"net liquidation {reading} was read once"
     worth(desk, 1_000_000, readings=1)
     assert decide(desk, signal(signal_id="sig-2", at=desk.at)).approved
+
+
+def test_a_daily_stream_that_begins_anew_in_the_night_halts_nothing_after_a_good_day() -> None:
+    """Back at 0 it looks as if all of yesterday's gain were lost: a halt would close what is held
+    over the night."""
+    desk = ready()
+    desk.when(opened(strategy=Strategy.ONE_DTE))
+    for step in range(1, 51):
+        desk.when(stream(1_000 * step), after=1)
+    assert desk.state.account.equity == EQUITY + 50_000
+    desk.at = datetime(2026, 10, 7, 4, 0, tzinfo=UTC)
+    for _ in range(10):
+        assert codes(desk.when(stream(0), after=1)) == []
+    assert desk.state.account.equity == EQUITY + 50_000
+    worth(desk, 1_049_000)
+    assert desk.state.account.equity == 1_049_000, "its value is believed at any time"
 
 
 def test_entries_are_refused_from_the_first_breach_and_three_readings_halt() -> None:
