@@ -18,7 +18,9 @@ from domain.execution.quotes import QuoteLimits, Quotes
 from domain.execution.watched import Watched
 from domain.instruments import OptionContract, Right
 from domain.parameter import ParameterState
+from domain.pricing.american import american_check
 from domain.pricing.black_scholes import prices
+from domain.pricing.dividends import Dividend
 from domain.pricing.rates import DEFAULT_RATE, RateCurve, rate_at
 from domain.session import YEAR_SECONDS, Session
 
@@ -38,6 +40,7 @@ def assignment_cases(
     if price is None or now < session.before_close(minutes=minutes):
         return []
     band = parameters.number("stop.pin_band")
+    is_new = watched.exit is None or watched.exit.reason is not ExitReason.ASSIGNMENT_GUARD
     for leg in watched.structure.legs:
         contract = leg.contract
         if leg.ratio > 0 or not watched.legs.get(contract.con_id, -1):
@@ -57,12 +60,52 @@ def assignment_cases(
         if extrinsic is None or extrinsic < gain:
             told = "unknown: no fresh quote" if extrinsic is None else f"{extrinsic:.4f}"
             limit = "extrinsic < dividend" if contract.right is Right.CALL else "extrinsic < carry"
-            return [_guard(watched, limit, f"extrinsic {told}, {gain:.4f} by exercise")]
+            evidence = [f"extrinsic {told}, {gain:.4f} by exercise"]
+            if is_new:
+                evidence += _early_exercise(
+                    watched, contract, parameters, session, quotes, dividends, rates, now
+                )
+            return [_guard(watched, limit, *evidence)]
     return []
 
 
-def _guard(watched: Watched, threshold: str, evidence: str) -> ExitCase:
-    return case_of(watched, ExitReason.ASSIGNMENT_GUARD, threshold, evidence)
+def _guard(watched: Watched, threshold: str, *evidence: str) -> ExitCase:
+    return case_of(watched, ExitReason.ASSIGNMENT_GUARD, threshold, *evidence)
+
+
+def _early_exercise(
+    watched: Watched,
+    contract: OptionContract,
+    parameters: ParameterState,
+    session: Session,
+    quotes: Quotes,
+    dividends: Mapping[date, float],
+    rates: RateCurve | None,
+    now: datetime,
+) -> list[str]:
+    """What the American check says of the leg, for the record; the rule decides without it."""
+    price, volatility = (
+        quotes.underlying_price(contract.symbol),
+        _volatility(watched, contract, quotes),
+    )
+    default, closing = parameters.values.get(DEFAULT_RATE), session.closing(contract.expiry)
+    if price is None or closing is None or not volatility:
+        return []
+    if isinstance(default, bool) or not isinstance(default, int | float):
+        return []
+    years = (closing - now).total_seconds() / YEAR_SECONDS
+    days = (contract.expiry - session.session_date).days
+    check = american_check(
+        price,
+        float(contract.strike),
+        rate_at(rates, default, years),
+        volatility * math.sqrt(365 * years / days),
+        session.session_date,
+        contract.expiry,
+        [Dividend(day, amount, estimated=False) for day, amount in sorted(dividends.items())],
+        is_call=contract.right is Right.CALL,
+    )
+    return [f"early exercise is worth {check.early_exercise_premium:.4f}"]
 
 
 def _extrinsic(

@@ -14,6 +14,7 @@ from datetime import date
 from domain.events.analytics import ChainEvaluated, Quality
 from domain.events.positions import PositionMarked
 from domain.pricing.rates import RateCurve, rate_at
+from domain.risk.early_exercise import EarlyExercise, checks_due
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,16 @@ class Market:
     carries: dict[tuple[str, date], Carry] = field(default_factory=dict)
     """As the newest evaluated chains had them."""
     rates: RateCurve | None = None
+    early: dict[int, EarlyExercise] = field(default_factory=dict)
+    """The newest American check of each contract that something stands on."""
 
     def marked(self, body: PositionMarked) -> None:
         if body.underlying_price > 0:
             self.underlying[body.symbol] = body.underlying_price
 
-    def evaluated(self, body: ChainEvaluated, wanted: frozenset[int]) -> None:
+    def evaluated(
+        self, body: ChainEvaluated, wanted: frozenset[int], session_date: date | None
+    ) -> None:
         if body.quality in (Quality.MISSING, Quality.EXPIRED) or not body.spot > 0:
             return
         self.underlying[body.symbol] = body.spot
@@ -46,11 +51,19 @@ class Market:
         for con_id, volatility in zip(body.con_id, body.implied_volatility, strict=True):
             if con_id in wanted and volatility is not None and volatility > 0:
                 self.volatility[con_id] = volatility
+        if session_date is not None:
+            self.early.update(checks_due(body, wanted, self.early, session_date))
 
     def session_started(self, session_date: date, wanted: frozenset[int]) -> None:
         """What expired or is not held any more is forgotten."""
         self.carries = {key: one for key, one in self.carries.items() if key[1] >= session_date}
         self.volatility = {key: iv for key, iv in self.volatility.items() if key in wanted}
+        self.early = {key: one for key, one in self.early.items() if key in wanted}
+
+    def delta_gap(self, con_id: int) -> float:
+        """What early exercise adds to a leg's European delta."""
+        found = self.early.get(con_id)
+        return 0.0 if found is None else found.delta_gap
 
     def carry(self, symbol: str, expiry: date, years: float, default_rate: float) -> Carry:
         """The rate is that of the curve of now; that of the chain while none is entered, and the

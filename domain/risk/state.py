@@ -176,7 +176,7 @@ def fold(state: RiskState, event: Recorded) -> None:
         case RateUpdated():
             state.market.rates = curve_of(body)
         case ChainEvaluated():
-            state.market.evaluated(body, state.book.contracts())
+            state.market.evaluated(body, state.book.contracts(), state.session_date)
         case HistoryImported():
             _calendar_imported(state, body, event.market_time)
         case TradingHalted():

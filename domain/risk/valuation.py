@@ -120,6 +120,7 @@ def _greeks_now(
     years: float,
 ) -> tuple[LegNow, ...]:
     carry = _carry(state, structure, years)
+    early = state.session_date is not None and structure.expiry > state.session_date
     found = greeks(
         max(1e-6, spot - carry.dividends),
         [float(leg.contract.strike) for leg in structure.legs],
@@ -130,12 +131,13 @@ def _greeks_now(
     )
     return tuple(
         LegNow(
-            float(found.delta[i]),
+            # On the day of expiry there is none, and a check of the day before is over.
+            float(found.delta[i]) + (state.market.delta_gap(leg.contract.con_id) if early else 0.0),
             float(found.gamma[i]),
             float(found.vega[i]),
             float(found.theta[i]),
         )
-        for i in range(len(structure.legs))
+        for i, leg in enumerate(structure.legs)
     )
 
 

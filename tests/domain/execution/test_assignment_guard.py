@@ -103,6 +103,16 @@ def test_a_call_in_the_money_without_a_fresh_quote_is_left_on_the_eve_of_a_divid
     assert "unknown" in evidence
 
 
+def test_the_decision_to_leave_tells_what_early_exercise_is_worth() -> None:
+    """Tonight's exercise brings the dividend of 1.75 for nothing but a day of interest."""
+    structure = sold(Right.CALL)
+    bench = holding(structure, (str(TOMORROW), 1.75, False))
+    guarded(bench, structure, 612.0, 12.40, 7.5)
+    (decided,) = bench.all(ExitDecided)
+    told = decided.evidence[1].removeprefix("early exercise is worth ")
+    assert 1.2 < float(told) < 1.75
+
+
 @pytest.mark.parametrize("dividend", [(), ((str(TOMORROW + timedelta(days=1)), 1.75, False),)])
 def test_a_call_is_kept_when_no_dividend_is_paid_tomorrow(
     dividend: tuple[tuple[str, float, bool], ...],
