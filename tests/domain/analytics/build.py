@@ -169,15 +169,19 @@ def quote_of(
     return max(bid - 0.01, 0.0), bid + 0.02
 
 
-@cache
-def started(history: bool = True) -> tuple[Recorded, ...]:
+def started(history: bool = True, minute_sessions: int = 15) -> tuple[Recorded, ...]:
     """Everything a day begins with, in the order in which feeds write it."""
+    return _started(history, minute_sessions)
+
+
+@cache
+def _started(history: bool, minute_sessions: int) -> tuple[Recorded, ...]:
     tape = Tape()
     at = OPEN - timedelta(minutes=30)
     tape.add(ClockStarted(base_market_time=at, speed=1.0, session_date=DAY), at)
     tape.add(parameters(), at)
     if history:
-        for body in history_events():
+        for body in history_events(minute_sessions):
             tape.add(body, at)
     tape.add(plan(), at)
     for symbol in SPOTS:
@@ -197,9 +201,9 @@ def started(history: bool = True) -> tuple[Recorded, ...]:
     return tuple(tape.events)
 
 
-def start(tape: Tape, *, history: bool = True) -> None:
+def start(tape: Tape, *, history: bool = True, minute_sessions: int = 15) -> None:
     """Begin an empty tape with `started`."""
-    tape.events.extend(started(history))
+    tape.events.extend(started(history, minute_sessions))
 
 
 def chain_listed(symbol: str, days: int) -> ChainListed:
@@ -252,7 +256,7 @@ def earlier_days(count: int) -> list[date]:
     return days[::-1]
 
 
-def history_events() -> Iterator[HistoryImported]:
+def history_events(minute_sessions: int = 15) -> Iterator[HistoryImported]:
     planned = [d.session_date for d in plan().earlier]
     last = planned[-1]
     for symbol in SPOTS:
@@ -264,7 +268,7 @@ def history_events() -> Iterator[HistoryImported]:
         yield imported("ib", "ib.bars.1day", symbol, last, rows)
         for day in planned[-25:]:
             yield imported("ib", "ib.bars.5mins", symbol, day, past_bars(symbol, day, 5))
-        for day in planned[-15:]:
+        for day in planned[-minute_sessions:]:
             yield imported("ib", "ib.bars.1min", symbol, day, past_bars(symbol, day, 1))
         for day in planned[-5:]:
             yield imported("uw", "uw.net-prem-ticks", symbol, day, premium_ticks(day))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 
 import pytest
 
 from domain.analytics.gex import Regime, exposure_of
+from domain.analytics.variance import rho
 from domain.events.analytics import ChainEvaluated, Metric, Quality
 from domain.events.feeds import LineOpened
 from domain.pricing.black_scholes import greeks
@@ -20,7 +22,14 @@ from tests.domain.analytics.build import (
     start,
     ticks,
 )
-from tests.domain.analytics.test_analytics_stage import metric, reports, run
+from tests.domain.analytics.test_analytics_stage import (
+    bars_only,
+    consumer,
+    metric,
+    reports,
+    run,
+    value,
+)
 from tests.domain.analytics.test_surface_and_exposure import SPOT, exposed
 
 MINUTE_YEARS = 60 / (365 * 86_400)
@@ -78,3 +87,30 @@ def test_gamma_of_one_sign_on_the_grid_has_no_flip_and_its_sign_gives_the_side(
     for norm, name in ((0.015, "NEUTRAL"), (0.021, "POS"), (0.015, "POS"), (0.01, "NEUTRAL")):
         regime.update(norm, 0.02, 0.01)
         assert regime.name == name
+
+
+@pytest.mark.parametrize(
+    ("sessions", "quality", "reason"),
+    [(13, Quality.WARMUP_MODEL, "MODEL"), (14, Quality.OK, "")],
+)
+def test_noise_area_of_the_first_fourteen_sessions_comes_from_the_model(
+    sessions: int, quality: Quality, reason: str
+) -> None:
+    """With 13 sessions of minutes the width is what the variance forecast says of the time since
+    the open, with 14 the mean of what they moved."""
+    tape = Tape()
+    start(tape, minute_sessions=sessions)
+    bars_only(tape, 5)
+    worker = consumer()
+    (found,) = reports(run(tape.events, worker))[-1:]
+    for name in ("noise_upper", "noise_lower", "noise_x"):
+        assert (metric(found, name).quality, metric(found, name).reason) == (quality, reason)
+    symbol = worker.states[0].symbols["SPY"]
+    past, opened = symbol.past, symbol.bars.open
+    moved = value(found, "noise_upper") / max(opened, past.previous_close) - 1
+    so_far = past.forecast.rv_hat * (1 - rho(5, 390))
+    of_model = math.sqrt(2 / math.pi * so_far)
+    expected = of_model if past.moves is None else past.moves[4]
+    assert (past.moves is None) is (sessions < 14)
+    assert moved == pytest.approx(expected, rel=1e-6)
+    assert expected == of_model or abs(expected / of_model - 1) > 0.01, "the two differ"
