@@ -24,7 +24,7 @@ from domain.analytics.realised import (
     jump_score,
     median_variation,
 )
-from domain.analytics.refresh import evaluated_chains, refresh_chain, refresh_traded
+from domain.analytics.refresh import refresh_chain, refresh_traded, tell_chains, tell_lines
 from domain.analytics.state import AnalyticsState, MinuteBar, SessionBars, SymbolState
 from domain.analytics.traded import ExpiryRole
 from domain.analytics.variance import remaining_variance, rho, variance_to_expiry
@@ -32,6 +32,7 @@ from domain.event import Recorded
 from domain.events.analytics import BarIgnored
 from domain.events.feeds import IbBarReceived
 from domain.session import Session
+from domain.stage import Emission
 
 AFTER_CLOSE_SECONDS = 15 * 60
 SKEW_YEARS_MIN = 7 / 365
@@ -51,7 +52,8 @@ def on_bar(state: AnalyticsState, event: Recorded) -> None:
         return
     bars = symbol.bars
     if bars.last_start is not None and body.start <= bars.last_start:
-        state.ignored.append(BarIgnored(body.symbol, body.start, bars.last_start))
+        ignored = BarIgnored(body.symbol, body.start, bars.last_start)
+        state.told.append(Emission(f"metrics/{body.symbol}/bars", ignored))
         return
     seconds = (body.start - session.open_at).total_seconds()
     length = (session.close_at - session.open_at).total_seconds()
@@ -80,8 +82,9 @@ def on_bar(state: AnalyticsState, event: Recorded) -> None:
         refresh_chain(state, symbol, now)
     else:
         refresh_traded(state, symbol, now)
+    tell_lines(state)
     if not state.thinned:
-        state.chains.extend(evaluated_chains(state, symbol, now, ExpiryRole))
+        tell_chains(state, symbol, now, ExpiryRole)
     if ends_minute:
         _sample_skew(symbol, int((seconds + BAR_SECONDS) // 60))
     sample_auction(state, symbol, session, now)

@@ -18,6 +18,7 @@ from domain.analytics.state import AnalyticsState, SymbolState
 from domain.events.sessions import AuctionSessionClosed
 from domain.numbers import significant
 from domain.session import Session
+from domain.stage import Emission
 
 SAMPLE_SECONDS = 1.0
 HELD_SECONDS_MAX = 5.0
@@ -110,11 +111,16 @@ def close_auctions(state: AnalyticsState, now: datetime) -> None:
     session = state.session
     if session is None or state.settings is None or now < session.before_close(minutes=-1):
         return
-    for symbol in state.symbols.values():
-        if not symbol.auction.is_over and symbol.bars.close is not None:
-            symbol.auction.is_over = True
-            _close(state, symbol, session)
-            close_volatility(state, symbol)
+    over = [
+        symbol
+        for symbol in state.symbols.values()
+        if not symbol.auction.is_over and symbol.bars.close is not None
+    ]
+    for symbol in over:
+        symbol.auction.is_over = True
+        _close(state, symbol, session)
+    for symbol in over:
+        close_volatility(state, symbol)
 
 
 def _close(state: AnalyticsState, symbol: SymbolState, session: Session) -> None:
@@ -130,19 +136,18 @@ def _close(state: AnalyticsState, symbol: SymbolState, session: Session) -> None
         earlier.scale.add(moved, unit, start)
     earlier.absorb(run)
     known = sorted(run.by_bucket.items(), reverse=True)
-    state.auctions.append(
-        AuctionSessionClosed(
-            symbol=symbol.symbol,
-            session_date=session.session_date,
-            published_at=run.first_at,
-            first_q=significant(run.first_q),
-            first_mid=run.first_mid,
-            close=close,
-            moved_bps=significant(moved),
-            unit_move_bps=significant(unit),
-            impact_scale=significant(earlier.scale.value(start)) or 0.0,
-            sessions=earlier.sessions,
-            seconds_before_close=tuple((bucket + 1) * BUCKET_SECONDS for bucket, _ in known),
-            q=tuple(significant(q) or 0.0 for _, q in known),
-        )
+    body = AuctionSessionClosed(
+        symbol=symbol.symbol,
+        session_date=session.session_date,
+        published_at=run.first_at,
+        first_q=significant(run.first_q),
+        first_mid=run.first_mid,
+        close=close,
+        moved_bps=significant(moved),
+        unit_move_bps=significant(unit),
+        impact_scale=significant(earlier.scale.value(start)) or 0.0,
+        sessions=earlier.sessions,
+        seconds_before_close=tuple((bucket + 1) * BUCKET_SECONDS for bucket, _ in known),
+        q=tuple(significant(q) or 0.0 for _, q in known),
     )
+    state.told.append(Emission(f"auctions/{symbol.symbol}", body))

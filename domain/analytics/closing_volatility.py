@@ -11,6 +11,7 @@ from domain.analytics.expiry_surface import constant_maturity
 from domain.analytics.state import AnalyticsState, SymbolState
 from domain.events.sessions import ClosingVolatility
 from domain.numbers import significant
+from domain.stage import Emission
 
 DAYS = 30
 
@@ -35,12 +36,11 @@ def close_volatility(state: AnalyticsState, symbol: SymbolState) -> None:
         return
     value, as_of = closings.newest
     closings.add(session.session_date, value)
-    state.closings.append(
-        ClosingVolatility(
-            symbol=symbol.symbol,
-            session_date=session.session_date,
-            as_of=as_of,
-            volatility=significant(value) or 0.0,
-            closings=len(closings.values),
-        )
+    body = ClosingVolatility(
+        symbol=symbol.symbol,
+        session_date=session.session_date,
+        as_of=as_of,
+        volatility=significant(value) or 0.0,
+        closings=len(closings.values),
     )
+    state.told.append(Emission(f"closing-volatility/{symbol.symbol}", body))

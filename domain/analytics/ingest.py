@@ -50,6 +50,7 @@ from domain.payloads.unusual_whales import (
 )
 from domain.pricing.rates import curve_of
 from domain.session import SESSION_MINUTES, Session
+from domain.stage import Emission
 
 _TRADE = int(Source.TRADE)
 REGULATORY_TICK = 61
@@ -342,7 +343,8 @@ def on_tide(state: AnalyticsState, event: Recorded) -> None:
         event.market_time.timestamp(),
     )
     if contradicted:
-        state.modes.append(contradiction(state.tide.mode, body.channel, event.market_time))
+        against = contradiction(state.tide.mode, body.channel, event.market_time)
+        state.told.append(Emission(f"flow-modes/{body.channel}", against))
 
 
 def on_gex(state: AnalyticsState, event: Recorded) -> None:
@@ -394,8 +396,9 @@ def _halt_changed(
     symbol.order_flow.reset()
     if was_halted == symbol.halted:
         return
+    body: HaltStarted | HaltEnded
     if symbol.halted:
-        state.halts.append(HaltStarted(symbol=symbol.symbol, source=source, at=now))
-        return
-    ended = HaltEnded(symbol=symbol.symbol, at=now, entries_from=now + AFTER_HALT)
-    state.halts.append(ended)
+        body = HaltStarted(symbol=symbol.symbol, source=source, at=now)
+    else:
+        body = HaltEnded(symbol=symbol.symbol, at=now, entries_from=now + AFTER_HALT)
+    state.told.append(Emission(f"halts/{symbol.symbol}", body))

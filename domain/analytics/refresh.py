@@ -8,7 +8,7 @@ lines that keep the nearest strikes fresh (LinesWanted).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
@@ -28,6 +28,7 @@ from domain.pricing.black_scholes import Bools, Floats, greeks
 from domain.pricing.dividends import forward_of, years_until
 from domain.pricing.rates import rate_at
 from domain.session import NEW_YORK, Session
+from domain.stage import Emission
 
 SURFACE_DAYS = 75
 """Far enough that IV(60) has both its neighbours."""
@@ -177,12 +178,21 @@ def _want_lines(state: AnalyticsState, symbol: SymbolState, layout: Layout, spot
         for node in chosen
         for slots in (layout.call, layout.put)
     )
+    state.lines_moved = True
+
+
+def tell_lines(state: AnalyticsState) -> None:
+    """Once for all symbols whose lines moved, before what is read off their chains."""
+    if not state.lines_moved:
+        return
+    state.lines_moved = False
     wanted = tuple(
         WantedLine(contract=contract, reason="surface")
-        for other in state.symbols.values()
-        for contract in other.chain.lines
+        for symbol in state.symbols.values()
+        for contract in symbol.chain.lines
     )
-    state.lines[:] = [LinesWanted(requester="analytics", lines=wanted)]
+    body = LinesWanted(requester="analytics", lines=wanted)
+    state.told.append(Emission("lines/analytics", body))
 
 
 def _contract(symbol: str, table: ChainTable, slot: int, expiry: date) -> OptionContract:
@@ -230,9 +240,9 @@ def _swing_has_lines(symbol: SymbolState, role: ExpiryRole, expiry: date) -> boo
     return bool(symbol.chain.table.on_line[slots[slots >= 0]].any())
 
 
-def evaluated_chains(
+def tell_chains(
     state: AnalyticsState, symbol: SymbolState, now: datetime, roles: Iterable[ExpiryRole]
-) -> Iterator[ChainEvaluated]:
+) -> None:
     """Per-contract values near the spot of each expiry of these roles that was evaluated at `now`
     and may be traded."""
     for role in roles:
@@ -246,7 +256,8 @@ def evaluated_chains(
         part = layout.slice_of(layout.expiries.index(expiry))
         near = np.abs(layout.strike[part] / surface.spot - 1) <= REACH[role]
         nodes = np.flatnonzero(near) + part.start
-        yield _columns(state, symbol, surface, surface.of(expiry), nodes, now)
+        body = _columns(state, symbol, surface, surface.of(expiry), nodes, now)
+        state.told.append(Emission(f"chain-metrics/{symbol.symbol}", body))
 
 
 def _columns(

@@ -2,7 +2,7 @@
 
 Runs in run/signals before the signal stage. `evolve` folds and computes, in place; `react` only
 reads, so that folding recorded events alone gives the same state. Emissions of one bar, in
-order: BarIgnored, LinesWanted, ChainEvaluated, MetricComputed. Halts are told as they come.
+order: what a session left, LinesWanted, ChainEvaluated, MetricComputed.
 """
 
 from __future__ import annotations
@@ -67,22 +67,10 @@ class AnalyticsStage:
 
     def evolve(self, state: AnalyticsState, event: Recorded) -> AnalyticsState:
         """Fold one event in place. A vendor payload that cannot be read is counted."""
+        if state.told:
+            state.told.clear()
         if state.due:
             state.due.clear()
-        if state.chains:
-            state.chains.clear()
-        if state.ignored:
-            state.ignored.clear()
-        if state.lines:
-            state.lines.clear()
-        if state.halts:
-            state.halts.clear()
-        if state.auctions:
-            state.auctions.clear()
-        if state.closings:
-            state.closings.clear()
-        if state.modes:
-            state.modes.clear()
         handler = _HANDLERS.get(event.type)
         if handler is not None:
             handler(state, event)
@@ -97,18 +85,10 @@ class AnalyticsStage:
 
     def react(self, state: AnalyticsState, event: Recorded) -> Sequence[Emission]:
         """What the last event gave rise to; changes nothing."""
-        told = state.due or state.chains or state.ignored or state.lines or state.halts
-        if not (told or state.auctions or state.closings or state.modes):
-            return ()
-        found = [Emission(f"metrics/{body.symbol}/bars", body) for body in state.ignored]
-        found.extend(Emission(f"halts/{body.symbol}", body) for body in state.halts)
-        found.extend(Emission(f"auctions/{body.symbol}", body) for body in state.auctions)
-        found.extend(Emission(f"closing-volatility/{body.symbol}", body) for body in state.closings)
-        found.extend(Emission(f"flow-modes/{body.channel}", body) for body in state.modes)
-        found.extend(Emission("lines/analytics", body) for body in state.lines)
-        found.extend(Emission(f"chain-metrics/{body.symbol}", body) for body in state.chains)
-        found.extend(
+        if not state.due:
+            return state.told
+        reports = (
             Emission(f"metrics/{name}", metrics_of(state, name, event.market_time))
             for name in state.due
         )
-        return found
+        return [*state.told, *reports]

@@ -29,14 +29,11 @@ from domain.analytics.realised import MinuteVolatility, SessionCloses
 from domain.analytics.surface import Surface
 from domain.analytics.tide import Tide
 from domain.analytics.vwap import Vwap
-from domain.events.analytics import BarIgnored, ChainEvaluated, FlowModeContradicted
-from domain.events.feeds import LinesWanted
-from domain.events.market_facts import HaltEnded, HaltStarted
-from domain.events.sessions import AuctionSessionClosed, ClosingVolatility
 from domain.instruments import SYMBOLS, OptionContract
 from domain.parameter import ParameterState
 from domain.pricing.rates import RateCurve
 from domain.session import Session
+from domain.stage import Emission
 
 
 @dataclass(slots=True)
@@ -170,8 +167,7 @@ class SymbolState:
 
 @dataclass(slots=True)
 class AnalyticsState:
-    """The whole state. What the last event gave rise to is in `due`, `chains`, `ignored`, `lines`,
-    `halts`, `auctions` and `closings`."""
+    """The whole state."""
 
     parameters: ParameterState = field(default_factory=ParameterState)
     settings: Settings | None = None
@@ -195,14 +191,12 @@ class AnalyticsState:
     member_books: dict[str, Book] = field(default_factory=dict)
     member_venues: dict[str, str] = field(default_factory=dict)
     unreadable: int = 0
+    told: list[Emission] = field(default_factory=list)
+    """What the last event gave rise to, in order, but for the reports."""
     due: list[str] = field(default_factory=list)
-    chains: list[ChainEvaluated] = field(default_factory=list)
-    ignored: list[BarIgnored] = field(default_factory=list)
-    lines: list[LinesWanted] = field(default_factory=list)
-    halts: list[HaltStarted | HaltEnded] = field(default_factory=list)
-    auctions: list[AuctionSessionClosed] = field(default_factory=list)
-    closings: list[ClosingVolatility] = field(default_factory=list)
-    modes: list[FlowModeContradicted] = field(default_factory=list)
+    """Symbols to report after that: their metrics are made only where they are written."""
+    lines_moved: bool = False
+    """Other lines are wanted than were told."""
 
     def spot(self, symbol: SymbolState, now: float) -> tuple[float | None, bool, str]:
         """Price to evaluate the chain at, whether it is a fresh quote, and what is wrong."""

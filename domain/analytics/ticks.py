@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from domain.analytics.closing_auction import close_auctions
-from domain.analytics.refresh import evaluated_chains, refresh_chain
+from domain.analytics.refresh import refresh_chain, tell_chains, tell_lines
 from domain.analytics.state import AnalyticsState
 from domain.analytics.traded import ExpiryRole
 from domain.event import Recorded
@@ -47,6 +47,7 @@ def _refresh_chains(state: AnalyticsState, session: Session, now: datetime) -> N
     assert state.settings is not None
     seconds = (now - session.open_at).total_seconds()
     slot = int((seconds + LEAD_SECONDS) // state.settings.chain_refresh)
+    refreshed = []
     for symbol in state.symbols.values():
         chain = symbol.chain
         if symbol.bars.close is None or slot <= chain.refresh_slot:
@@ -54,4 +55,7 @@ def _refresh_chains(state: AnalyticsState, session: Session, now: datetime) -> N
         refresh_chain(state, symbol, now)
         if chain.refreshed == now:
             chain.refresh_slot = slot
-            state.chains.extend(evaluated_chains(state, symbol, now, (ExpiryRole.SWING,)))
+            refreshed.append(symbol)
+    tell_lines(state)
+    for symbol in refreshed:
+        tell_chains(state, symbol, now, (ExpiryRole.SWING,))
