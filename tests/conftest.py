@@ -23,6 +23,7 @@ from pytest_postgresql import factories
 from pytest_postgresql.executors import NoopExecutor
 from redis.asyncio import Redis
 
+from run.collector import collect_seldom
 from run.embedded import EmbeddedPostgres, EmbeddedValkey, free_port
 from store.migrate import migrate
 from store.postgres import PostgresStore
@@ -58,6 +59,12 @@ _BEGIN_WITH = (
     "tests/store/",
 )
 """The files that take longest, so that none of them is left alone at the end."""
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and all modules are there now, and stay: to look through them again and
+    again for garbage cost an eighth of a life of the simulation."""
+    collect_seldom()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
