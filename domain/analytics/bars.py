@@ -67,7 +67,9 @@ def on_bar(state: AnalyticsState, event: Recorded) -> None:
         close_minute(state, symbol, session, now)
     bars.last_start, bars.last_end = body.start, body.start + timedelta(seconds=BAR_SECONDS)
     bars.arrived_at, bars.close, bars.stale_reported = now.timestamp(), body.close, False
-    symbol.order_flow.roll(now.timestamp() - session.open_at.timestamp())
+    elapsed = now.timestamp() - session.open_at.timestamp()
+    symbol.order_flow.roll(elapsed)
+    symbol.depth.flow.roll(elapsed)
     if seconds < length:
         _add(symbol, body, seconds)
         symbol.flow.close_bar(now.timestamp(), BAR_SECONDS)

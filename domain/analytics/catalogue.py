@@ -35,8 +35,19 @@ _GROUPS: tuple[Group, ...] = (
             ("spot_ask", "$", "best ask"),
             ("quote_age_s", "s", "age of the underlying's last tick"),
             ("book_imbalance", "[-1, 1]", "(bid size - ask size) over their sum"),
-            ("micro_price", "$", "weighted mid, until the micro-price is estimated"),
         ),
+    ),
+    (
+        "micro_price",
+        "2,000 mid changes, 30 visits a state in 5 sessions (weighted mid before: WARMUP_MODEL)",
+        "quote_age_max_underlying",
+        (("micro_price", "$", "mid and what the state of the book has led to"),),
+    ),
+    (
+        "depth_flow",
+        "first packet of depth",
+        "quote_age_max_underlying",
+        (("depth_imb", "[-1, 1]", "bid less ask size over 5 levels, each half of the one above"),),
     ),
     (
         "microstructure",
@@ -148,7 +159,12 @@ _GROUPS: tuple[Group, ...] = (
         "open interest of 80 % of the contracts within +-5 %",
         "60 s",
         (
-            ("gex_total", "$/1 %", "assumed dealer gamma, all expiries within gex_dte_max"),
+            (
+                "gex_total",
+                "$/1 %",
+                "assumed dealer gamma, all expiries within gex_dte_max; the vendor's, with flip,"
+                " walls, norm, regime and side, while ours is missing (DEGRADED, SOURCE_VENDOR)",
+            ),
             ("gex_0dte", "$/1 %", "the same, today's expiry alone"),
             ("gex_norm", "ADV share", "gex_total over ADV20 x spot"),
             ("gex_flip", "$", "zero-gamma spot nearest the spot"),

@@ -9,6 +9,27 @@ Group: TypeAlias = tuple[str, str, str, tuple[tuple[str, str, str], ...]]
 
 MINUTE_GROUPS: tuple[Group, ...] = (
     (
+        "microstructure",
+        "first quote",
+        "quote_age_max_underlying",
+        (("weighted_mid", "$", "bid and ask, each weighted with the size of the other side"),),
+    ),
+    (
+        "microstructure",
+        "10 s",
+        "12 s",
+        (
+            ("ofi", "shares", "order-flow imbalance of the last closed 10 s, top of the book"),
+            ("ofi_5m", "depths", "EW(5 min) of ofi_norm"),
+        ),
+    ),
+    (
+        "depth_flow",
+        "10 s",
+        "12 s",
+        (("ofi_levels", "depths", "the same of 5 levels, each over its mean depth, averaged"),),
+    ),
+    (
         "vwap",
         "5 min",
         "bar_age_max",

@@ -15,6 +15,7 @@ from domain.analytics.auction_sessions import BUCKET_SECONDS, bucket_of
 from domain.analytics.closing_volatility import close_volatility
 from domain.analytics.daily import SESSIONS_20
 from domain.analytics.state import AnalyticsState, SymbolState
+from domain.events.micro_price import MicroPriceEstimated
 from domain.events.sessions import AuctionSessionClosed
 from domain.numbers import significant
 from domain.session import Session
@@ -121,6 +122,21 @@ def close_auctions(state: AnalyticsState, now: datetime) -> None:
         _close(state, symbol, session)
     for symbol in over:
         close_volatility(state, symbol)
+    for symbol in over:
+        _close_micro_price(state, symbol, session)
+
+
+def _close_micro_price(state: AnalyticsState, symbol: SymbolState, session: Session) -> None:
+    found = symbol.micro.close()
+    body = MicroPriceEstimated(
+        symbol=symbol.symbol,
+        session_date=session.session_date,
+        sessions=found.sessions,
+        mid_changes=found.mid_changes,
+        visits_min=found.visits_min,
+        adjustments=found.adjustments,
+    )
+    state.told.append(Emission(f"micro-price/{symbol.symbol}", body))
 
 
 def _close(state: AnalyticsState, symbol: SymbolState, session: Session) -> None:

@@ -18,6 +18,7 @@ from domain.analytics.flow_alerts import direction_of
 from domain.analytics.flow_mode import contradiction
 from domain.analytics.history import newest_before
 from domain.analytics.hot_frames import read_trade
+from domain.analytics.ingest_books import count_transition
 from domain.analytics.microstructure import Book
 from domain.analytics.news import classes_of, touches
 from domain.analytics.parameters import read_settings
@@ -41,7 +42,6 @@ from domain.events.market_facts import HaltEnded, HaltStarted
 from domain.events.system import ClockStarted, ParametersChanged, SessionPlanned
 from domain.instruments import OptionContract, Right
 from domain.payloads.unusual_whales import (
-    read_exposure,
     read_flow_alert,
     read_market_tide,
     read_news,
@@ -219,7 +219,7 @@ def on_size_unit(state: AnalyticsState, event: Recorded) -> None:
     symbol = state.symbols.get(body.symbol)
     if symbol is not None and symbol.size_multiplier != body.size_multiplier:
         symbol.size_multiplier = body.size_multiplier
-        symbol.order_flow.reset()
+        symbol.reset_flows()
 
 
 def _contract_slot(state: AnalyticsState, contract: OptionContract) -> tuple[SymbolState, int]:
@@ -263,7 +263,7 @@ def on_ticks(state: AnalyticsState, event: Recorded) -> None:
         return
     if symbol.connection != body.connection:
         symbol.connection = body.connection
-        symbol.order_flow.reset()
+        symbol.reset_flows()
     for kind, value, _ in body.ticks:
         if kind == HALTED_TICK and symbol.halted_by_broker != (value > 0):
             was_halted, symbol.halted_by_broker = symbol.halted, value > 0
@@ -272,6 +272,7 @@ def on_ticks(state: AnalyticsState, event: Recorded) -> None:
     session = state.session
     if session is not None and session.is_open(event.market_time):
         symbol.order_flow.add(symbol.book, now - session.open_at.timestamp())
+        count_transition(state, symbol)
     if publishes:
         sample_at_ticks(state, event.market_time)
 
@@ -347,18 +348,6 @@ def on_tide(state: AnalyticsState, event: Recorded) -> None:
         state.told.append(Emission(f"flow-modes/{body.channel}", against))
 
 
-def on_gex(state: AnalyticsState, event: Recorded) -> None:
-    body = event.body
-    assert isinstance(body, UwFrame)
-    symbol = _symbol_of(state, body)
-    if symbol is None:
-        return
-    gamma = read_exposure(bytes(body.payload), symbol.symbol).gamma_oi
-    if gamma is not None:
-        symbol.chain.vendor_gamma = gamma
-        symbol.chain.vendor_gamma_at = event.market_time.timestamp()
-
-
 def on_news(state: AnalyticsState, event: Recorded) -> None:
     body = event.body
     assert isinstance(body, UwFrame)
@@ -393,7 +382,7 @@ def _halt_changed(
     state: AnalyticsState, symbol: SymbolState, was_halted: bool, source: str, now: datetime
 ) -> None:
     """Tell where a halt begins, and where the last that told of it says that it is over."""
-    symbol.order_flow.reset()
+    symbol.reset_flows()
     if was_halted == symbol.halted:
         return
     body: HaltStarted | HaltEnded

@@ -1,4 +1,5 @@
-"""Taking in REST answers of the flow vendor: contract snapshots, tide totals, headlines, calendar.
+"""Taking in REST answers of the flow vendor: contract snapshots, levels of gamma, tide totals,
+headlines, calendar.
 
 Called by the stage for UwRestReceived. Bodies that cannot be read raise, and the stage counts them.
 An answer that fills a gap corrects totals and nothing else: what it tells is old, so that it must
@@ -17,6 +18,7 @@ from domain.analytics.chain import Source
 from domain.analytics.history import calendar_events
 from domain.analytics.hot_frames import CONTRACTS, amount
 from domain.analytics.ingest import read_calendar, take_headline
+from domain.analytics.ingest_gex import on_levels
 from domain.analytics.news import SILENT_SECONDS, classes_of
 from domain.analytics.state import AnalyticsState
 from domain.event import Recorded
@@ -100,6 +102,7 @@ def _rest_calendar(state: AnalyticsState, event: Recorded, body: UwRestReceived)
 MAJOR_HEADLINES_KEPT = 400
 _REST = {
     "/api/stock/{ticker}/option-contracts": _rest_contracts,
+    "/api/stock/{ticker}/gex-levels": on_levels,
     "/api/market/market-tide": _rest_tide,
     "/api/news/headlines": _rest_headlines,
     "/api/market/economic-calendar": _rest_calendar,

@@ -18,7 +18,7 @@ from domain.analytics.closing_auction import (
     own_imbalance,
 )
 from domain.analytics.flow import ratio
-from domain.analytics.microstructure import CROSSED_SECONDS_MAX
+from domain.analytics.report_book import add_book
 from domain.analytics.report_chain import add_gex, add_surface
 from domain.analytics.report_day import add_calendar, add_daily, add_variance
 from domain.analytics.report_minute import add_minute
@@ -28,7 +28,6 @@ from domain.analytics.tide import STALE_SECONDS
 from domain.events.analytics import MetricComputed, Quality
 from domain.session import Session
 
-OFI_STALE_SECONDS = 12.0
 MINUTE_STALE_SECONDS = 70.0
 VWAP_WARM_BARS = 60
 FLOW_WARM_BARS = 180
@@ -39,7 +38,7 @@ def metrics_of(state: AnalyticsState, name: str, now: datetime) -> MetricCompute
     symbol, session, settings = state.symbols[name], state.session, state.settings
     assert session is not None and settings is not None
     report = Report(now)
-    _quotes(report, state, symbol, now)
+    add_book(report, state, symbol, session, now)
     _bars(report, state, symbol, session, now)
     _flow(report, state, symbol, now)
     _tide(report, state, now)
@@ -58,43 +57,6 @@ def metrics_of(state: AnalyticsState, name: str, now: datetime) -> MetricCompute
 
 def _at(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
-
-
-def _quotes(report: Report, state: AnalyticsState, symbol: SymbolState, now: datetime) -> None:
-    assert state.settings is not None
-    book, at = symbol.book, now.timestamp()
-    quality, reason = Quality.OK, ""
-    if symbol.halted:
-        quality, reason = Quality.STALE, "HALTED"
-    elif book.at == 0.0:
-        quality, reason = Quality.MISSING, "NO_QUOTE"
-    elif book.bad_since is not None and at - book.bad_since >= CROSSED_SECONDS_MAX:
-        quality, reason = Quality.DEGRADED, "LOCKED_OR_CROSSED"
-    elif at - book.at > state.settings.quote_age_max:
-        quality, reason = Quality.STALE, "QUOTE_OLD"
-    as_of = _at(book.at) if book.at else now
-    mid = book.good_mid or None
-    mid_quality, mid_reason = quality, reason
-    if quality is Quality.OK and at - book.good_at > state.settings.quote_age_max:
-        mid_quality, mid_reason = Quality.STALE, "NO_GOOD_QUOTE"
-    report.number("spot_mid", mid, _at(book.good_at) if mid else now, mid_quality, mid_reason)
-    report.number("spot_bid", book.bid or None, as_of, quality, reason or "NO_BID")
-    report.number("spot_ask", book.ask or None, as_of, quality, reason or "NO_ASK")
-    report.number("quote_age_s", at - book.at if book.at else None, now, Quality.OK, "NO_QUOTE")
-    report.number("book_imbalance", book.imbalance, as_of, quality, reason or "NO_DEPTH")
-    report.number("micro_price", book.weighted_mid, as_of, quality, reason or "NO_DEPTH")
-    flow = symbol.order_flow
-    session = state.session
-    assert session is not None
-    closed = session.open_at.timestamp() + flow.closed_at
-    old = flow.closed_at > 0 and at - closed > OFI_STALE_SECONDS
-    quality = Quality.STALE if old or symbol.halted else Quality.OK
-    report.number("ofi_norm", flow.ofi_norm, _at(closed), quality, "OLD" if old else "NO_WINDOW")
-    score = flow.slow.mean_score(10.0) if flow.slow.is_warm else None
-    reason = ("OLD" if old else "") if flow.slow.is_warm else "WARMUP"
-    if score is None:
-        quality = Quality.WARMUP
-    report.number("ofi_5m_z", score, _at(closed), quality, reason)
 
 
 def _bars(

@@ -5,10 +5,10 @@ Called by report.py; reads the newest chain evaluation and judges its age.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from domain.analytics.expiry_surface import ExpirySurface, constant_maturity
-from domain.analytics.gex import NEUTRAL
+from domain.analytics.gex import NEUTRAL, Exposure
 from domain.analytics.refresh import traded_expiry
 from domain.analytics.reporting import Report
 from domain.analytics.state import AnalyticsState, ChainState, SymbolState
@@ -18,20 +18,23 @@ from domain.events.analytics import Quality
 GEX_STALE_SECONDS = 60.0
 VENDOR_LOW = 0.33
 VENDOR_HIGH = 3.0
+SOURCE_VENDOR = "SOURCE_VENDOR"
+"""Why a value is DEGRADED: it is the vendor's, in the place of ours."""
 SKEW_YEARS_MIN = 7 / 365
 
 
 def _vendor_ratio(state: AnalyticsState, chain: ChainState, at: float) -> float | None:
     assert state.settings is not None
-    if chain.vendor_gamma is None or chain.exposure is None or chain.exposure.total == 0:
+    total = chain.vendor.fresh_total(at, state.settings.vendor_gex_age_max)
+    if total is None or chain.exposure is None or chain.exposure.total == 0:
         return None
-    if at - chain.vendor_gamma_at > state.settings.vendor_gex_age_max:
-        return None
-    return chain.vendor_gamma / chain.exposure.total
+    return total / chain.exposure.total
 
 
 def add_gex(report: Report, state: AnalyticsState, symbol: SymbolState, now: datetime) -> None:
-    """Own exposure is used; the vendor's ratio outside [0.33, 3] degrades it."""
+    """Own exposure, degraded by a vendor's ratio outside [0.33, 3]; the vendor's, marked, while
+    ours is missing, warming up or old. Never some of one and some of the other."""
+    assert state.settings is not None
     chain, at = symbol.chain, now.timestamp()
     exposure = chain.exposure
     as_of = chain.refreshed or now
@@ -50,17 +53,40 @@ def add_gex(report: Report, state: AnalyticsState, symbol: SymbolState, now: dat
         elif chain.spot_reason:
             quality, reason = Quality.DEGRADED, chain.spot_reason
     known = exposure if exposure is not None and exposure.is_warm else None
-    report.number("gex_total", known.total if known else None, as_of, quality, reason)
-    report.number("gex_0dte", known.total_0dte if known else None, as_of, quality, reason)
+    vendor = None
+    if quality not in (Quality.OK, Quality.DEGRADED):
+        vendor = chain.vendor.fresh_total(at, state.settings.vendor_gex_age_max)
+    if vendor is not None:
+        _vendor_gex(report, state, chain, vendor, now)
+    else:
+        _own_gex(report, chain, known, as_of, quality, reason, ratio)
+    for name, value in (
+        ("gex_0dte", known.total_0dte if known else None),
+        ("vanna_exposure", known.vanna if known else None),
+        ("charm_exposure", known.charm if known else None),
+    ):
+        report.number(name, value, as_of, quality, reason)
+    report.number("gex_vendor_ratio", ratio, as_of, Quality.OK, "NO_VENDOR")
+
+
+def _own_gex(
+    report: Report,
+    chain: ChainState,
+    known: Exposure | None,
+    as_of: datetime,
+    quality: Quality,
+    reason: str,
+    ratio: float | None,
+) -> None:
     norm_reason = reason or "NO_ADV20"
-    report.number("gex_norm", chain.gex_norm if known else None, as_of, quality, norm_reason)
-    report.number("gex_flip", known.flip if known else None, as_of, quality, reason or "NO_ROOT")
-    report.number(
-        "call_wall", known.call_wall if known else None, as_of, quality, reason or "NO_WALL"
-    )
-    report.number(
-        "put_wall", known.put_wall if known else None, as_of, quality, reason or "NO_WALL"
-    )
+    for name, value, missing in (
+        ("gex_total", known.total if known else None, reason),
+        ("gex_norm", chain.gex_norm if known else None, norm_reason),
+        ("gex_flip", known.flip if known else None, reason or "NO_ROOT"),
+        ("call_wall", known.call_wall if known else None, reason or "NO_WALL"),
+        ("put_wall", known.put_wall if known else None, reason or "NO_WALL"),
+    ):
+        report.number(name, value, as_of, quality, missing)
     regime: str | None = chain.regime.name if known and chain.gex_norm is not None else None
     if regime is not None and ratio is not None and ratio < 0:
         # Ours and the vendor's sign differ: no entry may lean on either.
@@ -69,9 +95,33 @@ def add_gex(report: Report, state: AnalyticsState, symbol: SymbolState, now: dat
         report.text("gex_regime", regime, as_of, quality, norm_reason if regime is None else reason)
     side = chain.regime.flip_side or None
     report.text("flip_side", side if known else None, as_of, quality, reason)
-    report.number("gex_vendor_ratio", ratio, as_of, Quality.OK, "NO_VENDOR")
-    report.number("vanna_exposure", known.vanna if known else None, as_of, quality, reason)
-    report.number("charm_exposure", known.charm if known else None, as_of, quality, reason)
+
+
+def _vendor_gex(
+    report: Report, state: AnalyticsState, chain: ChainState, total: float, now: datetime
+) -> None:
+    assert state.settings is not None
+    vendor, quality, as_of = chain.vendor, Quality.DEGRADED, _at(chain.vendor.at)
+    levels = vendor.fresh_levels(now.timestamp(), state.settings.vendor_gex_age_max)
+    seen = _at(levels.at) if levels else now
+    missing = Quality.DEGRADED if levels else Quality.MISSING
+    absent = SOURCE_VENDOR if levels else "NO_VENDOR_LEVELS"
+    report.number("gex_total", total, as_of, quality, SOURCE_VENDOR)
+    if vendor.norm is None:
+        report.number("gex_norm", None, as_of, Quality.MISSING, "NO_ADV20")
+    else:
+        report.number("gex_norm", vendor.norm, as_of, quality, SOURCE_VENDOR)
+    report.number("gex_flip", levels.flip if levels else None, seen, missing, absent)
+    report.number("call_wall", levels.call_wall if levels else None, seen, missing, absent)
+    report.number("put_wall", levels.put_wall if levels else None, seen, missing, absent)
+    regime = vendor.regime.name if vendor.norm is not None else None
+    report.text("gex_regime", regime, as_of, quality, SOURCE_VENDOR)
+    side = vendor.regime.flip_side or None
+    report.text("flip_side", side if levels else None, seen, missing, absent)
+
+
+def _at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def judged(

@@ -16,6 +16,7 @@ from domain.analytics.flow import ratio
 from domain.analytics.news import KEYWORDS_VERSION
 from domain.analytics.opening_range import OPENING_MINUTES
 from domain.analytics.realised import JUMP_SCORE
+from domain.analytics.report_book import add_book_minute
 from domain.analytics.report_chain import GEX_STALE_SECONDS, SKEW_YEARS_MIN, judged, role_surface
 from domain.analytics.reporting import Report
 from domain.analytics.state import AnalyticsState, SymbolState
@@ -29,7 +30,8 @@ REALISED_WARM_MINUTES = 30
 
 
 def add_minute(report: Report, state: AnalyticsState, symbol: SymbolState, now: datetime) -> None:
-    assert state.settings is not None
+    assert state.settings is not None and state.session is not None
+    add_book_minute(report, state, symbol, state.session, now)
     stale = now.timestamp() - symbol.bars.arrived_at > state.settings.bar_age_max
     _bars(report, symbol, now, stale=stale)
     _ranges(report, state, symbol)

@@ -13,6 +13,8 @@ import msgspec
 
 from domain.analytics import ingest
 from domain.analytics.bars import on_bar
+from domain.analytics.ingest_books import on_depth
+from domain.analytics.ingest_gex import on_gex
 from domain.analytics.ingest_rest import on_rest
 from domain.analytics.report import metrics_of
 from domain.analytics.state import AnalyticsState
@@ -43,13 +45,14 @@ _HANDLERS: Mapping[str, Handler] = {
     "LineOpened": ingest.on_line,
     "LineClosed": ingest.on_line,
     "IbTicksReceived": ingest.on_ticks,
+    "IbDepthReceived": on_depth,
     "IbBarReceived": on_bar,
 }
 _VENDOR_HANDLERS: Mapping[str, Handler] = {
     "UwOptionTradeReceived": ingest.on_option_trade,
     "UwFlowAlertReceived": ingest.on_flow_alert,
     "UwMarketTideReceived": ingest.on_tide,
-    "UwGexReceived": ingest.on_gex,
+    "UwGexReceived": on_gex,
     "UwNewsReceived": ingest.on_news,
     "UwTradingHaltReceived": ingest.on_halt,
     "UwRestReceived": on_rest,

@@ -14,12 +14,14 @@ from domain.analytics.auction import AuctionRun, AuctionTicks
 from domain.analytics.auction_sessions import AuctionSessions
 from domain.analytics.chain import ChainTable, Layout
 from domain.analytics.closings import Closings
+from domain.analytics.depth_flow import Depth
 from domain.analytics.economic_calendar import CalendarEvent
 from domain.analytics.ewma import EwMoments, five_sessions_moments
 from domain.analytics.flow import Flow
 from domain.analytics.flow_alerts import FlowAlerts
 from domain.analytics.gex import Exposure, Regime
 from domain.analytics.history import History
+from domain.analytics.micro_price import MicroPrice
 from domain.analytics.microstructure import Book, OrderFlow
 from domain.analytics.news import NewsState
 from domain.analytics.opening_range import OPENING_MINUTES, NoiseArea, OpeningRange
@@ -28,6 +30,7 @@ from domain.analytics.past import Past
 from domain.analytics.realised import MinuteVolatility, SessionCloses
 from domain.analytics.surface import Surface
 from domain.analytics.tide import Tide
+from domain.analytics.vendor_gex import VendorGex
 from domain.analytics.vwap import Vwap
 from domain.instruments import SYMBOLS, OptionContract
 from domain.parameter import ParameterState
@@ -101,8 +104,7 @@ class ChainState:
     refreshed: datetime | None = None
     refresh_slot: int = -1
     spot_reason: str = ""
-    vendor_gamma: float | None = None
-    vendor_gamma_at: float = 0.0
+    vendor: VendorGex = field(default_factory=VendorGex)
     line_center: int | None = None
     lines: tuple[OptionContract, ...] = ()
 
@@ -124,6 +126,8 @@ class SymbolState:
     halted_by_broker: bool = False
     book: Book = field(default_factory=Book)
     order_flow: OrderFlow = field(default_factory=OrderFlow)
+    depth: Depth = field(default_factory=Depth)
+    micro: MicroPrice = field(default_factory=MicroPrice)
     chain: ChainState = field(default_factory=ChainState)
     bars: SessionBars = field(default_factory=SessionBars)
     minutes: MinuteVolatility = field(default_factory=MinuteVolatility)
@@ -143,6 +147,8 @@ class SymbolState:
         self.book = Book()
         scores = self.order_flow.slow
         self.order_flow = OrderFlow(slow=scores)
+        self.depth.begin_session()
+        self.micro.begin_session()
         self.chain = ChainState(table=self.chain.table.carried_over(session_date))
         self.bars = SessionBars(
             opening=OpeningRange(opening_minutes),
@@ -158,6 +164,13 @@ class SymbolState:
         self.alerts = FlowAlerts()
         self.halted_by_vendor = self.halted_by_broker = False
         self.past = None
+
+    def reset_flows(self) -> None:
+        """After a halt, or where sizes or the line changed: the next state of the book is compared
+        with nothing."""
+        self.order_flow.reset()
+        self.depth.flow.reset()
+        self.micro.today.reset()
 
     @property
     def halted(self) -> bool:

@@ -23,6 +23,7 @@ from domain.events.feeds import (
     HistoryImported,
     HistoryReady,
     IbBarReceived,
+    IbDepthReceived,
     IbTicksReceived,
     LineOpened,
     ListedOption,
@@ -406,6 +407,18 @@ def book_ticks(
     return ticks(symbol, at, [(1, bid, sizes[0]), (2, bid + 0.01, sizes[1])])
 
 
+def depth(symbol: str, at: datetime, mid: float, first: bool) -> IbDepthReceived:
+    """Three levels a side around the mid, in place."""
+    bid = math.floor(mid * 100) / 100
+    kind = 0 if first else 1
+    rows = [
+        (m, "ARCA", kind, side, round(price, 2), 100.0 * (m + 3 + side))
+        for m in range(3)
+        for side, price in ((1, bid - m / 100), (0, bid + (1 + m) / 100))
+    ]
+    return IbDepthReceived(CON_IDS[symbol], symbol, "c1", at, rows)
+
+
 def bar(symbol: str, begin: datetime, close: float, before: float | None = None) -> IbBarReceived:
     first = close if before is None else before
     return IbBarReceived(
@@ -571,4 +584,5 @@ def market(tape: Tape, minutes: int, *, symbols: tuple[str, ...] = ("SPY", "QQQ"
                 option = contract(symbol, 0, strike, call)
                 tape.add(ticks(symbol, late, [(1, bid, 20), (2, ask, 30)], option), late)
             tape.add(book_ticks(symbol, late, close, (6, 5)), late)
+            tape.add(depth(symbol, late, close, k == 0), late)
             tape.add(bar(symbol, begin, close, before), end)
