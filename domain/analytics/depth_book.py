@@ -7,9 +7,9 @@ keeps it must ask for it anew. Used by the feed, which does, and by readers of t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import TypeAlias
 
 INSERT, UPDATE, DELETE = 0, 1, 2
@@ -81,15 +81,23 @@ class DepthBook:
     def doubt(self) -> str:
         """What is wrong with it now; empty when nothing is."""
         for name, levels, sign in (("bids", self.bids, -1.0), ("asks", self.asks, 1.0)):
-            shown = levels[:ROWS_MAX]
-            if any(level.price <= 0 or level.size < 0 for level in shown):
-                return f"{name} without a price"
-            pairs = pairwise(shown)
-            if any(sign * better.price > sign * worse.price for better, worse in pairs):
+            best, in_order = -math.inf, True
+            for level in levels[:ROWS_MAX]:
+                price = level.price
+                if price <= 0 or level.size < 0:
+                    return f"{name} without a price"
+                in_order = in_order and best <= sign * price
+                best = sign * price
+            if not in_order:
                 return f"{name} out of order"
         if self.bids and self.asks and self.bids[0].price > self.asks[0].price:
             return "crossed"
         return ""
+
+    @property
+    def is_right(self) -> bool:
+        """Whether nothing spoke against it after the last packet."""
+        return not self.damage and self.doubtful_since is None
 
     def top(self, rows: int) -> tuple[list[Level], list[Level]]:
         """Bids and asks; none of a book that is damaged or looks wrong."""

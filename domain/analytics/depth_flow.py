@@ -132,8 +132,9 @@ class Depth:
             self.book.clear()
             self.flow.reset()
         self.book.apply(ticks, received_at)
-        bids, asks = self.book.top(ROWS_MAX)
-        self.bids, self.asks = price_levels(bids), price_levels(asks)
+        right = self.book.is_right
+        self.bids = price_levels(self.book.bids[:ROWS_MAX]) if right else []
+        self.asks = price_levels(self.book.asks[:ROWS_MAX]) if right else []
         self.at = at
         if seconds_since_open is not None:
             self.flow.add(self.bids, self.asks, seconds_since_open)

@@ -13,10 +13,10 @@ from domain.events.feeds import IbDepthReceived
 def count_transition(state: AnalyticsState, symbol: SymbolState) -> None:
     """In a thinned stretch quotes skip what was between them: nothing is learnt from those."""
     book, counted = symbol.book, symbol.micro.today
-    if state.thinned or not book.is_normal or book.bid_size + book.ask_size <= 0:
+    if state.thinned or book.bad_since is not None or book.bid_size + book.ask_size <= 0:
         counted.reset()
-        return
-    counted.add(book.bid, book.ask, book.bid_size, book.ask_size)
+    else:
+        counted.add(book.bid, book.ask, book.bid_size, book.ask_size)
 
 
 def on_depth(state: AnalyticsState, event: Recorded) -> None:

@@ -20,7 +20,10 @@ MOVES = 5
 """Changes of the mid by -1, -0.5, 0, 0.5 and 1 tick; larger ones count as one tick."""
 STILL = 2
 HALF_TICK_USD = 0.005
-HALF_TICKS_IN_USD = 200
+CENTS = 100
+"""A mid counts half ticks: the sum of bid and ask in cents."""
+WIDE_USD = 0.015
+"""Between a spread of one tick and one of two."""
 CELLS = STATES * MOVES * STATES
 SESSIONS_MAX = 5
 MID_CHANGES_MIN = 2_000
@@ -35,7 +38,7 @@ Matrix = list[list[float]]
 def state_of(bid: float, ask: float, bid_size: float, ask_size: float) -> int:
     """Decile of the bid's share, plus ten at a spread of two ticks or more. Needs some size."""
     decile = min(DECILES - 1, int(10 * bid_size / (bid_size + ask_size)))
-    return decile + (DECILES if ask - bid > 3 * HALF_TICK_USD else 0)
+    return decile + (DECILES if ask - bid > WIDE_USD else 0)
 
 
 def mirrored(state: int) -> int:
@@ -63,14 +66,20 @@ class Transitions:
 
     def add(self, bid: float, ask: float, bid_size: float, ask_size: float) -> None:
         """One normal quote with some size."""
-        state = state_of(bid, ask, bid_size, ask_size)
-        mid = round((bid + ask) * HALF_TICKS_IN_USD / 2)
+        # As state_of does: thousands of quotes a second may come here.
+        state = int(10 * bid_size / (bid_size + ask_size))
+        if state == DECILES:
+            state = DECILES - 1
+        if ask - bid > WIDE_USD:
+            state += DECILES
+        mid = int((bid + ask) * CENTS + 0.5)
         before, moved = self.state, mid - self.mid
-        self.state, self.mid = state, mid
-        if before < 0 or (moved == 0 and before == state):
+        if moved == 0 and before == state:
             return
-        move = STILL + max(-STILL, min(STILL, moved))
-        self.counts[(before * MOVES + move) * STATES + state] += 1
+        self.state, self.mid = state, mid
+        if before >= 0:
+            move = STILL + (moved if -STILL <= moved <= STILL else STILL if moved > 0 else -STILL)
+            self.counts[(before * MOVES + move) * STATES + state] += 1
 
 
 @dataclass(frozen=True, slots=True)

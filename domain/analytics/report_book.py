@@ -95,7 +95,7 @@ def _depth_imbalance(
         quality, reason = Quality.MISSING, "NO_BOOK"
     elif now.timestamp() - depth.at > state.settings.quote_age_max:
         quality, reason = Quality.STALE, "BOOK_OLD"
-    elif depth.book.damage or depth.book.doubt:
+    elif not depth.book.is_right:
         quality, reason = Quality.MISSING, "BOOK_DAMAGED"
     as_of = _at(depth.at) if depth.at else now
     report.number("depth_imb", depth.imbalance, as_of, quality, reason or "NO_DEPTH")

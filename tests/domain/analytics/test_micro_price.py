@@ -186,3 +186,13 @@ def test_a_session_teaches_the_next_one_its_micro_price() -> None:
     assert (first.quality, first.reason) == (Quality.WARMUP_MODEL, "WEIGHTED_MID")
     assert second.quality is Quality.OK
     assert second.value == pytest.approx(660.005 + told.adjustments[9])
+
+
+def test_a_quote_is_counted_under_the_state_it_is_priced_by() -> None:
+    made, random = Transitions(), Random(5)
+    for _ in range(2_000):
+        bid = 660.00 + random.randrange(-300, 300) / 100
+        quote = (bid, bid + random.randrange(1, 4) / 100, *random.choices(range(1, 20), k=2))
+        made.add(*quote)
+        assert made.state == state_of(*quote)
+        assert made.mid == round((quote[0] + quote[1]) * 100)
