@@ -4,7 +4,8 @@
                                                   times ten; what passed is not run again
     SEED=7 python -m tests.sim.many_seeds         this one again
 
-What passed is kept in var/sim by build, so that a run that was stopped goes on.
+WORKERS of them at once, as many as there are processors if nothing is said. What passed is kept in
+var/sim by build, so that a run that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from run.build import ROOT, build_id
@@ -65,18 +67,27 @@ def main() -> int:
     kept = FOLDER / f"passed-{build_id()}.txt"
     known = set(kept.read_text().split()) if kept.exists() else set()
     count = int(os.environ.get("SEEDS") or "10000")
+    workers = int(os.environ.get("WORKERS") or os.cpu_count() or 1)
+    left = [
+        (first, last)
+        for first in range(1, count + 1, SEEDS_A_RUN)
+        for last in [min(first + SEEDS_A_RUN - 1, count)]
+        if f"{first}-{last}" not in known
+    ]
     began, new = time.monotonic(), 0
-    for first in range(1, count + 1, SEEDS_A_RUN):
-        last = min(first + SEEDS_A_RUN - 1, count)
-        if f"{first}-{last}" in known:
-            continue
-        if not lived(first, last):
-            return 1
-        with kept.open("a") as file:
-            file.write(f"{first}-{last}\n")
-        new += last - first + 1
-        each_ms = 1_000 * (time.monotonic() - began) / new
-        print(f"{last} of {count} seeds without harm, {each_ms:.0f} ms a seed", flush=True)
+    with ThreadPoolExecutor(workers) as pool:
+        runs = {pool.submit(lived, first, last): (first, last) for first, last in left}
+        for done in as_completed(runs):
+            first, last = runs[done]
+            if not done.result():
+                # What is under way comes to its end first.
+                pool.shutdown(wait=False, cancel_futures=True)
+                return 1
+            with kept.open("a") as file:
+                file.write(f"{first}-{last}\n")
+            new += last - first + 1
+            each_ms = 1_000 * (time.monotonic() - began) / new
+            print(f"{first}-{last} of {count} without harm, {each_ms:.0f} ms a seed", flush=True)
     return 0
 
 
