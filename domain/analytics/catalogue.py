@@ -54,7 +54,12 @@ _GROUPS: tuple[Group, ...] = (
         "10 s (z: 25 min)",
         "12 s",
         (
-            ("ofi_norm", "depths", "order-flow imbalance of the last closed 10 s over mean depth"),
+            (
+                "ofi_norm",
+                "depths",
+                "order-flow imbalance of the last closed 10 s over mean depth, from the broker's"
+                " snapshots of about 250 ms",
+            ),
             ("ofi_5m_z", "z", "EW(5 min) of ofi_norm over its standard error"),
         ),
     ),
@@ -314,7 +319,9 @@ One `MetricComputed` event a symbol and closed 5-second bar carries them, on str
 `metrics/<symbol>`; in a thinned stretch one a minute. What no rule reads in between comes with the
 bar that closes a minute alone. A null value always has a reason and is
 never replaced by 0. Qualities: OK, WARMUP, WARMUP_MODEL (available, from the model until history
-is there), STALE, DEGRADED, MISSING, EXPIRED. `ChainEvaluated`, on `chain-metrics/<symbol>`, has
+is there), STALE, DEGRADED, MISSING, EXPIRED. What a report was computed from is all inputs of its
+worker up to its input position, under the parameters of its version: `verify-decisions` makes it
+again. `ChainEvaluated`, on `chain-metrics/<symbol>`, has
 the contracts of today's expiry within 3 % of the spot at every bar.
 
 | metric | unit | module | each | warm-up | stale after | meaning |
