@@ -223,6 +223,8 @@ def _drop_old_request(desk: Desk, order: Order) -> None:
 
 def on_reconciled(desk: Desk, event: Recorded, body: ReconciliationCompleted) -> None:
     desk.clean, desk.differences = body.clean, body.differences
+    if desk.connection is not None:
+        desk.connection.was_clean = desk.connection.was_clean or body.clean
 
 
 def on_ready(desk: Desk, event: Recorded, body: BrokerReady) -> None:

@@ -125,6 +125,8 @@ class Connection:
     block_last: int = 0
     ready_id: str = ""
     """Event id of BrokerReady; empty before."""
+    was_clean: bool = False
+    """Nothing differed at some look: since then every fill was told as it came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,12 +328,17 @@ class Desk:
         return order.seen_on == self.connection.name and self.real - since >= limit
 
     def broker_units(self, trade: Trade) -> int:
-        """Units held by us and by the broker: nothing is sold that the broker does not show."""
+        """Units held by us and by the broker: nothing is sold that the broker does not show.
+
+        A list may be behind a fill that was just told, so a shortage needs a second look; but not
+        where we were away and may have missed what sold it.
+        """
         units = trade.units
+        was_away = self.connection is None or not self.connection.was_clean
         short = 0
         for leg in trade.structure.legs:
             shortage = self.shortages.get(leg.contract.con_id)
-            if shortage is not None and shortage.confirmed:
+            if shortage is not None and (shortage.confirmed or was_away):
                 missing = -shortage.difference if leg.ratio > 0 else shortage.difference
                 short = max(short, missing)
         return max(0, units - short)

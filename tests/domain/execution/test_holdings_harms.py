@@ -161,6 +161,31 @@ def test_an_execution_and_its_correction_that_one_look_brings_count_once() -> No
     assert is_clean(bench)
 
 
+def test_what_was_sold_while_we_were_away_is_not_sold_again_before_the_second_look() -> None:
+    """Executions vanish from the lists at midnight: an exit that is due at the reconnection would
+    open a naked short in what the broker does not show."""
+    bench, _, _ = holding()
+    bench.start_run("run2")
+    position = bench.all(PositionOpened)[-1].position_id
+    bench.give(FlattenStarted(who="x", reason="y", positions=(position,)))
+    bench.connect("c2", positions=[])
+    bench.wait(5, [leg_ticks(LONG, 1.98, 2.02, bench.now + timedelta(seconds=5))])
+    assert exits(bench) == []
+    bench.wait(6, [leg_ticks(LONG, 1.98, 2.02, bench.now + timedelta(seconds=6))])
+    bench.snapshot(positions=[])
+    assert (units(bench), exits(bench)) == (0, [])
+
+
+def test_a_list_that_is_behind_a_fill_holds_no_exit_back() -> None:
+    bench, _, stop = holding()
+    row = listed(stop, "PreSubmitted", why_held="trigger")
+    bench.snapshot(open_orders=[row], positions=[held(LONG, 4)])
+    bench.snapshot(open_orders=[row], positions=[])
+    position = bench.all(PositionOpened)[-1].position_id
+    bench.give(FlattenStarted(who="x", reason="y", positions=(position,)))
+    assert [intent.quantity for intent in exits(bench)] == [4]
+
+
 # Foreign
 
 

@@ -25,6 +25,7 @@ from tests.domain.execution.execution_build import (
     Bench,
     contract,
     execution_of,
+    held,
     leg_ticks,
     listed,
     plan,
@@ -53,6 +54,7 @@ CONDOR = Structure(
         for of, ratio in ((LONG_PUT, 1), (SHORT_PUT, -1), (SHORT_CALL, -1), (LONG_CALL, 1))
     ),
 )
+FOUR_CONDORS = [held(leg.contract, 4 * leg.ratio) for leg in CONDOR.legs]
 MIDS = {SHORT_PUT: 0.60, LONG_PUT: 0.20, SHORT_CALL: 0.60, LONG_CALL: 0.20}
 """A credit of 0.80, of which each side gives a half."""
 
@@ -111,7 +113,7 @@ class Night:
         bench = self.bench
         bench.now = NEXT_OPEN - timedelta(minutes=30)
         bench.give(session(TOMORROW))
-        bench.connect("c2", next_valid_id=100, **snapshot)
+        bench.connect("c2", next_valid_id=100, **{"positions": FOUR_CONDORS, **snapshot})
 
     @property
     def decided(self) -> list[tuple[ExitReason, str]]:
@@ -263,7 +265,7 @@ def test_a_day_that_became_short_is_left_before_its_own_close() -> None:
         }
     )
     night.bench.give(plan_of_day.model_copy(update={"day": short}))
-    night.bench.connect("c2", next_valid_id=100)
+    night.bench.connect("c2", next_valid_id=100, positions=FOUR_CONDORS)
     night.at(early - timedelta(minutes=15, seconds=1))
     assert night.decided == []
     night.at(early - timedelta(minutes=15))
@@ -325,7 +327,7 @@ def test_the_resting_stop_of_a_single_option_comes_back_at_the_open() -> None:
     bench.wait(3600)
     bench.now = NEXT_OPEN - timedelta(minutes=30)
     bench.give(session(TOMORROW))
-    bench.connect("c2", next_valid_id=100)
+    bench.connect("c2", next_valid_id=100, positions=[held(single.legs[0].contract, 4)])
     bench.wait(60)
     stops = [i for i in bench.all(OrderIntended) if i.purpose is Purpose.PROTECTIVE_STOP]
     assert stops == [stop]
