@@ -24,7 +24,13 @@ from domain.analytics.realised import (
     jump_score,
     median_variation,
 )
-from domain.analytics.refresh import refresh_chain, refresh_traded, tell_chains, tell_lines
+from domain.analytics.refresh import (
+    refresh_chain,
+    refresh_traded,
+    tell_chains,
+    tell_held_chains,
+    tell_lines,
+)
 from domain.analytics.state import AnalyticsState, MinuteBar, SessionBars, SymbolState
 from domain.analytics.traded import ExpiryRole
 from domain.analytics.variance import remaining_variance, rho, variance_to_expiry
@@ -87,6 +93,7 @@ def on_bar(state: AnalyticsState, event: Recorded) -> None:
     tell_lines(state)
     if not state.thinned:
         tell_chains(state, symbol, now, ExpiryRole)
+        tell_held_chains(state, symbol, now)
     if ends_minute:
         _sample_skew(symbol, int((seconds + BAR_SECONDS) // 60))
     sample_auction(state, symbol, session, now)

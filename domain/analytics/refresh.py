@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
+import msgspec
 import numpy as np
 
 from domain.analytics.chain import ChainTable, Layout, Source, column, layout_of, of_expiry
@@ -225,6 +226,12 @@ def _is_published(state: AnalyticsState, role: ExpiryRole, now: datetime) -> boo
         return True
     if role is ExpiryRole.NEXT_SESSION:
         return now >= session.before_close(minutes=settings.next_chain_minutes)
+    return _is_rare_turn(state, now)
+
+
+def _is_rare_turn(state: AnalyticsState, now: datetime) -> bool:
+    session, settings = state.session, state.settings
+    assert session is not None and settings is not None
     seconds = round((now - session.open_at).total_seconds())
     return seconds % settings.swing_chain_refresh < settings.chain_refresh
 
@@ -235,9 +242,16 @@ def _swing_has_lines(symbol: SymbolState, role: ExpiryRole, expiry: date) -> boo
     if role is not ExpiryRole.SWING or symbol.chain.surface is None:
         return False
     layout = symbol.chain.surface.layout
-    part = layout.slice_of(layout.expiries.index(expiry))
-    slots = np.concatenate((layout.call[part], layout.put[part]))
-    return bool(symbol.chain.table.on_line[slots[slots >= 0]].any())
+    return bool(_on_line(symbol, layout, layout.expiries.index(expiry)).any())
+
+
+def _on_line(symbol: SymbolState, layout: Layout, index: int) -> Bools:
+    """Nodes of one expiry with an open broker line."""
+    part, on_line = layout.slice_of(index), symbol.chain.table.on_line
+    found: Bools = np.zeros(part.stop - part.start, dtype=bool)
+    for slots in (layout.call[part], layout.put[part]):
+        found |= (slots >= 0) & on_line[slots]
+    return found
 
 
 def tell_chains(
@@ -257,6 +271,28 @@ def tell_chains(
         near = np.abs(layout.strike[part] / surface.spot - 1) <= REACH[role]
         nodes = np.flatnonzero(near) + part.start
         body = _columns(state, symbol, surface, surface.of(expiry), nodes, now)
+        state.told.append(Emission(f"chain-metrics/{symbol.symbol}", body))
+
+
+def tell_held_chains(state: AnalyticsState, symbol: SymbolState, now: datetime) -> None:
+    """Of the expiries that nobody enters now and whose broker lines are open: something is held
+    there, and risk values it with the volatility of now."""
+    chain = symbol.chain
+    if chain.surface is None or chain.refreshed != now or not _is_rare_turn(state, now):
+        return
+    entered = {traded_expiry(state, symbol, role) for role in ExpiryRole}
+    if not _is_published(state, ExpiryRole.NEXT_SESSION, now):
+        entered.discard(traded_expiry(state, symbol, ExpiryRole.NEXT_SESSION))
+    surface, layout = chain.surface, chain.surface.layout
+    for k, expiry in enumerate(layout.expiries):
+        held = _on_line(symbol, layout, k)
+        if expiry in entered or not held.any():
+            continue
+        part = layout.slice_of(k)
+        near = np.abs(layout.strike[part] / surface.spot - 1) <= REACH[ExpiryRole.SWING]
+        nodes = np.flatnonzero(near | held) + part.start
+        found = _columns(state, symbol, surface, surface.of(expiry), nodes, now)
+        body = msgspec.structs.replace(found, is_traded=False)
         state.told.append(Emission(f"chain-metrics/{symbol.symbol}", body))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from domain.analytics.closing_auction import close_auctions
-from domain.analytics.refresh import refresh_chain, tell_chains, tell_lines
+from domain.analytics.refresh import refresh_chain, tell_chains, tell_held_chains, tell_lines
 from domain.analytics.state import AnalyticsState
 from domain.analytics.traded import ExpiryRole
 from domain.event import Recorded
@@ -59,3 +59,4 @@ def _refresh_chains(state: AnalyticsState, session: Session, now: datetime) -> N
     tell_lines(state)
     for symbol in refreshed:
         tell_chains(state, symbol, now, (ExpiryRole.SWING,))
+        tell_held_chains(state, symbol, now)

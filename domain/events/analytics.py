@@ -55,12 +55,13 @@ class ChainEvaluated(MarketEvent, frozen=True):
 
     Stream `chain-metrics/<symbol>`. Of today's expiry, and of the next session's while it may be
     traded, at every bar, right before the MetricComputed of the same moment; of the swing expiry
-    every `swing_chain_refresh` seconds, with a refresh of the whole chain between two bars.
+    and of what is held every `swing_chain_refresh` seconds, with a refresh of the whole chain
+    between two bars. Held is an expiry of which a broker line is open.
     Columns have one entry a contract, ascending strike, the call before the put; null is unknown.
     Contracts that the broker has not listed are left out.
     """
 
-    schema_version = 3
+    schema_version = 4
 
     symbol: str
     expiry: date
@@ -105,6 +106,8 @@ class ChainEvaluated(MarketEvent, frozen=True):
     premiums_unchecked: tuple[float, ...] = ()
     """Strikes whose volatility comes from a far put with early exercise still in its price, or
     taken out more than 60 s ago: a refresh checks so many and no more."""
+    is_traded: bool = True
+    """False for an expiry that no strategy enters now and on which something is held."""
 
     @staticmethod
     def upcast_v1_v2(state: dict[str, Any]) -> dict[str, Any]:
@@ -114,6 +117,11 @@ class ChainEvaluated(MarketEvent, frozen=True):
     @staticmethod
     def upcast_v2_v3(state: dict[str, Any]) -> dict[str, Any]:
         """The second version marked neither floored time nor unchecked premiums."""
+        return state
+
+    @staticmethod
+    def upcast_v3_v4(state: dict[str, Any]) -> dict[str, Any]:
+        """Until the third version only what may be entered was published."""
         return state
 
 

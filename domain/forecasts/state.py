@@ -158,7 +158,7 @@ def _metrics(state: ForecastState, body: MetricComputed) -> None:
 
 def _chain(state: ForecastState, body: ChainEvaluated) -> None:
     found, session = state.symbols.get(body.symbol), state.session
-    if found is None or session is None:
+    if found is None or session is None or not body.is_traded:
         return
     strikes: Strikes | None = None
     for role in ExpiryRole:

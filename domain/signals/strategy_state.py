@@ -202,7 +202,7 @@ def _chain(state: StrategyState, body: ChainEvaluated) -> None:
     """The chain of the traded expiry; structures of any expiry are followed on theirs."""
     if state.session is None:
         return
-    if state.bucket.expiry.is_expiry(body.expiry, state.session):
+    if body.is_traded and state.bucket.expiry.is_expiry(body.expiry, state.session):
         state.chains[body.symbol] = body
     followed = [one for one in state.tracked.values() if one.symbol == body.symbol]
     if followed:

@@ -8,7 +8,7 @@ for what was listed over night.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime, timedelta
 
 import structlog
@@ -39,11 +39,13 @@ class BrokerChains:
         data: IbMarketData,
         recorder: Recorder,
         alarm: Callable[[str, str, str], None],
+        listened: Callable[[str], Collection[date]] = lambda symbol: (),
         waits_seconds: Sequence[float] = WAITS_SECONDS,
     ) -> None:
         self._data = data
         self._recorder = recorder
         self._alarm = alarm
+        self._listened = listened
         self._waits = waits_seconds
         self._log: structlog.stdlib.BoundLogger = structlog.get_logger("feeds")
         self.missing: dict[str, str] = {}
@@ -71,7 +73,7 @@ class BrokerChains:
             known = [e for e in await self._data.expiries(symbol) if e >= today]
             if not known:
                 raise LookupError("TWS lists no expiry")
-            for expiry in chosen_expiries(known, today):
+            for expiry in chosen_expiries(known, today, self._listened(symbol)):
                 chain = await self._data.chain(symbol, expiry)
                 if not chain.contracts:
                     raise LookupError(f"TWS lists no contract of {expiry}")
@@ -119,9 +121,12 @@ class BrokerChains:
             self._alarm("critical", "CHAIN_MISSING", f"no whole chain of {reasons}")
 
 
-def chosen_expiries(known: Sequence[date], today: date) -> list[date]:
+def chosen_expiries(
+    known: Sequence[date], today: date, listened: Collection[date] = ()
+) -> list[date]:
     """The nearest four, the listed ones nearest 9, 30 and 60 days, which the metrics read, and what
-    the 14D+ strategy trades: nearest 35 days, both where two are as near (one may be monthly)."""
+    the 14D+ strategy trades: nearest 35 days, both where two are as near (one may be monthly). And
+    those of lines that are wanted: what was entered there weeks ago is valued on them."""
     near = list(known[:EXPIRIES_NEAR])
     inside = [e for e in known if (e - today).days <= EXPIRY_DAYS_MAX]
     for days in (9, 30, 60):
@@ -131,6 +136,7 @@ def chosen_expiries(known: Sequence[date], today: date) -> list[date]:
     swing = [e for e in known if SWING_DAYS[0] <= (e - today).days <= SWING_DAYS[1]]
     off = [abs((e - today).days - SWING_DAYS_TARGET) for e in swing]
     near += [e for e, days in zip(swing, off, strict=True) if days == min(off)]
+    near += [e for e in known if e in listened]
     return sorted(set(near))
 
 

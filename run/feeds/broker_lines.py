@@ -7,6 +7,7 @@ refuses, is told once and offered again: when a line closes, and with every new 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import date
 
 from adapters.interactive_brokers.feed_callbacks import RefusedLine
 from adapters.interactive_brokers.line_budget import LINES_MAX, allot, books
@@ -59,6 +60,11 @@ class BrokerLines:
             case _:
                 return False
         return True
+
+    def expiries(self, symbol: str) -> set[date]:
+        """Those of the option lines that stages want: something is held or about to be entered."""
+        lines = (line for wanted in self._wanted.values() for line in wanted)
+        return {line.contract.expiry for line in lines if line.contract.symbol == symbol}
 
     def listed(self, listed: UnderlyingListed) -> None:
         """A contract is known; the desk's own are opened at once and stay open."""

@@ -86,7 +86,7 @@ class BrokerFeed:
             our_time=self._our_time,
         )
         self.lines = BrokerLines(self.data, self._put, settings.basket)
-        self.chains = BrokerChains(self.data, recorder, self._alarm)
+        self.chains = BrokerChains(self.data, recorder, self._alarm, self.lines.expiries)
 
     # Time.
 

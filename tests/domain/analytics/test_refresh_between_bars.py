@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import timedelta
 from decimal import Decimal
 from functools import cache
@@ -117,3 +118,28 @@ def test_swing_chain_comes_with_every_refresh_while_a_leg_of_it_is_on_a_line() -
     assert len(moments["SPY"]) == 12 and len(moments["QQQ"]) == 4
     gaps = zip(moments["SPY"], moments["SPY"][1:], strict=False)
     assert {(b - a).total_seconds() for a, b in gaps} == {5.0}
+
+
+def test_chain_of_an_expiry_that_is_held_is_published_though_nobody_enters_it() -> None:
+    """Another one has become the nearest to 35 days: every fifteen seconds, the leg's strike with
+    it though it is far away, and marked as no chain to enter."""
+    expiry = DAY + timedelta(days=24)
+    leg = OptionContract(
+        con_id=987_654, symbol="SPY", expiry=expiry, strike=Decimal(590), right=Right.PUT
+    )
+    events = quiet_and_ticking()[1].events
+    at = OPEN + timedelta(seconds=60)
+    before = [event for event in events if event.market_time <= at]
+    line = recorded(LineOpened(contract=leg), at, before[-1].position)
+    usual = [e for e in run(events) if isinstance(e.body, ChainEvaluated)]
+    emitted = run([*before, line, *events[len(before) :]])
+    chains = [e for e in emitted if isinstance(e.body, ChainEvaluated)]
+    held = [e for e in chains if e.body.expiry == expiry]
+    assert all(e.body.is_traded for e in usual) and expiry not in {e.body.expiry for e in usual}
+    assert [e.body for e in chains if e.body.is_traded] == [e.body for e in usual]
+    assert {(e.body.symbol, e.body.is_traded, e.body.quality) for e in held} == {
+        ("SPY", False, Quality.OK)
+    }
+    moments = [e.market_time for e in held]
+    assert {(b - a).total_seconds() for a, b in itertools.pairwise(moments)} == {15.0}
+    assert len(held) == 4 and all(leg.con_id in e.body.con_id for e in held)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from domain.event import Body
 from domain.events.analytics import PredictionMade, PredictionResolved, PredictionVoided
@@ -54,6 +55,18 @@ def test_an_exit_without_a_mark_of_late_is_no_outcome(minutes: float, voided: bo
     (outcome,) = settled(strategy.evaluate(body=other))
     assert isinstance(outcome, PredictionVoided) is voided
     assert (strategy.state.structure_record.hit_rate is None) is voided
+
+
+def test_a_chain_published_for_what_is_held_is_followed_and_not_entered() -> None:
+    """Its structures have their outcome on it; the chain of the strategy stays the other one."""
+    strategy = followed()
+    other = chain_body(strategy.at, volatility=0.10, expiry=EXPIRY + timedelta(days=7))
+    strategy.evaluate(body=other)
+    strategy.at = DUE
+    held = replace(chain_body(DUE, volatility=0.10, expiry=EXPIRY), is_traded=False)
+    (outcome,) = settled(strategy.evaluate(body=held))
+    assert isinstance(outcome, PredictionResolved)
+    assert strategy.state.chains["SPY"] is other
 
 
 @pytest.mark.parametrize(

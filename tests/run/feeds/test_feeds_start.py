@@ -207,3 +207,14 @@ def test_the_expiry_nearest_thirty_five_days_is_listed_too(
     found = chosen_expiries([today + timedelta(days=n) for n in days], today)
     around_thirty = {max(n for n in days if n < 30), min(n for n in days if n >= 30)}
     assert {(e - today).days for e in found} == {0, 1, 2, 3, 8, 9, 59, 61} | around_thirty | swing
+
+
+def test_an_expiry_of_a_line_that_is_wanted_stays_listed() -> None:
+    """What was entered at 35 days is held at 26, between those that the metrics read."""
+    today = OPEN.date()
+    known = [today + timedelta(days=n) for n in (0, 1, 2, 3, 9, 19, 26, 29, 33, 61)]
+    held = today + timedelta(days=26)
+    usual = chosen_expiries(known, today)
+    gone = today + timedelta(days=27)
+    assert held not in usual
+    assert chosen_expiries(known, today, {held, gone}) == sorted({*usual, held})
