@@ -66,6 +66,9 @@ class ParameterState:
         self.version = change.version
 
     def number(self, name: str) -> float:
+        value = self.values.get(name)
+        if type(value) is float:  # nearly always, and read hundreds of times for one input
+            return value
         value = self._value(name)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise MissingParameter(f"{name} must be a number, was {value!r}")

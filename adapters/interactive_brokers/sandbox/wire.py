@@ -26,13 +26,14 @@ def field_text(value: FieldValue) -> str:
     """One field as TWS writes it: booleans as 1 and 0, None as empty, no exponents."""
     if value is None:
         return ""
-    if isinstance(value, bool):
-        return "1" if value else "0"
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, float):
-        text = repr(value)
-        return format(Decimal(text), "f") if "e" in text else text
+    if not isinstance(value, str):  # most fields are texts
+        if isinstance(value, bool):
+            return "1" if value else "0"
+        if isinstance(value, Decimal):
+            return format(value, "f")
+        if isinstance(value, float):
+            text = repr(value)
+            return format(Decimal(text), "f") if "e" in text else text
     text = str(value)
     if "\0" in text:
         raise WireError(f"a field must not hold NUL, was {text!r}")
@@ -41,7 +42,7 @@ def field_text(value: FieldValue) -> str:
 
 def frame(*fields: FieldValue) -> bytes:
     """A whole message with its length prefix."""
-    payload = "".join(f"{field_text(value)}\0" for value in fields).encode()
+    payload = "".join([f"{field_text(value)}\0" for value in fields]).encode()
     return struct.pack(">I", len(payload)) + payload
 
 
