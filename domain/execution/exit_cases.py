@@ -105,11 +105,14 @@ def _near_strike(
     quotes: Quotes,
     now: datetime,
 ) -> list[ExitCase]:
-    """S within a share of the remaining day's deviation of a short strike, or past it."""
+    """S within a share of the remaining day's deviation of a short strike, or past it.
+
+    Where that deviation is not known, a price at the strike or past it is near all the same.
+    """
     price = quotes.underlying_price(watched.structure.symbol)
-    variance = remaining_variance(watched, session, now)
-    if price is None or variance is None:
+    if price is None:
         return []
+    variance = remaining_variance(watched, session, now) or 0.0
     margin = parameters.number("stop.near_strike_sd") * price * math.sqrt(variance)
     for leg in watched.structure.legs:
         strike = float(leg.contract.strike)
