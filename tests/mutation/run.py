@@ -50,7 +50,7 @@ SLOW = (
 MODULES: tuple[str, ...] = (
     "gates", "entry", "structure", "life", "plan",
     "zero_dte", "score", "closing", "one_dte", "fourteen_dte",
-    "case", "reading", "market_halts",
+    "case", "reading", "market_halts", "evaluate", "validated",
 )  # fmt: skip
 OWN = {"entry": "gates", "score": "features", "life": "zero_dte"}
 """How the files of the tests that are asked first of a module begin; else as its name does."""
