@@ -147,6 +147,8 @@ class Bucket:
     """Prefix of the spread limits of LIQUIDITY."""
     by_direction: frozenset[Variant] = frozenset()
     """Variants that sell premium but whose p_min is a probability of the direction."""
+    p_min_in_regime: Mapping[tuple[Variant, str], str] = field(default_factory=dict)
+    """Name of the parameter that stands for p_min of a variant in a gamma regime."""
 
     @cached_property
     def prefix(self) -> str:
@@ -171,6 +173,10 @@ class Bucket:
         """Metrics without which there is no structure: strikes and size rest on them."""
         names = ("spot_mid", "spot_bid", "spot_ask", "v_rem", self.metrics.vrp, "rv_hat_day")
         return names if self.deviation in names else (*names, self.deviation)
+
+    def p_min_of(self, variant: Variant, regime: str) -> str:
+        """Name of the probability that an entry of the variant needs in a gamma regime."""
+        return self.of(variant, self.p_min_in_regime.get((variant, regime), "p_min"))
 
     def of(self, variant: Variant, name: str) -> str:
         """Name of a variant's parameter, such as signals.0dte.trend.p_min."""

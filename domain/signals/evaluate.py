@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from domain.instruments import Direction, Strategy
+from domain.instruments import Direction, Strategy, Structure
 from domain.parameter import ParameterState
 from domain.risk.blackout import is_expiration_day
 from domain.risk.codes import DenialCode
@@ -18,11 +18,11 @@ from domain.session import Session
 from domain.signals.bucket import Bucket
 from domain.signals.case import Case
 from domain.signals.entry import conditions
-from domain.signals.life import Key
+from domain.signals.life import Key, Live
 from domain.signals.neutral import NeutralInputs, NeutralScore, neutral_score
 from domain.signals.plan import Odds, odds
 from domain.signals.reading import Chain, Reading, chain_of
-from domain.signals.score import Inputs, Score, score
+from domain.signals.score import Inputs, Score, logistic, rounded, score
 from domain.signals.strategy_state import StrategyState
 from domain.signals.structure import Choice, Market, NoStructure
 
@@ -108,7 +108,7 @@ def _sign(direction: Direction) -> int:
 
 
 def _neutral(
-    state: StrategyState, bare: Case, chosen: Choice, fair: Odds, chain: Chain
+    state: StrategyState, bare: Case, structure: Structure, fair_log_odds: float, chain: Chain
 ) -> NeutralScore | None:
     now, found = state.neutral_record.recalibration, bare.score
     one_sided = bare.direction is not Direction.NEUTRAL
@@ -117,10 +117,10 @@ def _neutral(
         state.bucket.metrics,
         found.raw,
         chain.years,
-        fair.fair_log_odds,
+        fair_log_odds,
         _sign(bare.direction) * found.log_odds if one_sided else 0.0,
     )
-    return neutral_score(chosen, inputs, now.a, now.b)
+    return neutral_score(structure, inputs, now.a, now.b)
 
 
 def _worth_choosing(case: Case, state: StrategyState) -> bool:
@@ -136,6 +136,33 @@ def evaluate_key(
     A structure is chosen when the entry row may hold, and always for a signal that lives, which
     keeps the variant that it was raised with.
     """
+    bare = _bare(state, key, now)
+    body = state.chains.get(key[0])
+    if bare is None:
+        return None
+    if body is None or not (always_choose or _worth_choosing(bare, state)):
+        return Evaluated(bare, None)
+    return _with_structure(state, bare, chain_of(body))
+
+
+def valid_case(state: StrategyState, live: Live, now: datetime) -> Case | None:
+    """The case of a valid signal, whose odds are those of the structure that it became valid with,
+    at the target and stop planned then. None as for any key; `p_win` None: an input is missing."""
+    bare, signal = _bare(state, live.key, now), live.validated
+    body = state.chains.get(live.symbol)
+    if bare is None or signal is None or not bare.sells_premium:
+        return bare
+    if body is None or body.expiry != signal.structure.expiry:
+        return bare
+    planned = signal.risk_inputs
+    fair = math.log(planned.stop_usd / planned.target_usd)
+    found = _neutral(state, bare, signal.structure, fair, chain_of(body))
+    p_win = None if found is None else rounded(logistic(fair + found.edge))
+    return replace(bare, p_win=p_win)
+
+
+def _bare(state: StrategyState, key: Key, now: datetime) -> Case | None:
+    """A case before a structure is chosen."""
     symbol, direction = key
     reading = state.readings.get(symbol)
     if reading is None or state.session is None:
@@ -147,8 +174,7 @@ def evaluate_key(
     else:
         variant = live.variant
     sells_premium = variant in state.bucket.premium
-    body = state.chains.get(symbol)
-    bare = Case(
+    return Case(
         bucket=state.bucket,
         variant=variant,
         direction=direction,
@@ -163,9 +189,6 @@ def evaluate_key(
         p_win=None,
         facts=state.facts(key, now),
     )
-    if body is None or not (always_choose or _worth_choosing(bare, state)):
-        return Evaluated(bare, None)
-    return _with_structure(state, bare, chain_of(body))
 
 
 def _with_structure(state: StrategyState, bare: Case, chain: Chain) -> Evaluated:
@@ -176,7 +199,7 @@ def _with_structure(state: StrategyState, bare: Case, chain: Chain) -> Evaluated
     if isinstance(chosen, Choice):
         fair = odds(chosen, state.bucket, bare.variant, state.parameters, state.slippage)
         if bare.sells_premium:
-            neutral = _neutral(state, bare, chosen, fair, chain)
+            neutral = _neutral(state, bare, chosen.structure, fair.fair_log_odds, chain)
             p_win = None if neutral is None else fair.p_win(neutral.edge)
         else:
             p_win = fair.p_win(_sign(bare.direction) * bare.score.log_odds)

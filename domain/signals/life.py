@@ -87,6 +87,22 @@ def _desk(now: Now) -> Stale | None:
     return None if now.entries_open else Stale("clock", "closed to entries", "open")
 
 
+def _silence(now: Now, parameters: ParameterState) -> Stale | None:
+    """Nothing is measured any more: what was last said of market and chain tests nothing now."""
+    limit = parameters.number("signals.stale_reading_s")
+    if now.reading is not None:
+        age = (now.at - now.reading.at).total_seconds()
+        if age > limit:
+            return Stale("reading", f"{age:.1f} s", f"{limit:g} s")
+    if now.chain is not None:
+        # The chain of what is held for weeks is refreshed more rarely.
+        limit += parameters.number("swing_chain_refresh")
+        age = (now.at - now.chain.at).total_seconds()
+        if age > limit:
+            return Stale("chain", f"{age:.1f} s", f"{limit:g} s")
+    return None
+
+
 def _underlying(signal: SignalValidated, reading: Reading) -> Stale | None:
     spot = reading.number("spot_mid")
     if spot is None:
@@ -124,22 +140,26 @@ def _market(signal: SignalValidated, reading: Reading) -> Stale | None:
     side = reading.text("flip_side") or "missing"
     if side != signal.risk_inputs.flip_side:
         return Stale("flip_side", side, signal.risk_inputs.flip_side)
-    if reading.text("news_state") == "SHOCK":
-        return Stale("shock", "SHOCK", "no SHOCK")
-    if reading.text("calendar_state") == "BLACKOUT":
-        return Stale("blackout", reading.reason("calendar_state") or "BLACKOUT", "no blackout")
+    news, calendar = reading.text("news_state"), reading.text("calendar_state")
+    if news is None or news == "SHOCK":
+        return Stale("shock", news or "missing: news_state", "no SHOCK")
+    if calendar is None or calendar == "BLACKOUT":
+        told = reading.reason("calendar_state") or calendar or "missing: calendar_state"
+        return Stale("blackout", told, "no blackout")
     return None
 
 
 def _score(live: Live, now: Now, bucket: Bucket, parameters: ParameterState) -> Stale | None:
     if now.case is None:
         return Stale("score", "missing: inputs of the score", "computable")
-    least = parameters.number(bucket.of(live.variant, "p_min"))
+    assert live.validated is not None, "only a valid signal is tested"
+    least = parameters.number(bucket.p_min_of(live.variant, live.validated.risk_inputs.regime))
     least = round(least - parameters.number(f"{bucket.prefix}.stale.p_slack"), 12)
     by_direction = live.variant in bucket.by_direction
+    if now.case.sells_premium and not by_direction and now.case.p_win is None:
+        return Stale("probability", "missing: p_win of the structure", f"{least}")
     p = now.case.p_direction if by_direction else now.case.p_side
-    known = by_direction or now.case.p_win is not None or not now.case.sells_premium
-    if p < least and known:
+    if p < least:
         return Stale("probability", f"{p:.6f}", f"{least}")
     coverage = now.case.score.coverage
     floor = parameters.number("signals.coverage_min")
@@ -154,7 +174,7 @@ def stale(live: Live, now: Now, bucket: Bucket, parameters: ParameterState) -> S
     signal = live.validated
     if signal is None:
         return None
-    found = _age(live, now, bucket, parameters) or _desk(now)
+    found = _age(live, now, bucket, parameters) or _desk(now) or _silence(now, parameters)
     if found is not None or now.reading is None:
         return found
     found = _underlying(signal, now.reading)

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 from domain.analytics.touch import p_touch
 from domain.events.signals import Feature
+from domain.instruments import Structure
 from domain.numbers import significant
 from domain.signals.bucket import ExpiryMetrics
 from domain.signals.reading import Reading
 from domain.signals.score import clip, rounded
-from domain.signals.structure import Choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +42,9 @@ def inside_probability(spot: float, shorts: Sequence[float], variance: float) ->
     return clip(1 - touched, 0.02, 0.98)
 
 
-def variance_term(choice: Choice, spot: float, forecast: float, implied: float) -> float:
+def variance_term(structure: Structure, spot: float, forecast: float, implied: float) -> float:
     """logit q(forecast variance) - logit q(implied variance)."""
-    shorts = [
-        float(row.strike)
-        for row, leg in zip(choice.rows, choice.structure.legs, strict=True)
-        if leg.ratio < 0
-    ]
+    shorts = [float(leg.contract.strike) for leg in structure.legs if leg.ratio < 0]
     shorts.sort(reverse=True)
     return _logit(inside_probability(spot, shorts, forecast)) - _logit(
         inside_probability(spot, shorts, implied)
@@ -68,7 +64,9 @@ class NeutralInputs:
     """Of a one-sided credit: L of its direction, above 0 when for the structure."""
 
 
-def neutral_score(choice: Choice, inputs: NeutralInputs, a: float, b: float) -> NeutralScore | None:
+def neutral_score(
+    structure: Structure, inputs: NeutralInputs, a: float, b: float
+) -> NeutralScore | None:
     """None when spot, forecast or implied variance is missing."""
     reading, score_raw, years = inputs.reading, inputs.score_raw, inputs.years
     spot = reading.number("spot_mid")
@@ -83,7 +81,7 @@ def neutral_score(choice: Choice, inputs: NeutralInputs, a: float, b: float) -> 
             "c_vrp",
             inputs.metrics.variance,
             forecast,
-            variance_term(choice, spot, forecast, volatility * volatility * years),
+            variance_term(structure, spot, forecast, volatility * volatility * years),
         ),
         (
             "c_gamma",

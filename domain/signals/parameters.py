@@ -20,6 +20,7 @@ COMMON = (
     number("score_clip", 1.75, "log-odds", 0.5, 3),
     number("coverage_min", 0.70, "share of weight", 0.5, 1),
     number("key_wait_s", 60, "seconds", 5, 600),
+    number("stale_reading_s", 30, "seconds", 12, 120),
     number("trust_start", 0.5, "factor", 0, 1),
     number("trust_full", 1.0, "factor", 0, 1),
     number("trust_n_eff", 50, "outcomes", 10, 1000),

@@ -29,7 +29,7 @@ from domain.risk.codes import DenialCode
 from domain.signals.bucket import Bucket
 from domain.signals.case import Case, window
 from domain.signals.entry import conditions_hold
-from domain.signals.evaluate import Evaluated, evaluate_key
+from domain.signals.evaluate import Evaluated, evaluate_key, valid_case
 from domain.signals.gates import NOT_ASKED_OF_PREDICTIONS, all_pass, evaluate, outcomes
 from domain.signals.life import Key, Live, Now, Status, stale
 from domain.signals.predicting import (
@@ -227,13 +227,12 @@ def _advance(
 
 
 def _now(state: StrategyState, live: Live, now: datetime) -> Now:
-    found = evaluate_key(state, live.key, now, always_choose=True)
     body = state.chains.get(live.symbol)
     return Now(
         at=now,
         reading=state.readings.get(live.symbol),
         chain=None if body is None else chain_of(body),
-        case=None if found is None else found.case,
+        case=valid_case(state, live, now),
         halted=state.desk.halted or bool(state.market_halts.told(live.symbol, now)),
         entries_open=state.desk.entries_open,
         is_on=state.is_on,

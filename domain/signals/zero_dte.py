@@ -274,6 +274,7 @@ ZERO_DTE = Bucket(
     notes={Variant.RANGE: HONEST_NOTE},
     deviation="v_rem",
     rules=ZeroDteRules(),
+    p_min_in_regime={(Variant.TREND, "POS"): "p_min_positive_gamma"},
 )
 
 

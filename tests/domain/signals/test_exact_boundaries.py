@@ -121,9 +121,9 @@ def test_a_move_of_just_the_most_is_not_stale() -> None:
 
 
 @pytest.mark.parametrize(
-    ("p_win", "is_stale"), [(LEAST, False), (LEAST - 1e-9, True), (None, False)]
+    ("p_win", "is_stale"), [(LEAST, False), (LEAST - 1e-9, True), (None, True)]
 )
-def test_sold_premium_is_stale_by_the_chance_of_its_target_where_that_is_known(
+def test_sold_premium_is_stale_by_the_chance_of_its_target_and_where_that_is_unknown(
     p_win: float | None, is_stale: bool
 ) -> None:
     same = {name: TREND[name] for name in ("gex_regime", "flip_side")}
