@@ -47,7 +47,7 @@ def small_log_url(
 ) -> Iterator[str]:
     """Address of the small log; the commands only read it, and so must the tests."""
     template = migrated_template.template_dbname
-    _execute(postgres_server, f"CREATE DATABASE {SMALL} TEMPLATE {template}")
+    _execute(postgres_server, f"CREATE DATABASE {SMALL} TEMPLATE {template} STRATEGY file_copy")
     url = postgres_server.dsn(SMALL)
     asyncio.run(_write(url))
     yield url
@@ -57,7 +57,7 @@ def small_log_url(
 @pytest.fixture
 def copy_url(postgres_server: EmbeddedPostgres, small_log_url: str) -> Iterator[str]:
     """Address of a copy of the small log, for this test alone."""
-    _execute(postgres_server, f"CREATE DATABASE {COPY} TEMPLATE {SMALL}")
+    _execute(postgres_server, f"CREATE DATABASE {COPY} TEMPLATE {SMALL} STRATEGY file_copy")
     yield postgres_server.dsn(COPY)
     _execute(postgres_server, f"DROP DATABASE {COPY} WITH (FORCE)")
 

@@ -50,7 +50,7 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
 @pytest.fixture
 def url(postgres_server: EmbeddedPostgres, migrated_template: NoopExecutor) -> Iterator[str]:
     template = migrated_template.template_dbname
-    _execute(postgres_server, f"CREATE DATABASE {DATABASE} TEMPLATE {template}")
+    _execute(postgres_server, f"CREATE DATABASE {DATABASE} TEMPLATE {template} STRATEGY file_copy")
     yield postgres_server.dsn(DATABASE)
     _execute(postgres_server, f"DROP DATABASE {DATABASE} WITH (FORCE)")
 
