@@ -84,6 +84,8 @@ class PositionReopened(DeskEvent):
 class PositionMarked(MarketEvent, frozen=True):
     """Mark of an open position, at most once a second of market time. Stream `marks/<id>`."""
 
+    schema_version = 2
+
     position_id: str
     symbol: str
     mark: str
@@ -92,8 +94,17 @@ class PositionMarked(MarketEvent, frozen=True):
     ask: str
     unrealised_pnl: str
     underlying_price: float
+    """Mid of its last sound quote, for 2 seconds after that crossed; then the last trade."""
     quote_age_seconds: float
     quality: str
+    """OK, or DEGRADED when the quote of a leg is not sound."""
+    underlying_quality: str = "OK"
+    """DEGRADED when its price is that of a trade."""
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> dict[str, Any]:
+        """The first version told nothing of the underlying's quote."""
+        return state
 
 
 class StopMoved(DeskEvent):

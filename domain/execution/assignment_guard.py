@@ -36,7 +36,7 @@ def assignment_cases(
 ) -> list[ExitCase]:
     """The first short leg that is better left today; `dividends` are those of the underlying."""
     minutes = parameters.number("stop.assignment_before_close_min")
-    price = quotes.underlying_price(watched.structure.symbol)
+    price = quotes.underlying_price(watched.structure.symbol, now)
     if price is None or now < session.before_close(minutes=minutes):
         return []
     band = parameters.number("stop.pin_band")
@@ -85,7 +85,7 @@ def _early_exercise(
 ) -> list[str]:
     """What the American check says of the leg, for the record; the rule decides without it."""
     price, volatility = (
-        quotes.underlying_price(contract.symbol),
+        quotes.underlying_price(contract.symbol, now),
         _volatility(watched, contract, quotes),
     )
     default, closing = parameters.values.get(DEFAULT_RATE), session.closing(contract.expiry)
@@ -145,7 +145,7 @@ def _interest(
 ) -> float | None:
     """What the holder of a put in the money gains by its exercise now: interest on the strike
     until expiry, less the call that is given up with it. None where that cannot be told."""
-    price = quotes.underlying_price(contract.symbol)
+    price = quotes.underlying_price(contract.symbol, now)
     default, closing = parameters.values.get(DEFAULT_RATE), session.closing(contract.expiry)
     volatility = _volatility(watched, contract, quotes)
     strike = float(contract.strike)

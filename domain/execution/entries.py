@@ -303,7 +303,7 @@ def _died(desk: Desk, trade: Trade, net: NetQuote | None) -> str:
         return trade.withdrawn
     if trade.exit is not None:
         return f"exit {trade.exit.reason.value}"
-    price = desk.quotes.underlying_price(trade.symbol)
+    price = desk.quotes.underlying_price(trade.symbol, desk.now)
     if price is None or abs(price - trade.signal_underlying) > trade.underlying_move_max:
         return "underlying moved" if price is not None else "underlying stale"
     if net is not None and net.mid - trade.signal_mid > trade.mid_against_max:

@@ -109,7 +109,7 @@ def _near_strike(
 
     Where that deviation is not known, a price at the strike or past it is near all the same.
     """
-    price = quotes.underlying_price(watched.structure.symbol)
+    price = quotes.underlying_price(watched.structure.symbol, now)
     if price is None:
         return []
     variance = remaining_variance(watched, session, now) or 0.0

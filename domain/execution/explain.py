@@ -58,7 +58,7 @@ def advanced(
     so_far: Explanation, symbol: str, held: Mapping[int, int], quotes: Quotes, now: datetime
 ) -> Explanation:
     """The same with what happened since its last look; `held` are the contracts held meanwhile."""
-    price = quotes.underlying_price(symbol)
+    price = quotes.underlying_price(symbol, now)
     if price is None:
         price = so_far.underlying
     first = price if so_far.first_underlying is None else so_far.first_underlying

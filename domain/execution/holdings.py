@@ -186,7 +186,7 @@ def is_over(desk: Desk, contract: OptionContract) -> bool:
 
 
 def _intrinsic(desk: Desk, contract: OptionContract) -> Decimal | None:
-    price = desk.quotes.underlying_price(contract.symbol)
+    price = desk.quotes.underlying_price(contract.symbol, desk.now)
     if price is None:
         return None
     above = Decimal(f"{price:.2f}") - contract.strike

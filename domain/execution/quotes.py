@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from domain.events.feeds import IbTicksReceived
@@ -18,6 +18,8 @@ from domain.parameter import ParameterState
 _BID_SIZE, _BID, _ASK, _ASK_SIZE, _LAST = 0, 1, 2, 3, 4
 _MODEL_COMPUTATION = 13
 LIVE_DATA = 1
+GOOD_MID_STANDS = timedelta(seconds=2)
+"""A quote that crosses for a moment tells nothing of the price; the last trade may be older."""
 
 
 @dataclass(slots=True)
@@ -40,13 +42,27 @@ class Underlying:
     ask: float | None = None
     last: float | None = None
     at: datetime | None = None
+    good_mid: float | None = None
+    bad_since: datetime | None = None
+    """Since when the quote is locked, crossed or one-sided."""
 
-    @property
-    def price(self) -> float | None:
-        """Mid of a sound quote, else the last trade."""
+    def quoted(self, at: datetime) -> None:
+        """A tick of the quote has come."""
+        self.at = at
         if self.bid and self.ask and self.ask > self.bid:
-            return (self.bid + self.ask) / 2
-        return self.last
+            self.good_mid, self.bad_since = (self.bid + self.ask) / 2, None
+        elif self.bad_since is None:
+            self.bad_since = at
+
+    def is_good(self, now: datetime) -> bool:
+        """Whether the last sound quote still stands: for 2 seconds after it ceased to be one."""
+        if self.good_mid is None:
+            return False
+        return self.bad_since is None or now - self.bad_since <= GOOD_MID_STANDS
+
+    def price(self, now: datetime) -> float | None:
+        """Mid of the last sound quote while it stands, else the last trade."""
+        return self.good_mid if self.is_good(now) else self.last
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +133,12 @@ class Quotes:
         if line is None:
             line = self.lines[ticks.con_id] = Line()
         underlying = self.underlyings.get(ticks.symbol)
-        self._apply_line(line, ticks, at, underlying.price if underlying else None)
+        self._apply_line(line, ticks, at, underlying.price(at) if underlying else None)
         return True
 
     def _apply_underlying(self, ticks: IbTicksReceived, at: datetime) -> None:
         top = self.underlyings.setdefault(ticks.symbol, Underlying())
+        is_quote = False
         for kind, price, _ in ticks.ticks:
             value = price if price is not None and math.isfinite(price) and price > 0 else None
             if kind == _BID:
@@ -130,8 +147,9 @@ class Quotes:
                 top.ask = value
             elif kind == _LAST:
                 top.last = value if value is not None else top.last
-            if kind in (_BID, _ASK, _BID_SIZE, _ASK_SIZE):
-                top.at = at
+            is_quote = is_quote or kind in (_BID, _ASK, _BID_SIZE, _ASK_SIZE)
+        if is_quote:
+            top.quoted(at)
 
     def _apply_line(
         self, line: Line, ticks: IbTicksReceived, at: datetime, underlying: float | None
@@ -156,9 +174,14 @@ class Quotes:
                 line.implied_volatility = computation[1]
                 line.delta = computation[2]
 
-    def underlying_price(self, symbol: str) -> float | None:
+    def underlying_price(self, symbol: str, now: datetime) -> float | None:
         top = self.underlyings.get(symbol)
-        return top.price if top else None
+        return top.price(now) if top else None
+
+    def underlying_is_good(self, symbol: str, now: datetime) -> bool:
+        """Whether that price is the mid of a quote."""
+        top = self.underlyings.get(symbol)
+        return top is not None and top.is_good(now)
 
     def underlying_age(self, symbol: str, now: datetime) -> float | None:
         top = self.underlyings.get(symbol)
@@ -172,7 +195,7 @@ class Quotes:
         if line is None or line.at is None:
             return None
         raw = (now - line.at).total_seconds()
-        price, then = self.underlying_price(symbol), line.underlying_at_tick
+        price, then = self.underlying_price(symbol, now), line.underlying_at_tick
         age = self.underlying_age(symbol, now)
         quiet = (
             raw <= limits.quiet

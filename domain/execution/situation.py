@@ -66,7 +66,7 @@ def market_view(desk: Desk, trade: Trade, net: NetQuote | None, *, is_entry: boo
         net_ask=net.ask if net else None,
         model_mid=trade.model_mid if is_entry else None,
         leg_ages_seconds=desk.quotes.ages(trade.structure, desk.now, limits),
-        underlying_price=desk.quotes.underlying_price(trade.symbol),
+        underlying_price=desk.quotes.underlying_price(trade.symbol, desk.now),
         underlying_age_seconds=desk.quotes.underlying_age(trade.symbol, desk.now),
         last_good_mark=trade.last_mark if is_entry else last_known_price(desk, trade),
     )

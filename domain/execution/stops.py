@@ -287,6 +287,7 @@ def _marked(state: StopState, watched: Watched, now: datetime) -> list[Emission]
     if since is not None and now - since < MARK_EVERY:
         return []
     symbol = watched.opened.symbol
+    is_quoted = state.quotes.underlying_is_good(symbol, now)
     profit = (value - watched.entry_price) * watched.units * MULTIPLIER
     body = PositionMarked(
         position_id=watched.position_id,
@@ -295,9 +296,10 @@ def _marked(state: StopState, watched: Watched, now: datetime) -> list[Emission]
         bid=str(net.bid),
         ask=str(net.ask),
         unrealised_pnl=str(cents(profit)),
-        underlying_price=state.quotes.underlying_price(symbol) or 0.0,
+        underlying_price=state.quotes.underlying_price(symbol, now) or 0.0,
         quote_age_seconds=net.oldest_seconds,
         quality="OK" if net.sound else "DEGRADED",
+        underlying_quality="OK" if is_quoted else "DEGRADED",
     )
     return [Emission(f"marks/{watched.position_id}", body, watched.correlation_id)]
 

@@ -38,7 +38,7 @@ def test_unknown_frozen_and_delayed_data_never_price_an_order(kind: int) -> None
         quotes.apply(replace(packet, ticks=delayed), START)
     line = quotes.lines[LEG.con_id]
     assert (line.bid, line.ask, line.at) == (None, None, None)
-    assert quotes.underlying_price("SPY") is None
+    assert quotes.underlying_price("SPY", START) is None
     quotes.apply(leg_ticks(LEG, 1.98, 2.02), START)
     quotes.apply(replace(leg_ticks(LEG, 5.0, 5.1, LATER), market_data_type=kind), LATER)
     assert line.at == START and line.bid is not None and float(line.bid) == 1.98
