@@ -50,7 +50,7 @@ class AuctionTicks:
             return None
         if is_signed:
             return self.imbalance
-        if self.indicative <= 0 or self.indicative == mid:
+        if self.indicative <= 0 or mid <= 0 or self.indicative == mid:
             return None
         return math.copysign(abs(self.imbalance), self.indicative - mid)
 
@@ -85,7 +85,11 @@ def _basket_for(symbol: str, members: Iterable[Member]) -> list[Member]:
 
 
 def imbalance_of(symbol: str, own: Member | None, members: Iterable[Member]) -> Imbalance:
-    """Q of a symbol from its own auction and the basket's fresh members."""
+    """Q of a symbol from its own auction and the basket's fresh members.
+
+    Both sums are over the fresh ones: those that are silent say neither buy nor sell. They count
+    where it is asked whether enough of the basket is known.
+    """
     basket = _basket_for(symbol, members)
     weighted = [(m, 1.0) for m in basket]
     if symbol == "IWM":
@@ -112,7 +116,7 @@ def imbalance_of(symbol: str, own: Member | None, members: Iterable[Member]) -> 
             )
             / weight
         )
-    return Imbalance(net / total, paired / gross if gross > 0 else None, deviation, "")
+    return Imbalance(net / covered, paired / gross if gross > 0 else None, deviation, "")
 
 
 def impact_bps(q: float, rv_hat_day: float, scale: float) -> float:

@@ -15,7 +15,7 @@ from domain.analytics.ewma import EwMoments, clip
 BUCKET_SECONDS = 10
 SESSIONS = 20
 SCALE_MAX = 1.5
-_ALPHA = 1.0 - 2.0 ** (-1.0 / SESSIONS)
+_DECAY = 2.0 ** (-1.0 / SESSIONS)
 
 
 def bucket_of(seconds_before_close: float) -> int:
@@ -25,7 +25,7 @@ def bucket_of(seconds_before_close: float) -> int:
 
 @dataclass(slots=True)
 class ImpactScale:
-    """Y: realised over expected move of the last auctions, as EW means in outcomes.
+    """Y: realised over expected move of the last auctions, as sums weighted 2^(-age / 20).
 
     Their ratio is taken, not the mean of ratios: an auction with hardly any imbalance says little.
     The start value counts as an auction before the first.
@@ -42,8 +42,8 @@ class ImpactScale:
         """`moved_bps` counts + on the side of the imbalance, `unit_bps` > 0."""
         if self.auctions == 0:
             self.moved, self.unit = start * unit_bps, unit_bps
-        self.moved += _ALPHA * (moved_bps - self.moved)
-        self.unit += _ALPHA * (unit_bps - self.unit)
+        self.moved = self.moved * _DECAY + moved_bps
+        self.unit = self.unit * _DECAY + unit_bps
         self.auctions += 1
 
 

@@ -39,14 +39,16 @@ def auction_now(state: AnalyticsState, symbol: SymbolState, now: float) -> Imbal
         days = sorted(day for day in bars if day < session.session_date)[-SESSIONS_20:]
         volumes = [bars[day].volume for day in days]
         price = (book.good_mid or book.last) if book is not None else 0.0
+        # Without a price of today it weighs as much as yesterday, but tells nothing.
+        is_priced, usual = price > 0, bars[days[-1]].close if days else 0.0
         member = Member(
             symbol=name,
             signed=ticks.signed(price, is_signed=settings.imbalance_signed) if ticks else None,
-            price=price,
+            price=price if is_priced else usual,
             average_daily_volume=math.fsum(volumes) / len(volumes) if volumes else 0.0,
             paired=ticks.paired if ticks else 0.0,
             indicative=ticks.indicative if ticks else 0.0,
-            fresh=auction.fresh_ticks(state.auction_ticks, name, now),
+            fresh=is_priced and auction.fresh_ticks(state.auction_ticks, name, now),
             is_nasdaq=state.member_venues.get(name, "") in auction.NASDAQ,
         )
         if is_own:

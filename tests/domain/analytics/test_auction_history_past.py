@@ -68,6 +68,12 @@ def test_stale_basket_gives_no_imbalance() -> None:
     assert (found.q, found.reason) == (None, "NO_AUCTION_DATA")
 
 
+def test_imbalance_is_the_share_of_the_fresh_members_volume() -> None:
+    """3000 of 2,000,000 shares at one price; the third, silent member is in neither sum."""
+    members = [member("A", 3_000.0), member("B", 0.0), member("C", 9_000.0, fresh=False)]
+    assert imbalance_of("SPY", None, members).q == pytest.approx(0.0015)
+
+
 def test_nasdaq_before_its_indicative_price_has_no_deviation() -> None:
     found = imbalance_of("SPY", None, [member("A", 3_000.0, indicative=0.0)])
     assert found.q is not None and found.ind_dev_bps is None
@@ -82,6 +88,7 @@ def test_unsigned_feed_takes_the_side_of_the_indicative_price() -> None:
     assert ticks.signed(100.0, is_signed=False) is None
     ticks.apply(35, 99.5, 0.0, 2.0)
     assert ticks.signed(100.0, is_signed=False) == -5_000.0
+    assert ticks.signed(0.0, is_signed=False) is None, "without a mid there is no side"
 
 
 def test_impact_is_a_square_root_and_persistence_decays() -> None:

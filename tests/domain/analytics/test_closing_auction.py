@@ -10,6 +10,7 @@ import pytest
 
 from domain.analytics.auction import AuctionRun
 from domain.analytics.auction_sessions import AuctionSessions, ImpactScale, bucket_of
+from domain.analytics.closing_auction import auction_now
 from domain.analytics.ewma import EwMoments
 from domain.analytics.stage import AnalyticsStage
 from domain.analytics.state import AnalyticsState
@@ -22,6 +23,7 @@ from tests.domain.analytics.build import (
     bar,
     book_ticks,
     history_events,
+    imported,
     parameters,
     session,
     ticks,
@@ -73,9 +75,14 @@ def test_imbalance_is_scored_against_the_same_seconds_of_twenty_sessions() -> No
 def test_learned_impact_starts_at_the_parameter_and_follows_realised_moves() -> None:
     scale = ImpactScale()
     assert scale.value(0.5) == 0.5
-    alpha = 1 - 2 ** (-1 / 20)
+    decay = 2 ** (-1 / 20)
     scale.add(30.0, 20.0, 0.5)
-    assert scale.value(0.5) == pytest.approx((10.0 + alpha * 20.0) / 20.0)
+    assert scale.value(0.5) == pytest.approx((10.0 * decay + 30.0) / (20.0 * decay + 20.0))
+    for _ in range(19):
+        scale.add(20.0, 20.0, 0.5)
+    weights = [decay**age for age in range(21)]
+    expected = sum(weights[:19]) * 20 + weights[19] * 30 + weights[20] * 10
+    assert scale.value(0.5) == pytest.approx(expected / (20 * sum(weights)))
     for _ in range(400):
         scale.add(-5.0, 20.0, 0.5)
     assert scale.value(0.5) == 0.0, "it may fall to 0, which stops the strategy"
@@ -140,8 +147,8 @@ def test_a_minute_after_the_close_the_session_is_told_once() -> None:
     assert past is not None and past.forecast is not None
     unit = 1e4 * math.sqrt(past.forecast.rv_hat) * math.sqrt(q)
     assert found.unit_move_bps == pytest.approx(unit)
-    alpha = 1 - 2 ** (-1 / 20)
-    expected = 0.5 + alpha * (found.moved_bps / unit - 0.5)
+    decay = 2 ** (-1 / 20)
+    expected = (0.5 * decay + found.moved_bps / unit) / (decay + 1)
     assert found.impact_scale == pytest.approx(min(1.5, expected))
     assert found.seconds_before_close == (600, 590) and found.q == (found.first_q,) * 2
     assert found.sessions == 1
@@ -179,3 +186,20 @@ def test_regulatory_imbalance_is_no_sample() -> None:
     tape.add(ticks("IWM", now, [(61, -1.0, 5_000.0)]), now)
     state, _ = played(tape)
     assert state.symbols["IWM"].auction.samples == 0
+
+
+def test_a_member_without_a_price_counts_against_the_share_that_is_known() -> None:
+    """IWM alone is 2/3 of its basket's weight with one member of the same dollar volume, 1/2 with
+    two: below 60 % there is no imbalance."""
+    for members, known in ((1, True), (2, False)):
+        tape = closing_tape()
+        tape.events = tape.events[:-4]
+        at = before(600)
+        for k in range(members):
+            rows = [["2026-10-02", 245.0, 246.0, 244.0, 245.0, 60_000_000.0, 245.0, 1]]
+            tape.add(imported("ib", "ib.bars.1day", f"M{k}", DAY, rows), at)
+        state, _ = played(tape)
+        for k in range(members):
+            state.member_venues[f"M{k}"] = "NYSE"
+        found = auction_now(state, state.symbols["IWM"], before(591).timestamp())
+        assert (found.q is not None) is known, members
