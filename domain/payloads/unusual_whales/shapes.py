@@ -4,8 +4,8 @@ Nearly every frame has its fields as the vendor documents them, and msgspec read
 times faster than Fields does. What it refuses (an empty text, a number where a text stood) is no
 error yet: it is read field by field, which is more patient, and names the field when that fails
 too. Both say the same, but for numbers that nobody sends: one that no float tells from zero or from
-a whole one is taken for that the usual way, and an exponent may have five digits. Fields that
-nobody reads are not looked at.
+a whole one is taken for that the usual way, an exponent may have five digits, and the text "null"
+is no number. Fields that nobody reads are not looked at.
 """
 
 from __future__ import annotations

@@ -67,7 +67,9 @@ def _outcome(read: Callable[[], Any]) -> Any:
 
 def _nobody_sends(value: Any) -> bool:
     """The numbers that domain/payloads/unusual_whales/shapes.py excepts."""
-    if re.search(r"[eE][+-]?\d{5}", str(value)):
+    if re.search(r"[eE][+-]?\d{5}", str(value)) or (
+        isinstance(value, str) and value.lower() == "null"
+    ):
         return True
     try:
         exact, nearest = Decimal(str(value)), float(value)
