@@ -79,6 +79,9 @@ class Imbalance:
     reason: str
 
 
+NO_DATA = Imbalance(None, None, None, "NO_AUCTION_DATA")
+
+
 def _basket_for(symbol: str, members: Iterable[Member]) -> list[Member]:
     ordered = sorted(members, key=lambda member: member.symbol)
     return [m for m in ordered if m.is_nasdaq] if symbol == "QQQ" else ordered
@@ -101,7 +104,7 @@ def imbalance_of(symbol: str, own: Member | None, members: Iterable[Member]) -> 
     fresh = [(m, w) for m, w in known if m.fresh and m.signed is not None]
     covered = math.fsum(w * m.average_daily_volume * m.price for m, w in fresh)
     if total <= 0 or covered < BASKET_SHARE_MIN * total:
-        return Imbalance(None, None, None, "NO_AUCTION_DATA")
+        return NO_DATA
     net = math.fsum(w * (m.signed or 0.0) * m.price for m, w in fresh)
     gross = math.fsum(w * (m.paired + abs(m.signed or 0.0)) * m.price for m, w in fresh)
     paired = math.fsum(w * m.paired * m.price for m, w in fresh)

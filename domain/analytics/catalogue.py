@@ -280,7 +280,12 @@ _GROUPS: tuple[Group, ...] = (
         "2 ticks; z: 20 sessions (model before: WARMUP_MODEL)",
         "30 s",
         (
-            ("auction_q", "ADV share", "signed closing imbalance; from T_close - 11 min only"),
+            (
+                "auction_q",
+                "ADV share",
+                "signed closing imbalance; from T_close - 11 min only; none if first known after"
+                " T_close - 9 min",
+            ),
             (
                 "auction_z",
                 "z",

@@ -22,6 +22,8 @@ from domain.session import Session
 from domain.stage import Emission
 
 SAMPLE_SECONDS = 1.0
+FIRST_KNOWN_MINUTES = 9
+"""So long before the close an imbalance must have been known; later it is no auction's data."""
 HELD_SECONDS_MAX = 5.0
 """An imbalance that was unknown for longer counts as held for so long only."""
 
@@ -56,6 +58,12 @@ def auction_now(state: AnalyticsState, symbol: SymbolState, now: float) -> Imbal
         else:
             members.append(member)
     return auction.imbalance_of(symbol.symbol, own, members)
+
+
+def began_late(symbol: SymbolState, session: Session, now: datetime) -> bool:
+    """No imbalance was known a minute after the first publication: none is believed that day."""
+    latest, first = session.before_close(minutes=FIRST_KNOWN_MINUTES), symbol.auction.first_at
+    return now >= latest and (first is None or first > latest)
 
 
 def in_auction_window(session: Session, now: datetime) -> bool:

@@ -13,6 +13,7 @@ from domain.analytics import auction
 from domain.analytics.bars import x_noise
 from domain.analytics.closing_auction import (
     auction_now,
+    began_late,
     impact_scale,
     in_auction_window,
     own_imbalance,
@@ -188,9 +189,11 @@ def _tide(report: Report, state: AnalyticsState, now: datetime) -> None:
 
 
 def _auction(report: Report, state: AnalyticsState, symbol: SymbolState, now: datetime) -> None:
-    found = auction_now(state, symbol, now.timestamp())
     session, past = state.session, symbol.past
     assert session is not None
+    found = auction_now(state, symbol, now.timestamp())
+    if began_late(symbol, session, now):
+        found = auction.NO_DATA
     run, price = symbol.auction, symbol.book.good_mid or symbol.bars.close
     quality = Quality.OK if found.q is not None else Quality.MISSING
     if found.q is not None and run.samples < 2:
