@@ -352,6 +352,9 @@ def _withdraw(desk: Desk, order: Order, reason: str) -> None:
 def _climb(desk: Desk, trade: Trade, order: Order, net: NetQuote) -> None:
     if order.state is OrderState.CANCEL_REQUESTED:
         return
+    if not desk.clean:
+        _withdraw(desk, order, "the broker's lists differ")
+        return
     steps = ladder.ladder(ladder.entry_profile(trade.strategy), is_exit=False)
     dwell = desk.seconds(steps.dwell_parameter)
     if desk.now - order.priced_at < dwell or timing.waits(desk, trade, order, steps, dwell):

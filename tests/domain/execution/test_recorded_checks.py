@@ -20,6 +20,7 @@ from domain.risk.codes import DenialCode
 from tests.domain.execution.execution_build import (
     Bench,
     contract,
+    held,
     leg_ticks,
     listed,
     long_call,
@@ -97,6 +98,24 @@ def test_a_working_entry_fills_no_more_once_a_limit_is_breached() -> None:
     reduce_only(bench)
     (cancel,) = bench.all(OrderCancelIntended)
     assert (cancel.order_ref, cancel.reason) == (parent.order_ref, "limit breached: LIMIT_BUCKET")
+
+
+def test_a_working_entry_is_withdrawn_while_the_broker_shows_what_we_do_not_have() -> None:
+    """Its next fill would be added to a position that nobody knows."""
+    bench, parent = working()
+    rest = [
+        listed(parent),
+        *(
+            listed(i, "PreSubmitted", why_held="child")
+            for i in bench.all(OrderIntended)
+            if i.purpose is Purpose.PROTECTIVE_STOP
+        ),
+    ]
+    bench.snapshot(open_orders=rest, positions=[held(contract(605), 3)])
+    bench.now += timedelta(seconds=1)
+    bench.market(leg_ticks(LEG, 1.98, 2.02, bench.now))
+    (cancel,) = bench.all(OrderCancelIntended)
+    assert (cancel.order_ref, cancel.reason) == (parent.order_ref, "the broker's lists differ")
 
 
 def test_an_exit_is_not_refused_while_a_limit_is_breached() -> None:
