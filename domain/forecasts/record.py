@@ -14,7 +14,7 @@ from domain.parameter import ParameterState
 from domain.signals.score import clip, logistic
 
 WINDOW_MAX = 5_000
-"""Outcomes kept after a failure, at most: the window that must show skill again."""
+"""Outcomes kept after a failure or a recovery, at most: the window that is looked at then."""
 
 
 @dataclass(slots=True)
@@ -122,8 +122,9 @@ class Record:
     spacings: dict[str, Spacing] = field(default_factory=dict)
     failed: bool = False
     may_fail: bool = True
-    """False from a recovery until the recent skill is above its floor again."""
-    since_failure: deque[Outcome] = field(default_factory=lambda: deque(maxlen=WINDOW_MAX))
+    """False from a recovery until the recent skill is above its floor again: what it remembers from
+    before the failure counts no more, and the outcomes since must fail by themselves."""
+    since: deque[Outcome] = field(default_factory=lambda: deque(maxlen=WINDOW_MAX))
 
     @property
     def n_eff(self) -> float:
@@ -145,30 +146,37 @@ class Record:
         needed = parameters.number("signals.trust_n_eff")
         floor = parameters.number("signals.trust_skill_floor")
         if self.failed:
-            self.since_failure.append(outcome)
-            if self._recovered(needed):
+            self.since.append(outcome)
+            latest = self._latest_skill(needed)
+            if latest is not None and latest > 0:
                 self.failed, self.may_fail = False, False
-                self.since_failure.clear()
+                self.since.clear()
             return
         skill = self.recent.skill
         below = skill is not None and skill < floor
         if not below:
             self.may_fail = True
-        elif self.may_fail and self.n_eff >= needed:
-            self.failed = True
-            self.since_failure.clear()
+            self.since.clear()
+        elif self.may_fail:
+            self.failed = self.n_eff >= needed
+        else:
+            self.since.append(outcome)
+            latest = self._latest_skill(needed)
+            if latest is not None and latest < floor:
+                self.failed = True
+                self.since.clear()
 
-    def _recovered(self, needed: float) -> bool:
-        """The latest outcomes worth `needed`, all after the failure, must show skill above 0."""
+    def _latest_skill(self, needed: float) -> float | None:
+        """Of the latest outcomes worth `needed`, all since the failure or the recovery; None while
+        there are fewer, or all are alike."""
         spacings: dict[str, Spacing] = {}
         window = Weighted()
-        for outcome in reversed(self.since_failure):
+        for outcome in reversed(self.since):
             spacings.setdefault(outcome.symbol, Spacing()).add(outcome.made, outcome.horizon)
             window.add(outcome.p, outcome.y, 1.0)
             if _n_eff(spacings) >= needed:
-                skill = window.skill
-                return skill is not None and skill > 0
-        return False
+                return window.skill
+        return None
 
     def trust(self, parameters: ParameterState) -> float:
         """Size factor: full only once enough outcomes show skill."""

@@ -110,6 +110,24 @@ def test_model_fails_at_50_bad_outcomes_and_comes_back_after_50_good_ones() -> N
     assert not record.failed
 
 
+def test_model_that_came_back_fails_again_after_50_bad_outcomes_though_it_never_rose() -> None:
+    """Its weighted skill is below the floor all the time: only what came since counts.
+
+    It comes back at the 37th good one, 37 x 0.16 + 13 x 0.49 < 50 x 0.25. The 50 since are the 13
+    other good ones and 37 bad ones: BSS = 1 - (13 x 0.16 + 37 x 0.49) / 50 / 0.25 = -0.62.
+    """
+    record = Record()
+    bad = [(0.3, 1.0), (0.7, 0.0)] * 25
+    feed(record, bad * 4)
+    feed(record, [(0.6, 1.0), (0.4, 0.0)] * 25, 200)
+    skill = record.recent.skill
+    assert not record.failed and skill is not None and skill < -0.05
+    feed(record, bad[:36], 250)
+    assert not record.failed
+    feed(record, bad[36:37], 286)
+    assert record.failed
+
+
 def test_bad_outcomes_after_a_failure_do_not_bring_it_back() -> None:
     record = Record()
     feed(record, [(0.3, 1.0), (0.7, 0.0)] * 80)
