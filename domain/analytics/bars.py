@@ -95,7 +95,7 @@ def on_bar(state: AnalyticsState, event: Recorded) -> None:
         tell_chains(state, symbol, now, ExpiryRole)
         tell_held_chains(state, symbol, now)
     if ends_minute:
-        _sample_skew(symbol, int((seconds + BAR_SECONDS) // 60))
+        _sample_skew(state, symbol, int((seconds + BAR_SECONDS) // 60), now)
     sample_auction(state, symbol, session, now)
     state.due.append(body.symbol)
 
@@ -148,8 +148,8 @@ def close_minute(
     _noise(state, symbol, session, minute)
     past = symbol.past
     left = (session.close_at - bars.minute_end).total_seconds() / 60
-    if left <= LATE_MINUTES and bars.late_return is None and past and past.previous_close:
-        bars.late_return = math.log(minute.close / (past.previous_close - past.ex_dividend))
+    if left <= LATE_MINUTES and bars.late_return is None and past and past.close_before:
+        bars.late_return = math.log(minute.close / past.close_before)
     if minute.index > state.tide_minute:
         state.tide_minute = minute.index
         state.tide.close_minute(minute.index + 1, at)
@@ -171,7 +171,7 @@ def _jumps(bars: SessionBars) -> None:
 def _noise(state: AnalyticsState, symbol: SymbolState, session: Session, minute: MinuteBar) -> None:
     bars, past = symbol.bars, symbol.past
     bars.noise = bars.noise_x = None
-    if past is None or past.previous_close is None:
+    if past is None or past.close_before is None:
         bars.noise_reason = "NO_PREVIOUS_CLOSE"
         return
     if bars.open is None:
@@ -184,7 +184,7 @@ def _noise(state: AnalyticsState, symbol: SymbolState, session: Session, minute:
             bars.noise_reason = "NO_FORECAST"
             return
         move = model_move(past.forecast.rv_hat, share_to_come(session, minute.index + 1))
-    bars.noise = noise_area(bars.open, past.previous_close - past.ex_dividend, move)
+    bars.noise = noise_area(bars.open, past.close_before, move)
     bars.noise_x = bars.noise.position(minute.close)
     bars.noise_reason = "" if bars.noise_x is not None else "NARROW"
 
@@ -232,10 +232,14 @@ def variance_until(state: AnalyticsState, symbol: SymbolState, days: int) -> flo
     )
 
 
-def _sample_skew(symbol: SymbolState, minute: int) -> None:
-    """30-minute change of RR25 at the first expiry of 7 days or more, once a closed minute."""
+def _sample_skew(state: AnalyticsState, symbol: SymbolState, minute: int, now: datetime) -> None:
+    """30-minute change of RR25 at the first expiry of 7 days or more, once a closed minute; of an
+    evaluation that is too old there is none."""
     surface, bars = symbol.chain.surface, symbol.bars
     bars.skew_z = None
+    assert state.settings is not None
+    if now.timestamp() - symbol.chain.refreshed_at > state.settings.option_ages[2]:
+        return
     found = surface.first_from(SKEW_YEARS_MIN) if surface is not None else None
     if found is None or found.rr25 is None:
         return

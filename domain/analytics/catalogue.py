@@ -78,7 +78,7 @@ _GROUPS: tuple[Group, ...] = (
     ),
     (
         "realised",
-        "30 min (ATR: 14 min)",
+        "30 min",
         "70 s",
         (
             ("sigma_1m", "return", "standard deviation of one-minute returns, EW(30 min)"),

@@ -18,7 +18,7 @@ from domain.analytics.daily import (
     beta_to,
     trend_of,
 )
-from domain.analytics.history import History, MinuteSession, newest_before
+from domain.analytics.history import History, MinuteSession
 from domain.analytics.opening_range import mean_absolute_moves
 from domain.analytics.ranges import RangeVariances, range_variances
 from domain.analytics.realised import parkinson
@@ -34,6 +34,8 @@ class Past:
     """Of one symbol before one session; null where history is missing."""
 
     previous_close: float | None
+    close_before: float | None
+    """Of the session right before, less what goes ex on the session date."""
     is_old: bool
     """The newest daily bar is more than 4 sessions back."""
     adv20: float | None
@@ -48,6 +50,8 @@ class Past:
     """Some session's variance is its Parkinson value."""
     moves: list[float | None] | None
     iv_rank: float | None
+    iv_rank_is_old: bool
+    """The vendor's rank is of more than 4 sessions back."""
     dividends: tuple[Dividend, ...]
     ex_dividend: float
     """Dollars a share that go ex on the session date."""
@@ -77,8 +81,12 @@ def past_of(
     table = history.dividends.get(symbol)
     dividends = table.ahead(symbol, session, before=today) if table is not None else ()
     recent = [day.session_date for day in session.plan.earlier[-STALE_SESSIONS:]]
+    ex_dividend = sum(d.amount for d in dividends if d.ex_date == today)
+    is_before = bool(bars) and (not recent or bars[-1].session_date >= recent[-1])
+    ranked = max((day for day in history.iv_rank.get(symbol, {}) if day < today), default=None)
     return Past(
         previous_close=bars[-1].close if bars else None,
+        close_before=bars[-1].close - ex_dividend if is_before else None,
         is_old=bool(bars) and bool(recent) and bars[-1].session_date < recent[0],
         adv20=average_daily_volume(bars),
         beta=beta,
@@ -89,9 +97,10 @@ def past_of(
         variances=tuple(variances),
         forecast_from_ranges=from_ranges,
         moves=_moves(history.minutes.get(symbol, {}), today),
-        iv_rank=newest_before(history.iv_rank.get(symbol, {}), today),
+        iv_rank=None if ranked is None else history.iv_rank[symbol][ranked],
+        iv_rank_is_old=ranked is not None and bool(recent) and ranked < recent[0],
         dividends=dividends,
-        ex_dividend=sum(d.amount for d in dividends if d.ex_date == today),
+        ex_dividend=ex_dividend,
     )
 
 

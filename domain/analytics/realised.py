@@ -123,11 +123,13 @@ def parkinson(high: float, low: float) -> float | None:
 
 @dataclass(slots=True)
 class SessionCloses:
-    """5-second closes of the session in unbroken runs; `covered` counts bars that came."""
+    """5-second closes of the session in unbroken runs; `covered` counts bars that came, `carried`
+    those in whose place the last close stands."""
 
     runs: list[list[float]] = field(default_factory=list)
     last_index: int = -1
     covered: int = 0
+    carried: int = 0
 
     def add(self, index: int, close: float) -> None:
         """`index` counts bars since the open; older ones are the caller's to refuse."""
@@ -137,6 +139,7 @@ class SessionCloses:
         else:
             run = self.runs[-1]
             run.extend([run[-1]] * missing)
+            self.carried += missing
             run.append(close)
         self.last_index = index
         self.covered += 1

@@ -18,7 +18,7 @@ from domain.analytics.closing_auction import (
     in_auction_window,
     own_imbalance,
 )
-from domain.analytics.flow import ratio
+from domain.analytics.flow import CLASSIFIED_MIN, ratio
 from domain.analytics.report_book import add_book
 from domain.analytics.report_chain import add_gex, add_surface
 from domain.analytics.report_day import add_calendar, add_daily, add_variance
@@ -102,17 +102,19 @@ def _minutes(report: Report, symbol: SymbolState, end: datetime, quality: Qualit
     bars, minutes = symbol.bars, symbol.minutes
     old = "OLD" if quality is Quality.STALE else ""
     report.number("minute_close", bars.minute_close, end, quality, old or "NO_MINUTE")
-    realised = quality if bars.closed_minute >= 29 else Quality.WARMUP
-    report.number("rv_today", bars.realised, end, realised, old or bars.realised_reason or "WARMUP")
-    report.number("bv_today", bars.bipower, end, realised, old or "WARMUP")
-    report.number("jump_z", bars.jump, end, realised, old or "WARMUP")
+    realised, carried = quality if bars.closed_minute >= 29 else Quality.WARMUP, old
+    if realised is Quality.OK and bars.realised is not None and bars.closes.carried:
+        realised, carried = Quality.DEGRADED, "CARRIED_BARS"
+    why = carried or bars.realised_reason or "WARMUP"
+    report.number("rv_today", bars.realised, end, realised, why)
+    report.number("bv_today", bars.bipower, end, realised, carried or "WARMUP")
+    report.number("jump_z", bars.jump, end, realised, carried or "WARMUP")
     warm = quality if minutes.is_warm else Quality.WARMUP
     report.number("sigma_1m", minutes.sigma, end, warm, old or "WARMUP")
     report.number("ewma_vol_1m", minutes.annual, end, warm, old or "WARMUP")
     atr = minutes.average_true_range
-    report.number(
-        "atr_1m", atr, end, quality if atr is not None else Quality.WARMUP, old or "WARMUP"
-    )
+    ranged = quality if atr is not None and bars.closed_minute >= 29 else Quality.WARMUP
+    report.number("atr_1m", atr, end, ranged, old or "WARMUP")
     opening = bars.opening
     complete = opening is not None and opening.is_complete
     known = quality if complete else Quality.WARMUP
@@ -143,22 +145,22 @@ def _flow(report: Report, state: AnalyticsState, symbol: SymbolState, now: datet
         quality, reason = Quality.WARMUP, "WARMUP"
     as_of = _at(flow.last_trade_at) if flow.last_trade_at is not None else now
     traded = flow.last_trade_at is not None
+    report.number("fi_n", float(flow.classified_in_window), as_of, quality, reason)
+    net = flow.sweeps.net if traded else None
+    report.number("sweep_net", net, as_of, quality, reason or "FEW_TRADES")
+    _flow_score(report, "sweep_z", flow.sweep_z, as_of, quality, reason)
+    if quality is Quality.OK and flow.classified < CLASSIFIED_MIN:
+        quality, reason = Quality.WARMUP, "FEW_TRADES"
     report.number("ncp", flow.ncp if traded else None, as_of, quality, reason or "NO_TRADES")
     report.number("npp", flow.npp if traded else None, as_of, quality, reason or "NO_TRADES")
     few = reason or "FEW_TRADES"
-    raw, count = flow.imbalance(), flow.classified_in_window
+    raw = flow.imbalance()
     report.number("fi", raw, as_of, quality, few if raw is None else reason)
     shrunk = flow.shrunk_imbalance()
     report.number("fi_s", shrunk, as_of, quality, few if raw is None else reason)
-    report.number("fi_n", float(count), as_of, quality, reason)
     level = flow.delta_slow.mean if flow.delta_slow.count else None
     report.number("delta_flow", level, as_of, quality, reason or "NO_BARS")
-    report.number("sweep_net", flow.sweeps.net if traded else None, as_of, quality, reason or few)
-    for name, score in (("delta_flow_z", flow.delta_z), ("sweep_z", flow.sweep_z)):
-        if score is None and quality is Quality.OK:
-            report.number(name, None, as_of, Quality.WARMUP, "WARMUP")
-        else:
-            report.number(name, score, as_of, quality, reason or "WARMUP")
+    _flow_score(report, "delta_flow_z", flow.delta_z, as_of, quality, reason)
     ratios = (
         ("pcr_vol", flow.put_volume, flow.call_volume, flow.call_volume),
         ("pcr_prem", flow.put_premium, flow.call_premium, flow.call_volume),
@@ -166,6 +168,14 @@ def _flow(report: Report, state: AnalyticsState, symbol: SymbolState, now: datet
     )
     for name, puts, calls, contracts in ratios:
         report.number(name, ratio(puts, calls, contracts), as_of, quality, reason or few)
+
+
+def _flow_score(
+    report: Report, name: str, score: float | None, as_of: datetime, quality: Quality, reason: str
+) -> None:
+    if score is None and quality is Quality.OK:
+        quality = Quality.WARMUP
+    report.number(name, score, as_of, quality, reason or "WARMUP")
 
 
 def _tide(report: Report, state: AnalyticsState, now: datetime) -> None:

@@ -62,7 +62,11 @@ def _volatility_rank(report: Report, symbol: SymbolState, session: Session) -> N
         quality, reason = Quality.STALE, "OLD"
     seeded, why = quality, reason
     if not closings.is_warm:
-        seeded, why = (Quality.WARMUP if rank is None else Quality.OK), "NO_SEED"
+        seeded, why = Quality.WARMUP_MODEL, "VENDOR_SEED"
+        if rank is None:
+            seeded, why = Quality.WARMUP, "NO_SEED"
+        elif past is not None and past.iv_rank_is_old:
+            seeded, why = Quality.STALE, "OLD"
     report.number("iv_rank", rank, session.open_at, seeded, why)
     report.number("iv_pct", percentile, session.open_at, quality, reason)
 

@@ -259,8 +259,10 @@ def test_warm_up_of_the_first_minutes() -> None:
         assert metric(report, name).quality is Quality.WARMUP, name
     for name in ("sweep_z", "skew_chg_z", "tide_slope"):
         assert (metric(report, name).value, metric(report, name).quality) == (None, Quality.WARMUP)
-    for name in ("noise_x", "rv_hat_day", "tide_5d_z", "beta", "gex_regime", "iv_rank"):
+    for name in ("noise_x", "rv_hat_day", "tide_5d_z", "beta", "gex_regime"):
         assert metric(report, name).quality is Quality.OK, name
+    seeded = metric(report, "iv_rank")
+    assert (seeded.quality, seeded.reason) == (Quality.WARMUP_MODEL, "VENDOR_SEED")
 
 
 def bars_only(tape: Tape, minutes: int, first: int = 0) -> None:
@@ -277,7 +279,7 @@ def test_measures_of_minutes_are_warm_after_half_an_hour() -> None:
     found = reports(run(tape.events))
     assert metric(found[60 - 1], "vwap").quality is Quality.OK
     early, late = found[29 * 12 - 1], found[31 * 12 - 1]
-    for name in ("rv_today", "sigma_1m", "ewma_vol_1m", "or_high", "or_break"):
+    for name in ("rv_today", "sigma_1m", "ewma_vol_1m", "atr_1m", "or_high", "or_break"):
         assert metric(early, name).quality is Quality.WARMUP, name
         assert metric(late, name).quality is Quality.OK, name
     assert metric(late, "vrp_0dte").value is None

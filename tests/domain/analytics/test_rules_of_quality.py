@@ -1,0 +1,91 @@
+"""When a value is there but must not count as good: too few trades, carried bars, an old close or
+rank, an old surface. Each case is right at its edge."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+from datetime import timedelta
+from typing import cast
+
+import pytest
+
+from domain.analytics.past import Past, past_of
+from domain.analytics.realised import SessionCloses
+from domain.analytics.report import metrics_of
+from domain.analytics.state import AnalyticsState
+from domain.events.analytics import Metric, Quality
+from tests.domain.analytics.build import OPEN, session
+from tests.domain.analytics.test_analytics_stage import metric
+from tests.domain.analytics.test_auction_history_past import full_history
+from tests.domain.analytics.test_quality_of_every_metric import folded
+
+NOW = OPEN + timedelta(minutes=2)
+FLOWS = ("ncp", "npp", "fi", "fi_s", "delta_flow", "delta_flow_z", "pcr_vol", "pcr_prem", "pcr_ask")
+
+
+def reported(state: AnalyticsState, *names: str) -> list[Metric]:
+    report = metrics_of(state, "SPY", NOW)
+    return [metric(report, name) for name in names]
+
+
+@pytest.mark.parametrize(("classified", "is_warm"), [(49, False), (50, True)])
+def test_flow_is_warm_after_15_minutes_and_50_classified_trades(
+    classified: int, is_warm: bool
+) -> None:
+    state = deepcopy(folded())
+    flow = state.symbols["SPY"].flow
+    flow.bars, flow.classified, flow.last_trade_at = 180, classified, NOW.timestamp()
+    found = reported(state, *FLOWS)
+    if is_warm:
+        assert all(one.reason != "FEW_TRADES" for one in found if one.name in ("ncp", "npp"))
+        assert found[0].quality is Quality.OK and found[4].quality is Quality.OK
+    else:
+        assert {(one.quality, one.reason) for one in found} == {(Quality.WARMUP, "FEW_TRADES")}
+    assert reported(state, "fi_n")[0].quality is Quality.OK
+
+
+def test_realised_variance_over_carried_bars_is_degraded() -> None:
+    """12 bars missing are carried; a 13th splits the session, which then only is scaled."""
+    for missing, carried in ((0, 0), (12, 12), (13, 0)):
+        closes = SessionCloses()
+        closes.add(0, 600.0)
+        closes.add(1 + missing, 601.0)
+        assert closes.carried == carried
+    state = deepcopy(folded())
+    bars = state.symbols["SPY"].bars
+    bars.closed_minute, bars.realised = 29, 1e-5
+    assert reported(state, "rv_today")[0].quality is Quality.OK
+    bars.closes.carried = 1
+    found = reported(state, "rv_today")[0]
+    assert (found.value, found.quality, found.reason) == (1e-5, Quality.DEGRADED, "CARRIED_BARS")
+
+
+def past(*, days_gone: int = 0, rank_gone: int = 0) -> Past:
+    """History whose newest daily bars, or vendor's ranks, are missing for so many sessions."""
+    history, earlier = full_history(), [d.session_date for d in session().plan.earlier]
+    for day in earlier[len(earlier) - days_gone :]:
+        del history.daily["SPY"][day]
+    rank = history.iv_rank["SPY"].pop(earlier[-1])
+    history.iv_rank["SPY"][earlier[-1 - rank_gone]] = rank
+    return past_of(history, session(), "SPY", 1.0, 1.0)
+
+
+def test_previous_close_is_that_of_the_session_right_before() -> None:
+    whole, gapped = past(), past(days_gone=1)
+    assert whole.close_before == whole.previous_close
+    assert gapped.previous_close is not None and gapped.close_before is None
+
+
+def test_seeded_rank_is_marked_and_stale_after_4_sessions() -> None:
+    state = deepcopy(folded())
+    symbol = state.symbols["SPY"]
+    for gone, quality, reason in (
+        (0, Quality.WARMUP_MODEL, "VENDOR_SEED"),
+        (3, Quality.WARMUP_MODEL, "VENDOR_SEED"),
+        (4, Quality.STALE, "OLD"),
+    ):
+        is_old = past(rank_gone=gone).iv_rank_is_old
+        symbol.past = replace(cast(Past, symbol.past), iv_rank_is_old=is_old)
+        found = reported(state, "iv_rank")[0]
+        assert (found.quality, found.reason) == (quality, reason), gone
