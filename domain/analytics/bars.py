@@ -210,8 +210,14 @@ def variance_left(state: AnalyticsState, symbol: SymbolState) -> float | None:
     if end >= session.close_at:
         return 0.0
     share = share_to_come(session, (end - session.open_at).total_seconds() / 60)
+    # What was realised is known to the last closed minute.
+    then = symbol.bars.minute_end or end
     return remaining_variance(
-        past.forecast.rv_hat, share, symbol.bars.realised, settings.variance_exponent
+        past.forecast.rv_hat,
+        share,
+        symbol.bars.realised,
+        settings.variance_exponent,
+        share_to_come(session, (then - session.open_at).total_seconds() / 60),
     )
 
 

@@ -32,14 +32,16 @@ def auction_now(state: AnalyticsState, symbol: SymbolState, now: float) -> Imbal
     """Q of a symbol from the newest auction ticks."""
     settings, session, own = state.settings, state.session, None
     assert settings is not None and session is not None
+    half_days = {day.session_date for day in session.plan.earlier if day.is_half_day}
     members = []
     for name in sorted({*state.member_venues, symbol.symbol}):
         is_own = name == symbol.symbol
         book = symbol.book if is_own else state.member_books.get(name)
         ticks = state.auction_ticks.get(name)
         bars = state.history.daily.get(name, {})
-        days = sorted(day for day in bars if day < session.session_date)[-SESSIONS_20:]
-        volumes = [bars[day].volume for day in days]
+        days = sorted(day for day in bars if day < session.session_date)
+        full = [day for day in days if day not in half_days][-SESSIONS_20:]
+        volumes = [bars[day].volume for day in full]
         price = (book.good_mid or book.last) if book is not None else 0.0
         # Without a price of today it weighs as much as yesterday, but tells nothing.
         is_priced, usual = price > 0, bars[days[-1]].close if days else 0.0

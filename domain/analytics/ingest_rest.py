@@ -9,7 +9,7 @@ answer of the schedule.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import msgspec
@@ -54,18 +54,20 @@ def _rest_contracts(state: AnalyticsState, event: Recorded, body: UwRestReceived
 
 
 def _rest_tide(state: AnalyticsState, event: Recorded, body: UwRestReceived) -> None:
-    """Running totals repair the sum of increments."""
+    """Running totals repair the sum of increments; not those of a row that had ended before the
+    last increment came."""
     session = state.session
     rows = [
         row
         for row in read_market_tide_rows(bytes(body.payload))
         if session is not None and session.open_at <= row.at <= event.market_time
     ]
-    if rows:
-        last = max(rows, key=lambda row: row.at)
-        state.tide.set_total(
-            last.net_call_premium, last.net_put_premium, event.market_time.timestamp()
-        )
+    if not rows:
+        return
+    last = max(rows, key=lambda row: row.at)
+    known_at = min(event.market_time, last.at + TIDE_ROW).timestamp()
+    if state.tide.updated_at is None or known_at >= state.tide.updated_at:
+        state.tide.set_total(last.net_call_premium, last.net_put_premium, known_at)
 
 
 class _MajorHeadline(msgspec.Struct):
@@ -100,6 +102,8 @@ def _rest_calendar(state: AnalyticsState, event: Recorded, body: UwRestReceived)
 
 
 MAJOR_HEADLINES_KEPT = 400
+TIDE_ROW = timedelta(minutes=5)
+"""A row of the tide is of so long from its time on; the running one is as of now."""
 _REST = {
     "/api/stock/{ticker}/option-contracts": _rest_contracts,
     "/api/stock/{ticker}/gex-levels": on_levels,

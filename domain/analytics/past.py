@@ -84,11 +84,12 @@ def past_of(
     ex_dividend = sum(d.amount for d in dividends if d.ex_date == today)
     is_before = bool(bars) and (not recent or bars[-1].session_date >= recent[-1])
     ranked = max((day for day in history.iv_rank.get(symbol, {}) if day < today), default=None)
+    half_days = {day.session_date for day in session.plan.earlier if day.is_half_day}
     return Past(
         previous_close=bars[-1].close if bars else None,
         close_before=bars[-1].close - ex_dividend if is_before else None,
         is_old=bool(bars) and bool(recent) and bars[-1].session_date < recent[0],
-        adv20=average_daily_volume(bars),
+        adv20=average_daily_volume([bar for bar in bars if bar.session_date not in half_days]),
         beta=beta,
         beta_sessions=beta_sessions,
         trend=trend_of(bars),

@@ -95,11 +95,18 @@ def rho(minutes_since_open: float, session_minutes: float) -> float:
 
 
 def remaining_variance(
-    rv_hat: float, share_to_come: float, realised_so_far: float | None, exponent: float
+    rv_hat: float,
+    share_to_come: float,
+    realised_so_far: float | None,
+    exponent: float,
+    share_then: float | None = None,
 ) -> float:
-    """V_rem: the forecast of the rest of the session, adjusted by what was realised so far."""
+    """V_rem: the forecast of the rest of the session, adjusted by what was realised so far.
+
+    `share_then` was still to come when `realised_so_far` was measured; None: it is of now.
+    """
     adjustment = 1.0
-    done = 1.0 - share_to_come
+    done = 1.0 - (share_to_come if share_then is None else share_then)
     if done >= REALISED_SHARE_MIN and realised_so_far is not None:
         adjustment = clip(realised_so_far / (rv_hat * done), 0.25, 4.0)
     return rv_hat * share_to_come * math.pow(adjustment, exponent)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
@@ -55,6 +55,32 @@ def test_totals_of_the_vendor_repair_the_sum_of_increments(purpose: str) -> None
     made.tide.add_increment(100.0, 50.0, 0.0)
     take(made, "/api/market/market-tide", purpose)
     assert (made.tide.calls, made.tide.puts) == (1200.0, -300.0)
+
+
+def test_a_total_older_than_the_last_increment_repairs_nothing() -> None:
+    """The row of 10:00 ended at 10:05: an increment of 10:05:01 is not in it."""
+    for late, (calls, at) in ((0, (1200.0, 300.0)), (1, (100.0, 301.0))):
+        made = state()
+        made.tide.add_increment(100.0, 50.0, (NOW + timedelta(seconds=300 + late)).timestamp())
+        body = tide_answer("poll", NOW + timedelta(minutes=6))
+        on_rest(made, recorded(body, NOW + timedelta(minutes=6)))
+        assert made.tide.calls == calls
+        assert made.tide.updated_at == NOW.timestamp() + at
+
+
+def tide_answer(purpose: str, at: datetime) -> UwRestReceived:
+    endpoint = "/api/market/market-tide"
+    return UwRestReceived(
+        endpoint=endpoint,
+        path=endpoint,
+        query="",
+        symbol="",
+        status=200,
+        headers={},
+        received_at=at,
+        payload=raw({"data": ROWS[endpoint]}),
+        purpose=purpose,
+    )
 
 
 def test_a_headline_of_the_schedule_is_a_caution_and_one_that_fills_a_gap_is_none() -> None:

@@ -10,11 +10,13 @@ from typing import cast
 
 import pytest
 
+from domain.analytics.bars import variance_left
 from domain.analytics.past import Past, past_of
 from domain.analytics.realised import SessionCloses
 from domain.analytics.report import metrics_of
 from domain.analytics.state import AnalyticsState
 from domain.events.analytics import Metric, Quality
+from domain.session import Session
 from tests.domain.analytics.build import OPEN, session
 from tests.domain.analytics.test_analytics_stage import metric
 from tests.domain.analytics.test_auction_history_past import full_history
@@ -89,3 +91,28 @@ def test_seeded_rank_is_marked_and_stale_after_4_sessions() -> None:
         symbol.past = replace(cast(Past, symbol.past), iv_rank_is_old=is_old)
         found = reported(state, "iv_rank")[0]
         assert (found.quality, found.reason) == (quality, reason), gone
+
+
+def test_average_volume_is_of_full_sessions() -> None:
+    """19 x 60 and 1 x 30 million shares: a half day of a third of that is passed over."""
+    history, day = full_history(), session()
+    *_, full, half = (d.session_date for d in day.plan.earlier)
+    bars = history.daily["SPY"]
+    bars[full] = replace(bars[full], volume=30e6)
+    bars[half] = replace(bars[half], volume=20e6)
+    planned = tuple(replace(d, is_half_day=d.session_date == half) for d in day.plan.earlier)
+    day = Session(replace(day.plan, earlier=planned))
+    assert past_of(history, day, "SPY", 1.0, 1.0).adv20 == pytest.approx(58.5e6)
+
+
+def test_rest_of_the_day_compares_what_was_realised_with_the_share_of_that_minute() -> None:
+    """At 10:00 15.4 % are done; 15.4 % of the forecast realised leaves it as it is at 10:00:55."""
+    state = deepcopy(folded())
+    symbol = state.symbols["SPY"]
+    assert symbol.past is not None and symbol.past.forecast is not None
+    forecast = symbol.past.forecast.rv_hat
+    symbol.bars.realised = 0.154 * forecast
+    symbol.bars.minute_end = OPEN + timedelta(minutes=30)
+    symbol.bars.last_end = OPEN + timedelta(minutes=30, seconds=55)
+    share = 1 - 0.154 - 0.185 * 55 / 3_600
+    assert variance_left(state, symbol) == pytest.approx(forecast * share)

@@ -75,6 +75,8 @@ def test_realised_part_moves_the_rest_by_its_damped_ratio() -> None:
     assert remaining_variance(1e-4, 0.5, 1e-4, 0.6) == pytest.approx(0.5e-4 * 2**0.6)
     assert remaining_variance(1e-4, 0.5, 1.0, 0.6) == pytest.approx(0.5e-4 * 4**0.6)
     assert remaining_variance(1e-4, 0.95, 1.0, 0.6) == pytest.approx(0.95e-4)
+    # Half was done when 0.5e-4 was measured, so that the day is as forecast, whatever came since.
+    assert remaining_variance(1e-4, 0.4, 0.5e-4, 0.6, 0.5) == pytest.approx(0.4e-4)
     assert remaining_variance(1e-4, 0.5, None, 0.6) == pytest.approx(0.5e-4)
 
 
