@@ -100,8 +100,10 @@ def test_average_volume_is_of_full_sessions() -> None:
     bars = history.daily["SPY"]
     bars[full] = replace(bars[full], volume=30e6)
     bars[half] = replace(bars[half], volume=20e6)
-    planned = tuple(replace(d, is_half_day=d.session_date == half) for d in day.plan.earlier)
-    day = Session(replace(day.plan, earlier=planned))
+    planned = tuple(
+        d.model_copy(update={"is_half_day": d.session_date == half}) for d in day.plan.earlier
+    )
+    day = Session(day.plan.model_copy(update={"earlier": planned}))
     assert past_of(history, day, "SPY", 1.0, 1.0).adv20 == pytest.approx(58.5e6)
 
 
