@@ -300,17 +300,6 @@ RISING_WEEKS = replace(
 )
 """The trend day at the end of five weeks of rises, options cheap: what is held for weeks buys."""
 
-DEAR_WEEKS = replace(
-    RISING_WEEKS,
-    name="dear_weeks",
-    drift_percent=((0.0, 0.0), (30.0, 0.1), (390.0, 0.15)),
-    pinned_minutes=QUIET_DAY.pinned_minutes,
-    jumps_per_day=0.0,
-    variance_premium=1.25,
-    closing_imbalance=0.001,
-)
-"""A calm day at the end of five weeks of rises, options dear: what is held for weeks sells puts."""
-
 GAP_DOWN_DAY = replace(
     QUIET_DAY,
     name="gap_down_day",
@@ -325,15 +314,15 @@ stopped."""
 CRASH_DAY = replace(
     GAP_DOWN_DAY,
     name="crash_day",
-    overnight_percent=-2.6,
-    drift_percent=((0.0, 0.0), (5.0, -0.9), (390.0, -1.0)),
-    pinned_minutes=(5.0, *QUIET_DAY.pinned_minutes),
+    overnight_percent=-4.5,
+    drift_percent=((0.0, 0.0), (5.0, -1.5), (390.0, -2.2)),
+    pinned_minutes=(5.0, *QUIET_DAY.pinned_minutes, 390.0),
     noise_scale=((0.0, 1.5), (390.0, 1.5)),
     variance_premium=1.6,
     closing_imbalance=-0.001,
 )
-"""Opens 2.6 % below the close of the day before, loses another one at once and stays there: it
-closes below the puts that were sold for weeks."""
+"""Opens 4.5 % below the close of the day before and falls on to -6.6 %, less than halts the market:
+it closes below the puts that were sold for weeks."""
 
 SCENARIOS: Mapping[str, Scenario] = {
     day.name: day
@@ -352,7 +341,6 @@ SCENARIOS: Mapping[str, Scenario] = {
         DEAD_FEED_DAY,
         MISSING_DATA_DAY,
         RISING_WEEKS,
-        DEAR_WEEKS,
         GAP_DOWN_DAY,
         CRASH_DAY,
     )

@@ -118,10 +118,10 @@ DAYS: tuple[GoldenDay, ...] = (
         then=MorningAfter("gap_down_day", ((0.0, 4.0),)),
     ),
     GoldenDay(
-        "crash_after_rise",
-        "dear_weeks",
-        full=((30.0, 34.0),),
-        then=MorningAfter("crash_day", ((0.0, 1.0), (-1.0, 4.0))),
+        "crash_after_quiet",
+        "quiet_day",
+        full=(_NIGHT,),
+        then=MorningAfter("crash_day", ((0.0, 4.0), (-1.0, 4.0))),
     ),
     GoldenDay("missing_data_day", "missing_data_day", full=(_MORNING, _NIGHT, _CLOSE)),
 )
