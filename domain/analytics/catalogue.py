@@ -131,8 +131,13 @@ _GROUPS: tuple[Group, ...] = (
             ("pcr_vol", "ratio", "put over call volume"),
             ("pcr_prem", "ratio", "put over call premium"),
             ("pcr_ask", "ratio", "ask-side put over ask-side call volume"),
-            ("sweep_net", "weight", "decaying sum of sweeps and blocks, calls less puts"),
         ),
+    ),
+    (
+        "flow",
+        "15 min",
+        "vendor_flow_age_max without a trade in SPY",
+        (("sweep_net", "weight", "decaying sum of sweeps and blocks, calls less puts"),),
     ),
     (
         "flow",

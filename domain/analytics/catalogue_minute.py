@@ -76,7 +76,7 @@ MINUTE_GROUPS: tuple[Group, ...] = (
     ),
     (
         "flow",
-        "15 min",
+        "15 min and 50 classified trades",
         "vendor_flow_age_max without a trade in SPY",
         (
             ("ncp_5m", "$", "EW(5 min) of net call premium a bar"),
@@ -84,6 +84,13 @@ MINUTE_GROUPS: tuple[Group, ...] = (
             ("npp_5m", "$", "EW(5 min) of net put premium a bar"),
             ("npp_30m", "$", "EW(30 min) of it"),
             ("delta_flow_5m", "$", "EW(5 min) of signed dollar delta a bar"),
+        ),
+    ),
+    (
+        "flow",
+        "15 min",
+        "vendor_flow_age_max without a trade in SPY",
+        (
             ("sweep_calls", "weight", "decaying sum of sweeps and blocks in calls"),
             ("sweep_puts", "weight", "the same in puts"),
         ),

@@ -42,8 +42,11 @@ VOID_FLAGS = ("cancel", "late", "out_of_sequence")
 
 
 def quote_side(price: Decimal, bid: Decimal, ask: Decimal) -> int:
-    """Side by the quote rule, in exact decimals: +1 bought, -1 sold, 0 between or no quote."""
-    if bid <= 0 or ask <= bid:
+    """Side by the quote rule, in exact decimals: +1 bought, -1 sold, 0 between, locked or crossed.
+
+    A bid of 0 is an ordinary quote of an option that hardly anybody wants.
+    """
+    if ask <= bid:
         return 0
     place = (price - bid) / (ask - bid)
     if price >= ask or place >= _TAKE_ASK:
@@ -140,7 +143,11 @@ class SweepIntensity:
             prints.popleft()
         prints.append(_Print(trade.executed_ms, trade.side, trade.exchange, signed, counted))
         amount = signed if counted else 0.0
-        same = [p for p in prints if p.side == trade.side] if len(prints) >= SWEEP_PRINTS else []
+        same = []
+        if len(prints) >= SWEEP_PRINTS:
+            # A report that comes late may be older than the ones before it.
+            near = trade.executed_ms + SWEEP_WINDOW_MS
+            same = [p for p in prints if p.side == trade.side and p.executed_ms <= near]
         if len(same) >= SWEEP_PRINTS and len({p.exchange for p in same}) >= SWEEP_EXCHANGES:
             for found in same:
                 if not found.counted:

@@ -12,7 +12,7 @@ import numpy as np
 
 from domain.analytics import ranges
 from domain.analytics.expiry_surface import constant_maturity
-from domain.analytics.flow import ratio
+from domain.analytics.flow import CLASSIFIED_MIN, ratio
 from domain.analytics.news import KEYWORDS_VERSION
 from domain.analytics.opening_range import OPENING_MINUTES
 from domain.analytics.realised import JUMP_SCORE
@@ -104,6 +104,11 @@ def _flow(report: Report, state: AnalyticsState, symbol: SymbolState, now: datet
         quality, reason = Quality.STALE, "NO_TRADES"
     elif flow.bars < FLOW_WARM_BARS:
         quality, reason = Quality.WARMUP, "WARMUP"
+    for name, value in (("sweep_calls", flow.sweeps.calls), ("sweep_puts", flow.sweeps.puts)):
+        known = None if flow.last_trade_at is None else value
+        report.number(name, known, now, quality, reason or "NO_TRADES")
+    if quality is Quality.OK and flow.classified < CLASSIFIED_MIN:
+        quality, reason = Quality.WARMUP, "FEW_TRADES"
     for name, moments in (
         ("ncp_5m", flow.calls_fast),
         ("ncp_30m", flow.calls_slow),
@@ -111,11 +116,8 @@ def _flow(report: Report, state: AnalyticsState, symbol: SymbolState, now: datet
         ("npp_30m", flow.puts_slow),
         ("delta_flow_5m", flow.delta_fast),
     ):
-        value = moments.mean if moments.count else None
-        report.number(name, value, now, quality, reason or "NO_BARS")
-    for name, value in (("sweep_calls", flow.sweeps.calls), ("sweep_puts", flow.sweeps.puts)):
-        known = None if flow.last_trade_at is None else value
-        report.number(name, known, now, quality, reason or "NO_TRADES")
+        mean = moments.mean if moments.count else None
+        report.number(name, mean, now, quality, reason or "NO_BARS")
     bullish, bearish = symbol.alerts.counts(at)
     told = symbol.alerts.at is not None
     for name, count in (("alerts_bullish", bullish), ("alerts_bearish", bearish)):

@@ -54,6 +54,8 @@ def make(**changes: object) -> Trade:
         ("1.00", "1.00", "1.00", 0),
         ("1.00", "1.10", "1.00", 0),
         ("0.05", "0.00", "0.10", 0),
+        ("0.06", "0.00", "0.10", 1),
+        ("0.04", "0.00", "0.10", -1),
     ],
 )
 def test_quote_rule_signs_in_exact_decimals(price, bid, ask, side) -> None:
@@ -165,6 +167,14 @@ def test_sweep_tag_and_block_count_once_and_decay() -> None:
     assert sweeps.calls == pytest.approx(weight)
     sweeps.decay(180.0)
     assert sweeps.net == pytest.approx(weight / 2)
+
+
+def test_a_late_report_of_an_older_print_makes_no_sweep() -> None:
+    """Executed 101 ms before the other two of its side, and told after them."""
+    sweeps = SweepIntensity()
+    for executed_ms, exchange in ((1_101, "A"), (1_101, "B"), (1_000, "C")):
+        sweeps.add(make(executed_ms=executed_ms, exchange=exchange, size=10, premium=1e4), 1.0)
+    assert sweeps.net == 0.0
 
 
 def test_three_prints_on_two_exchanges_within_100_ms_are_a_sweep() -> None:

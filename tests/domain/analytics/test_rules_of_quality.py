@@ -44,7 +44,11 @@ def test_flow_is_warm_after_15_minutes_and_50_classified_trades(
         assert found[0].quality is Quality.OK and found[4].quality is Quality.OK
     else:
         assert {(one.quality, one.reason) for one in found} == {(Quality.WARMUP, "FEW_TRADES")}
-    assert reported(state, "fi_n")[0].quality is Quality.OK
+    assert {one.quality for one in reported(state, "fi_n", "sweep_net")} == {Quality.OK}
+    minute = state.symbols["SPY"].bars.last_end
+    assert minute is not None and minute.second == 0
+    expected = Quality.OK if is_warm else Quality.WARMUP
+    assert reported(state, "ncp_5m", "sweep_calls")[0].quality is expected
 
 
 def test_realised_variance_over_carried_bars_is_degraded() -> None:
