@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from domain.analytics.bars import variance_left
+from domain.analytics.bars import _sample_skew, variance_left
 from domain.analytics.past import Past, past_of
 from domain.analytics.realised import SessionCloses
 from domain.analytics.report import metrics_of
@@ -122,3 +122,13 @@ def test_rest_of_the_day_compares_what_was_realised_with_the_share_of_that_minut
     symbol.bars.last_end = OPEN + timedelta(minutes=30, seconds=55)
     share = 1 - 0.154 - 0.185 * 55 / 3_600
     assert variance_left(state, symbol) == pytest.approx(forecast * share)
+
+
+def test_skew_is_not_sampled_off_a_surface_older_than_180_s() -> None:
+    state = deepcopy(folded())
+    symbol = state.symbols["SPY"]
+    before = len(symbol.bars.skews)
+    for age, sampled in ((180.5, 0), (180.0, 1)):
+        symbol.chain.refreshed_at = NOW.timestamp() - age
+        _sample_skew(state, symbol, 3, NOW)
+        assert len(symbol.bars.skews) == before + sampled
