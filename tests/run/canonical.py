@@ -6,6 +6,7 @@ Order counts where it is part of a value (lists, dictionaries) and not where it 
 from __future__ import annotations
 
 import dataclasses
+from array import array
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
@@ -34,6 +35,8 @@ def canonical(value: Any) -> bytes:
         return b"%s %s %s " % (name, value.dtype.str.encode(), str(value.shape).encode()) + (
             value.tobytes()
         )
+    if isinstance(value, array):
+        return b"%s %s " % (name, value.typecode.encode()) + value.tobytes()
     if isinstance(value, np.generic):
         return name + value.tobytes()
     if isinstance(value, msgspec.Raw):
