@@ -33,7 +33,7 @@ from domain.analytics.refresh import (
 )
 from domain.analytics.state import AnalyticsState, MinuteBar, SessionBars, SymbolState
 from domain.analytics.traded import ExpiryRole
-from domain.analytics.variance import remaining_variance, rho, variance_to_expiry
+from domain.analytics.variance import remaining_variance, share_to_come, variance_to_expiry
 from domain.event import Recorded
 from domain.events.analytics import BarIgnored
 from domain.events.feeds import IbBarReceived
@@ -187,12 +187,6 @@ def _noise(state: AnalyticsState, symbol: SymbolState, session: Session, minute:
     bars.noise = noise_area(bars.open, past.close_before, move)
     bars.noise_x = bars.noise.position(minute.close)
     bars.noise_reason = "" if bars.noise_x is not None else "NARROW"
-
-
-def share_to_come(session: Session, minutes_since_open: float) -> float:
-    """rho at a moment of this session."""
-    length = (session.close_at - session.open_at).total_seconds() / 60
-    return rho(minutes_since_open, length)
 
 
 def x_noise(symbol: SymbolState) -> float | None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 import math
 from datetime import datetime
 
-from domain.analytics.bars import LATE_MINUTES, share_to_come, variance_left, variance_until
+from domain.analytics.bars import LATE_MINUTES, variance_left, variance_until
 from domain.analytics.economic_calendar import MISSING_CALENDAR, calendar_state
 from domain.analytics.news import SILENT_SECONDS
 from domain.analytics.report_chain import judged, role_surface
 from domain.analytics.reporting import Report
 from domain.analytics.state import AnalyticsState, SymbolState
 from domain.analytics.traded import ExpiryRole
-from domain.analytics.variance import har_means, variance_ratio
+from domain.analytics.variance import har_means, share_to_come, variance_ratio
 from domain.events.analytics import Quality
 from domain.session import Session
 

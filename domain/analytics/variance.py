@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.analytics.ewma import clip
+from domain.session import Session
 
 HAR_INTERCEPT = -1.1883
 HAR_DAY = 0.5379
@@ -92,6 +93,12 @@ def rho(minutes_since_open: float, session_minutes: float) -> float:
         done += share * min(passed / minutes, 1.0)
         passed -= minutes
     return clip(1.0 - done, 0.0, 1.0)
+
+
+def share_to_come(session: Session, minutes_since_open: float) -> float:
+    """rho at a moment of this session."""
+    length = (session.close_at - session.open_at).total_seconds() / 60
+    return rho(minutes_since_open, length)
 
 
 def remaining_variance(

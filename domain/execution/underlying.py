@@ -23,6 +23,7 @@ from domain.analytics.opening_range import (
     model_move,
     noise_area,
 )
+from domain.analytics.variance import share_to_come
 from domain.analytics.vwap import Vwap
 from domain.events.feeds import HistoryImported, IbBarReceived
 from domain.session import SESSION_MINUTES, Session
@@ -180,5 +181,5 @@ class UnderlyingWatch:
             return None
         move = self.moves[minute] if self.moves is not None else None
         if move is None and rv_hat is not None:
-            move = model_move(rv_hat, 1.0 - (minute + 1) / SESSION_MINUTES)
+            move = model_move(rv_hat, share_to_come(session, minute + 1))
         return noise_area(self.session_open, before, move) if move is not None else None

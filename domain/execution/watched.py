@@ -7,10 +7,11 @@ the structure as bought.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
+from domain.analytics.variance import share_to_come
 from domain.events.positions import ExitReason, PositionOpened, PositionWatermark
 from domain.execution.ladder import Profile
 from domain.execution.marks import is_credit, mark, shows_gain, smoothed
@@ -190,15 +191,15 @@ def _watch_chandelier(
 
 
 def remaining_variance(watched: Watched, session: Session, now: datetime) -> float | None:
-    """Variance to the close, shrinking in proportion to time: from that at the decision, on a later
-    day from the forecast of a whole one."""
+    """Variance to the close, shrinking by the profile of a day: from that at the decision, on a
+    later day from the forecast of a whole one."""
     opened_at, variance = watched.opened.opened_at, watched.variance_remaining
     if opened_at < session.open_at:
         opened_at, variance = session.open_at, watched.rv_hat_day
     if variance is None:
         return None
-    whole = session.close_at - opened_at
-    left = session.close_at - now
-    if whole <= timedelta(0):
-        return None
-    return max(0.0, variance * (left / whole))
+    whole, left = (
+        share_to_come(session, (at - session.open_at).total_seconds() / 60)
+        for at in (opened_at, now)
+    )
+    return variance * left / whole if whole > 0 else None

@@ -230,9 +230,10 @@ def test_near_a_short_strike_it_is_left_from_when_it_counts_as_a_0dte(
 
 
 def test_how_near_is_near_follows_the_variance_of_the_day_that_is_left() -> None:
-    """0.1 sd of 150 of 390 minutes of the forecast day: 0.372, not what was left last evening."""
+    """After 240 minutes 1 - (0.154 + 0.185 + 0.136 + 0.105 + 0.093 / 2) = 0.3735 of the forecast
+    day is left: 0.1 sd is 0.363. By the clock, 150 of 390 minutes, it would be 0.369."""
     night = over_night()
-    night.at(NEXT_CLOSE - timedelta(minutes=150), 0.90, underlying=594.40)
+    night.at(NEXT_CLOSE - timedelta(minutes=150), 0.90, underlying=594.366)
     assert night.decided == []
     night.at(NEXT_CLOSE - timedelta(minutes=149), 0.90, underlying=594.36)
     assert night.decided == [(ExitReason.INVALIDATED, "urgent")]
