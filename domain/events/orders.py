@@ -463,6 +463,21 @@ class CommissionRecorded(DeskEvent):
 class ReconciliationCompleted(DeskEvent):
     """Ours against the broker's: clean, or what differs. Risk stays closed until it is clean."""
 
+    schema_version = 2
+
     connection: str
     clean: bool
     differences: tuple[str, ...]
+    """One line for each, that of the cash among them."""
+    cash_difference: Decimal | None = None
+    """Dollars that the account has more than the session's trades explain, by two looks."""
+
+    @property
+    def holdings_agree(self) -> bool:
+        """Orders and positions are the broker's, whatever the cash."""
+        return len(self.differences) == (0 if self.cash_difference is None else 1)
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> dict[str, Any]:
+        """The first version did not compare cash."""
+        return state

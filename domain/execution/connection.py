@@ -7,6 +7,7 @@ only while nothing differs.
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 from domain.event import Recorded
 from domain.events.orders import (
@@ -152,10 +153,16 @@ def on_snapshot(desk: Desk, event: Recorded, body: BrokerSnapshotReceived) -> No
     for adjusted in result.adjustments:
         stream = f"adjustment/{adjusted.position_id or 'none'}"
         desk.emit(stream, adjusted, story(desk, adjusted.position_id))
+    desk.cash = result.cash
     differences = tuple(result.differences)
+    if result.cash_difference is not None:
+        differences = (*differences, _cash_differs(desk, event, result.cash_difference))
     if desk.differences != differences:
         completed = ReconciliationCompleted(
-            connection=body.connection, clean=not differences, differences=differences
+            connection=body.connection,
+            clean=not differences,
+            differences=differences,
+            cash_difference=result.cash_difference,
         )
         desk.emit(BROKER_DECISIONS_STREAM, completed)
     if not connection.ready_id and connection.block_last:
@@ -166,6 +173,18 @@ def on_snapshot(desk: Desk, event: Recorded, body: BrokerSnapshotReceived) -> No
             block_last=connection.block_last,
         )
         desk.emit(BROKER_DECISIONS_STREAM, ready)
+
+
+def _cash_differs(desk: Desk, event: Recorded, dollars: Decimal) -> str:
+    """The difference in words; a human is told once."""
+    text = f"cash: the account has {dollars:+.2f} dollars that the day's trades do not explain"
+    if text not in (desk.differences or ()):
+        remedy = (
+            ". Nothing is entered until it agrees: record a deposit, fee or withdrawal as a cash"
+            " flow, or find the price or commission that differs in the broker's statement"
+        )
+        desk.page("CASH_DIFFERS", str(event.event_id), text + remedy)
+    return text
 
 
 def _forget_sold_shares(
@@ -224,7 +243,7 @@ def _drop_old_request(desk: Desk, order: Order) -> None:
 def on_reconciled(desk: Desk, event: Recorded, body: ReconciliationCompleted) -> None:
     desk.clean, desk.differences = body.clean, body.differences
     if desk.connection is not None:
-        desk.connection.was_clean = desk.connection.was_clean or body.clean
+        desk.connection.was_clean = desk.connection.was_clean or body.holdings_agree
 
 
 def on_ready(desk: Desk, event: Recorded, body: BrokerReady) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -141,6 +141,20 @@ class Shortage:
 
 
 @dataclass(frozen=True, slots=True)
+class CashBook:
+    """What the looks of a session have shown of the account's cash, today's trades left out."""
+
+    session_date: date | None = None
+    agreed: Decimal | None = None
+    """Dollars; two looks showed the same."""
+    awaited: Decimal = Decimal(0)
+    """Flows that the operator recorded and that the account has not shown yet."""
+    seen: Decimal | None = None
+    """Another sum, as the newest look showed it, and since when."""
+    seen_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Aside:
     """What the broker holds that the operator explained and that is no position of the desk."""
 
@@ -187,6 +201,7 @@ class Desk:
     """Executions of shares that a look has listed, by family, with their time; of two days."""
     set_aside: dict[int, Aside] = field(default_factory=dict)
     """By contract."""
+    cash: CashBook = field(default_factory=CashBook)
     snapshot_wanted_at: datetime | None = None
     snapshot_at: datetime | None = None
     looked_at: datetime | None = None

@@ -20,7 +20,7 @@ from domain.execution.order_book import Order, OrderBook
 from domain.instruments import OptionContract, Side
 
 COMBINATION = "BAG"
-_SIDES = {"BOT": Side.BUY, "BUY": Side.BUY, "SLD": Side.SELL, "SELL": Side.SELL}
+SIDES = {"BOT": Side.BUY, "BUY": Side.BUY, "SLD": Side.SELL, "SELL": Side.SELL}
 PENDING_COMMISSIONS_MAX = 1_000
 
 
@@ -29,7 +29,7 @@ def family_of(exec_id: str) -> str:
     return exec_id.rpartition(".")[0] or exec_id
 
 
-def _revision(exec_id: str) -> tuple[int, str]:
+def revision_of(exec_id: str) -> tuple[int, str]:
     last = exec_id.rpartition(".")[2]
     return (int(last), "") if last.isdigit() else (0, last)
 
@@ -128,9 +128,9 @@ def fill_of(
     Raises:
         ValueError: a side that is neither bought nor sold.
     """
-    if before is not None and _revision(execution.exec_id) <= _revision(before.exec_id):
+    if before is not None and revision_of(execution.exec_id) <= revision_of(before.exec_id):
         return None
-    side = _SIDES.get(execution.side.upper())
+    side = SIDES.get(execution.side.upper())
     if side is None:
         raise ValueError(f"execution side must be BOT or SLD, was {execution.side!r}")
     return FillRecorded(

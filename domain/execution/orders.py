@@ -9,6 +9,7 @@ folds an event is handed over by `react` for that event.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -33,7 +34,7 @@ from domain.events.orders import (
     OrderState,
     Purpose,
 )
-from domain.events.risk import RiskDecided, WhatIfWanted
+from domain.events.risk import CashFlowRecorded, RiskDecided, WhatIfWanted
 from domain.events.signals import SignalExpired, SignalInvalidated, SignalValidated
 from domain.events.system import (
     ClockStarted,
@@ -123,6 +124,10 @@ def _drift(desk: Desk, event: Recorded, body: DriftPredicted) -> None:
 def _waited(desk: Desk, event: Recorded, body: EntryWaited) -> None:
     order = desk.book.orders[body.order_ref]
     order.waited_revision = order.revision
+
+
+def _cash_flow(desk: Desk, event: Recorded, body: CashFlowRecorded) -> None:
+    desk.cash = replace(desk.cash, awaited=desk.cash.awaited + body.amount)
 
 
 def _line_closed(desk: Desk, event: Recorded, body: LineClosed) -> None:
@@ -287,6 +292,7 @@ _FOLDS: dict[str, _Fold] = {
     "TradingHalted": _halted,
     "TradingReleased": _released,
     "TradingStateChanged": _trading_state,
+    "CashFlowRecorded": _cash_flow,
     "TradeCancelRequested": on_cancel_requested,
     "BrokerConnected": connection.on_connected,
     "OrderIdBlockReserved": connection.on_reserved,

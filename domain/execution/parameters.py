@@ -24,6 +24,8 @@ _LIST = (
     Parameter("execution.look_every_s", 60.0, "s", "prior; between snapshots", 5.0, 600.0),
     Parameter("execution.look_again_s", 10.0, "s", "prior; while something differs", 1.0, 60.0),
     Parameter("execution.confirm_absence_s", 10.0, "s", "two snapshots agree", 1.0, 120.0),
+    Parameter("execution.cash_quiet_s", 240.0, "s", "broker tells it late", 30.0, 900.0),
+    Parameter("execution.cash_tolerance_usd", 1.0, "$", "prior; rounding", 0.01, 100.0),
     Parameter("execution.lost_exit_s", 120.0, "s", "prior; a lost exit may yet live", 10.0, 3600.0),
     Parameter("execution.crossing_wait_s", 3.0, "s", "prior; own entry cancelled first", 0.5, 30.0),
     Parameter("execution.disaster_trigger_share", 0.75, "share", "stops, 6.5", 0.2, 0.95),

@@ -1,7 +1,7 @@
 """Ours against the broker's: what a snapshot proves, as events. A second pass is a no-op.
 
-Orders, fills and positions are compared with what the broker lists; the result is evidence for
-events of the order stage, never a guess. Called by orders.py for every BrokerSnapshotReceived.
+Orders, fills, positions and cash are compared with what the broker lists; the result is evidence
+for events of the order stage, never a guess. Called by orders.py for every BrokerSnapshotReceived.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from domain.events.orders import (
     SnapshotOrder,
 )
 from domain.events.positions import FillInferred, PositionAdjusted
-from domain.execution.desk import Desk, Shortage, Trade
+from domain.execution.cash import compare_cash
+from domain.execution.desk import CashBook, Desk, Shortage, Trade
 from domain.execution.fills import (
     family_of,
     fill_of,
@@ -53,6 +54,11 @@ class Reconciliation:
     missed: dict[str, tuple[datetime, Account]] = field(default_factory=dict)
     """Orders that no list has, since when, and what the lists showed then of their contracts."""
 
+    cash: CashBook = field(default_factory=CashBook)
+    """To be folded as it is."""
+    cash_difference: Decimal | None = None
+    """Dollars that the account has more than the day's trades explain."""
+
     @property
     def events(self) -> list[DeskEvent]:
         return [*self.fills, *self.changes, *self.adjustments]
@@ -76,6 +82,7 @@ def reconcile(desk: Desk, snapshot: BrokerSnapshotReceived) -> Reconciliation:
     compared = compare_holdings(desk, snapshot, result.fills)
     result.adjustments, result.shortages = compared.adjustments, compared.shortages
     result.differences = sorted([*result.differences, *compared.differences])
+    result.cash, result.cash_difference = compare_cash(desk, snapshot, result.fills)
     return result
 
 

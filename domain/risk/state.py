@@ -300,7 +300,7 @@ def _fold_broker(state: RiskState, event: Recorded) -> None:
         case ReconciliationCompleted():
             link.reconciled, link.mismatch = body.clean, body.differences
             started = real if link.mismatch_since is None else link.mismatch_since
-            link.mismatch_since = None if body.clean else started
+            link.mismatch_since = None if body.holdings_agree else started
         case BrokerErrorSeen():
             link.error_seen(body, real)
         case BrokerTimeSeen():

@@ -318,6 +318,15 @@ def reconciled(history: History) -> list[str]:
     return [f"the last reconciliation must find {shares or 'nothing'}, was {looks[-1:]}"]
 
 
+def cash_agrees(history: History) -> list[str]:
+    """No money comes or goes in a life but by trades, so no look may find a difference of cash."""
+    return [
+        f"a look found a difference of cash that was none: {body.cash_difference}"
+        for body in _bodies(history, ReconciliationCompleted)
+        if body.cash_difference is not None
+    ]
+
+
 CHECKS: tuple[Callable[[History], list[str]], ...] = (
     no_order_twice,
     one_client_id,
@@ -335,6 +344,7 @@ CHECKS: tuple[Callable[[History], list[str]], ...] = (
     no_entry_after_a_halt,
     no_entry_while_it_differs,
     reconciled,
+    cash_agrees,
 )
 
 

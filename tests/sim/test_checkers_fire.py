@@ -262,6 +262,10 @@ def _differs_at_last(history: History) -> History:
     return _changed(history, ReconciliationCompleted, clean=False, differences=("one",))
 
 
+def _cash_differs(history: History) -> History:
+    return _changed(history, ReconciliationCompleted, cash_difference=Decimal("-100"))
+
+
 def _never_looked(history: History) -> History:
     log = [e for e in history.log if not isinstance(e.body, ReconciliationCompleted)]
     return replace(history, log=tuple(log))
@@ -297,6 +301,7 @@ CORRUPTIONS: tuple[tuple[Callable[[History], list[str]], Callable[[History], His
     (oracle.reconciled, _shares_not_seen),
     (oracle.reconciled, _differs_at_last),
     (oracle.reconciled, _never_looked),
+    (oracle.cash_agrees, _cash_differs),
 )
 
 OF_DELIVERIES = (

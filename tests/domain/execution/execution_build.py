@@ -360,6 +360,7 @@ class Bench:
         completed_orders: Sequence[SnapshotOrder] = (),
         executions: Sequence[BrokerExecution] = (),
         positions: Sequence[SnapshotPosition] = (),
+        cash: str = "",
     ) -> list[Body]:
         body = BrokerSnapshotReceived(
             connection=self.connection,
@@ -367,7 +368,7 @@ class Bench:
             completed_orders=tuple(completed_orders),
             executions=tuple(executions),
             positions=tuple(positions),
-            account_values={},
+            account_values={"TotalCashValue": cash} if cash else {},
             taken_at=self.now,
         )
         return self.give(body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -139,6 +140,18 @@ def test_unexplained_mismatch_halts(seconds: float, halts: bool) -> None:
     desk.when(dirty)
     desk.when(dirty, after=5)
     assert codes_of(desk.tick(after=seconds - 5)) == (["POSITION_MISMATCH"] if halts else [])
+    assert denied(decide(desk), C.RECONCILED)
+
+
+def test_cash_that_alone_differs_closes_entries_and_does_not_halt() -> None:
+    """A fee of a few dollars is no position in doubt: nothing needs a fresh log-in for it."""
+    desk = ready()
+    fee = Decimal("-12.50")
+    dirty = ReconciliationCompleted(
+        connection="c", clean=False, differences=("cash",), cash_difference=fee
+    )
+    desk.when(dirty)
+    assert codes_of(desk.tick(after=300)) == []
     assert denied(decide(desk), C.RECONCILED)
 
 
