@@ -120,6 +120,7 @@ def _add(symbol: SymbolState, body: IbBarReceived, seconds: float) -> None:
         bars.minute.low = min(bars.minute.low, body.low)
         bars.minute.close = body.close
         bars.minute.volume += body.volume
+        bars.minute.bars += 1
 
 
 def close_minute(
@@ -132,7 +133,12 @@ def close_minute(
     bars.minute = None
     sigma_before = symbol.minutes.sigma if symbol.minutes.is_warm else None
     change = symbol.minutes.add(
-        minute.high, minute.low, minute.close, adjacent=bars.closed_minute == minute.index - 1
+        minute.high,
+        minute.low,
+        minute.close,
+        adjacent=bars.closed_minute == minute.index - 1,
+        index=minute.index,
+        bars=minute.bars,
     )
     bars.closed_minute, bars.minute_close = minute.index, minute.close
     bars.minute_end = session.after_open(minutes=minute.index + 1)

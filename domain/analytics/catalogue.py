@@ -71,6 +71,13 @@ _GROUPS: tuple[Group, ...] = (
             ("last_close", "$", "close of the last 5-second bar"),
             ("bar_age_s", "s", "market time since the last bar arrived"),
             ("minute_close", "$", "close of the last closed minute"),
+        ),
+    ),
+    (
+        "realised",
+        "30 min",
+        "bar_age_max",
+        (
             ("rv_today", "variance", "realised variance since the open, subsampled 5 min"),
             ("bv_today", "variance", "bipower variation since the open"),
             ("jump_z", "z", "Huang-Tauchen jump score; a jump above 3.09"),

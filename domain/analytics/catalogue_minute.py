@@ -43,7 +43,7 @@ MINUTE_GROUPS: tuple[Group, ...] = (
         (
             "opening_range",
             f"{minutes} min",
-            "bar_age_max",
+            "70 s",
             (
                 (f"or_high_{minutes}", "$", f"high of the first {minutes} minutes"),
                 (f"or_low_{minutes}", "$", f"low of the first {minutes} minutes"),

@@ -10,6 +10,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from domain.analytics.realised import BAR_SECONDS
+
 NOISE_SESSIONS = 14
 _MEAN_ABSOLUTE = math.sqrt(2 / math.pi)
 WIDTH_MIN_USD = 0.01
@@ -26,17 +28,25 @@ class OpeningRange:
     minutes: float
     high: float | None = None
     low: float | None = None
+    bars: int = 0
+    """Of the range itself."""
     is_complete: bool = False
     break_direction: int = 0
     inside_closes: int = 0
 
     def add_bar(self, seconds_since_open: float, high: float, low: float) -> None:
-        """A 5-second bar that starts at `seconds_since_open`."""
-        if seconds_since_open >= self.minutes * 60:
+        """A 5-second bar that starts at `seconds_since_open`; the range ends with its last one."""
+        if seconds_since_open < self.minutes * 60:
+            self.high = high if self.high is None else max(self.high, high)
+            self.low = low if self.low is None else min(self.low, low)
+            self.bars += 1
+        if seconds_since_open + BAR_SECONDS >= self.minutes * 60:
             self.is_complete = self.high is not None
-            return
-        self.high = high if self.high is None else max(self.high, high)
-        self.low = low if self.low is None else min(self.low, low)
+
+    @property
+    def coverage(self) -> float:
+        """Share of the range's bars that came."""
+        return min(self.bars * BAR_SECONDS / (self.minutes * 60), 1.0)
 
     def add_minute(self, end_minute: int, close: float) -> None:
         """A closed minute that ends `end_minute` minutes after the open."""

@@ -23,6 +23,8 @@ CARRY_BARS_MAX = 12
 """A gap of up to 60 s is filled with the last close; a longer one splits the session."""
 COVERAGE_MIN = 0.80
 MINUTES_A_YEAR = 252 * 390
+MINUTE_BARS = 60 // BAR_SECONDS
+EW_MINUTES = 30
 ATR_MINUTES = 14
 JUMP_SCORE = 3.09
 _MU = 2 ** (2 / 3) * math.gamma(7 / 6) / math.gamma(0.5)
@@ -145,6 +147,13 @@ class SessionCloses:
         self.covered += 1
 
     @property
+    def flaw(self) -> str:
+        """What is wrong with sums over these closes: nothing, or that bars are missing in them."""
+        if self.carried:
+            return "CARRIED_BARS"
+        return "GAPS_SCALED" if self.runs and self.gap_scale > 1 else ""
+
+    @property
     def gap_scale(self) -> float:
         """Time since the open over the time that the runs cover; 1 without gaps."""
         return (self.last_index + 1) / sum(len(run) for run in self.runs)
@@ -170,15 +179,37 @@ class SessionCloses:
 
 @dataclass(slots=True)
 class MinuteVolatility:
-    """EW(30 min) mean of squared one-minute log returns, and ATR(14) of the session."""
+    """EW(30 min) mean of squared one-minute log returns, and ATR(14) of the session.
+
+    `heard` has the session's last closed minutes by index, with the share of its bars that came.
+    """
 
     squares: EwMoments = field(default_factory=lambda: minutes_moments(30))
     previous_close: float | None = None
     ranges: deque[float] = field(default_factory=lambda: deque(maxlen=ATR_MINUTES))
+    heard: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=EW_MINUTES))
     minutes: int = 0
 
-    def add(self, high: float, low: float, close: float, *, adjacent: bool) -> float | None:
-        """Absorb a closed minute; returns its log return. A gap before it gives none."""
+    def begin_session(self) -> None:
+        """The mean carries over the night, which is neither a return nor a range."""
+        self.previous_close = None
+        self.ranges.clear()
+        self.heard.clear()
+
+    def coverage(self, minutes: int) -> float:
+        """Share of the bars that came in the last `minutes`, or since the open; 1 before it."""
+        if not self.heard:
+            return 1.0
+        last = self.heard[-1][0]
+        asked = min(minutes, last + 1)
+        return math.fsum(share for index, share in self.heard if index > last - asked) / asked
+
+    def add(
+        self, high: float, low: float, close: float, *, adjacent: bool, index: int, bars: int
+    ) -> float | None:
+        """Absorb a closed minute, of so many bars; returns its log return. A gap before it gives
+        none."""
+        self.heard.append((index, min(bars / MINUTE_BARS, 1.0)))
         previous = self.previous_close
         self.previous_close = close
         self.minutes += 1

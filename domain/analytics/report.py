@@ -19,17 +19,22 @@ from domain.analytics.closing_auction import (
     own_imbalance,
 )
 from domain.analytics.flow import CLASSIFIED_MIN, ratio
+from domain.analytics.realised import ATR_MINUTES, EW_MINUTES
 from domain.analytics.report_book import add_book
 from domain.analytics.report_chain import add_gex, add_surface
 from domain.analytics.report_day import add_calendar, add_daily, add_variance
-from domain.analytics.report_minute import add_minute
-from domain.analytics.reporting import Report
+from domain.analytics.report_minute import (
+    MINUTE_STALE_SECONDS,
+    add_minute,
+    add_opening_range,
+    realised_quality,
+)
+from domain.analytics.reporting import Report, of_bars
 from domain.analytics.state import AnalyticsState, SymbolState
 from domain.analytics.tide import STALE_SECONDS
 from domain.events.analytics import MetricComputed, Quality
 from domain.session import Session
 
-MINUTE_STALE_SECONDS = 70.0
 VWAP_WARM_BARS = 60
 FLOW_WARM_BARS = 180
 
@@ -82,6 +87,7 @@ def _bars(
     minute_end = bars.minute_end or end
     minute_age = (now - minute_end).total_seconds()
     old = bars.minute_end is not None and minute_age > MINUTE_STALE_SECONDS
+    _realised(report, symbol, minute_end, fresh)
     _minutes(report, symbol, minute_end, Quality.STALE if old else Quality.OK)
     peers = [
         x_noise(other)
@@ -98,31 +104,32 @@ def _minute_is_old(symbol: SymbolState, now: datetime) -> bool:
     return end is None or (now - end).total_seconds() > MINUTE_STALE_SECONDS
 
 
+def _realised(report: Report, symbol: SymbolState, end: datetime, fresh: Quality) -> None:
+    quality, reason = realised_quality(symbol.bars, fresh)
+    bars = symbol.bars
+    for name, value in (
+        ("rv_today", bars.realised),
+        ("bv_today", bars.bipower),
+        ("jump_z", bars.jump),
+    ):
+        report.number(name, value, end, quality, reason or "WARMUP")
+
+
 def _minutes(report: Report, symbol: SymbolState, end: datetime, quality: Quality) -> None:
     bars, minutes = symbol.bars, symbol.minutes
     old = "OLD" if quality is Quality.STALE else ""
     report.number("minute_close", bars.minute_close, end, quality, old or "NO_MINUTE")
-    realised, carried = quality if bars.closed_minute >= 29 else Quality.WARMUP, old
-    if realised is Quality.OK and bars.realised is not None and bars.closes.carried:
-        realised, carried = Quality.DEGRADED, "CARRIED_BARS"
-    why = carried or bars.realised_reason or "WARMUP"
-    report.number("rv_today", bars.realised, end, realised, why)
-    report.number("bv_today", bars.bipower, end, realised, carried or "WARMUP")
-    report.number("jump_z", bars.jump, end, realised, carried or "WARMUP")
-    warm = quality if minutes.is_warm else Quality.WARMUP
-    report.number("sigma_1m", minutes.sigma, end, warm, old or "WARMUP")
-    report.number("ewma_vol_1m", minutes.annual, end, warm, old or "WARMUP")
-    atr = minutes.average_true_range
-    ranged = quality if atr is not None and bars.closed_minute >= 29 else Quality.WARMUP
-    report.number("atr_1m", atr, end, ranged, old or "WARMUP")
-    opening = bars.opening
-    complete = opening is not None and opening.is_complete
-    known = quality if complete else Quality.WARMUP
-    reason = old or ("" if complete else "WARMUP")
-    report.number("or_high", opening.high if opening and complete else None, end, known, reason)
-    report.number("or_low", opening.low if opening and complete else None, end, known, reason)
-    direction = float(opening.break_direction) if opening and complete else None
-    report.number("or_break", direction, end, known, reason)
+    for name, value, over, is_warm in (
+        ("sigma_1m", minutes.sigma, EW_MINUTES, minutes.is_warm),
+        ("ewma_vol_1m", minutes.annual, EW_MINUTES, minutes.is_warm),
+        ("atr_1m", minutes.average_true_range, ATR_MINUTES, bars.closed_minute >= 29),
+    ):
+        told, why = (quality, old) if is_warm and value is not None else (Quality.WARMUP, old)
+        if told is Quality.OK:
+            told, why = of_bars(minutes.coverage(over))
+        known = None if told is Quality.MISSING else value
+        report.number(name, known, end, told, why or "WARMUP")
+    add_opening_range(report, bars.opening, "", end, quality)
     if bars.noise is not None and bars.noise_from_model and quality is Quality.OK:
         quality, old = Quality.WARMUP_MODEL, "MODEL"
     reason = bars.noise_reason or old

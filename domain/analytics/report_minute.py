@@ -14,12 +14,12 @@ from domain.analytics import ranges
 from domain.analytics.expiry_surface import constant_maturity
 from domain.analytics.flow import CLASSIFIED_MIN, ratio
 from domain.analytics.news import KEYWORDS_VERSION
-from domain.analytics.opening_range import OPENING_MINUTES
+from domain.analytics.opening_range import OPENING_MINUTES, OpeningRange
 from domain.analytics.realised import JUMP_SCORE
 from domain.analytics.report_book import add_book_minute
 from domain.analytics.report_chain import GEX_STALE_SECONDS, SKEW_YEARS_MIN, judged, role_surface
-from domain.analytics.reporting import Report
-from domain.analytics.state import AnalyticsState, SymbolState
+from domain.analytics.reporting import Report, of_bars
+from domain.analytics.state import AnalyticsState, SessionBars, SymbolState
 from domain.analytics.traded import ExpiryRole
 from domain.events.analytics import Quality
 
@@ -27,6 +27,7 @@ BANDS = (1, 2, 3)
 VWAP_WARM_BARS = 60
 FLOW_WARM_BARS = 180
 REALISED_WARM_MINUTES = 30
+MINUTE_STALE_SECONDS = 70.0
 
 
 def add_minute(report: Report, state: AnalyticsState, symbol: SymbolState, now: datetime) -> None:
@@ -53,17 +54,13 @@ def _bars(report: Report, symbol: SymbolState, now: datetime, *, stale: bool) ->
         for name, sign in (("upper", 1), ("lower", -1)):
             band = None if price is None or sigma is None else price + sign * width * sigma
             report.number(f"vwap_{name}_{width}", band, end, warm, reason)
+    closed = bars.minute_end or end
+    is_old = (now - closed).total_seconds() > MINUTE_STALE_SECONDS
     for minutes, opening in zip(OPENING_MINUTES, bars.openings, strict=True):
-        done = opening.is_complete
-        quality = late if done else Quality.WARMUP
-        reason = old or "WARMUP"
-        report.number(f"or_high_{minutes}", opening.high if done else None, end, quality, reason)
-        report.number(f"or_low_{minutes}", opening.low if done else None, end, quality, reason)
-        broken = float(opening.break_direction) if done else None
-        report.number(f"or_break_{minutes}", broken, end, quality, reason)
-    early = bars.closed_minute < REALISED_WARM_MINUTES - 1
-    quality = Quality.WARMUP if early else late
-    reason = old or bars.realised_reason or "WARMUP"
+        quality = Quality.STALE if is_old else Quality.OK
+        add_opening_range(report, opening, f"_{minutes}", closed, quality)
+    quality, reason = realised_quality(bars, late)
+    reason = reason or "WARMUP"
     report.number("medrv_today", bars.median, end, quality, reason)
     jump = None
     if bars.realised is not None and bars.bipower is not None:
@@ -71,6 +68,36 @@ def _bars(report: Report, symbol: SymbolState, now: datetime, *, stale: bool) ->
     report.number("jump_today", jump, end, quality, reason)
     flag = None if bars.jump is None else float(bars.jump > JUMP_SCORE)
     report.number("jump_flag", flag, end, quality, reason)
+
+
+def realised_quality(bars: SessionBars, fresh: Quality) -> tuple[Quality, str]:
+    """Of realised variance and what is taken from the same closes; `fresh` is that of the bars."""
+    if fresh is not Quality.OK:
+        return fresh, "NO_BARS"
+    if bars.closed_minute < REALISED_WARM_MINUTES - 1:
+        return Quality.WARMUP, "WARMUP"
+    if bars.realised is None:
+        return Quality.MISSING, bars.realised_reason
+    flaw = bars.closes.flaw
+    return (Quality.DEGRADED, flaw) if flaw else (Quality.OK, "")
+
+
+def add_opening_range(
+    report: Report, opening: OpeningRange | None, ending: str, end: datetime, quality: Quality
+) -> None:
+    """High, low and break of one range; `ending` ends their names, `quality` is of the minutes."""
+    high = low = broken = None
+    reason = "OLD" if quality is Quality.STALE else ""
+    if opening is None or not opening.is_complete:
+        quality, reason = Quality.WARMUP, reason or "WARMUP"
+    else:
+        if quality is Quality.OK:
+            quality, reason = of_bars(opening.coverage)
+        if quality is not Quality.MISSING:
+            high, low, broken = opening.high, opening.low, float(opening.break_direction)
+    report.number(f"or_high{ending}", high, end, quality, reason)
+    report.number(f"or_low{ending}", low, end, quality, reason)
+    report.number(f"or_break{ending}", broken, end, quality, reason)
 
 
 def _ranges(report: Report, state: AnalyticsState, symbol: SymbolState) -> None:

@@ -9,9 +9,17 @@ import math
 from datetime import datetime
 
 from domain.analytics.catalogue import UNITS
+from domain.analytics.realised import COVERAGE_MIN
 from domain.events.analytics import Metric, Quality
 
 _OK = Quality.OK
+
+
+def of_bars(coverage: float) -> tuple[Quality, str]:
+    """Quality of what rests on bars of which this share came; under COVERAGE_MIN it is no value."""
+    if coverage < COVERAGE_MIN:
+        return Quality.MISSING, "COVERAGE"
+    return (Quality.DEGRADED, "MISSING_BARS") if coverage < 1 else (Quality.OK, "")
 
 
 class Report:

@@ -48,6 +48,7 @@ class MinuteBar:
     low: float
     close: float
     volume: float
+    bars: int = 1
 
 
 @dataclass(slots=True)
@@ -154,8 +155,7 @@ class SymbolState:
             opening=OpeningRange(opening_minutes),
             openings=tuple(OpeningRange(minutes) for minutes in OPENING_MINUTES),
         )
-        self.minutes.previous_close = None
-        self.minutes.ranges.clear()
+        self.minutes.begin_session()
         self.flow.begin_session()
         volumes = self.news.volumes
         self.news = NewsState(volumes=volumes)

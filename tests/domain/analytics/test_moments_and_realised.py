@@ -150,9 +150,9 @@ def test_parkinson_and_five_minute_variance() -> None:
 
 def test_sigma_is_the_root_of_the_weighted_mean_square() -> None:
     minutes = MinuteVolatility()
-    minutes.add(100.5, 99.5, 100.0, adjacent=True)
-    minutes.add(101.5, 100.0, 101.0, adjacent=True)
-    minutes.add(101.0, 99.0, 100.0, adjacent=True)
+    minutes.add(100.5, 99.5, 100.0, adjacent=True, index=0, bars=12)
+    minutes.add(101.5, 100.0, 101.0, adjacent=True, index=0, bars=12)
+    minutes.add(101.0, 99.0, 100.0, adjacent=True, index=0, bars=12)
     first, second = math.log(1.01) ** 2, math.log(100 / 101) ** 2
     alpha = 1 - 2 ** (-60 / 1800)
     assert minutes.sigma == pytest.approx(math.sqrt(first + alpha * (second - first)))
@@ -162,18 +162,18 @@ def test_sigma_is_the_root_of_the_weighted_mean_square() -> None:
 
 def test_average_true_range_needs_fourteen_minutes_and_counts_gaps() -> None:
     minutes = MinuteVolatility()
-    minutes.add(100.0, 99.0, 99.5, adjacent=True)
+    minutes.add(100.0, 99.0, 99.5, adjacent=True, index=0, bars=12)
     for _ in range(13):
         assert minutes.average_true_range is None
-        minutes.add(101.0, 100.0, 100.5, adjacent=True)
+        minutes.add(101.0, 100.0, 100.5, adjacent=True, index=0, bars=12)
     # The first range is plain; the second reaches down to the close before, 1.5; twelve are 1.
     assert minutes.average_true_range == pytest.approx((1 + 1.5 + 12) / 14)
 
 
 def test_minute_after_a_gap_gives_no_return() -> None:
     minutes = MinuteVolatility()
-    minutes.add(100.0, 99.0, 99.5, adjacent=True)
-    assert minutes.add(120.0, 119.0, 119.5, adjacent=False) is None
+    minutes.add(100.0, 99.0, 99.5, adjacent=True, index=0, bars=12)
+    assert minutes.add(120.0, 119.0, 119.5, adjacent=False, index=0, bars=12) is None
     assert minutes.sigma is None
 
 
