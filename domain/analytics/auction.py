@@ -7,9 +7,11 @@ QQQ its Nasdaq-listed members, IWM its own imbalance and half the basket's.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
+
+from domain.analytics.daily import SESSIONS_20, DailyBar
 
 FRESH_SECONDS = 30.0
 BASKET_SHARE_MIN = 0.60
@@ -67,6 +69,28 @@ class Member:
     indicative: float
     fresh: bool
     is_nasdaq: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """Of a member's earlier sessions: ADV20 in shares, half days left out, and the last close in
+    dollars; 0 where there is none."""
+
+    average_daily_volume: float
+    close: float
+
+
+NOTHING_USUAL = Usual(0.0, 0.0)
+
+
+def usual_of(bars: Mapping[date, DailyBar], today: date, half_days: Container[date]) -> Usual:
+    """Of the sessions before `today`."""
+    days = sorted(day for day in bars if day < today)
+    volumes = [bars[day].volume for day in days if day not in half_days][-SESSIONS_20:]
+    return Usual(
+        math.fsum(volumes) / len(volumes) if volumes else 0.0,
+        bars[days[-1]].close if days else 0.0,
+    )
 
 
 @dataclass(frozen=True, slots=True)

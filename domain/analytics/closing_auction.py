@@ -10,10 +10,9 @@ import math
 from datetime import datetime
 
 from domain.analytics import auction
-from domain.analytics.auction import Imbalance, Member
+from domain.analytics.auction import NOTHING_USUAL, Imbalance, Member
 from domain.analytics.auction_sessions import BUCKET_SECONDS, bucket_of
 from domain.analytics.closing_volatility import close_volatility
-from domain.analytics.daily import SESSIONS_20
 from domain.analytics.state import AnalyticsState, SymbolState
 from domain.events.micro_price import MicroPriceEstimated
 from domain.events.sessions import AuctionSessionClosed
@@ -30,26 +29,22 @@ HELD_SECONDS_MAX = 5.0
 
 def auction_now(state: AnalyticsState, symbol: SymbolState, now: float) -> Imbalance:
     """Q of a symbol from the newest auction ticks."""
-    settings, session, own = state.settings, state.session, None
-    assert settings is not None and session is not None
-    half_days = {day.session_date for day in session.plan.earlier if day.is_half_day}
+    settings, own = state.settings, None
+    assert settings is not None
     members = []
     for name in sorted({*state.member_venues, symbol.symbol}):
         is_own = name == symbol.symbol
         book = symbol.book if is_own else state.member_books.get(name)
         ticks = state.auction_ticks.get(name)
-        bars = state.history.daily.get(name, {})
-        days = sorted(day for day in bars if day < session.session_date)
-        full = [day for day in days if day not in half_days][-SESSIONS_20:]
-        volumes = [bars[day].volume for day in full]
+        usual = state.usual.get(name, NOTHING_USUAL)
         price = (book.good_mid or book.last) if book is not None else 0.0
         # Without a price of today it weighs as much as yesterday, but tells nothing.
-        is_priced, usual = price > 0, bars[days[-1]].close if days else 0.0
+        is_priced = price > 0
         member = Member(
             symbol=name,
             signed=ticks.signed(price, is_signed=settings.imbalance_signed) if ticks else None,
-            price=price if is_priced else usual,
-            average_daily_volume=math.fsum(volumes) / len(volumes) if volumes else 0.0,
+            price=price if is_priced else usual.close,
+            average_daily_volume=usual.average_daily_volume,
             paired=ticks.paired if ticks else 0.0,
             indicative=ticks.indicative if ticks else 0.0,
             fresh=is_priced and auction.fresh_ticks(state.auction_ticks, name, now),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
-from domain.analytics.auction import AuctionTicks
+from domain.analytics.auction import AuctionTicks, usual_of
 from domain.analytics.chain import Source
 from domain.analytics.closing_auction import sample_at_ticks
 from domain.analytics.economic_calendar import codes_on, reaches
@@ -133,6 +133,8 @@ def read_history(state: AnalyticsState) -> None:
             symbol.coefficients,
         )
         _seed_symbol(state, symbol, today)
+    half_days = {day.session_date for day in session.plan.earlier if day.is_half_day}
+    state.usual = {name: usual_of(bars, today, half_days) for name, bars in history.daily.items()}
     days = sorted(day for day in history.tide if day < today)
     if state.tide.slopes.count == 0:
         recent = [history.tide[day] for day in days[-TIDE_SUM_SESSIONS:]]

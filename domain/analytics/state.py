@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from domain.analytics.auction import AuctionRun, AuctionTicks
+from domain.analytics.auction import AuctionRun, AuctionTicks, Usual
 from domain.analytics.auction_sessions import AuctionSessions
 from domain.analytics.chain import ChainTable, Layout
 from domain.analytics.closings import Closings
@@ -203,6 +203,8 @@ class AnalyticsState:
     auction_ticks: dict[str, AuctionTicks] = field(default_factory=dict)
     member_books: dict[str, Book] = field(default_factory=dict)
     member_venues: dict[str, str] = field(default_factory=dict)
+    usual: dict[str, Usual] = field(default_factory=dict)
+    """By symbol, of those whose daily bars were imported."""
     unreadable: int = 0
     told: list[Emission] = field(default_factory=list)
     """What the last event gave rise to, in order, but for the reports."""

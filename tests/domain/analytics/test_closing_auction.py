@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from domain.analytics.auction import AuctionRun
+from domain.analytics.auction import NOTHING_USUAL, AuctionRun, Usual, usual_of
 from domain.analytics.auction_sessions import AuctionSessions, ImpactScale, bucket_of
 from domain.analytics.closing_auction import auction_now
+from domain.analytics.daily import DailyBar
 from domain.analytics.ewma import EwMoments
+from domain.analytics.ingest import read_history
 from domain.analytics.stage import AnalyticsStage
 from domain.analytics.state import AnalyticsState
 from domain.events.analytics import MetricComputed, Quality
@@ -201,5 +203,25 @@ def test_a_member_without_a_price_counts_against_the_share_that_is_known() -> No
         state, _ = played(tape)
         for k in range(members):
             state.member_venues[f"M{k}"] = "NYSE"
+        read_history(state)
         found = auction_now(state, state.symbols["IWM"], before(591).timestamp())
         assert (found.q is not None) is known, members
+
+
+def test_a_member_usually_trades_what_its_last_full_sessions_did_and_weighs_its_last_close() -> (
+    None
+):
+    days = [date(2026, 9, day) for day in range(1, 25)]
+    bars = {day: DailyBar(day, 1.0, 1.0, 1.0, 10.0 + day.day, 1e6 * day.day) for day in days}
+    assert usual_of(bars, days[22], {days[21]}) == Usual(1e6 * sum(range(2, 22)) / 20, 32.0)
+    assert usual_of(bars, days[0], ()) == NOTHING_USUAL
+
+
+def test_daily_bars_that_come_late_weigh_from_the_next_bar_on() -> None:
+    tape = closing_tape()
+    rows = [["2026-10-02", 245.0, 246.0, 244.0, 245.0, 60_000_000.0, 245.0, 1]]
+    tape.events = tape.events[:-4]
+    tape.add(imported("ib", "ib.bars.1day", "M0", DAY, rows), before(585))
+    assert "M0" not in played(tape)[0].usual
+    tape.add(bar("IWM", before(585), 245.0), before(580))
+    assert played(tape)[0].usual["M0"] == Usual(60_000_000.0, 245.0)
