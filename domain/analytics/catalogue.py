@@ -148,7 +148,7 @@ _GROUPS: tuple[Group, ...] = (
     ),
     (
         "flow",
-        "5 sessions (delta_flow: or imported)",
+        "5 sessions (delta_flow: or imported, WARMUP_MODEL)",
         "vendor_flow_age_max without a trade in SPY",
         (
             ("delta_flow_z", "z", "delta_flow against EW(5 sessions)"),
@@ -157,7 +157,7 @@ _GROUPS: tuple[Group, ...] = (
     ),
     (
         "tide",
-        "10 points (z: 5 sessions or imported)",
+        "10 points (z: 5 sessions, or imported: WARMUP_MODEL)",
         "150 s",
         (
             ("tide", "$", "net call less net put premium of the whole market"),
@@ -167,7 +167,7 @@ _GROUPS: tuple[Group, ...] = (
     ),
     (
         "tide",
-        "25 sessions",
+        "25 sessions (imported: WARMUP_MODEL)",
         "4 sessions",
         (("tide_5d_z", "z", "sum of 5 closing tides against EW(20 sessions)"),),
     ),

@@ -36,6 +36,8 @@ class EwMoments:
     variance: float = 0.0
     observed: float = 0.0
     count: int = 0
+    imported: float = 0.0
+    """Seconds of `observed` that are a vendor's history, not seen by us."""
 
     def score(self, value: float, floor: float = FLOOR) -> float:
         """z of a new observation against the present state, within +-4."""
@@ -55,6 +57,15 @@ class EwMoments:
     @property
     def is_warm(self) -> bool:
         return self.count > 0 and self.observed >= self.warm_after - 1e-9
+
+    def import_ends(self, seconds: float) -> None:
+        """What was absorbed so far was history of so many seconds of sessions."""
+        self.observed = self.imported = max(self.observed, seconds)
+
+    @property
+    def rests_on_import(self) -> bool:
+        """Warm by history alone: our own observations would not be enough yet."""
+        return self.imported > 0 and self.observed - self.imported < self.warm_after - 1e-9
 
     def mean_score(self, dt: float) -> float:
         """z of the mean itself: over its standard error when observations come every `dt`."""

@@ -295,5 +295,4 @@ def seed_delta_flow(flow: Flow, sessions: list[list[float]], session_seconds: fl
                 flow.delta_slow.update(minute / 12, 5.0)
                 flow.delta_scores.update(flow.delta_slow.mean, 5.0)
     if sessions:
-        scores = flow.delta_scores
-        scores.observed = max(scores.observed, len(sessions) * session_seconds)
+        flow.delta_scores.import_ends(len(sessions) * session_seconds)

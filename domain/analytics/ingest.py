@@ -140,6 +140,7 @@ def read_history(state: AnalyticsState) -> None:
         recent = [history.tide[day] for day in days[-TIDE_SUM_SESSIONS:]]
         seed_slopes(state.tide.slopes, recent, SESSION_SECONDS)
     state.tide_5d_z = _closing_tide_score([history.tide[day][-1][1] for day in days])
+    state.tide_5d_on = days[-1] if days else None
     calendar = newest_before(history.calendar, today)
     if calendar is not None and state.calendar is None:
         state.calendar = calendar

@@ -19,6 +19,7 @@ from domain.analytics.closing_auction import (
     own_imbalance,
 )
 from domain.analytics.flow import CLASSIFIED_MIN, ratio
+from domain.analytics.past import STALE_SESSIONS
 from domain.analytics.realised import ATR_MINUTES, EW_MINUTES
 from domain.analytics.report_book import add_book
 from domain.analytics.report_chain import add_gex, add_surface
@@ -29,7 +30,7 @@ from domain.analytics.report_minute import (
     add_opening_range,
     realised_quality,
 )
-from domain.analytics.reporting import Report, of_bars
+from domain.analytics.reporting import IMPORTED, Report, add_score, of_bars
 from domain.analytics.state import AnalyticsState, SymbolState
 from domain.analytics.tide import STALE_SECONDS
 from domain.events.analytics import MetricComputed, Quality
@@ -155,7 +156,7 @@ def _flow(report: Report, state: AnalyticsState, symbol: SymbolState, now: datet
     report.number("fi_n", float(flow.classified_in_window), as_of, quality, reason)
     net = flow.sweeps.net if traded else None
     report.number("sweep_net", net, as_of, quality, reason or "FEW_TRADES")
-    _flow_score(report, "sweep_z", flow.sweep_z, as_of, quality, reason)
+    add_score(report, "sweep_z", flow.sweep_z, flow.sweep_scores, as_of, quality, reason)
     if quality is Quality.OK and flow.classified < CLASSIFIED_MIN:
         quality, reason = Quality.WARMUP, "FEW_TRADES"
     report.number("ncp", flow.ncp if traded else None, as_of, quality, reason or "NO_TRADES")
@@ -167,7 +168,7 @@ def _flow(report: Report, state: AnalyticsState, symbol: SymbolState, now: datet
     report.number("fi_s", shrunk, as_of, quality, few if raw is None else reason)
     level = flow.delta_slow.mean if flow.delta_slow.count else None
     report.number("delta_flow", level, as_of, quality, reason or "NO_BARS")
-    _flow_score(report, "delta_flow_z", flow.delta_z, as_of, quality, reason)
+    add_score(report, "delta_flow_z", flow.delta_z, flow.delta_scores, as_of, quality, reason)
     ratios = (
         ("pcr_vol", flow.put_volume, flow.call_volume, flow.call_volume),
         ("pcr_prem", flow.put_premium, flow.call_premium, flow.call_volume),
@@ -175,14 +176,6 @@ def _flow(report: Report, state: AnalyticsState, symbol: SymbolState, now: datet
     )
     for name, puts, calls, contracts in ratios:
         report.number(name, ratio(puts, calls, contracts), as_of, quality, reason or few)
-
-
-def _flow_score(
-    report: Report, name: str, score: float | None, as_of: datetime, quality: Quality, reason: str
-) -> None:
-    if score is None and quality is Quality.OK:
-        quality = Quality.WARMUP
-    report.number(name, score, as_of, quality, reason or "WARMUP")
 
 
 def _tide(report: Report, state: AnalyticsState, now: datetime) -> None:
@@ -196,13 +189,26 @@ def _tide(report: Report, state: AnalyticsState, now: datetime) -> None:
         quality, reason = Quality.DEGRADED, "FLOW_MODE"
     as_of = _at(tide.updated_at) if tide.updated_at is not None else now
     report.number("tide", tide.value, as_of, quality, reason)
-    for name, value in (("tide_slope", tide.slope), ("tide_slope_z", tide.slope_z)):
-        if value is None and quality in (Quality.OK, Quality.DEGRADED):
-            report.number(name, None, as_of, Quality.WARMUP, "WARMUP")
-        else:
-            report.number(name, value, as_of, quality, reason)
-    score = state.tide_5d_z
-    report.number("tide_5d_z", score, now, Quality.OK if score is not None else Quality.WARMUP, "")
+    known = quality in (Quality.OK, Quality.DEGRADED)
+    told, why = (Quality.WARMUP, "WARMUP") if tide.slope is None and known else (quality, reason)
+    report.number("tide_slope", tide.slope, as_of, told, why)
+    if tide.slope_z is None and known:
+        quality, reason = Quality.WARMUP, "WARMUP"
+    add_score(report, "tide_slope_z", tide.slope_z, tide.slopes, as_of, quality, reason)
+    _closing_tides(report, state)
+
+
+def _closing_tides(report: Report, state: AnalyticsState) -> None:
+    """Of past sessions as the vendor's history has them."""
+    session, last = state.session, state.tide_5d_on
+    assert session is not None
+    recent = [day.session_date for day in session.plan.earlier[-STALE_SESSIONS:]]
+    quality, reason = Quality.WARMUP_MODEL, IMPORTED
+    if state.tide_5d_z is None:
+        quality, reason = Quality.WARMUP, "WARMUP"
+    elif recent and last is not None and last < recent[0]:
+        quality, reason = Quality.STALE, "OLD"
+    report.number("tide_5d_z", state.tide_5d_z, session.open_at, quality, reason)
 
 
 def _auction(report: Report, state: AnalyticsState, symbol: SymbolState, now: datetime) -> None:

@@ -9,10 +9,13 @@ import math
 from datetime import datetime
 
 from domain.analytics.catalogue import UNITS
+from domain.analytics.ewma import EwMoments
 from domain.analytics.realised import COVERAGE_MIN
 from domain.events.analytics import Metric, Quality
 
 _OK = Quality.OK
+IMPORTED = "IMPORTED"
+"""Why a z-score is WARMUP_MODEL: what it is measured against is a vendor's history."""
 
 
 def of_bars(coverage: float) -> tuple[Quality, str]:
@@ -68,3 +71,20 @@ class Report:
         if value is None:
             reason = reason or quality.value
         self.metrics.append(Metric(name, value, UNITS[name], as_of, quality, reason))
+
+
+def add_score(
+    report: Report,
+    name: str,
+    score: float | None,
+    against: EwMoments,
+    as_of: datetime,
+    quality: Quality,
+    reason: str,
+) -> None:
+    """A z-score and what it is measured against: warming up, or warm by imported history."""
+    if quality is _OK and score is None:
+        quality, reason = Quality.WARMUP, "WARMUP"
+    elif quality is _OK and against.rests_on_import:
+        quality, reason = Quality.WARMUP_MODEL, IMPORTED
+    report.number(name, score, as_of, quality, reason)

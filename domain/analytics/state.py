@@ -195,6 +195,8 @@ class AnalyticsState:
     tide: Tide = field(default_factory=Tide)
     tide_minute: int = -1
     tide_5d_z: float | None = None
+    tide_5d_on: date | None = None
+    """The last session of it."""
     calendar: tuple[CalendarEvent, ...] | None = None
     calendar_today: tuple[str, ...] | None = None
     calendar_next: tuple[str, ...] | None = None

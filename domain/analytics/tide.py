@@ -106,4 +106,4 @@ def seed_slopes(
                 moments.update(slope, max(minute - previous, 1.0) * 60.0)
             previous = minute
     if sessions:
-        moments.observed = max(moments.observed, len(sessions) * session_seconds)
+        moments.import_ends(len(sessions) * session_seconds)

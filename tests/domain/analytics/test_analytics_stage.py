@@ -259,8 +259,10 @@ def test_warm_up_of_the_first_minutes() -> None:
         assert metric(report, name).quality is Quality.WARMUP, name
     for name in ("sweep_z", "skew_chg_z", "tide_slope"):
         assert (metric(report, name).value, metric(report, name).quality) == (None, Quality.WARMUP)
-    for name in ("noise_x", "rv_hat_day", "tide_5d_z", "beta", "gex_regime"):
+    for name in ("noise_x", "rv_hat_day", "beta", "gex_regime"):
         assert metric(report, name).quality is Quality.OK, name
+    imported = metric(report, "tide_5d_z")
+    assert (imported.quality, imported.reason) == (Quality.WARMUP_MODEL, "IMPORTED")
     seeded = metric(report, "iv_rank")
     assert (seeded.quality, seeded.reason) == (Quality.WARMUP_MODEL, "VENDOR_SEED")
 
