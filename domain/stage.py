@@ -188,7 +188,10 @@ class Consumer(Generic[S]):
         return differences
 
 
-_COMPARED = ("stream", "type", "event_id", "occurred_at", "causation_id", "correlation_id", "body")
+_COMPARED = (
+    "ordinal", "stream", "type", "event_id", "occurred_at", "causation_id", "correlation_id",
+    "body",
+)  # fmt: skip
 
 
 def _differences(own: Recorded, again: Recorded, tolerance: float) -> Iterator[str]:

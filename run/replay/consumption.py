@@ -22,45 +22,56 @@ from store.errors import UnreadableEvent
 @dataclass(frozen=True, slots=True)
 class Place:
     """One position of the log. `event` is None where nothing is recorded, which is evidence:
-    positions are dense. `emitted` holds each worker's emissions for it, in ordinal order."""
+    positions are dense. `emitted` holds each worker's emissions for it, in ordinal order. `others`
+    are further events recorded at the same position, which no append can give."""
 
     position: int
     event: Recorded | None
     emitted: Mapping[str, Sequence[Recorded]]
+    others: Sequence[Recorded] = ()
 
 
 async def places(
     store: EventStore, workers: Sequence[str], up_to: int, page: int = PAGE_EVENTS_MAX
 ) -> AsyncIterator[Place]:
-    """Every position from 1 to `up_to`, read `page` events at a time; an event that cannot be read
-    is left out when the operator let a worker pass over it.
+    """Every position from 1 to `up_to`, read about `page` events at a time; an event that cannot be
+    read is left out when the operator let a worker pass over it.
 
     Raises:
         UnreadableEvent: nobody passed over it.
     """
     after = 0
+    page = min(page, PAGE_EVENTS_MAX - 1)
     skipped = frozenset[int]().union(*[await load_skips(store, name) for name in workers])
     unreadable: set[int] = set()
     while after < up_to:
         selection = Selection(without=frozenset(unreadable))
         try:
-            events = await store.read(after, selection, page, up_to)
+            # One more than the page, for a position that is there twice must not be cut in two.
+            events = await store.read(after, selection, page + 1, up_to)
         except UnreadableEvent as error:
             if error.position not in skipped:
                 raise
             unreadable.add(error.position)
             continue
-        last = events[-1].position if len(events) == page else up_to
+        last = up_to
+        if len(events) > page:
+            last = max(after + 1, events[-1].position - 1)
+            events = [event for event in events if event.position <= last]
         emitted: dict[int, dict[str, list[Recorded]]] = {}
         for name in workers:
             for own in await store.emissions(name, after, last):
                 assert own.input_position is not None
                 emitted.setdefault(own.input_position, {}).setdefault(name, []).append(own)
-        found = {event.position: event for event in events}
+        found: dict[int, list[Recorded]] = {}
+        for event in events:
+            found.setdefault(event.position, []).append(event)
         for position in range(after + 1, last + 1):
             if position in unreadable:
                 continue
-            yield Place(position, found.get(position), emitted.get(position, {}))
+            here = found.get(position, [])
+            first = here[0] if here else None
+            yield Place(position, first, emitted.get(position, {}), here[1:])
         after = last
 
 
@@ -85,10 +96,12 @@ class Replayed:
         return cls(worker, checkpoint)
 
     def takes(self, event: Recorded) -> bool:
-        """Whether the event was an input of this worker; says of one event what the worker's
-        Selection says to the store."""
-        if event.position > self.checkpoint:
-            return False
+        """Whether the event was an input of this worker."""
+        return event.position <= self.checkpoint and self.wants(event)
+
+    def wants(self, event: Recorded) -> bool:
+        """Whether the event is an input of this worker, or will be; says of one event what the
+        worker's Selection says to the store."""
         if event.type in ("ClockTicked", "WorkerStarted"):
             wanted = event.stream in self._own
         else:

@@ -7,7 +7,7 @@ is a decision of its own that comes out otherwise, or an event that is missing.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from domain.event import Recorded
 from run.build import build_id
 from run.config import Settings, load_settings
+from run.deciders import forgery
 from run.replay import builds
 from run.replay.consumption import Place, Replayed, places
 from run.replay.printing import Progress, print_json
@@ -27,7 +28,8 @@ DIFFERENCES_SHOWN_MAX = 20
 PROCESSOR_TOLERANCE = 1e-9
 """Of floating point numbers that another processor than the recorded one computed."""
 LOG = "log"
-"""Stands in the place of a worker where the log itself has a hole."""
+"""Stands in the place of a worker where the log itself is wrong: a position without an event or
+with two, a decision by somebody who does not decide it."""
 
 EXAMPLES = """examples:
   verify-decisions                     the whole log, all workers
@@ -81,13 +83,17 @@ class Check:
     tolerance: float = 0.0
     inputs: int = 0
     emissions: int = 0
+    behind: int = 0
+    """Inputs above the checkpoint, which the worker has not decided on yet."""
     differences: int = 0
     first: list[dict[str, Any]] = field(default_factory=list)
     _failed: bool = False
+    _emitted: tuple[int, int] = (0, -1)
+    """Input and ordinal of the worker's last emission so far, by log position."""
 
     def take(self, place: Place) -> list[str]:
         """Run one position again; what differs, as sentences."""
-        found = self._compare(place)
+        found = [*self._compare(place), *self._strays(place)]
         self.differences += len(found)
         if found and len(self.first) < DIFFERENCES_SHOWN_MAX:
             kind = "nothing" if place.event is None else place.event.type
@@ -96,12 +102,15 @@ class Check:
 
     def _compare(self, place: Place) -> list[str]:
         recorded = place.emitted.get(self.replayed.name, ())
-        if self._failed or place.position > self.replayed.checkpoint:
+        if place.position > self.replayed.checkpoint:
+            self.behind += place.event is not None and self.replayed.wants(place.event)
+            return []
+        if self._failed:
             return []
         if place.event is None or not self.replayed.takes(place.event):
             return self._without_input(place.position, recorded)
         try:
-            if place.position <= self.after:
+            if not self._is_asked(place.position, recorded):
                 self.replayed.consumer.fold(place.event, recorded)
                 return []
             self.inputs += 1
@@ -120,8 +129,36 @@ class Check:
         return [
             f"emission {own.ordinal} {own.type} is on the log, its input is not"
             for own in recorded
-            if position > self.after
+            if max(position, own.position) > self.after
         ]
+
+    def _is_asked(self, position: int, recorded: Sequence[Recorded]) -> bool:
+        """Whether an input is compared: it lies behind `after`, or one of its emissions does."""
+        return max([position, *(own.position for own in recorded)]) > self.after
+
+    def _strays(self, place: Place) -> Iterator[str]:
+        """Emissions at this position that stand in no commit of the worker.
+
+        A commit has the emissions of its inputs in their order, and the checkpoint with them. So
+        an emission stands behind its input and behind those of all inputs before, and the
+        checkpoint is not below its input. Whatever else is wrong about it is found at its input.
+        """
+        here = () if place.event is None else (place.event, *place.others)
+        for own in here:
+            if own.worker == self.replayed.name and own.input_position is not None:
+                what = self._stray(own, own.input_position)
+                if what is not None and own.position > self.after:
+                    yield f"emission {own.ordinal} {own.type} of input {own.input_position} {what}"
+
+    def _stray(self, own: Recorded, input_position: int) -> str | None:
+        if not 1 <= input_position < own.position:
+            return f"is at {own.position}, which is not behind its input"
+        if input_position > self.replayed.checkpoint:
+            return f"is above the checkpoint {self.replayed.checkpoint}"
+        before, self._emitted = self._emitted, max(self._emitted, (input_position, own.ordinal))
+        if self._emitted == before:
+            return f"is at {own.position}, behind emission {before[1]} of input {before[0]}"
+        return None
 
     def result(self) -> dict[str, Any]:
         return {
@@ -129,6 +166,7 @@ class Check:
             "checkpoint": self.replayed.checkpoint,
             "inputs": self.inputs,
             "emissions": self.emissions,
+            "behind": self.behind,
             "differences": self.differences,
             "first": self.first,
         }
@@ -144,37 +182,55 @@ async def verify(
     page: int = PAGE_EVENTS_MAX,
     tolerance: float = 0.0,
 ) -> dict[str, Any]:
-    """Verify workers on the positions in (after, up_to]; all that they consumed unless given.
+    """Verify workers on the positions in (after, up_to]; up to the end of the log unless given.
 
     The answer has the number of differences, the first one (position, worker, what) or None, the
-    positions that are missing, and a result for each worker.
+    positions that are missing, what somebody wrote who does not decide it, and a result for each
+    worker.
     """
+    # Before the checkpoints are read: what stands up to here was committed with one of them.
+    last = await store.head() if up_to is None else up_to
     checks = [Check(await Replayed.of(store, name, settings), after, tolerance) for name in names]
-    last = max(check.replayed.checkpoint for check in checks)
-    last = last if up_to is None else min(last, up_to)
     progress = Progress("verify", 0, last)
     first: dict[str, Any] | None = None
     missing: list[int] = []
+    forged: list[dict[str, Any]] = []
     async for place in places(store, names, last, page):
-        if place.event is None and place.position > after:
+        wrong = [] if place.position <= after else list(_of_the_log(place))
+        if place.position > after and place.event is None:
             missing.append(place.position)
-            what = "no event is recorded at this position"
-            first = first or {"position": place.position, "worker": LOG, "what": what}
+        else:
+            forged += [{"position": place.position, "what": what} for what in wrong]
+        found = [(LOG, what) for what in wrong]
         for check in checks:
-            found = check.take(place)
-            if found and first is None:
-                name = check.replayed.name
-                first = {"position": place.position, "worker": name, "what": found[0]}
+            found += [(check.replayed.name, what) for what in check.take(place)]
+        if found and first is None:
+            worker, what = found[0]
+            first = {"position": place.position, "worker": worker, "what": what}
         progress.at(place.position)
     progress.end()
+    of_the_workers = sum(check.differences for check in checks)
     return {
         "build": build_id(),
         "tolerance": tolerance,
-        "differences": len(missing) + sum(check.differences for check in checks),
+        "differences": len(missing) + len(forged) + of_the_workers,
         "first": first,
         "missing": missing[:DIFFERENCES_SHOWN_MAX],
+        "forged": forged[:DIFFERENCES_SHOWN_MAX],
         "workers": [check.result() for check in checks],
     }
+
+
+def _of_the_log(place: Place) -> Iterator[str]:
+    """What is wrong at a position whatever the stages decide."""
+    if place.event is None:
+        yield "no event is recorded at this position"
+        return
+    for other in place.others:
+        yield f"{place.event.type} and {other.type} are both recorded at this position"
+    for event in (place.event, *place.others):
+        if what := forgery(event):
+            yield what
 
 
 async def verify_worker(store: EventStore, name: str, settings: Settings) -> dict[str, Any]:
@@ -219,10 +275,13 @@ def _print(found: dict[str, Any]) -> None:
         )
     if found["missing"]:
         print(f"positions without an event: {', '.join(map(str, found['missing']))}")
+    for item in found["forged"]:
+        print(f"position {item['position']}: {item['what']}")
     for result in found["workers"]:
+        behind = f", {result['behind']} inputs not decided on yet" if result["behind"] else ""
         print(
             f"{result['worker']}: {result['inputs']} inputs, {result['emissions']} decisions "
-            f"and numbers run again, {result['differences']} differences"
+            f"and numbers run again, {result['differences']} differences{behind}"
         )
         for item in result["first"]:
             print(f"  position {item['position']} {item['input']}:")

@@ -11,9 +11,11 @@ import psycopg
 import pytest
 from pytest_postgresql.executors import NoopExecutor
 
+from run.deciders import DECIDED_BY
 from run.embedded import EmbeddedPostgres
 from run.replay.__main__ import main
 from store.postgres import PostgresStore
+from tests.run.replay import by_hand
 from tests.run.replay.small_log import SECRET, SmallLog, settings_of
 
 SMALL, COPY = "replay_small", "replay_copy"
@@ -39,6 +41,12 @@ def _execute(server: EmbeddedPostgres, *statements: str) -> None:
 async def _write(url: str) -> None:
     async with await PostgresStore.open(url, application_name="test") as store:
         await SmallLog(store, settings_of(url)).write()
+
+
+@pytest.fixture(autouse=True)
+def _signals_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in by_hand.WRITTEN:
+        monkeypatch.delitem(DECIDED_BY, name)
 
 
 @pytest.fixture(scope="session")

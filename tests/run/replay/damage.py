@@ -31,8 +31,28 @@ class Damaged:
         assert isinstance(found, int), position
         return found
 
+    def last_emission_of(self, position: int) -> int:
+        """Position of the last event that was decided on an input."""
+        found = self.ask("SELECT max(position) FROM events WHERE input_position = %s", position)
+        assert isinstance(found, int), position
+        return found
+
     def drop(self, position: int) -> None:
         self._change("DELETE FROM events WHERE position = %s", position)
+
+    def double(self, position: int) -> None:
+        """Record an event a second time at its position."""
+        self._change(
+            "INSERT INTO events SELECT (jsonb_populate_record(e, jsonb_build_object("
+            "'event_id', gen_random_uuid()))).* FROM events e WHERE position = %s",
+            position,
+        )
+
+    def move_ordinal(self, position: int, ordinal: int) -> None:
+        self._change("UPDATE events SET ordinal = %s WHERE position = %s", ordinal, position)
+
+    def move_checkpoint(self, worker: str, position: int) -> None:
+        self._change("UPDATE checkpoints SET position = %s WHERE consumer = %s", position, worker)
 
     def set(self, position: int, path: str, value: str) -> None:
         """Put a JSON text at a path such as {body,quantity} of an event's data."""

@@ -38,7 +38,7 @@ AT_ONCE_MAX = 2
 QUESTIONS: dict[str, tuple[str, ...]] = {
     "state": ("run.replay", "state", "--at", "10:31"),
     "timeline": ("run.replay", "timeline", "--from", "10:30", "--to", "10:31"),
-    "verify-decisions": ("run.replay", "verify-decisions"),
+    "verify-decisions": ("tests.run.replay.by_hand", "verify-decisions"),
     "what-if": ("run.replay", "what-if", "--set", "risk.limit.positions_bucket=1"),
     "why": ("run.replay", "why", MESSAGE),
     "why a tick": ("run.replay", "why", TICK),
