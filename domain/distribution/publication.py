@@ -161,6 +161,8 @@ class PublicationStage:
             reason = f"no SignalValidated for position {body.position_id}"
             self._withhold(state, event, reason)
             return
+        # Times that count from the first fill are known only now.
+        signal = signal.model_copy(update={"exit_plan": opened.exit_plan})
         trade = Trade(
             public_id=public_id(self._key, body.position_id),
             signal=signal,

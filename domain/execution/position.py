@@ -20,7 +20,7 @@ from domain.events.positions import (
     PositionReopened,
 )
 from domain.events.risk import RiskDecided
-from domain.events.signals import SignalValidated
+from domain.events.signals import ExitPlan, SignalValidated
 from domain.execution.explain import Explanation, leg_results
 from domain.execution.ledger import Account, LegFill, account
 from domain.numbers import significant
@@ -28,6 +28,8 @@ from domain.stage import Emission
 
 ADJUSTMENT = "adjustment/"
 """Begins the id of what counts as a fill without being one."""
+_COUNTED_FROM_FILL = "TREND"
+"""Variant of the signals whose time stop is so long after the first fill."""
 
 
 @dataclass(slots=True)
@@ -39,6 +41,8 @@ class Position:
     signal: SignalValidated
     decision: RiskDecided
     correlation_id: UUID
+    signalled_at: datetime
+    """When its signal became valid."""
     fills: dict[str, LegFill] = field(default_factory=dict)
     fees: dict[str, Decimal] = field(default_factory=dict)
     adjustments: int = 0
@@ -82,6 +86,19 @@ def _of(
     return Emission(f"position/{position.position_id}", body, position.correlation_id)
 
 
+def plan_from_fill(signal: SignalValidated, signalled_at: datetime, at: datetime) -> ExitPlan:
+    """The plan as it holds from the first fill, at `at`, on.
+
+    The signal has counted the time of a 0DTE TREND from the moment at which it became valid; its
+    rule counts from the first fill (4.4). Every other time is one of the session.
+    """
+    plan = signal.exit_plan
+    if signal.variant != _COUNTED_FROM_FILL:
+        return plan
+    time_stop_at = min(plan.time_stop_at + (at - signalled_at), plan.forced_flat_at)
+    return plan.model_copy(update={"time_stop_at": time_stop_at})
+
+
 def opened(position: Position, risk_units: Decimal, at: datetime) -> Emission:
     signal, decision = position.signal, position.decision
     body = PositionOpened(
@@ -93,7 +110,7 @@ def opened(position: Position, risk_units: Decimal, at: datetime) -> Emission:
         direction=signal.direction,
         structure=position.intent.structure,
         planned_units=decision.units,
-        exit_plan=signal.exit_plan,
+        exit_plan=plan_from_fill(signal, position.signalled_at, at),
         max_loss_per_unit_usd=decision.max_loss_usd / max(1, decision.units),
         risk_units=risk_units,
         opened_at=at,

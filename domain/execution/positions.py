@@ -58,7 +58,8 @@ _QUARTER = Decimal("0.25")
 @dataclass(slots=True)
 class PositionState:
     parameters: ParameterState = field(default_factory=ParameterState)
-    signals: dict[str, SignalValidated] = field(default_factory=dict)
+    signals: dict[str, tuple[SignalValidated, datetime]] = field(default_factory=dict)
+    """With the moment at which each became valid."""
     decisions: dict[str, RiskDecided] = field(default_factory=dict)
     positions: dict[str, Position] = field(default_factory=dict)
     purposes: dict[str, Purpose] = field(default_factory=dict)
@@ -103,7 +104,7 @@ class PositionStage:
             case SessionPlanned():
                 _forget(state, event.market_time)
             case SignalValidated() as body:
-                state.signals[body.signal_id] = body
+                state.signals[body.signal_id] = body, event.market_time
             case SignalExpired() | SignalInvalidated() as body:
                 if not any(d.signal_id == body.signal_id for d in state.decisions.values()):
                     state.signals.pop(body.signal_id, None)
@@ -169,12 +170,14 @@ def _intended(state: PositionState, event: Recorded, body: OrderIntended) -> Non
         return
     state.purposes[body.order_ref] = body.purpose
     if body.purpose is Purpose.ENTRY:
+        signal, signalled_at = state.signals.pop(body.signal_id)
         state.positions[body.position_id] = Position(
             position_id=body.position_id,
             intent=body,
-            signal=state.signals.pop(body.signal_id),
+            signal=signal,
             decision=state.decisions.pop(body.decision_id),
             correlation_id=event.correlation_id,
+            signalled_at=signalled_at,
         )
 
 

@@ -13,18 +13,23 @@ import pytest
 
 from domain.events.controls import AlertRaised
 from domain.events.orders import OrderIntended, OrderModifyIntended, Purpose
-from domain.events.positions import ExitDecided, ExitReason, PositionChanged
+from domain.events.positions import ExitDecided, ExitReason, PositionChanged, PositionOpened
+from domain.events.signals import ExitPlan
 from domain.events.system import SessionPlanned
+from domain.execution.position import plan_from_fill
 from domain.instruments import Leg, OptionContract, Strategy, Structure, StructureKind
 from tests.domain.execution.execution_build import (
     CLOSE,
     DAY,
+    START,
     Bench,
+    condor,
     contract,
     leg_ticks,
     listed,
     plan,
     session,
+    signal,
     underlying_ticks,
 )
 from tests.domain.execution.stories import only
@@ -215,3 +220,44 @@ def test_a_position_of_weeks_is_not_forced_flat_today() -> None:
     story = Story(HALF, leg, exit_plan=plan(**times), strategy=Strategy.FOURTEEN_DTE)
     story.until(1)
     assert story.bench.all(ExitDecided) == []
+
+
+def filled_after(seconds: float, **given: Any) -> tuple[Bench, ExitPlan]:
+    """A signal whose time stop is 90 minutes after it became valid, filled so much later."""
+    bench, leg = Bench(), contract()
+    bench.start()
+    bench.market(leg_ticks(leg, 1.98, 2.02, bench.now))
+    structure = Structure(kind=StructureKind.LONG_OPTION, legs=(Leg(contract=leg, ratio=1),))
+    exit_plan = plan(time_stop_at=START + timedelta(minutes=90), **given)
+    entry, stop = only(bench.enter(structure, exit_plan=exit_plan), OrderIntended)
+    bench.sent(entry)
+    bench.sent(stop)
+    bench.seen(listed(entry))
+    bench.now += timedelta(seconds=seconds)
+    bench.fill(entry, 1, "2.00")
+    bench.now += timedelta(seconds=2)
+    bench.fill(entry, 3, "2.00")
+    bench.seen(listed(entry, "Filled", 4))
+    (opened,) = bench.all(PositionOpened)
+    return bench, opened.exit_plan
+
+
+def test_the_time_stop_of_a_trend_counts_from_the_first_fill() -> None:
+    bench, held = filled_after(14)
+    due = START + timedelta(minutes=90, seconds=14)
+    assert held.time_stop_at == due
+    for at, left in ((due - timedelta(seconds=1), []), (due, [ExitReason.TIME])):
+        bench.now = at
+        bench.wait(0, [underlying_ticks(600.0, at), leg_ticks(contract(), 1.98, 2.02, at)])
+        assert [body.reason for body in bench.all(ExitDecided)] == left
+
+
+def test_a_time_stop_counted_from_the_first_fill_is_not_later_than_forced_flat() -> None:
+    flat = START + timedelta(minutes=90, seconds=5)
+    _, held = filled_after(14, forced_flat_at=flat)
+    assert held.time_stop_at == flat
+
+
+def test_the_time_stop_of_a_range_is_one_of_the_session_whenever_it_fills() -> None:
+    signalled = signal(condor(), mid="-1.00").model_copy(update={"variant": "RANGE"})
+    assert plan_from_fill(signalled, START, START + timedelta(seconds=14)) == signalled.exit_plan
