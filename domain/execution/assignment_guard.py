@@ -1,7 +1,9 @@
 """Short legs that their holders may exercise tonight, or that are pinned on their last day (1.6).
 
-Asked by stops.py at clock ticks, from half an hour before the close on. A leg in the money whose
-time value nobody can tell counts as one without any where a dividend is at stake.
+Asked by stops.py at clock ticks. What may be exercised tonight is to be gone half an hour before
+the close, so its exit begins some minutes earlier; a leg that is pinned is left from that half hour
+on. A leg in the money whose time value nobody can tell counts as one without any where a dividend
+is at stake.
 """
 
 from __future__ import annotations
@@ -36,8 +38,9 @@ def assignment_cases(
 ) -> list[ExitCase]:
     """The first short leg that is better left today; `dividends` are those of the underlying."""
     minutes = parameters.number("stop.assignment_before_close_min")
+    ahead = parameters.number("stop.assignment_ahead_min")
     price = quotes.underlying_price(watched.structure.symbol, now)
-    if price is None or now < session.before_close(minutes=minutes):
+    if price is None or now < session.before_close(minutes=minutes + ahead):
         return []
     band = parameters.number("stop.pin_band")
     is_new = watched.exit is None or watched.exit.reason is not ExitReason.ASSIGNMENT_GUARD
@@ -47,7 +50,8 @@ def assignment_cases(
             continue
         strike = float(contract.strike)
         if contract.expiry == session.session_date:
-            if abs(price / strike - 1) < band:
+            is_late = now >= session.before_close(minutes=minutes)
+            if is_late and abs(price / strike - 1) < band:
                 return [_guard(watched, f"{band} of {strike}", f"at {price}")]
             continue
         extrinsic = _extrinsic(contract, parameters, quotes, price, now)

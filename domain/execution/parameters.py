@@ -51,6 +51,7 @@ _LIST = (
     Parameter("stop.flat_crossing_min", 5.0, "min", "forced flat, 4.4", 0.0, 60.0),
     Parameter("stop.flat_market_min", 10.0, "min", "forced flat, 4.4", 0.0, 60.0),
     Parameter("stop.assignment_before_close_min", 30.0, "min", "assignment, 1.6", 0.0, 390.0),
+    Parameter("stop.assignment_ahead_min", 10.0, "min", "prior; to be out by then", 0.0, 120.0),
     Parameter("stop.pin_band", 0.0025, "share", "assignment, 1.6", 0.0005, 0.01),
     Parameter("stop.margin_excess_share", 0.10, "share of equity", "exits, 4.9", 0.0, 0.5),
     Parameter("stop.margin_readings", 2.0, "readings", "prior; one may be wrong", 2.0, 10.0),

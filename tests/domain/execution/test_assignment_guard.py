@@ -10,8 +10,8 @@ import pytest
 
 from domain.events.feeds import HistoryImported, IbTicksReceived
 from domain.events.interest_rates import RatePoint, RateUpdated
-from domain.events.orders import OrderIntended
-from domain.events.positions import ExitDecided, ExitReason
+from domain.events.orders import OrderIntended, Purpose
+from domain.events.positions import ExitDecided, ExitReason, PositionClosed
 from domain.events.system import ParametersChanged
 from domain.instruments import Leg, OptionContract, Right, Structure, StructureKind
 from tests.domain.execution.execution_build import (
@@ -19,6 +19,7 @@ from tests.domain.execution.execution_build import (
     DAY,
     Bench,
     contract,
+    credit_vertical,
     execution_of,
     leg_ticks,
     plan,
@@ -27,6 +28,7 @@ from tests.domain.execution.execution_build import (
 
 TOMORROW = DAY + timedelta(days=1)
 LAST_HALF_HOUR = CLOSE - timedelta(minutes=30)
+BEGINS = LAST_HALF_HOUR - timedelta(minutes=10)
 
 
 def of_tomorrow(strike: int, right: Right) -> OptionContract:
@@ -75,8 +77,8 @@ def holding(structure: Structure, *dividends: tuple[str, float, bool]) -> Bench:
 
 
 def guarded(bench: Bench, structure: Structure, price: float, *mids: float) -> list[str]:
-    """Evidence of the guard at half an hour before the close; nothing is said before."""
-    for early, at in ((True, LAST_HALF_HOUR - timedelta(seconds=2)), (False, LAST_HALF_HOUR)):
+    """Evidence of the guard ten minutes before the last half hour; nothing is said before."""
+    for early, at in ((True, BEGINS - timedelta(seconds=2)), (False, BEGINS)):
         bench.now = at
         ticks = [underlying_ticks(price, at), *(quoted(bench, structure, *mids) if mids else ())]
         found = [body for body in bench.wait(0, ticks) if isinstance(body, ExitDecided)]
@@ -143,3 +145,49 @@ def test_interest_of_the_guard_is_that_of_the_curve() -> None:
 def test_a_put_near_the_money_is_kept_since_exercise_gives_up_the_call() -> None:
     structure = sold(Right.PUT)
     assert guarded(holding(structure), structure, 598.0, 2.04, 0.60) == []
+
+
+def test_a_short_leg_that_the_guard_leaves_is_gone_by_half_an_hour_before_the_close() -> None:
+    """Not at that moment for the first time: its exit takes its steps before."""
+    structure = sold(Right.CALL)
+    bench = holding(structure, (str(TOMORROW), 1.75, False))
+    guarded(bench, structure, 612.0, 12.40, 7.5)
+    exits = [i for i in bench.all(OrderIntended) if i.purpose is Purpose.EXIT]
+    assert len(exits) == 1
+    for leg, price in ((0, "12.42"), (1, "7.48")):
+        bench.give_execution(
+            execution_of(exits[0], 4, price, f"x.0{leg + 2}.01", bench.now, leg=leg)
+        )
+    bench.wait(5)
+    (closed,) = bench.all(PositionClosed)
+    assert closed.reason is ExitReason.ASSIGNMENT_GUARD and closed.closed_at <= LAST_HALF_HOUR
+
+
+def test_what_comes_into_the_money_in_the_last_half_hour_is_left_all_the_same() -> None:
+    structure = sold(Right.CALL)
+    bench = holding(structure, (str(TOMORROW), 1.75, False))
+    assert guarded(bench, structure, 598.0, 1.00, 0.20) == []
+    bench.now = CLOSE - timedelta(minutes=5)
+    bench.wait(0, [underlying_ticks(612.0, bench.now), *quoted(bench, structure, 12.40, 7.5)])
+    (decided,) = bench.all(ExitDecided)
+    assert decided.reason is ExitReason.ASSIGNMENT_GUARD
+
+
+def test_a_leg_near_its_strike_on_its_last_day_is_no_pin_before_the_last_half_hour() -> None:
+    structure = credit_vertical()
+    bench = Bench()
+    bench.start()
+    bench.market(*quoted(bench, structure, 1.40, 0.40))
+    exits = plan(target="-0.02", stop="-9.00", time_stop_at=CLOSE, forced_flat_at=CLOSE)
+    emitted = bench.enter(structure, mid="-1.00", exit_plan=exits)
+    (entry,) = [body for body in emitted if isinstance(body, OrderIntended)]
+    for leg, price in ((0, "1.40"), (1, "0.40")):
+        bench.give_execution(execution_of(entry, 4, price, f"e.0{leg + 2}.01", bench.now, leg=leg))
+    for at in (BEGINS, LAST_HALF_HOUR - timedelta(seconds=1)):
+        bench.now = at
+        bench.wait(0, [underlying_ticks(590.2, at), *quoted(bench, structure, 1.40, 0.40)])
+        assert bench.all(ExitDecided) == []
+    bench.now = LAST_HALF_HOUR
+    bench.wait(0, [underlying_ticks(590.2, bench.now), *quoted(bench, structure, 1.40, 0.40)])
+    (decided,) = bench.all(ExitDecided)
+    assert decided.reason is ExitReason.ASSIGNMENT_GUARD and "0.0025 of 590" in decided.threshold

@@ -337,10 +337,11 @@ def dividend(weeks: Weeks, days: int, amount: float) -> None:
 def test_a_short_call_in_the_money_is_left_on_the_eve_of_an_ex_date(
     underlying: float, amount: float, ex_day: int, decided: list[tuple[ExitReason, str]]
 ) -> None:
-    """Weeks before its expiry: the call is worth 2.40, of which 0.40 is time at 612."""
+    """Weeks before its expiry: the call is worth 2.40, of which 0.40 is time at 612. It is to be
+    gone half an hour before the close."""
     weeks = weeks_later(3, CALLS)
     dividend(weeks, ex_day, amount)
-    late = closing(3) - timedelta(minutes=30)
+    late = closing(3) - timedelta(minutes=40)
     weeks.at(late - timedelta(seconds=1), underlying=underlying)
     assert weeks.decided == []
     weeks.at(late, underlying=underlying)
