@@ -21,6 +21,10 @@ from domain.session import Session
 from domain.stage import Emission
 
 SAMPLE_SECONDS = 1.0
+PUBLICATION_MINUTES = 10
+"""So long before the close the first imbalances are published; what is told before is none."""
+NASDAQ_INDICATIVE_MINUTES = 5
+"""Nasdaq publishes indicative prices from then on; before, what its ticks carry is none."""
 FIRST_KNOWN_MINUTES = 9
 """So long before the close an imbalance must have been known; later it is no auction's data."""
 HELD_SECONDS_MAX = 5.0
@@ -29,8 +33,9 @@ HELD_SECONDS_MAX = 5.0
 
 def auction_now(state: AnalyticsState, symbol: SymbolState, now: float) -> Imbalance:
     """Q of a symbol from the newest auction ticks."""
-    settings, own = state.settings, None
-    assert settings is not None
+    settings, session, own = state.settings, state.session, None
+    assert settings is not None and session is not None
+    early = now < session.before_close(minutes=NASDAQ_INDICATIVE_MINUTES).timestamp()
     members = []
     for name in sorted({*state.member_venues, symbol.symbol}):
         is_own = name == symbol.symbol
@@ -40,15 +45,16 @@ def auction_now(state: AnalyticsState, symbol: SymbolState, now: float) -> Imbal
         price = (book.good_mid or book.last) if book is not None else 0.0
         # Without a price of today it weighs as much as yesterday, but tells nothing.
         is_priced = price > 0
+        is_nasdaq = state.member_venues.get(name, "") in auction.NASDAQ
         member = Member(
             symbol=name,
             signed=ticks.signed(price, is_signed=settings.imbalance_signed) if ticks else None,
             price=price if is_priced else usual.close,
             average_daily_volume=usual.average_daily_volume,
             paired=ticks.paired if ticks else 0.0,
-            indicative=ticks.indicative if ticks else 0.0,
+            indicative=ticks.indicative if ticks and not (is_nasdaq and early) else 0.0,
             fresh=is_priced and auction.fresh_ticks(state.auction_ticks, name, now),
-            is_nasdaq=state.member_venues.get(name, "") in auction.NASDAQ,
+            is_nasdaq=is_nasdaq,
         )
         if is_own:
             own = member
@@ -64,8 +70,9 @@ def began_late(symbol: SymbolState, session: Session, now: datetime) -> bool:
 
 
 def in_auction_window(session: Session, now: datetime) -> bool:
-    """From a minute before the first publication to a minute after the close."""
-    return session.before_close(minutes=11) <= now < session.before_close(minutes=-1)
+    """From the first publication to a minute after the close."""
+    published = session.before_close(minutes=PUBLICATION_MINUTES)
+    return published <= now < session.before_close(minutes=-1)
 
 
 def sample_auction(

@@ -46,13 +46,14 @@ def _along(value: float | None, sign: int) -> float | None:
 
 
 def indicative_condition(case: Case, parameters: ParameterState) -> Condition:
-    """Indicative prices must not be on the other side once Nasdaq's are published too."""
+    """Indicative prices must not be on the other side. Nasdaq's are published for the last minutes
+    alone: until then there may be none, from then on some must be known."""
     begins = case.session.before_close(minutes=parameters.number(_name("indicative_s")) / 60)
+    along = _along(case.reading.number("auction_ind_dev_bps"), _sign(case))
+    if along is None:
+        return Condition("indicative", True if case.now < begins else None, "indicative -")
     deviation = case.reading.number("auction_ind_dev_bps")
-    if case.now < begins:
-        return Condition("indicative", True, "indicative -")
-    along = _along(deviation, _sign(case))
-    return Condition("indicative", None if along is None else along >= 0, f"indicative {deviation}")
+    return Condition("indicative", along >= 0, f"indicative {deviation}")
 
 
 def data_gate(case: Case) -> Gate:
@@ -161,7 +162,7 @@ class ClosingRules:
         right = Right.CALL if case.direction is Direction.BULLISH else Right.PUT
         rows = candidates(chain, right, parameters)
         target, off = number(_name("delta")), number(_name("delta_off_max"))
-        return single_long(chain, rows, target, market.spot, off)
+        return single_long(chain, rows.long, target, market.spot, off)
 
     def target_and_stop(
         self, choice: Choice, variant: Variant, parameters: ParameterState

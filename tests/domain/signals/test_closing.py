@@ -167,7 +167,9 @@ def test_no_candidate_arises_outside_the_window(seconds: int, arises: bool) -> N
         ({"auction_sign_held_s": 19.9}, False),
         ({"auction_z": None}, False),
         ({"auction_sign_held_s": None}, False),
-        ({"auction_ind_dev_bps": -6.0, "vwap_dev": 4.0}, True),
+        ({"auction_ind_dev_bps": -0.01, "vwap_dev": 4.0}, False),
+        ({"auction_ind_dev_bps": 0.0, "vwap_dev": 4.0}, True),
+        ({"auction_ind_dev_bps": None, "vwap_dev": 4.0}, True),
     ],
 )
 def test_entry_row_at_its_boundaries(changes: dict[str, float | None], arises: bool) -> None:
@@ -177,13 +179,15 @@ def test_entry_row_at_its_boundaries(changes: dict[str, float | None], arises: b
 @pytest.mark.parametrize(
     ("seconds", "deviation", "result"),
     [
-        (301, -6.0, Result.PASS),
+        (301, -6.0, Result.FAIL),
+        (301, 0.0, Result.PASS),
+        (301, None, Result.PASS),
         (300, -6.0, Result.FAIL),
         (300, 0.0, Result.PASS),
         (300, None, Result.UNEVALUABLE),
     ],
 )
-def test_indicative_prices_count_from_five_minutes_before_the_close(
+def test_indicative_prices_on_the_other_side_count_when_known_and_must_be_for_five_minutes(
     seconds: int, deviation: float | None, result: Result
 ) -> None:
     closing = Closing(CLOSE - timedelta(seconds=seconds))
