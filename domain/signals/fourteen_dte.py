@@ -27,6 +27,7 @@ from domain.signals.reading import Chain, ChainRow, Reading
 from domain.signals.score import Score
 from domain.signals.strategy import StrategyStage
 from domain.signals.structure import (
+    Candidates,
     Choice,
     CreditLimits,
     DebitLimits,
@@ -140,7 +141,7 @@ def interest_gate(case: Case, parameters: ParameterState) -> Gate:
     )
 
 
-def _rows(chain: Chain, right: Right, parameters: ParameterState) -> list[ChainRow]:
+def _rows(chain: Chain, right: Right, parameters: ParameterState) -> Candidates:
     return candidates(chain, right, parameters, _LIQUIDITY)
 
 
@@ -166,16 +167,16 @@ def choose_credit(
 ) -> Choice | NoStructure:
     """The side away from the direction is sold."""
     rows = _rows(chain, Right.PUT if direction is Direction.BULLISH else Right.CALL, parameters)
-    short = _row_at(rows, "short_delta_vertical", market, parameters)
+    short = _row_at(rows.short, "short_delta_vertical", market, parameters)
     if isinstance(short, NoStructure):
         return short
-    return credit_vertical(chain, rows, short, _credit_limits(market, parameters))
+    return credit_vertical(chain, rows.long, short, _credit_limits(market, parameters))
 
 
 def choose_condor(chain: Chain, market: Market, parameters: ParameterState) -> Choice | NoStructure:
     calls, puts = (_rows(chain, right, parameters) for right in (Right.CALL, Right.PUT))
-    short_call = _row_at(calls, "short_delta_condor", market, parameters)
-    short_put = _row_at(puts, "short_delta_condor", market, parameters)
+    short_call = _row_at(calls.short, "short_delta_condor", market, parameters)
+    short_put = _row_at(puts.short, "short_delta_condor", market, parameters)
     if isinstance(short_call, NoStructure):
         return short_call
     if isinstance(short_put, NoStructure):
@@ -189,10 +190,10 @@ def choose_debit(
 ) -> Choice | NoStructure:
     """From a delta of a half or more to the strike that few expect to be passed."""
     rows = _rows(chain, Right.CALL if direction is Direction.BULLISH else Right.PUT, parameters)
-    long_row = _row_at(rows, "debit_long_delta", market, parameters)
+    long_row = _row_at(rows.long, "debit_long_delta", market, parameters)
     if isinstance(long_row, NoStructure):
         return long_row
-    short_row = _row_at(rows, "debit_short_delta", market, parameters)
+    short_row = _row_at(rows.short, "debit_short_delta", market, parameters)
     if isinstance(short_row, NoStructure):
         return short_row
     if long_row.strike == short_row.strike:

@@ -14,7 +14,14 @@ from domain.signals.case import Case, gate, window
 from domain.signals.entry import entry_gate
 from domain.signals.plan import Odds
 from domain.signals.reading import ChainRow
-from domain.signals.structure import Choice, interest_is_enough, spread_is_tight
+from domain.signals.structure import (
+    Choice,
+    bid_is_enough,
+    interest_is_enough,
+    size_hit,
+    size_is_enough,
+    spread_is_tight,
+)
 
 
 def _session_gates(case: Case, parameters: ParameterState) -> list[Gate]:
@@ -161,17 +168,15 @@ def _leg_liquidity(
     age = case.quote_age(row)
     if age is None or age > age_limit or not row.is_two_sided:
         return None, f"{name}: no usable quote within {age_limit:g} s"
-    size = row.ask_size if ratio > 0 else row.bid_size
+    size = size_hit(row, ratio)
     if size is None:
         return None, f"{name}: size unknown"
-    least_size = number("signals.liquidity.size_min")
-    assert row.bid is not None, "a two-sided quote has a bid"
     faults = []
     if not spread_is_tight(row, parameters, case.bucket.liquidity):
         faults.append(f"spread {row.spread}")
-    if ratio > 0 and float(row.bid) < number("signals.liquidity.bid_min_usd"):
+    if ratio > 0 and not bid_is_enough(row, parameters):
         faults.append(f"bid {row.bid}")
-    if size < least_size:
+    if not size_is_enough(size, parameters):
         faults.append(f"size {size}")
     if not interest_is_enough(row, parameters):
         faults.append(f"interest {row.open_interest}, volume {row.volume}")

@@ -122,14 +122,14 @@ def choose_premium(
     if direction is not Direction.NEUTRAL:
         right = Right.PUT if direction is Direction.BULLISH else Right.CALL
         rows = candidates(chain, right, parameters)
-        short = _short(rows, right, market, parameters)
+        short = _short(rows.short, right, market, parameters)
         if isinstance(short, NoStructure):
             return short
-        return credit_vertical(chain, rows, short, limits)
+        return credit_vertical(chain, rows.long, short, limits)
     calls = candidates(chain, Right.CALL, parameters)
     puts = candidates(chain, Right.PUT, parameters)
-    short_call = _short(calls, Right.CALL, market, parameters)
-    short_put = _short(puts, Right.PUT, market, parameters)
+    short_call = _short(calls.short, Right.CALL, market, parameters)
+    short_put = _short(puts.short, Right.PUT, market, parameters)
     if isinstance(short_call, NoStructure):
         return short_call
     if isinstance(short_put, NoStructure):
@@ -167,13 +167,13 @@ def choose_direction(
     right = Right.CALL if direction is Direction.BULLISH else Right.PUT
     rows = candidates(chain, right, parameters)
     target, off_max = number(f"{_DIRECTION}.delta"), number("signals.1dte.delta_off_max")
-    long_row = nearest_delta(rows, target, market.spot, off_max)
+    long_row = nearest_delta(rows.long, target, market.spot, off_max)
     if long_row is None:
         return no_strike(f"no liquid strike within {off_max} of delta {target}")
     sign = 1 if right is Right.CALL else -1
     goal = market.spot * (1 + sign * number(f"{_DIRECTION}.short_sd") * market.deviation)
     distance = max(0.0, (goal - float(long_row.strike)) * sign)
-    short_row = at_distance(rows, long_row.strike, distance, sign)
+    short_row = at_distance(rows.short, long_row.strike, distance, sign)
     if short_row is None:
         return no_strike("no liquid strike beyond the long leg")
     limits = DebitLimits(0.0, math.inf, number(f"{_DIRECTION}.debit_max"))

@@ -89,12 +89,14 @@ class ChainRow:
 
     @property
     def is_two_sided(self) -> bool:
-        """Bid of a cent or more, not locked, not crossed."""
+        """Bid of a cent or more, not locked, not crossed, sizes above 0 where there are any."""
         return (
             self.bid is not None
             and self.ask is not None
             and self.bid >= Decimal("0.01")
             and self.ask > self.bid
+            and self.bid_size != 0
+            and self.ask_size != 0
         )
 
     @property

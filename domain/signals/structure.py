@@ -74,8 +74,32 @@ def interest_is_enough(row: ChainRow, parameters: ParameterState) -> bool:
     return row.open_interest >= least or row.volume >= least
 
 
+def bid_is_enough(row: ChainRow, parameters: ParameterState) -> bool:
+    """What is bought must be sold later."""
+    least = parameters.number("signals.liquidity.bid_min_usd")
+    return row.bid is not None and float(row.bid) >= least
+
+
+def size_hit(row: ChainRow, ratio: int) -> int | None:
+    """Displayed size on the side that we hit; None where the source gives none."""
+    return row.ask_size if ratio > 0 else row.bid_size
+
+
+def size_is_enough(size: int, parameters: ParameterState) -> bool:
+    return size >= parameters.number("signals.liquidity.size_min")
+
+
+def may_carry(row: ChainRow, ratio: int, parameters: ParameterState) -> bool:
+    """Not failing LIQUIDITY as a leg of this side. Sizes change with every tick, so only those of a
+    broker line say anything."""
+    size = size_hit(row, ratio) if row.on_line else None
+    if size is not None and not size_is_enough(size, parameters):
+        return False
+    return ratio < 0 or bid_is_enough(row, parameters)
+
+
 def may_be_liquid(row: ChainRow, parameters: ParameterState, limits: str = LIMITS) -> bool:
-    """Not failing LIQUIDITY as far as a quote from any source can tell."""
+    """Not failing LIQUIDITY, on whichever side, as far as a quote from any source can tell."""
     return (
         row.is_two_sided
         and row.own_volatility
@@ -85,11 +109,22 @@ def may_be_liquid(row: ChainRow, parameters: ParameterState, limits: str = LIMIT
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Listed strikes of one right that may carry a leg, by its side."""
+
+    long: list[ChainRow]
+    short: list[ChainRow]
+
+
 def candidates(
     chain: Chain, right: Right, parameters: ParameterState, limits: str = LIMITS
-) -> list[ChainRow]:
-    """Listed strikes of one right that may carry a leg."""
-    return [row for row in chain.of(right) if may_be_liquid(row, parameters, limits)]
+) -> Candidates:
+    rows = [row for row in chain.of(right) if may_be_liquid(row, parameters, limits)]
+    return Candidates(
+        [row for row in rows if may_carry(row, 1, parameters)],
+        [row for row in rows if may_carry(row, -1, parameters)],
+    )
 
 
 def net_quote(legs: Sequence[tuple[ChainRow, int]]) -> tuple[Decimal, Decimal] | None:
@@ -203,15 +238,15 @@ class CreditLimits:
 
 def iron_condor(
     chain: Chain,
-    puts: Sequence[ChainRow],
-    calls: Sequence[ChainRow],
+    puts: Candidates,
+    calls: Candidates,
     short_put: ChainRow,
     short_call: ChainRow,
     limits: CreditLimits,
 ) -> Choice | NoStructure:
     """Wings nearest to the wanted width beyond both shorts."""
-    long_call = at_distance(calls, short_call.strike, limits.wing, 1)
-    long_put = at_distance(puts, short_put.strike, limits.wing, -1)
+    long_call = at_distance(calls.long, short_call.strike, limits.wing, 1)
+    long_put = at_distance(puts.long, short_put.strike, limits.wing, -1)
     if long_call is None or long_put is None:
         return no_strike("no liquid wing beyond a short strike")
     legs = [(long_put, 1), (short_put, -1), (short_call, -1), (long_call, 1)]
@@ -220,11 +255,11 @@ def iron_condor(
 
 
 def credit_vertical(
-    chain: Chain, rows: Sequence[ChainRow], short: ChainRow, limits: CreditLimits
+    chain: Chain, longs: Sequence[ChainRow], short: ChainRow, limits: CreditLimits
 ) -> Choice | NoStructure:
     """The short with a wing farther out of the money of the same right."""
     sign = 1 if short.right is Right.CALL else -1
-    wing = at_distance(rows, short.strike, limits.wing, sign)
+    wing = at_distance(longs, short.strike, limits.wing, sign)
     if wing is None:
         return no_strike("no liquid wing beyond the short strike")
     built = build(chain, StructureKind.CREDIT_VERTICAL, [(short, -1), (wing, 1)])

@@ -118,9 +118,9 @@ def choose_trend(
     off_max = number("signals.0dte.delta_off_max")
     if market.vrp <= number("signals.0dte.trend.vrp_single"):
         target = number("signals.0dte.trend.delta_single")
-        return single_long(chain, rows, target, market.spot, off_max)
+        return single_long(chain, rows.long, target, market.spot, off_max)
     target = number("signals.0dte.trend.delta")
-    long_row = nearest_delta(rows, target, market.spot, off_max)
+    long_row = nearest_delta(rows.long, target, market.spot, off_max)
     if long_row is None:
         return no_strike(f"no liquid strike within {off_max} of delta {target}")
     delta = abs(long_row.delta or 0.0)
@@ -131,7 +131,7 @@ def choose_trend(
     away = number("signals.0dte.trend.short_sd") * market.deviation * market.spot
     goal = market.spot + sign * away
     distance = max(0.0, (goal - float(long_row.strike)) * sign)
-    short_row = at_distance(rows, long_row.strike, distance, sign)
+    short_row = at_distance(rows.short, long_row.strike, distance, sign)
     if short_row is None:
         return no_strike("no liquid strike beyond the long leg")
     limits = DebitLimits(
@@ -155,12 +155,12 @@ def choose_range(chain: Chain, market: Market, parameters: ParameterState) -> Ch
     calls = candidates(chain, Right.CALL, parameters)
     puts = candidates(chain, Right.PUT, parameters)
     short_call = nearest_meeting(
-        calls,
+        calls.short,
         market.spot,
         lambda row: float(row.strike) >= call_floor and abs(row.delta or 1.0) <= delta_max,
     )
     short_put = nearest_meeting(
-        puts,
+        puts.short,
         market.spot,
         lambda row: float(row.strike) <= put_ceiling and abs(row.delta or 1.0) <= delta_max,
     )

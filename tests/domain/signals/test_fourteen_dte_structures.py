@@ -56,7 +56,7 @@ def test_spreads_are_held_to_six_cents_or_six_percent(bid: str, ask: str, candid
     put = contract(589, Right.PUT, expiry=EXPIRY).con_id
     quoted = with_row(swing_chain(), put, bid=Decimal(bid), ask=Decimal(ask))
     rows = candidates(quoted, Right.PUT, PARAMETERS, FOURTEEN_DTE.liquidity)
-    assert any(row.con_id == put for row in rows) is candidate
+    assert any(row.con_id == put for row in rows.short) is candidate
 
 
 def test_a_wing_is_the_listed_strike_nearest_to_one_percent_of_the_price() -> None:

@@ -274,11 +274,11 @@ def test_fomc_day_blocks_range_until_three_and_not_trend() -> None:
     assert gate_of(case(**blocked), C.BLACKOUT).result is Result.PASS
 
 
-LONG, SHORT = contract(600).con_id, contract(602).con_id
+LONG, SHORT = 0, 1
 
 
 @pytest.mark.parametrize(
-    ("con_id", "change", "result"),
+    ("leg", "change", "result"),
     [
         (LONG, {"age_seconds": 2.0}, Result.PASS),
         (LONG, {"age_seconds": 2.001}, Result.UNEVALUABLE),
@@ -290,13 +290,18 @@ LONG, SHORT = contract(600).con_id, contract(602).con_id
         (LONG, {"bid_size": 1}, Result.PASS),
         (SHORT, {"bid_size": 1}, Result.FAIL),
         (SHORT, {"ask_size": 1}, Result.PASS),
+        (SHORT, {"ask_size": 0}, Result.UNEVALUABLE),
     ],
 )
 def test_liquidity_of_a_leg_on_the_side_we_hit(
-    con_id: int, change: dict[str, Any], result: Result
+    leg: int, change: dict[str, Any], result: Result
 ) -> None:
-    found = case(found_chain=with_row(chain(), con_id, **change))
-    assert gate_of(found, C.LIQUIDITY).result is result
+    found = case()
+    assert isinstance(found.chosen, Choice)
+    rows = list(found.chosen.rows)
+    rows[leg] = replace(rows[leg], **change)
+    chosen = replace(found.chosen, rows=tuple(rows))
+    assert gate_of(replace(found, chosen=chosen), C.LIQUIDITY).result is result
 
 
 def test_liquidity_limits_of_spread_bid_and_interest() -> None:
@@ -317,15 +322,16 @@ def test_liquidity_limits_of_spread_bid_and_interest() -> None:
 
 
 def test_leg_without_an_open_line_waits() -> None:
-    gate = gate_of(case(facts={"open_lines": frozenset({LONG})}), C.LIQUIDITY)
+    gate = gate_of(case(facts={"open_lines": frozenset({contract(600).con_id})}), C.LIQUIDITY)
     assert gate.result is Result.UNEVALUABLE and "602C: awaiting a broker line" in gate.measured
 
 
 @pytest.mark.parametrize(("off", "result"), [(0.0499, Result.PASS), (0.0501, Result.FAIL)])
 def test_greeks_must_agree_with_the_brokers_where_it_has_them(off: float, result: Result) -> None:
-    row = chain().row(LONG)
+    con_id = contract(600).con_id
+    row = chain().row(con_id)
     assert row is not None and row.delta is not None
-    found = case(found_chain=with_row(chain(), LONG, broker_delta=row.delta - off))
+    found = case(found_chain=with_row(chain(), con_id, broker_delta=row.delta - off))
     assert gate_of(found, C.GREEKS_AGREE).result is result
     assert gate_of(case(), C.GREEKS_AGREE).reason == "NOT_COMPARED"
 

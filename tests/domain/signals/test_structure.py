@@ -15,6 +15,7 @@ from domain.signals.structure import (
     Market,
     NoStructure,
     at_distance,
+    candidates,
     may_be_liquid,
     nearest_delta,
     net_quote,
@@ -143,8 +144,50 @@ def test_strike_quoted_by_another_source_is_a_candidate() -> None:
     assert strikes(trend(found)) == [600, 602]
 
 
+@pytest.mark.parametrize(
+    ("change", "long", "short"),
+    [
+        ({"ask_size": 1}, False, True),
+        ({"ask_size": 2}, True, True),
+        ({"bid_size": 1}, True, False),
+        ({"bid_size": 2}, True, True),
+        ({"bid_size": 0}, False, False),
+        ({"bid": Decimal("0.01"), "ask": Decimal("0.03")}, False, True),
+        ({"bid": Decimal("0.02"), "ask": Decimal("0.04")}, True, True),
+        ({"ask_size": None, "bid_size": None}, True, True),
+        ({"ask_size": 1, "bid_size": 1, "on_line": False}, True, True),
+    ],
+)
+def test_candidates_have_size_on_the_side_that_is_hit_and_a_long_leg_a_bid(
+    change: dict[str, Any], long: bool, short: bool
+) -> None:
+    """A size of zero is no usable quote on either side; what is not from a line tells no size."""
+    found = with_row(chain(), contract(600).con_id, **change)
+    rows = candidates(found, Right.CALL, PARAMETERS)
+    sides = [{row.con_id for row in side} for side in (rows.long, rows.short)]
+    assert [contract(600).con_id in side for side in sides] == [long, short]
+
+
+def test_a_leg_of_too_little_size_leaves_its_place_to_the_next_strike() -> None:
+    """On the side that the leg takes, and on that side alone."""
+    short = with_row(chain(), contract(602).con_id, bid_size=1)
+    assert strikes(trend(short)) == [600, 603]
+    long = with_row(chain(), contract(602).con_id, ask_size=1)
+    assert strikes(trend(long)) == [600, 602]
+
+
+def bid_for(found: ChainRow) -> ChainRow:
+    """A wing that is worth a cent or two is bid for all the same."""
+    return (
+        found
+        if found.bid != Decimal("0.01")
+        else replace(found, bid=Decimal("0.02"), ask=Decimal("0.04"))
+    )
+
+
 def quiet(found: Chain | None = None, **market: Any) -> Choice | NoStructure:
     used = chain(volatility=0.23) if found is None else found
+    used = replace(used, rows=tuple(bid_for(row) for row in used.rows))
     low = {**CHEAP_RANGE, "signals__0dte__range__credit_min": 0.05}
     return choose_range(used, replace(QUIET, **market), parameters(**low))
 
@@ -177,7 +220,9 @@ def test_range_without_walls_or_wings_is_no_strike() -> None:
 
 
 def test_credit_outside_its_share_of_the_width_is_no_strike() -> None:
-    assert "credit" in refused(choose_range(chain(volatility=0.23), QUIET, parameters()))
+    used = chain(volatility=0.23)
+    used = replace(used, rows=tuple(bid_for(row) for row in used.rows))
+    assert "credit" in refused(choose_range(used, QUIET, parameters()))
 
 
 def test_net_quote_crosses_the_spread_of_every_leg() -> None:
