@@ -6,17 +6,15 @@ from typing import Any
 
 import pytest
 
-from domain.analytics.auction import AuctionRun, AuctionTicks
+from domain.analytics.auction import AuctionRun, AuctionTicks, Usual
 from domain.analytics.closing_auction import auction_now
 from domain.analytics.microstructure import Book
 from domain.events.analytics import MetricComputed, Quality
 from tests.domain.analytics.build import (
-    DAY,
     Tape,
     bar,
     book_ticks,
     history_events,
-    imported,
     parameters,
     session,
     ticks,
@@ -87,12 +85,11 @@ def test_indicative_prices_of_nasdaq_are_none_until_five_minutes_before_the_clos
 ) -> None:
     tape, at = Tape(), before(800)
     bodies: list[Any] = [parameters(), session().plan, *history_events()]
-    rows = [["2026-10-02", 245.0, 246.0, 244.0, 245.0, 60_000_000.0, 245.0, 1]]
-    bodies.append(imported("ib", "ib.bars.1day", "M0", DAY, rows))
     for body in bodies:
         tape.add(body, at)
     state, _ = played(tape)
     state.member_venues["M0"] = venue
+    state.usual["M0"] = Usual(60_000_000.0, 245.0)
     now = before(seconds).timestamp()
     state.member_books["M0"] = Book(good_mid=245.0)
     state.auction_ticks["M0"] = AuctionTicks(
