@@ -151,6 +151,8 @@ def close_minute(
     bars.realised, bars.realised_reason = bars.closes.realised()
     _jumps(bars)
     note_volatility(state, symbol, now)
+    symbol.vendor_vanna.close_minute(at, settings.vendor_gex_age_max)
+    symbol.vendor_charm.close_minute(at, settings.vendor_gex_age_max)
     _noise(state, symbol, session, minute)
     past = symbol.past
     left = (session.close_at - bars.minute_end).total_seconds() / 60

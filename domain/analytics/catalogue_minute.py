@@ -119,6 +119,15 @@ MINUTE_GROUPS: tuple[Group, ...] = (
         ),
     ),
     (
+        "vendor_gex",
+        "5 sessions",
+        "vendor_gex_age_max",
+        (
+            ("vendor_vanna_z", "z", "the vendor's vanna exposure against EW(5 sessions) of it"),
+            ("vendor_charm_z", "z", "the same of its charm exposure"),
+        ),
+    ),
+    (
         "surface",
         "5 valid strikes in the expiry",
         "quote_age_max_option_metric_*",

@@ -21,9 +21,12 @@ def on_gex(state: AnalyticsState, event: Recorded) -> None:
     symbol = state.symbols.get(ticker(body.channel))
     if symbol is None:
         return
-    gamma = read_exposure(bytes(body.payload), symbol.symbol).gamma_oi
-    if gamma is not None:
-        symbol.chain.vendor.take_total(gamma, event.market_time.timestamp())
+    at = event.market_time.timestamp()
+    found = read_exposure(bytes(body.payload), symbol.symbol)
+    symbol.vendor_vanna.take(found.vanna_oi, at)
+    symbol.vendor_charm.take(found.charm_oi, at)
+    if found.gamma_oi is not None:
+        symbol.chain.vendor.take_total(found.gamma_oi, at)
         judge_vendor(state, symbol)
 
 

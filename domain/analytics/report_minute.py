@@ -6,7 +6,7 @@ do not wait for them twelve times a minute.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from domain.analytics.opening_range import OPENING_MINUTES, OpeningRange
 from domain.analytics.realised import JUMP_SCORE
 from domain.analytics.report_book import add_book_minute
 from domain.analytics.report_chain import GEX_STALE_SECONDS, SKEW_YEARS_MIN, judged, role_surface
-from domain.analytics.reporting import Report, of_bars
+from domain.analytics.reporting import Report, add_score, of_bars
 from domain.analytics.state import AnalyticsState, SessionBars, SymbolState
 from domain.analytics.traded import ExpiryRole
 from domain.events.analytics import Quality
@@ -38,6 +38,7 @@ def add_minute(report: Report, state: AnalyticsState, symbol: SymbolState, now: 
     _ranges(report, state, symbol)
     _flow(report, state, symbol, now)
     _exposure(report, symbol, now)
+    _vendor_scores(report, state, symbol, now)
     _surface(report, state, symbol, now)
     report.text("news_keywords", str(KEYWORDS_VERSION), now)
 
@@ -176,6 +177,24 @@ def _exposure(report: Report, symbol: SymbolState, now: datetime) -> None:
         ("pcr_oi", ratio(puts, calls, calls), "FEW_CONTRACTS"),
     ):
         report.number(name, value, as_of, quality, reason or missing)
+
+
+def _vendor_scores(
+    report: Report, state: AnalyticsState, symbol: SymbolState, now: datetime
+) -> None:
+    assert state.settings is not None
+    at = now.timestamp()
+    for name, found in (
+        ("vendor_vanna_z", symbol.vendor_vanna),
+        ("vendor_charm_z", symbol.vendor_charm),
+    ):
+        quality, reason = Quality.OK, ""
+        as_of = now if found.value is None else datetime.fromtimestamp(found.at, UTC)
+        if found.value is None:
+            quality, reason = Quality.MISSING, "NO_VENDOR"
+        elif at - found.at > state.settings.vendor_gex_age_max:
+            quality, reason = Quality.STALE, "OLD"
+        add_score(report, name, found.score, found.moments, as_of, quality, reason)
 
 
 def _surface(report: Report, state: AnalyticsState, symbol: SymbolState, now: datetime) -> None:

@@ -30,7 +30,7 @@ from domain.analytics.past import Past
 from domain.analytics.realised import MinuteVolatility, SessionCloses
 from domain.analytics.surface import Surface
 from domain.analytics.tide import Tide
-from domain.analytics.vendor_gex import VendorGex
+from domain.analytics.vendor_gex import SelfScored, VendorGex
 from domain.analytics.vwap import Vwap
 from domain.instruments import SYMBOLS, OptionContract
 from domain.parameter import ParameterState
@@ -133,6 +133,8 @@ class SymbolState:
     bars: SessionBars = field(default_factory=SessionBars)
     minutes: MinuteVolatility = field(default_factory=MinuteVolatility)
     skew_scores: EwMoments = field(default_factory=five_sessions_moments)
+    vendor_vanna: SelfScored = field(default_factory=SelfScored)
+    vendor_charm: SelfScored = field(default_factory=SelfScored)
     flow: Flow = field(default_factory=Flow)
     news: NewsState = field(default_factory=NewsState)
     auction: AuctionRun = field(default_factory=AuctionRun)
@@ -156,6 +158,8 @@ class SymbolState:
             openings=tuple(OpeningRange(minutes) for minutes in OPENING_MINUTES),
         )
         self.minutes.begin_session()
+        self.vendor_vanna.begin_session()
+        self.vendor_charm.begin_session()
         self.flow.begin_session()
         volumes = self.news.volumes
         self.news = NewsState(volumes=volumes)

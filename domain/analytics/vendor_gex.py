@@ -1,13 +1,16 @@
 """The vendor's gamma exposure, which stands in when ours is missing; the two are never mixed.
 
 Folded by the stage from channel gex and from the REST answer gex-levels, read by the report. The
-vendor's vanna and charm have units of their own and stand in for nothing.
+vendor's vanna and charm have units of their own and stand in for nothing: they are only scored
+against themselves.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
+from domain.analytics.ewma import EwMoments, five_sessions_moments
 from domain.analytics.gex import Regime
 
 
@@ -51,3 +54,31 @@ class VendorGex:
 
     def fresh_levels(self, now: float, age_max: float) -> VendorLevels | None:
         return self.levels if self.levels is not None and now - self.levels.at <= age_max else None
+
+
+@dataclass(slots=True)
+class SelfScored:
+    """A number of the vendor's whose unit is not ours: z against EW(5 sessions) of itself.
+
+    One observation a closed minute, while the vendor tells it; `at` is epoch seconds.
+    """
+
+    value: float | None = None
+    at: float = 0.0
+    score: float | None = None
+    moments: EwMoments = field(default_factory=five_sessions_moments)
+
+    def take(self, value: float | None, at: float) -> None:
+        if value is not None and math.isfinite(value):
+            self.value, self.at = value, at
+
+    def close_minute(self, now: float, age_max: float) -> None:
+        self.score = None
+        if self.value is None or now - self.at > age_max:
+            return
+        self.score = self.moments.score(self.value) if self.moments.is_warm else None
+        self.moments.update(self.value, 60.0)
+
+    def begin_session(self) -> None:
+        """The moments carry over the night."""
+        self.value = self.score = None

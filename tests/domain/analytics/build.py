@@ -537,13 +537,18 @@ def news(at: datetime, headline: str, tickers: tuple[str, ...] = ()) -> UwNewsRe
     return UwNewsReceived(**frame_fields("news", at, value))
 
 
-def vendor_gex(symbol: str, at: datetime, gamma: float) -> UwGexReceived:
-    value = {
+def vendor_gex(
+    symbol: str, at: datetime, gamma: float, vanna: float | None = None, charm: float | None = None
+) -> UwGexReceived:
+    value: dict[str, str | int] = {
         "ticker": symbol,
         "timestamp": int(at.timestamp() * 1000),
         "price": "1",
         "gamma_per_one_percent_move_oi": str(gamma),
     }
+    for greek, told in (("vanna", vanna), ("charm", charm)):
+        if told is not None:
+            value[f"{greek}_per_one_percent_move_oi"] = str(told)
     return UwGexReceived(**frame_fields(f"gex:{symbol}", at, value))
 
 

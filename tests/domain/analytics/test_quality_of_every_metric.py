@@ -27,6 +27,7 @@ AGES = {
     "60 s": 60.0,
     "70 s": 70.0,
     "150 s": 150.0,
+    "vendor_gex_age_max": 120.0,
     "vendor_flow_age_max without a trade in SPY": 30.0,
 }
 OPTION_AGES = {"0dte": 15.0, "1dte": 90.0}
