@@ -105,6 +105,23 @@ class ExitPlan(Value):
     """Named rule on the underlying, such as noise_area_and_vwap; empty for none."""
 
 
+class ModelRecord(Value):
+    """What is known of the model behind a probability, when it is said: P2 of the bucket for a
+    direction, P5 of neutral structures for sold premium."""
+
+    model: str
+    n_eff: float
+    skill: float | None
+    """Brier skill of the recent outcomes against their base rate; null while it cannot be told."""
+    bin_low: float
+    bin_high: float
+    """Tenth into which the probability of the predicted side falls."""
+    bin_count: int
+    """Outcomes of predictions in that tenth."""
+    bin_hit_rate: float | None
+    """Their mean outcome for the predicted side; null without any."""
+
+
 class SignalRaised(DeskEvent):
     """A candidate: the score conditions hold inside the window. Stream `signal/<signal_id>`.
 
@@ -136,7 +153,7 @@ class SignalGatesChanged(DeskEvent):
 class SignalValidated(DeskEvent):
     """All gates pass at one evaluation point: risk is asked. Carries what it was decided on."""
 
-    schema_version = 2
+    schema_version = 3
 
     signal_id: str
     strategy: Strategy
@@ -162,10 +179,17 @@ class SignalValidated(DeskEvent):
     mid_against_max: Decimal
     """Staleness: largest move of the structure's mid against us, the slippage budget."""
     params_version: int
+    record: ModelRecord | None = None
+    """Behind `confidence`; null in versions that did not tell it."""
 
     @staticmethod
     def upcast_v1_v2(state: dict[str, Any]) -> dict[str, Any]:
         """In the first version legs were valued without early exercise."""
+        return state
+
+    @staticmethod
+    def upcast_v2_v3(state: dict[str, Any]) -> dict[str, Any]:
+        """Before the third version the record of the model was not told."""
         return state
 
 

@@ -10,6 +10,7 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 
+from domain.forecasts.scores import BINS, Bin, bin_of
 from domain.parameter import ParameterState
 from domain.signals.score import clip, logistic
 
@@ -119,6 +120,8 @@ class Record:
     recalibration: Recalibration = field(default_factory=Recalibration)
     recent: Weighted = field(default_factory=Weighted)
     ever: Weighted = field(default_factory=Weighted)
+    bins: list[Bin] = field(default_factory=lambda: [Bin() for _ in range(BINS)])
+    """Outcomes by the tenth of their probability, cumulative."""
     spacings: dict[str, Spacing] = field(default_factory=dict)
     failed: bool = False
     may_fail: bool = True
@@ -139,6 +142,10 @@ class Record:
         decay = math.pow(2, -1 / parameters.number("signals.calibration_half_life"))
         self.recent.add(outcome.p, outcome.y, decay)
         self.ever.add(outcome.p, outcome.y, 1.0)
+        into = self.bins[bin_of(outcome.p)]
+        into.weight += 1
+        into.p += outcome.p
+        into.y += outcome.y
         self.spacings.setdefault(outcome.symbol, Spacing()).add(outcome.made, outcome.horizon)
         self._judge(outcome, parameters)
 

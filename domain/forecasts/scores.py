@@ -22,6 +22,11 @@ class Bin:
     y: float = 0.0
 
 
+def bin_of(p: float) -> int:
+    """Index of the tenth; 1 belongs to the last one."""
+    return min(BINS - 1, int(p * BINS))
+
+
 @dataclass(slots=True)
 class ProbabilityScore:
     """Brier, log loss, Murphy's parts and calibration of probabilities; y may be fractional."""
@@ -46,7 +51,7 @@ class ProbabilityScore:
                 one.weight *= decay
                 one.p *= decay
                 one.y *= decay
-        into = self.bins[min(BINS - 1, int(p * BINS))]
+        into = self.bins[bin_of(p)]
         into.weight += 1
         into.p += p
         into.y += y

@@ -6,7 +6,7 @@ assumed, because its sign is a convention.
 
 from __future__ import annotations
 
-from domain.events.signals import Feature
+from domain.events.signals import Feature, ModelRecord
 from domain.instruments import Direction, StructureKind
 from domain.signals.case import Case
 from domain.signals.neutral import NeutralScore
@@ -81,8 +81,20 @@ _KINDS = {
 }
 
 
-def rationale(case: Case, choice: Choice, neutral: NeutralScore | None) -> str:
-    """Three or four sentences: what, why, at which odds, and what is not known."""
+def record_text(record: ModelRecord) -> str:
+    """How the model has done, most of all where it said what it says now."""
+    skill = "not known" if record.skill is None else f"{record.skill:+.3f}"
+    text = f"Record of the model: {record.n_eff:.1f} effective outcomes, skill {skill}"
+    if record.bin_hit_rate is None:
+        return f"{text}, none of a probability like this one."
+    return (
+        f"{text}; of {record.bin_count} like this one, from {100 * record.bin_low:.0f} to"
+        f" {100 * record.bin_high:.0f} %, {100 * record.bin_hit_rate:.0f} % came true."
+    )
+
+
+def rationale(case: Case, choice: Choice, neutral: NeutralScore | None, record: ModelRecord) -> str:
+    """A few sentences: what, why, at which odds, how the model has done, what is not known."""
     assert case.odds is not None and case.p_win is not None, "a valid signal has its odds"
     reading, odds = case.reading, case.odds
     lead = {
@@ -106,6 +118,7 @@ def rationale(case: Case, choice: Choice, neutral: NeutralScore | None) -> str:
         f" {100 * case.p_win:.1f} %, expected value"
         f" {odds.expected_value(case.p_win):+.2f} dollars after {odds.cost_usd:.2f} of cost.",
     ]
+    parts.append(record_text(record))
     note = case.bucket.notes.get(case.variant)
     if note is not None:
         parts.append(note)

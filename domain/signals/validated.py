@@ -12,16 +12,20 @@ from domain.events.signals import (
     Feature,
     Gate,
     LegQuote,
+    ModelRecord,
     RiskInputs,
     SignalRaised,
     SignalValidated,
 )
-from domain.instruments import Right
+from domain.forecasts.prediction import P2, P5
+from domain.forecasts.scores import BINS, bin_of
+from domain.instruments import Direction, Right
 from domain.numbers import cents
 from domain.pricing.american import DELTA_DIFFERENCE_USED, american_check
 from domain.pricing.black_scholes import greeks
 from domain.pricing.dividends import Dividend
 from domain.risk.blackout import size_factor
+from domain.signals.case import Case
 from domain.signals.evaluate import Evaluated
 from domain.signals.plan import exit_plan
 from domain.signals.rationale import rationale
@@ -58,6 +62,30 @@ def raised(
         features=features,
         gates=gates,
         params_version=state.parameters.version,
+    )
+
+
+def model_record(case: Case) -> ModelRecord:
+    """What the record of the model says of probabilities like the one of the predicted side."""
+    record, is_down = case.record, not case.sells_premium and case.direction is Direction.BEARISH
+    p = case.p_side
+    if is_down:
+        p = case.score.probability_up
+    index = bin_of(p)
+    found = record.bins[index]
+    rate = found.y / found.weight if found.weight > 0 else None
+    if is_down:
+        # The model speaks of rising: its tenths are turned round for who bets on falling.
+        index, rate = BINS - 1 - index, None if rate is None else 1 - rate
+    skill = record.recent.skill
+    return ModelRecord(
+        model=P5 if case.sells_premium else P2,
+        n_eff=rounded(record.n_eff),
+        skill=None if skill is None else rounded(skill),
+        bin_low=index / BINS,
+        bin_high=(index + 1) / BINS,
+        bin_count=int(found.weight),
+        bin_hit_rate=None if rate is None else rounded(rate),
     )
 
 
@@ -188,6 +216,7 @@ def validated(
     deviation = math.sqrt(max(0.0, inputs.variance_remaining))
     age = number(f"{case.bucket.prefix}.stale.age_s")
     p_side = inputs.p_win if case.sells_premium else case.p_side
+    record = model_record(case)
     return SignalValidated(
         signal_id=signal_id,
         strategy=case.bucket.strategy,
@@ -203,7 +232,7 @@ def validated(
         clip_adjust=adjust,
         features=features,
         gates=gates,
-        rationale=rationale(case, choice, found.neutral),
+        rationale=rationale(case, choice, found.neutral, record),
         risk_inputs=inputs,
         exit_plan=exit_plan(
             choice, case.bucket, case.variant, case.session, case.now, state.parameters
@@ -214,4 +243,5 @@ def validated(
         ),
         mid_against_max=case.odds.budget,
         params_version=state.parameters.version,
+        record=record,
     )
