@@ -17,7 +17,6 @@ from urllib.parse import parse_qsl
 import asyncpg
 import orjson
 from pydantic import BaseModel, ValidationError
-from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -254,7 +253,3 @@ async def _fields(route: ApiRoute, call: Call) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise bad_field("body", f"must be a JSON object, was {type(fields).__name__}")
     return fields
-
-
-REDIS_ERRORS = (RedisError, OSError)
-"""Redis being away is never an error of a request: the log has everything."""

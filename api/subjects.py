@@ -7,7 +7,7 @@ live stream.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -21,7 +21,6 @@ _BEGINNINGS = ("DeliveryScheduled", "ApprovalRequested")
 _FIELDS = ("kind", "vendor", "tier", "channel", "title", "targets", "text")
 _BEFORE = timedelta(days=4)
 """A delivery ends within its session; more than that over a long weekend is not looked for."""
-Subject = Mapping[str, object]
 
 
 class _Ids(msgspec.Struct):

@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cache, partial
 from hashlib import sha1
-from typing import Any, ClassVar, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
@@ -52,7 +52,6 @@ class MarketEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=False, gc=F
 
 
 Body: TypeAlias = DeskEvent | MarketEvent
-BodyT = TypeVar("BodyT", DeskEvent, MarketEvent)
 
 
 class Recorded(msgspec.Struct, frozen=True, gc=False):

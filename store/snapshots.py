@@ -85,11 +85,6 @@ class SnapshotTable:
                 await connection.fetchval(_FOREIGN, maker.owner, maker.build, maker.code) or 0
             )
 
-    async def drop(self, maker: Maker, position: int) -> None:
-        """Forget one snapshot."""
-        async with self._connection(self._writer) as connection:
-            await connection.execute(_DROP, maker.owner, maker.build, maker.code, position)
-
 
 _SAVE = """
     INSERT INTO snapshots (owner, build, code, position, mac, state)
@@ -104,9 +99,6 @@ _FOREIGN = """
     SELECT count(*) FROM snapshots WHERE owner = $1 AND (build <> $2 OR code <> $3)
 """
 _DROP_FOREIGN = "DELETE FROM snapshots WHERE owner = $1 AND (build <> $2 OR code <> $3)"
-_DROP = """
-    DELETE FROM snapshots WHERE owner = $1 AND build = $2 AND code = $3 AND position = $4
-"""
 _THIN = """
     DELETE FROM snapshots AS s WHERE s.owner = $1
         AND s.position < (

@@ -50,10 +50,3 @@ class SandboxClock:
     def now(self) -> datetime:
         elapsed = max(0.0, self._real() - self._base_real_epoch)
         return self._base_market_time + timedelta(seconds=elapsed * self._speed)
-
-    def real_seconds_until(self, market_time: datetime) -> float:
-        """Real seconds until the market is there: 0 when it is, infinity when it stands still."""
-        left = (market_time - self.now()).total_seconds()
-        if left <= 0:
-            return 0.0
-        return left / self._speed if self._speed > 0 else math.inf

@@ -107,6 +107,7 @@ def quote_rows(
 
 
 def expired_values(spots: Floats, strike: Floats, call: Flags) -> Floats:
+    """Intrinsic values at and after expiry."""
     return np.maximum(np.where(call, spots - strike, strike - spots), 0.0)
 
 

@@ -48,8 +48,6 @@ from adapters.market_model.updates import option_updates, underlying_update
 QUOTES_PER_SECOND = 4.0
 BASKET_QUOTES_PER_SECOND = 0.5
 DEPTH_SHARES = {"SPY": 900.0, "QQQ": 700.0, "IWM": 1100.0}
-OPTIONS_AFTER_CLOSE_SECONDS = 900
-TIDE_SESSIONS = 25
 
 
 @dataclass(slots=True)

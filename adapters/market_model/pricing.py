@@ -95,11 +95,6 @@ def price(
     )
 
 
-def expired(spot: float, strike: Floats, call: NDArray[np.bool_]) -> Floats:
-    """Intrinsic values at and after expiry."""
-    return np.maximum(np.where(call, spot - strike, strike - spot), 0.0)
-
-
 def book(
     value: Floats, intrinsic: Floats, width_factor: float, numbers: Integers, slot: Integers | int
 ) -> Book:

@@ -8,11 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from adapters.market_model.flow import TOTALS, TradeChunk, TradeSource
-
-Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

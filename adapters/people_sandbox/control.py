@@ -16,8 +16,6 @@ from adapters.people_sandbox.ledger import Json
 from adapters.people_sandbox.server import VendorSandbox, World
 from adapters.telegram.sandbox.server import PressError, TelegramSandbox
 
-Handler = Callable[[web.Request], Awaitable[web.Response]]
-
 
 def _bad(why: str, status: int = 400) -> web.Response:
     return web.json_response({"error": why}, status=status)

@@ -19,10 +19,6 @@ def clip(value: float, low: float, high: float) -> float:
     return low if value < low else high if value > high else value
 
 
-def finite(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)
-
-
 @dataclass(slots=True)
 class EwMoments:
     """Mean and variance with half-life `half_life` seconds, started at the first observation.

@@ -10,7 +10,6 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from decimal import Decimal
 
 from domain.analytics.ewma import EwMoments, five_sessions_moments, minutes_moments
@@ -94,10 +93,6 @@ def is_directional(
     if not _EXCLUDED_CODES.isdisjoint(codes):
         return False
     return not flags or not any("multi" in flag or flag.startswith(VOID_FLAGS) for flag in flags)
-
-
-def days_between(session_date: date, expiry: date) -> int:
-    return (expiry - session_date).days
 
 
 @dataclass(slots=True)

@@ -62,10 +62,6 @@ class Book:
         return self.bid >= 0.01 and self.ask > self.bid
 
     @property
-    def is_usable(self) -> bool:
-        return self.is_normal and self.bid_size > 0 and self.ask_size > 0
-
-    @property
     def imbalance(self) -> float | None:
         depth = self.bid_size + self.ask_size
         return (self.bid_size - self.ask_size) / depth if self.is_normal and depth > 0 else None

@@ -16,14 +16,11 @@ WIDE_FRACTION = 0.25
 QUIET_MOVE_MAX = 0.0005
 
 
-def is_two_sided(bid: float, ask: float, bid_size: float | None, ask_size: float | None) -> bool:
-    """bid >= 0.01, neither locked nor crossed, sizes above 0 where the source gives sizes."""
-    sized = (bid_size is None or bid_size > 0) and (ask_size is None or ask_size > 0)
-    return bid >= BID_MIN and ask > bid and sized
-
-
 def two_sided(bid: Floats, ask: Floats, bid_size: Floats, ask_size: Floats) -> Bools:
-    """The same for columns; NaN is a missing price, or a size the source does not give."""
+    """bid >= 0.01, neither locked nor crossed, sizes above 0 where the source gives sizes.
+
+    NaN is a missing price, or a size that the source does not give.
+    """
     found: Bools = (bid >= BID_MIN) & (ask > bid) & ~(bid_size <= 0) & ~(ask_size <= 0)
     return found
 

@@ -18,7 +18,6 @@ from domain.analytics.flow_mode import RECORDS_MIN, FlowMode
 SLOPE_MINUTES = 15
 SLOPE_POINTS_MIN = 10
 STALE_SECONDS = 150.0
-TIDE_SESSIONS = 5
 
 
 def least_squares_slope(points: Sequence[tuple[float, float]]) -> float | None:

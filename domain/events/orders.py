@@ -48,10 +48,6 @@ class OrderState(StrEnum):
     def is_final(self) -> bool:
         return self in _FINAL
 
-    @property
-    def counts_as_working(self) -> bool:
-        return self not in _FINAL
-
 
 _FINAL = frozenset(
     {

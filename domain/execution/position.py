@@ -55,7 +55,6 @@ class Position:
     """Result that its newest close stated."""
     exit_reason: ExitReason = ExitReason.OPERATOR
     last_order_ref: str = ""
-    last_fill_id: str = ""
     explanation: Explanation | None = None
     explained_at: datetime | None = None
     """When its explanation was begun or last written."""

@@ -192,7 +192,7 @@ def _filled(state: PositionState, event: Recorded, body: FillRecorded) -> None:
     before = position.fills.get(fill.fill_id)
     position.explanation = with_fill(_explained_until(state, position, event), fill, before)
     position.fills[body.fill_id] = fill
-    position.last_order_ref, position.last_fill_id = body.order_ref, body.fill_id
+    position.last_order_ref = body.order_ref
     _mark_flat(position, event.market_time)
 
 

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from domain.events.forecasts import CalibrationBin, CalibrationUpdated, Coverage, Scores
 from domain.forecasts.intervals import LEVELS, AdaptiveWidth, kupiec, level_name, wilson
@@ -28,7 +28,6 @@ from domain.parameter import ParameterState
 ALL = "ALL"
 ANY = "ANY"
 RANKED_MAX = 500
-Score = TypeVar("Score", ProbabilityScore, PointScore, VarianceScore)
 
 
 class CalibrationKey(NamedTuple):

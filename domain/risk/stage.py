@@ -45,7 +45,7 @@ from domain.parameter import ParameterValue
 from domain.risk import cash_flows
 from domain.risk.breaches import evaluate
 from domain.risk.codes import DenialCode
-from domain.risk.decide import decide, decision_id, wants_what_if
+from domain.risk.decide import decide, wants_what_if
 from domain.risk.halts import due_halts, expiring_to_close
 from domain.risk.limit_changes import refusal_of
 from domain.risk.margin import Answer, is_mismatch, local_estimate
@@ -359,6 +359,3 @@ def _overdue_answers(state: RiskState) -> list[Emission]:
         emitted.append(Emission(f"decision/{checked.decision_id}", checked, correlation))
         emitted.append(_decided(decide(state, waiting.signal, None)))
     return emitted
-
-
-__all__ = ["TYPES", "RiskStage", "decision_id"]

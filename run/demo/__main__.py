@@ -52,7 +52,6 @@ from store.migrate import MigrationError, migrate
 from store.postgres import PostgresStore
 
 FOLDER = "var/demo"
-SANDBOXES = ("market", "people")
 DEMO_LIMITS: Mapping[str, float] = {"risk.limit.positions_bucket": 2.0}
 """The trend day offers three trades at once: the third shows what a refused decision looks like."""
 READY_SECONDS_MAX = 120.0

@@ -79,8 +79,6 @@ class Relay:
         self._address = (parts.hostname, parts.port)
         self._user, self._database = parts.username, parts.path
         self.struck = asyncio.Event()
-        self.struck_at = ""
-        """The SQL of the request at which it struck."""
         self.abandoned_ended = asyncio.Event()
         """The server has closed the line whose client was cut off with Loss.CLIENT."""
         self.on_strike: Callable[[], None] | None = None
@@ -110,7 +108,6 @@ class Relay:
         """Strike once, at the `visit`-th request from now on whose SQL fits a pattern."""
         self.struck.clear()
         self.abandoned_ended.clear()
-        self.struck_at = ""
         self._strike = _Strike(loss, visit, among)
 
     def stand_down(self) -> None:
@@ -184,7 +181,6 @@ class Relay:
         if strike.visits_left > 0:
             return None
         self._strike = None
-        self.struck_at = sql
         self.struck.set()
         if self.on_strike is not None:
             self.on_strike()

@@ -55,9 +55,6 @@ class LogClock:
         elapsed = max(0.0, (datetime.now(UTC) - self._set_at).total_seconds())
         return self._base + timedelta(seconds=elapsed * self.speed)
 
-    def real_seconds_until(self, market_time: datetime) -> float:
-        return max(0.0, (market_time - self.now()).total_seconds()) / self.speed
-
 
 async def run(dsn: str, folder: Path, port: int, seed: int) -> None:
     """Serve the broker and move the market, for ever."""

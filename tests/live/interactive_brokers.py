@@ -64,7 +64,6 @@ class IbMaterial:
     lines: dict[int, str] = field(default_factory=dict)
     """Names of the lines by request."""
     data_types: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
-    makers: set[str] = field(default_factory=set)
     events: list[MarketEvent] = field(default_factory=list)
     codes: list[tuple[str, int, str]] = field(default_factory=list)
     """Line, or empty, code and text of each error and notice."""

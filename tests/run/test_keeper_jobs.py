@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
@@ -33,8 +32,6 @@ BEFORE = datetime(2026, 11, 20, 12, tzinfo=UTC)
 NOON = datetime(2026, 11, 28, 12, tzinfo=NEW_YORK).astimezone(UTC)
 DUE_AT = datetime(2026, 11, 28, 3, 30, tzinfo=NEW_YORK).astimezone(UTC)
 DUE = Due(DUE_AT, DUE_AT.astimezone(NEW_YORK).date())
-
-Deed = Callable[[Work], Awaitable[Outcome]]
 
 
 @pytest.fixture

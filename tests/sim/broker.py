@@ -29,9 +29,6 @@ class SimClock:
     def now(self) -> datetime:
         return self.reader()
 
-    def real_seconds_until(self, market_time: datetime) -> float:
-        return (market_time - self.now()).total_seconds()
-
 
 @dataclass(frozen=True, slots=True)
 class Callbacks:

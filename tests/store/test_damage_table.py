@@ -6,7 +6,7 @@ test_verification.py and test_archive_tampering.py.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
@@ -27,7 +27,6 @@ ROUNDS = 4
 """Places drawn for each kind."""
 ARCHIVED = BOUNDS[0]
 """Positions up to this one are in the file, what follows is in Postgres."""
-Restore = Callable[[], Awaitable[None]]
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from adapters.interactive_brokers.sandbox.state import (
 )
 from adapters.market_model.contract import MarketModel
 
-CENT = Decimal("0.01")
 COMMISSION_A_CONTRACT = Decimal("0.70")
 """0.65 dollars of commission and 0.05 of fees for each contract and leg."""
 COMMISSION_A_SHARE = Decimal("0.005")

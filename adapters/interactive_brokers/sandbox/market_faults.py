@@ -7,7 +7,7 @@ from __future__ import annotations
 from adapters.interactive_brokers.sandbox.faults import Faults
 from adapters.market_model.contract import SimQuote
 
-LIVE, FROZEN, DELAYED = 1, 2, 3
+DELAYED = 3
 DELAYED_KINDS = {
     0: 69, 1: 66, 2: 67, 3: 70, 4: 68, 5: 71, 6: 72, 7: 73, 8: 74, 9: 75, 14: 76,
     10: 80, 11: 81, 12: 82, 13: 83, 45: 88, 49: 90,

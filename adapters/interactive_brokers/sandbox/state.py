@@ -70,10 +70,6 @@ class SimOrder:
         return self.quantity if self.size_cap is None else min(self.quantity, self.size_cap)
 
     @property
-    def is_combination(self) -> bool:
-        return bool(self.legs)
-
-    @property
     def sign(self) -> int:
         return 1 if self.action == "BUY" else -1
 

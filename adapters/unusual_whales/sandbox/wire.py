@@ -7,8 +7,6 @@ from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID, uuid5
 
-import msgspec
-
 from adapters.market_model.contract import SimContract
 from domain.session import new_york
 
@@ -16,11 +14,6 @@ JsonOut: TypeAlias = "str | int | float | bool | Sequence[JsonOut] | Mapping[str
 Row: TypeAlias = "dict[str, JsonOut]"
 
 _NAMESPACE = UUID("5b1f0f0e-0000-4000-8000-000000000000")
-
-
-def frame(channel: str, payload: Row) -> bytes:
-    """The text of a data frame."""
-    return msgspec.json.encode([channel, payload])
 
 
 def identity(name: str) -> str:

@@ -139,6 +139,3 @@ class StillClock:
 
     def now(self) -> datetime:
         return self.market.time
-
-    def real_seconds_until(self, market_time: datetime) -> float:
-        return (market_time - self.market.time).total_seconds() / self.speed

@@ -236,10 +236,7 @@ def test_the_clock_stands_until_it_is_set_and_then_runs_at_its_speed(
     clock = SandboxClock(whole_day.open_at, lambda: real[0])
     real[0] += 60
     assert clock.now() == whole_day.open_at
-    assert clock.real_seconds_until(whole_day.close_at) == math.inf
     clock.set(whole_day.open_at, 1_050.0, 10.0, thinned=False)
     assert clock.now() == whole_day.open_at + timedelta(seconds=100)
-    assert clock.real_seconds_until(whole_day.open_at + timedelta(seconds=300)) == 20.0
-    assert clock.real_seconds_until(whole_day.open_at) == 0.0
     with pytest.raises(ValueError, match="speed must be 0 or more"):
         clock.set(whole_day.open_at, 0.0, -1.0, thinned=False)

@@ -36,9 +36,6 @@ class StandingClock:
     def now(self) -> datetime:
         return self._market.now()
 
-    def real_seconds_until(self, market_time: datetime) -> float:
-        return max(0.0, (market_time - self.now()).total_seconds())
-
 
 class Wire:
     """A running sandbox with what tests need to drive it."""

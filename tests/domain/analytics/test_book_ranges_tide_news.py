@@ -67,7 +67,7 @@ def test_first_state_after_a_crossed_quote_contributes_nothing() -> None:
 def test_missing_price_counts_as_crossed_and_zero_size_does_not() -> None:
     assert not quoted(-1.0, 0.0, 10.1, 4.0).is_normal
     empty = quoted(10.0, 0.0, 10.1, 4.0)
-    assert empty.is_normal and not empty.is_usable
+    assert empty.is_normal
     assert empty.good_mid == 0.0
 
 

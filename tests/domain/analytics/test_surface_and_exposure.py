@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 from domain.analytics.chain import ChainTable, Layout, Source, layout_of
 from domain.analytics.expiry_surface import ExpirySurface, constant_maturity
 from domain.analytics.gex import Regime, exposure_of
-from domain.analytics.quotes import effective_age, is_two_sided, is_wide, two_sided
+from domain.analytics.quotes import effective_age, is_wide, two_sided
 from domain.analytics.surface import ChainClock, Surface, evaluate
 from domain.events.analytics import Quality
 from domain.instruments import Right, occ_symbol
@@ -132,7 +132,6 @@ def test_price_of_minus_one_means_no_quote() -> None:
     slot = table.add(expiry_of(0), 650.0, Right.CALL)
     table.line_ticks(slot, [(1, -1.0, 0), (2, 0.03, 5)], NOW, SPOT)
     assert table.bid[slot] == 0.0
-    assert not is_two_sided(0.0, 0.03, 0, 5)
 
 
 def test_open_interest_is_that_of_the_own_right() -> None:

@@ -38,7 +38,6 @@ from tests.domain.execution.execution_build import (
 from tests.domain.execution.stories import bar, exits, only
 
 EXPIRY = DAY + timedelta(days=35)
-DUE = DAY + timedelta(days=21)
 """Fourteen days are left then: four tenths of 35."""
 UNITS = 4
 BAR = timedelta(seconds=5)

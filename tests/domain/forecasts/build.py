@@ -13,7 +13,6 @@ from domain.forecasts.state import ForecastState
 from tests.domain.risk.build import DAY, OPEN, Driven, changed, session_planned
 from tests.domain.signals.build import chain_body, metrics
 
-START = OPEN + timedelta(minutes=4, seconds=55)
 METRICS: dict[str, float | str | None] = {
     "spot_mid": 600.0,
     "micro_price": 600.002,
