@@ -7,9 +7,6 @@ from hypothesis import strategies as st
 
 from adapters.discord.message import embed, limit_broken
 from adapters.discord.sandbox.validation import message_errors
-from adapters.telegram.sandbox.markup import visible_text
-from adapters.telegram.sandbox.server import TEXT_MAX
-from adapters.telegram.text import escaped, split_html, visible_length
 from adapters.x.poster import why_refused
 from adapters.x.text import POST_WEIGHT_MAX, weighted_length
 
@@ -35,14 +32,6 @@ def test_an_embed_that_passes_is_accepted(title: str, body: str, fields: dict[st
         return
     made = embed(title, body, fields, "MARKER1234").to_dict()
     assert message_errors({"embeds": [made], "nonce": "nonce"}) == {}
-
-
-@settings(max_examples=200, deadline=None)
-@given(texts(9_000))
-def test_every_part_of_a_long_telegram_text_is_accepted(text: str) -> None:
-    for part in split_html(f"<b>head</b>\n\n{escaped(text)}"):
-        assert visible_length(part) <= TEXT_MAX
-        assert 1 <= len(visible_text(part)) <= TEXT_MAX
 
 
 @settings(max_examples=300, deadline=None)

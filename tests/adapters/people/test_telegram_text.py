@@ -1,4 +1,4 @@
-"""Signed buttons, escaping and splitting of Telegram texts."""
+"""Signed buttons and escaping of Telegram texts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from adapters.telegram.buttons import BUTTON_BYTES_MAX, Button, button_data, read_button
 from adapters.telegram.sandbox.markup import visible_text
-from adapters.telegram.text import escaped, split_html, visible_length, without_markup
+from adapters.telegram.text import escaped, without_markup
 
 APPROVAL = "0b6b3c1e-6d0a-5d0c-9a53-3d7f4b3b9a10"
 
@@ -49,25 +49,3 @@ def test_a_button_that_could_not_be_read_is_never_made(
 def test_escaped_data_is_seen_as_it_was(text: str) -> None:
     assert visible_text(escaped(text)) == text.strip()
     assert without_markup(escaped(text)) == text
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.lists(st.text(alphabet="ab &<>é😀\n", max_size=60), min_size=1, max_size=12))
-def test_every_part_of_a_split_text_parses_fits_and_keeps_the_words(texts: list[str]) -> None:
-    markup = "\n\n".join(f"<b>{escaped(text)}</b> <i>{escaped(text)}</i>" for text in texts)
-    parts = split_html(markup, limit=64)
-    for part in parts:
-        visible_text(part)
-        assert visible_length(part) <= 64
-    numbered = len(parts) > 1
-    bodies = [part.rpartition("\n(")[0] if numbered else part for part in parts]
-    seen = "".join(without_markup("".join(bodies)).split())
-    assert seen == "".join(without_markup(markup).split())
-
-
-def test_parts_end_at_paragraphs_and_are_numbered() -> None:
-    first, second = "a " * 30, "b " * 30
-    assert split_html(f"{first.strip()}\n\n{second.strip()}", limit=80) == [
-        f"{first.strip()}\n(1/2)",
-        f"{second.strip()}\n(2/2)",
-    ]
