@@ -12,12 +12,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal, NamedTuple
 
 from api.archived_log import ArchivedLog, LogRow, TimeColumn
 from api.log_filter import Filter, clauses, literal, question
 from store.archived_days import ArchivedDay, Question
+from store.envelope import start_of
 from store.reading import Pool
 from store.rows import COLUMNS
 
@@ -59,7 +60,7 @@ class _Days:
     def span(self, number: int) -> _Span:
         """Where a day of the log is; the last one has no end yet."""
         behind = self.first_positions[number + 1 :]
-        since = _start(self.days[number])
+        since = start_of(self.days[number])
         last = behind[0] - 1 if behind else self.head
         return _Span(self.first_positions[number], last, since, since + timedelta(days=1))
 
@@ -67,7 +68,7 @@ class _Days:
         """[since, until) of recorded_at for positions in (after, up_to]."""
         first = max(0, bisect_right(self.first_positions, after + 1) - 1)
         last = max(0, bisect_right(self.first_positions, up_to) - 1)
-        return _start(self.days[first]), _start(self.days[last]) + timedelta(days=1)
+        return start_of(self.days[first]), start_of(self.days[last]) + timedelta(days=1)
 
 
 class LogPages:
@@ -282,10 +283,6 @@ def _merged(
     """Both in order, each event once: as long as a day is in both places, both have it."""
     found = {row["position"]: row for row in (*cold, *hot)}
     return [found[position] for position in sorted(found, reverse=newest_first)]
-
-
-def _start(day: date) -> datetime:
-    return datetime.combine(day, time(0), UTC)
 
 
 _HEAD = "SELECT last_position FROM commits ORDER BY last_position DESC LIMIT 1"

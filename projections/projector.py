@@ -224,7 +224,7 @@ class Projector(Generic[Effect]):
 
     async def _follow(self, state: TargetState) -> None:
         """Apply pages until the target is found flushed, replaced, or asked to be built anew."""
-        _heed_cancellation()
+        raise_if_cancelled()
         self.position = state.position
         applied_at = time.monotonic()
         selection = await self._selection()
@@ -243,7 +243,7 @@ class Projector(Generic[Effect]):
                     continue
                 began = time.monotonic()
                 moved = await self._target.apply(self._effects(events), state, scanned)
-                _heed_cancellation()
+                raise_if_cancelled()
                 if moved is None:
                     self._log.warning("target changed hands", projection=self.projection.name)
                     return
@@ -270,7 +270,7 @@ class Projector(Generic[Effect]):
             page = await self._store.read(state.position, selection, REBUILD_PAGE, head)
             scanned = page[-1].position if len(page) == REBUILD_PAGE else head
             moved = await beside.apply(self._effects(page), state, scanned)
-            _heed_cancellation()
+            raise_if_cancelled()
             if moved is None:
                 raise RebuildLost(
                     f"rebuild of {self.projection.name} must be alone, was joined by another"
@@ -317,14 +317,6 @@ class Projector(Generic[Effect]):
 
     def _wants_rebuild(self, event: Recorded, state: TargetState) -> bool:
         return event.position > state.built_at and self.projection.asks_for_rebuild(event)
-
-
-def _heed_cancellation() -> None:
-    """End when we were asked to. The client of Redis waits with asyncio.wait_for, which in Python
-    3.11 swallows a cancellation that arrives in the turn in which what it waits for is done."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 def _is_defect(error: BaseException) -> bool:

@@ -15,11 +15,11 @@ from typing import Any, TypeAlias, cast
 from uuid import uuid4
 
 import msgspec
-from pydantic import BaseModel
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 
 from projections.projector import RebuildLost, TargetDamaged, TargetState
+from projections.rows import plain
 
 Command: TypeAlias = tuple[Any, ...]
 """A Redis command with its arguments, its key without the prefix in second place, or one of
@@ -284,15 +284,7 @@ def text(value: Any) -> str:
         return write(value)
     if isinstance(value, str):  # an enum
         return str(value)
-    return msgspec.json.encode(_plain(value)).decode()
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    return value
+    return msgspec.json.encode(plain(value)).decode()
 
 
 PLAIN: Mapping[type[Any], Callable[[Any], str]] = {

@@ -52,14 +52,15 @@ def json_text(value: Any) -> str | None:
     """JSON text of a value for a jsonb column, which holds no NUL character."""
     if value is None:
         return None
-    return msgspec.json.encode(_plain(value)).decode().replace("\\u0000", "\\ufffd")
+    return msgspec.json.encode(plain(value)).decode().replace("\\u0000", "\\ufffd")
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value that msgspec can write: models as what they are made of."""
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value
 
 

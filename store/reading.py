@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Self, TypeAlias
 from uuid import UUID
@@ -22,6 +22,7 @@ import asyncpg
 from domain.event import Recorded, Retention, body_class
 from store.call import Place
 from store.contract import PAGE_EVENTS_MAX, Selection
+from store.envelope import start_of
 from store.partitions import leaf_name
 from store.rows import COLUMNS, recorded
 
@@ -54,10 +55,6 @@ def retentions(selection: Selection) -> frozenset[Retention]:
     if selection.own_clock:
         found |= {Retention.MARKET, Retention.DESK}
     return frozenset(found)
-
-
-def _start_of(day: date) -> datetime:
-    return datetime.combine(day, time(0), UTC)
 
 
 def _first_width(selection: Selection, limit: int) -> int:
@@ -153,7 +150,7 @@ class Reader:
         rows = await self._pool.fetch(_NAMING, ids, min(own))
         found: list[tuple[datetime, datetime]] = []
         for day in sorted({*own, *(row["day"] for row in rows)}):
-            since = begin = _start_of(day)
+            since = begin = start_of(day)
             if found and found[-1][1] == since and (since - found[-1][0]).days < _DAYS_AT_ONCE_MAX:
                 begin, _ = found.pop()
             found.append((begin, since + timedelta(days=1)))
@@ -238,14 +235,14 @@ class Reader:
             self._first_positions = [row["first_position"] for row in rows]
             self._days = [row["day"] for row in rows]
         if not self._days:
-            return _start_of(date.min), _start_of(date.min), up_to
+            return start_of(date.min), start_of(date.min), up_to
         first = max(0, bisect_right(self._first_positions, after + 1) - 1)
         beyond = first + width_days
         if beyond < len(self._days):
             up_to = min(up_to, self._first_positions[beyond] - 1)
         # Days without events may lie between these and the next ones, and are not opened.
         last = self._days[min(beyond, len(self._days)) - 1]
-        return _start_of(self._days[first]), _start_of(last) + timedelta(days=1), up_to
+        return start_of(self._days[first]), start_of(last) + timedelta(days=1), up_to
 
     async def _fetch(
         self,
@@ -257,7 +254,7 @@ class Reader:
         limit: int,
     ) -> list[asyncpg.Record]:
         condition, wanted = _condition(selection)
-        if last - after <= _TAIL_WIDTH_MAX and since == _start_of(self._head.day):
+        if last - after <= _TAIL_WIDTH_MAX and since == start_of(self._head.day):
             leaves = (leaf_name(of.value, self._head.day) for of in sorted(retentions(selection)))
             tables = " UNION ALL ".join(
                 f"SELECT {COLUMNS}, retention FROM {leaf}"  # noqa: S608
