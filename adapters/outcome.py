@@ -2,20 +2,22 @@
 
 The outbox branches on these values; no vendor exception leaves an adapter. The rule behind them:
 a request of which any byte may have left and whose answer was not read is Unknown, is never sent
-again blindly, and is read back first. Also here: the marker and the nonce of a delivery.
+again blindly, and is read back first. Also here: the marker of a delivery.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
-from base64 import b32encode
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
+LOOK_BACK = timedelta(seconds=120)
+"""How far before an attempt a message of it may stand by the vendor's clock."""
 MARKER_CHARACTERS = 10
-NONCE_CHARACTERS = 24
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -89,9 +91,23 @@ def delivery_marker(secret: bytes, delivery_id: str) -> str:
     )
 
 
-def delivery_nonce(delivery_id: str) -> str:
-    """The idempotency key of a delivery, the same for each attempt (Discord: at most 25)."""
-    return b32encode(hashlib.sha256(delivery_id.encode()).digest()).decode()[:NONCE_CHARACTERS]
+async def look_several_times(
+    look: Callable[[], Awaitable[FindOutcome]], after_seconds: Sequence[float]
+) -> FindOutcome:
+    """The last look's outcome; looks end with the first that finds it.
+
+    A vendor's listing lags behind what was posted, so one look proves no absence. `after_seconds`
+    are counted from now.
+    """
+    begun = asyncio.get_running_loop().time()
+    outcome: FindOutcome = CannotTell("never looked")
+    for seconds in after_seconds:
+        passed = asyncio.get_running_loop().time() - begun
+        await asyncio.sleep(max(0.0, seconds - passed))
+        outcome = await look()
+        if isinstance(outcome, Found):
+            break
+    return outcome
 
 
 class VendorUnavailable(Exception):

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from adapters.claude.writer import ClaudeWriter, DraftAnswer, DraftError
 from adapters.discord.sender import DiscordSender
 from adapters.outcome import CannotTell, FindOutcome, NotSent, SendOutcome, Sent, delivery_marker
-from adapters.reddit.poster import RedditAccount, RedditPoster
+from adapters.reddit.poster import RedditAccount, RedditPoster, with_marker
 from adapters.telegram.bot import TelegramBot
 from adapters.telegram.buttons import button_data
 from adapters.telegram.text import escaped
@@ -70,7 +70,7 @@ class Desks:
             case Vendor.X:
                 return await self._x.post(scheduled.body)
             case Vendor.REDDIT:
-                text = f"{scheduled.body}\n\n^(ref {marker})"
+                text = with_marker(scheduled.body, marker)
                 return await self._reddit.submit(self._subreddit, scheduled.title, text)
             case Vendor.TELEGRAM:
                 html = f"<b>{escaped(scheduled.title)}</b>\n{escaped(scheduled.body)}"

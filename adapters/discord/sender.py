@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import SimpleNamespace
 
 import aiohttp
@@ -24,6 +24,7 @@ from discord.http import Route
 
 from adapters.discord.message import carries, embed, footer, limit_broken
 from adapters.outcome import (
+    LOOK_BACK,
     CannotTell,
     FindOutcome,
     Found,
@@ -36,7 +37,6 @@ from adapters.outcome import (
 )
 from adapters.redaction import hide_in_logs, redacted
 
-LOOK_BACK = timedelta(seconds=120)
 HISTORY_MESSAGES_MAX = 1_000
 RATE_LIMIT_SECONDS_MAX = 30.0
 _LATER = frozenset({40004, 20016, 20028, 20029, 40062})

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import praw
@@ -22,6 +22,7 @@ import requests
 from praw.exceptions import PRAWException, RedditAPIException
 
 from adapters.outcome import (
+    LOOK_BACK,
     CannotTell,
     FindOutcome,
     Found,
@@ -30,6 +31,7 @@ from adapters.outcome import (
     SendOutcome,
     Sent,
     Unknown,
+    look_several_times,
 )
 from adapters.redaction import hide_in_logs, redacted
 from adapters.reddit.requestor import Call, SingleWriteRequestor, WriteNotBegun, WriteUncertain
@@ -37,7 +39,6 @@ from adapters.reddit.requestor import Call, SingleWriteRequestor, WriteNotBegun,
 TITLE_MAX = 300
 TEXT_MAX = 40_000
 LISTING_POSTS_MAX = 100
-LOOK_BACK = timedelta(seconds=120)
 _NO_SUCH_PLACE = "SUBREDDIT_NOEXIST"
 _TRANSIENT_SECONDS = 60.0
 _RATELIMIT = "RATELIMIT"
@@ -239,15 +240,8 @@ class RedditPoster:
         Looks several times, because the listing lags. Absence is proven only when the listing
         shows a submission of ours.
         """
-        begun = asyncio.get_running_loop().time()
-        outcome: FindOutcome = CannotTell("never looked")
-        for seconds in self._look_after_seconds:
-            passed = asyncio.get_running_loop().time() - begun
-            await asyncio.sleep(max(0.0, seconds - passed))
-            outcome = await self._look(marker, since - LOOK_BACK)
-            if isinstance(outcome, Found):
-                break
-        return outcome
+        start = since - LOOK_BACK
+        return await look_several_times(lambda: self._look(marker, start), self._look_after_seconds)
 
     async def _look(self, marker: str, start: datetime) -> FindOutcome:
         def call() -> list[tuple[str, datetime, str]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -19,6 +19,7 @@ from tweepy.asynchronous import AsyncClient
 from yarl import URL
 
 from adapters.outcome import (
+    LOOK_BACK,
     CannotTell,
     FindOutcome,
     Found,
@@ -27,12 +28,12 @@ from adapters.outcome import (
     SendOutcome,
     Sent,
     Unknown,
+    look_several_times,
 )
 from adapters.redaction import drop_details, hide_in_logs, redacted
 from adapters.x.text import POST_WEIGHT_MAX, cashtags, normalised, weighted_length
 
 ORIGIN = "https://api.twitter.com"
-LOOK_BACK = timedelta(seconds=120)
 PAGE_POSTS_MAX = 100
 CASHTAGS_MAX = 1
 _CONNECT_SECONDS = 5.0
@@ -186,15 +187,8 @@ class XPoster:
         Looks several times, because the timeline lags. Absence is proven only when the listing
         can show posts of ours at all.
         """
-        begun = asyncio.get_running_loop().time()
-        outcome: FindOutcome = CannotTell("never looked")
-        for seconds in self._look_after_seconds:
-            passed = asyncio.get_running_loop().time() - begun
-            await asyncio.sleep(max(0.0, seconds - passed))
-            outcome = await self._look(text, since - LOOK_BACK)
-            if isinstance(outcome, Found):
-                break
-        return outcome
+        start = since - LOOK_BACK
+        return await look_several_times(lambda: self._look(text, start), self._look_after_seconds)
 
     async def _look(self, text: str, start: datetime) -> FindOutcome:
         try:

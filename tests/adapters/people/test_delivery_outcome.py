@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-from adapters.outcome import delivery_marker, delivery_nonce
+from adapters.outcome import delivery_marker
+from domain.distribution.deliveries import nonce
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -25,6 +26,6 @@ def test_markers_differ_by_delivery_and_by_secret() -> None:
 
 
 def test_a_nonce_is_stable_and_short_enough_for_discord() -> None:
-    assert delivery_nonce("delivery-1") == delivery_nonce("delivery-1")
-    assert delivery_nonce("delivery-1") != delivery_nonce("delivery-2")
-    assert len(delivery_nonce("delivery-1")) <= 25
+    assert nonce("delivery-1") == nonce("delivery-1")
+    assert nonce("delivery-1") != nonce("delivery-2")
+    assert len(nonce("delivery-1")) <= 25

@@ -17,9 +17,9 @@ from adapters.outcome import (
     Sent,
     Unknown,
     VendorUnavailable,
-    delivery_nonce,
 )
 from adapters.people_sandbox.process import PeopleSandbox
+from domain.distribution.deliveries import nonce
 
 MESSAGES = r"/channels/1001/messages$"
 
@@ -30,7 +30,7 @@ async def send(sender: DiscordSender, delivery: str = "d1", **changes: Any) -> S
         "title": "SPY bullish",
         "body": "Entry @everyone",
         "fields": {"Entry": "1.25", "Stop": "0.60"},
-        "nonce": delivery_nonce(delivery),
+        "nonce": nonce(delivery),
         "marker": f"MARK{delivery}",
     }
     return await sender.send(**{**message, **changes})

@@ -20,10 +20,10 @@ from adapters.outcome import (
     SendOutcome,
     Sent,
     delivery_marker,
-    delivery_nonce,
 )
 from adapters.reddit.poster import RedditPoster, with_marker
 from adapters.x.poster import XPoster
+from domain.distribution.deliveries import nonce
 
 DELIVERIES = 25
 ATTEMPTS_MAX = 6
@@ -84,7 +84,7 @@ async def test_each_delivery_arrives_once_whatever_goes_wrong(
         "discord": Route(
             "discord",
             "/messages$",
-            lambda d: discord_sender.send(1001, "T", d, {}, delivery_nonce(d), marker(d)),
+            lambda d: discord_sender.send(1001, "T", d, {}, nonce(d), marker(d)),
             lambda d, at: discord_sender.find(1001, marker(d), at),
         ),
         "x": Route("x", "tweets$", lambda d: x_poster.post(f"Post {d}"), _find_on(x_poster)),

@@ -18,7 +18,7 @@ import pytest
 
 from adapters.claude.writer import ClaudeWriter, DraftAnswer
 from adapters.discord.sender import DiscordSender
-from adapters.outcome import Found, NotSent, SendOutcome, Sent, Unknown, delivery_nonce
+from adapters.outcome import Found, NotSent, SendOutcome, Sent, Unknown
 from adapters.people_sandbox.faults import FaultError, FaultTable
 from adapters.people_sandbox.ledger import content_sha256
 from adapters.people_sandbox.process import SITES, PeopleSandbox
@@ -26,6 +26,7 @@ from adapters.reddit.poster import RedditPoster, with_marker
 from adapters.telegram.bot import TelegramBot
 from adapters.telegram.buttons import button_data
 from adapters.x.poster import XPoster
+from domain.distribution.deliveries import nonce
 
 CHAT = 9001
 ROOT = Path(__file__).resolve().parents[3]
@@ -36,8 +37,8 @@ def now() -> datetime:
 
 
 async def discord_send(sender: DiscordSender, delivery: str = "d1") -> SendOutcome:
-    nonce, marker = delivery_nonce(delivery), f"M{delivery}"
-    return await sender.send(1001, "Title", "Body", {"A": "1"}, nonce, marker)
+    key, marker = nonce(delivery), f"M{delivery}"
+    return await sender.send(1001, "Title", "Body", {"A": "1"}, key, marker)
 
 
 async def send_everywhere(
