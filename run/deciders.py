@@ -11,9 +11,9 @@ from domain.event import Recorded
 
 _SIGNALS = """
 AuctionSessionClosed BarIgnored CalibrationUpdated ChainEvaluated ClosingVolatility DriftPredicted
-DriftResolved FlowModeContradicted HaltEnded HaltStarted MetricComputed MicroPriceEstimated
-PredictionMade PredictionResolved PredictionVoided SignalExpired SignalGatesChanged
-SignalInvalidated SignalRaised SignalValidated VarianceRefitted
+DriftResolved ExpiryPassedOver FlowModeContradicted HaltEnded HaltStarted MetricComputed
+MicroPriceEstimated PredictionMade PredictionResolved PredictionVoided SignalExpired
+SignalGatesChanged SignalInvalidated SignalRaised SignalValidated VarianceRefitted
 """
 _TRADER = """
 BrokerReady BrokerSnapshotWanted CashFlowRecorded CommissionRecorded EntryRefused EntryWaited

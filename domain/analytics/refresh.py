@@ -64,7 +64,8 @@ def refresh_chain(state: AnalyticsState, symbol: SymbolState, now: datetime) -> 
     chain.exposure = exposure_of(chain.table, chain.surface, settings.gex_dte_max)
     chain.refreshed_at, chain.refreshed = clock.now, now
     chain.later.clear()
-    chain.swing = swing_expiry(layout.expiries, session, *settings.swing_days)
+    left = [expiry for expiry in layout.expiries if expiry not in chain.passed_over]
+    chain.swing = swing_expiry(left, session, *settings.swing_days)
     adv = symbol.past.adv20 if symbol.past else None
     chain.gex_norm = None
     if chain.exposure.is_warm and adv:

@@ -20,6 +20,7 @@ from domain.analytics.report import metrics_of
 from domain.analytics.state import AnalyticsState
 from domain.analytics.ticks import on_tick
 from domain.event import Recorded
+from domain.events.signals import ExpiryPassedOver
 from domain.payloads.unusual_whales import PayloadError
 from domain.stage import Emission
 
@@ -28,6 +29,14 @@ Handler = Callable[[AnalyticsState, Recorded], None]
 
 def _on_history_ready(state: AnalyticsState, event: Recorded) -> None:
     ingest.read_history(state)
+
+
+def _on_expiry_passed_over(state: AnalyticsState, event: Recorded) -> None:
+    """A strategy found it too thin: the next refresh takes another one."""
+    body = event.body
+    assert isinstance(body, ExpiryPassedOver)
+    if body.symbol in state.symbols:
+        state.symbols[body.symbol].chain.passed_over.add(body.expiry)
 
 
 _HANDLERS: Mapping[str, Handler] = {
@@ -39,6 +48,7 @@ _HANDLERS: Mapping[str, Handler] = {
     "HistoryImported": ingest.on_history,
     "HistoryReady": _on_history_ready,
     "ChainListed": ingest.on_chain_listed,
+    "ExpiryPassedOver": _on_expiry_passed_over,
     "VarianceRefitted": ingest.on_variance_refitted,
     "UnderlyingListed": ingest.on_underlying_listed,
     "SizeUnitChecked": ingest.on_size_unit,

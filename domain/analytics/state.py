@@ -98,6 +98,8 @@ class ChainState:
     later: dict[date, tuple[Surface, datetime]] = field(default_factory=dict)
     swing: date | None = None
     """The expiry of the swing role among those of the surface."""
+    passed_over: set[date] = field(default_factory=set)
+    """Expiries that are not taken for it any more today."""
     exposure: Exposure | None = None
     gex_norm: float | None = None
     regime: Regime = field(default_factory=Regime)

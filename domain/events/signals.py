@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -148,6 +148,21 @@ class SignalGatesChanged(DeskEvent):
 
     signal_id: str
     gates: tuple[Gate, ...]
+
+
+class ExpiryPassedOver(DeskEvent):
+    """An expiry is not traded for the rest of the day: too little open interest at the strikes that
+    a candidate would take. Stream `expiries/<symbol>`.
+
+    Of those that remain the next nearest to its goal is the chosen one from the next refresh on.
+    """
+
+    strategy: Strategy
+    symbol: str
+    signal_id: str
+    """The candidate that would have taken them."""
+    expiry: date
+    reason: str
 
 
 class SignalValidated(DeskEvent):

@@ -102,6 +102,10 @@ class Rules(Protocol):
     def own_gates(self, case: Case, parameters: ParameterState) -> list[Gate]:
         """Gates of this bucket alone, REGIME first; listed after FORWARD_OK."""
 
+    def unfit_expiry(self, case: Case, parameters: ParameterState) -> str:
+        """Why another expiry is to be tried today; empty where the role leaves no other, or this
+        one will do."""
+
     def choose(
         self, case: Case, chain: Chain, market: Market, parameters: ParameterState
     ) -> Choice | NoStructure:

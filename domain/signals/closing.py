@@ -155,6 +155,9 @@ class ClosingRules:
     def own_gates(self, case: Case, parameters: ParameterState) -> list[Gate]:
         return [data_gate(case), gain_gate(case, parameters), once_gate(case)]
 
+    def unfit_expiry(self, case: Case, parameters: ParameterState) -> str:
+        return ""
+
     def choose(
         self, case: Case, chain: Chain, market: Market, parameters: ParameterState
     ) -> Choice | NoStructure:

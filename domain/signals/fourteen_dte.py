@@ -8,6 +8,7 @@ come with later days are those of domain/execution. The stage is domain/signals/
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum, auto
@@ -21,6 +22,7 @@ from domain.risk.max_loss import structure_width
 from domain.session import Session
 from domain.signals.bucket import Bucket, ExitTimes, Variant
 from domain.signals.case import Case, Condition, gate, span
+from domain.signals.evaluate import market_of
 from domain.signals.fourteen_dte_parameters import WEIGHT_SOURCES
 from domain.signals.plan import DAILY_CLOSE_RULE, credit_target_and_stop
 from domain.signals.reading import Chain, ChainRow, Reading
@@ -42,6 +44,8 @@ from domain.signals.structure import (
 )
 
 _LIQUIDITY = "signals.14d.liquidity"
+_ENOUGH = 1_000_000_000
+"""More open interest than any limit asks for."""
 
 
 def _name(name: str) -> str:
@@ -265,6 +269,23 @@ class FourteenDteRules:
 
     def own_gates(self, case: Case, parameters: ParameterState) -> list[Gate]:
         return [entries_gate(case, parameters), interest_gate(case, parameters)]
+
+    def unfit_expiry(self, case: Case, parameters: ParameterState) -> str:
+        """Its strikes, chosen as if there were interest in all of them, have too little."""
+        chain, market = case.chain, market_of(FOURTEEN_DTE, case.reading)
+        if chain is None or isinstance(market, NoStructure):
+            return ""
+        least = parameters.number(_name("interest_min"))
+        chosen = case.chosen
+        if not isinstance(chosen, Choice):
+            full = tuple(replace(row, open_interest=_ENOUGH) for row in chain.rows)
+            chosen = self.choose(case, replace(chain, rows=full), market, parameters)
+        if not isinstance(chosen, Choice):
+            return ""
+        rows = [chain.row(row.con_id) for row in chosen.rows]
+        thin = [row for row in rows if row is not None and row.open_interest < least]
+        told = ", ".join(f"{row.strike}{row.right.value} {row.open_interest}" for row in thin)
+        return f"open interest of {told}, least {least:g}" if thin else ""
 
     def choose(
         self, case: Case, chain: Chain, market: Market, parameters: ParameterState

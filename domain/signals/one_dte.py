@@ -239,6 +239,9 @@ class OneDteRules:
         reason = "missing: gex_regime" if regime is None else "assumed dealer gamma"
         return [gate(DenialCode.REGIME, holds, regime or "-", threshold, reason)]
 
+    def unfit_expiry(self, case: Case, parameters: ParameterState) -> str:
+        return ""
+
     def choose(
         self, case: Case, chain: Chain, market: Market, parameters: ParameterState
     ) -> Choice | NoStructure:

@@ -17,6 +17,7 @@ from domain.events.feeds import LinesWanted, WantedLine
 from domain.events.market_facts import HaltStarted
 from domain.events.orders import OrderChanged
 from domain.events.signals import (
+    ExpiryPassedOver,
     Gate,
     SignalExpired,
     SignalGatesChanged,
@@ -60,6 +61,7 @@ TYPES = frozenset(
         "ClockStarted",
         "ClockTicked",
         "EntryRefused",
+        "ExpiryPassedOver",
         "FillRecorded",
         "HaltEnded",
         "HaltStarted",
@@ -211,6 +213,7 @@ def _advance(
 ) -> Iterator[Emission]:
     """Predict the structure's outcome once, and ask risk when every gate passes."""
     correlation = derived_id("signal", signal_id)
+    yield from _pass_over(state, signal_id, found)
     if not predicted and all_pass(gates, NOT_ASKED_OF_PREDICTIONS):
         body = structure_prediction(state, signal_id, found)
         yield Emission(f"predictions/{P5}", body, correlation)
@@ -224,6 +227,26 @@ def _advance(
         made = direction_prediction(state, found.case.reading, f"p2-{signal_id}", None)
         if made is not None:
             yield Emission(f"predictions/{P2}", made, correlation)
+
+
+def _pass_over(state: StrategyState, signal_id: str, found: Evaluated) -> Iterator[Emission]:
+    """Have another expiry tried, unless a signal of this symbol is being entered on this one."""
+    case, symbol = found.case, found.case.reading.symbol
+    if case.chain is None or any(
+        live.symbol == symbol and live.status is not Status.CANDIDATE
+        for live in state.lives.values()
+    ):
+        return
+    unfit = case.bucket.rules.unfit_expiry(case, state.parameters)
+    if unfit:
+        body = ExpiryPassedOver(
+            strategy=case.bucket.strategy,
+            symbol=symbol,
+            signal_id=signal_id,
+            expiry=case.chain.expiry,
+            reason=unfit,
+        )
+        yield Emission(f"expiries/{symbol}", body, derived_id("signal", signal_id))
 
 
 def _now(state: StrategyState, live: Live, now: datetime) -> Now:

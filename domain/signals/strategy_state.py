@@ -35,6 +35,7 @@ from domain.events.orders import (
 from domain.events.positions import PositionClosed, PositionOpened, PositionReopened
 from domain.events.risk import RiskDecided
 from domain.events.signals import (
+    ExpiryPassedOver,
     SignalExpired,
     SignalGatesChanged,
     SignalInvalidated,
@@ -175,6 +176,10 @@ def fold(state: StrategyState, event: Recorded) -> None:
             state.lines[body.contract.con_id] = body.contract
         case LineClosed():
             state.lines.pop(body.contract.con_id, None)
+        case ExpiryPassedOver():
+            # The chain of the next expiry comes with its refresh.
+            if body.strategy is state.bucket.strategy:
+                state.chains.pop(body.symbol, None)
         case LinesWanted():
             if body.requester == state.bucket.requester:
                 state.lines_wanted = tuple(line.contract for line in body.lines)

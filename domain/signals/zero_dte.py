@@ -221,6 +221,9 @@ class ZeroDteRules:
     def own_gates(self, case: Case, parameters: ParameterState) -> list[Gate]:
         return [regime_gate(case, parameters)]
 
+    def unfit_expiry(self, case: Case, parameters: ParameterState) -> str:
+        return ""
+
     def choose(
         self, case: Case, chain: Chain, market: Market, parameters: ParameterState
     ) -> Choice | NoStructure:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
 
@@ -11,8 +11,9 @@ import pytest
 
 from domain.events.analytics import ChainEvaluated, MetricComputed, Quality
 from domain.events.feeds import LineOpened, LinesWanted
+from domain.events.signals import ExpiryPassedOver
 from domain.events.system import ClockTicked
-from domain.instruments import OptionContract, Right
+from domain.instruments import OptionContract, Right, Strategy
 from tests.domain.analytics.build import DAY, OPEN, Tape, bar, market, plan, recorded, start
 from tests.domain.analytics.test_analytics_stage import chain_tape, consumer, metric, reports, run
 
@@ -143,3 +144,29 @@ def test_chain_of_an_expiry_that_is_held_is_published_though_nobody_enters_it() 
     moments = [e.market_time for e in held]
     assert {(b - a).total_seconds() for a, b in itertools.pairwise(moments)} == {15.0}
     assert len(held) == 4 and all(leg.con_id in e.body.con_id for e in held)
+
+
+def test_an_expiry_that_is_passed_over_gives_its_place_to_the_next_nearest_for_the_day() -> None:
+    """Chain and metrics of the swing are those of the other one from the next refresh on."""
+    events = quiet_and_ticking()[1].events
+    usual = [e.body for e in run(events) if isinstance(e.body, ChainEvaluated)]
+    first = {b.symbol: b.expiry for b in usual if b.expiry != DAY}
+    told = ExpiryPassedOver(
+        strategy=Strategy.FOURTEEN_DTE,
+        symbol="SPY",
+        signal_id="s",
+        expiry=first["SPY"],
+        reason="thin",
+    )
+    at = OPEN + timedelta(seconds=60)
+    before = [event for event in events if event.market_time <= at]
+    passed = recorded(told, at, before[-1].position)
+    emitted = run([*before, passed, *events[len(before) :]])
+    swing: dict[str, set[date]] = {"SPY": set(), "QQQ": set()}
+    for event in emitted:
+        late = event.market_time > at + timedelta(seconds=5)
+        if late and isinstance(event.body, ChainEvaluated) and event.body.expiry != DAY:
+            swing.setdefault(event.body.symbol, set()).add(event.body.expiry)
+    assert len(swing["SPY"]) == 1 and first["SPY"] not in swing["SPY"]
+    assert swing["QQQ"] == {first["QQQ"]}, "of other symbols it stays"
+    assert metric(reports(emitted)[-1], "atm_iv_14d").quality is Quality.OK

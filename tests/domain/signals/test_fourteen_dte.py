@@ -287,7 +287,8 @@ def test_open_interest_is_asked_of_every_chosen_strike(
     body = thin(chain_body(NOON, volatility=0.10, expiry=EXPIRY), interest, strike)
     strategy = noon(RISING)
     found = strategy.evaluate(body=body)
-    assert results(strategy, BULLISH)["OPEN_INTEREST"] == result
+    gates = {gate.code: gate.result.value for gate in one(found, SignalRaised).gates}
+    assert gates["OPEN_INTEREST"] == result
     assert any(isinstance(b, SignalValidated) for b in found) is (result == "pass")
 
 

@@ -7,6 +7,7 @@ describe("laneOf", () => {
     ["FeedStateChanged", "market"],
     ["FeedPauseRequested", "control"],
     ["SignalValidated", "signal"],
+    ["ExpiryPassedOver", "signal"],
     ["RiskDecided", "risk"],
     ["EntryRefused", "risk"],
     ["OrderIntended", "order"],

@@ -25,7 +25,7 @@ export const LANES: readonly Lane[] = [
 // Order matters: the first pattern that fits decides.
 const LANE_OF: readonly [RegExp, Lane][] = [
   [/^(Uw|Ib|Metric|Prediction|Line|Chain|Underlying|History|Feed)/, "market"],
-  [/^Signal/, "signal"],
+  [/^(Signal|ExpiryPassedOver)/, "signal"],
   [/^(Risk|Margin|WhatIf|CashFlow|EntryRefused)/, "risk"],
   [/^(Halt|Trading|Release|Flatten|Control|CacheFlush|TradeCancel|Adjustment|LimitsChange|Alert|Login)/, "control"],
   [/^(Position|Stop|Exit|Pnl|FillInferred)/, "position"],
