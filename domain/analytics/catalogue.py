@@ -126,7 +126,7 @@ _GROUPS: tuple[Group, ...] = (
     ),
     (
         "flow",
-        "15 min and 50 classified trades",
+        "15 min, or the vendor's net-premium ticks of so many, and 50 classified trades",
         "vendor_flow_age_max without a trade in SPY",
         (
             ("ncp", "$", "net call premium since the open"),

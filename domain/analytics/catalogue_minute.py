@@ -76,7 +76,7 @@ MINUTE_GROUPS: tuple[Group, ...] = (
     ),
     (
         "flow",
-        "15 min and 50 classified trades",
+        "15 min, or the vendor's net-premium ticks of so many, and 50 classified trades",
         "vendor_flow_age_max without a trade in SPY",
         (
             ("ncp_5m", "$", "EW(5 min) of net call premium a bar"),
@@ -93,6 +93,15 @@ MINUTE_GROUPS: tuple[Group, ...] = (
         (
             ("sweep_calls", "weight", "decaying sum of sweeps and blocks in calls"),
             ("sweep_puts", "weight", "the same in puts"),
+        ),
+    ),
+    (
+        "premium_ticks",
+        "10 points",
+        "150 s",
+        (
+            ("vendor_ncp", "$", "net call premium since the open as the vendor's minutes have it"),
+            ("vendor_npp", "$", "the same of puts"),
         ),
     ),
     (

@@ -50,6 +50,14 @@ class EwMoments:
         self.observed += dt
         self.count += 1
 
+    def amend(self, change: float, dt: float, ago: int, observations: int) -> None:
+        """As if so many observations in a row, the last of them `ago` updates back, had been larger
+        by `change`: to the mean alone. `dt` is between observations."""
+        if self.count == 0:
+            return
+        kept = 2.0 ** (-dt / self.half_life)
+        self.mean += change * kept**ago * (1.0 - kept**observations)
+
     @property
     def is_warm(self) -> bool:
         return self.count > 0 and self.observed >= self.warm_after - 1e-9

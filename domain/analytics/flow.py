@@ -14,6 +14,9 @@ from decimal import Decimal
 
 from domain.analytics.ewma import EwMoments, five_sessions_moments, minutes_moments
 
+WARM_BARS = 180
+_BAR_SECONDS = 5.0
+_MINUTE_BARS = 12
 WINDOW_BARS = 360
 """A trailing window of 30 minutes of 5-second bars."""
 CLASSIFIED_MIN = 50
@@ -163,6 +166,19 @@ class _Bucket:
     classified: int = 0
 
 
+@dataclass(slots=True)
+class MinuteSums:
+    """What a minute of trades adds to the sums of the session; premium and delta in dollars."""
+
+    calls: float = 0.0
+    puts: float = 0.0
+    delta: float = 0.0
+    call_volume: int = 0
+    put_volume: int = 0
+    call_ask_volume: int = 0
+    put_ask_volume: int = 0
+
+
 _KEPT_OVER_NIGHT = (
     *("delta_slow", "delta_fast", "delta_scores", "sweep_scores"),
     *("calls_fast", "calls_slow", "puts_fast", "puts_slow"),
@@ -197,6 +213,16 @@ class Flow:
     call_ask_volume: int = 0
     put_ask_volume: int = 0
     bars: int = 0
+    minutes: dict[int, MinuteSums] = field(default_factory=dict)
+    """Our own by minutes since the open, until the vendor's row of the minute was compared."""
+    ticks_until: int = 0
+    """Minutes since the open whose rows were compared."""
+    repaired: set[int] = field(default_factory=set)
+    """Minutes that are the vendor's: a trade of one that comes after all is in them already."""
+    vendor_calls: float = 0.0
+    vendor_puts: float = 0.0
+    """Sums of the vendor's rows since the open."""
+    ticks_at: float | None = None
 
     def begin_session(self) -> None:
         """Sums start anew; EW means and scores carry over the night."""
@@ -206,16 +232,28 @@ class Flow:
         for name in self.__slots__:
             setattr(self, name, getattr(fresh, name))
 
-    def add(self, trade: Trade, now: float) -> None:
+    def add(self, trade: Trade, now: float, minute: int = 0) -> None:
+        """`minute` counts from the open to when it was executed."""
         self.last_trade_at = now
+        if minute in self.repaired:
+            return
+        own = self.minutes.get(minute)
+        if own is None:
+            own = self.minutes[minute] = MinuteSums()
+        size = trade.size
+        at_ask = size if trade.side > 0 else 0
         if trade.is_call:
-            self.call_volume += trade.size
+            self.call_volume += size
             self.call_premium += trade.premium
-            self.call_ask_volume += trade.size if trade.side > 0 else 0
+            self.call_ask_volume += at_ask
+            own.call_volume += size
+            own.call_ask_volume += at_ask
         else:
-            self.put_volume += trade.size
+            self.put_volume += size
             self.put_premium += trade.premium
-            self.put_ask_volume += trade.size if trade.side > 0 else 0
+            self.put_ask_volume += at_ask
+            own.put_volume += size
+            own.put_ask_volume += at_ask
         if not trade.directional or trade.side == 0:
             return
         amount = trade.side * trade.premium
@@ -223,15 +261,46 @@ class Flow:
         if trade.is_call:
             self.ncp += amount
             bucket.calls += amount
+            own.calls += amount
         else:
             self.npp += amount
             bucket.puts += amount
+            own.puts += amount
         bucket.absolute += trade.premium
         bucket.classified += 1
         self.classified += 1
         if trade.delta is not None and trade.spot is not None:
-            bucket.delta += trade.side * trade.delta * trade.size * 100 * trade.spot
+            delta = trade.side * trade.delta * size * 100 * trade.spot
+            bucket.delta += delta
+            own.delta += delta
         self.sweeps.add(trade, now)
+
+    def repair(self, minute: int, told: MinuteSums, own: MinuteSums, last_bar: int | None) -> None:
+        """Put the vendor's sums of a closed minute in the place of ours: in the sums of the session
+        and, where its bars were absorbed, in the EW means, as if it had come evenly in them."""
+        self.repaired.add(minute)
+        calls, puts, delta = told.calls - own.calls, told.puts - own.puts, told.delta - own.delta
+        self.ncp += calls
+        self.npp += puts
+        self.call_volume += told.call_volume - own.call_volume
+        self.put_volume += told.put_volume - own.put_volume
+        self.call_ask_volume += told.call_ask_volume - own.call_ask_volume
+        self.put_ask_volume += told.put_ask_volume - own.put_ask_volume
+        bars_ago = -1 if last_bar is None else last_bar - (minute + 1) * _MINUTE_BARS + 1
+        if bars_ago < 0:
+            return
+        for change, means in (
+            (calls, (self.calls_fast, self.calls_slow)),
+            (puts, (self.puts_fast, self.puts_slow)),
+            (delta, (self.delta_fast, self.delta_slow)),
+        ):
+            for moments in means:
+                moments.amend(change / _MINUTE_BARS, _BAR_SECONDS, bars_ago, _MINUTE_BARS)
+
+    @property
+    def is_warm(self) -> bool:
+        """15 minutes of session, as we heard them or as the vendor's rows have told them."""
+        return self.bars >= WARM_BARS or self.ticks_until >= WARM_BARS // _MINUTE_BARS
 
     def close_bar(self, now: float, dt: float) -> None:
         """One observation of each series: the sums of the bar, 0 without trades."""

@@ -23,6 +23,7 @@ from domain.analytics.microstructure import Book
 from domain.analytics.news import classes_of, touches
 from domain.analytics.parameters import read_settings
 from domain.analytics.past import past_of
+from domain.analytics.premium_ticks import minute_of
 from domain.analytics.state import AnalyticsState, SymbolState
 from domain.analytics.tide import seed_slopes
 from domain.event import Recorded
@@ -321,7 +322,7 @@ def on_option_trade(state: AnalyticsState, event: Recorded) -> None:
         table.ask_volume[slot] = ask_volume
         table.bid_volume[slot] = bid_volume
     if session.is_open(event.market_time):
-        symbol.flow.add(trade, now)
+        symbol.flow.add(trade, now, minute_of(trade.executed_ms, now, session))
 
 
 def on_flow_alert(state: AnalyticsState, event: Recorded) -> None:

@@ -1,5 +1,5 @@
 """Taking in REST answers of the flow vendor: contract snapshots, levels of gamma, tide totals,
-headlines, calendar.
+net-premium ticks, headlines, calendar.
 
 Called by the stage for UwRestReceived. Bodies that cannot be read raise, and the stage counts them.
 An answer that fills a gap corrects totals and nothing else: what it tells is old, so that it must
@@ -20,6 +20,8 @@ from domain.analytics.hot_frames import CONTRACTS, amount
 from domain.analytics.ingest import read_calendar, take_headline
 from domain.analytics.ingest_gex import on_levels
 from domain.analytics.news import SILENT_SECONDS, classes_of
+from domain.analytics.premium_ticks import TICKS, take_ticks
+from domain.analytics.realised import BAR_SECONDS
 from domain.analytics.state import AnalyticsState
 from domain.event import Recorded
 from domain.events.feeds import UwRestReceived
@@ -70,6 +72,19 @@ def _rest_tide(state: AnalyticsState, event: Recorded, body: UwRestReceived) -> 
         state.tide.set_total(last.net_call_premium, last.net_put_premium, known_at)
 
 
+def _rest_ticks(state: AnalyticsState, event: Recorded, body: UwRestReceived) -> None:
+    """The symbol's own ticks repair and warm up what we heard of its flow."""
+    symbol, session = state.symbols.get(body.symbol), state.session
+    if symbol is None or session is None:
+        return
+    bars, last_bar = symbol.bars, None
+    if bars.last_start is not None:
+        last_bar = int((bars.last_start - session.open_at).total_seconds() // BAR_SECONDS)
+    spot = symbol.book.good_mid or bars.close
+    rows = TICKS.decode(body.payload).data
+    take_ticks(symbol.flow, rows, session, event.market_time, spot, last_bar)
+
+
 class _MajorHeadline(msgspec.Struct):
     headline: str
     created_at: Annotated[datetime, msgspec.Meta(tz=True)]
@@ -108,7 +123,11 @@ _REST = {
     "/api/stock/{ticker}/option-contracts": _rest_contracts,
     "/api/stock/{ticker}/gex-levels": on_levels,
     "/api/market/market-tide": _rest_tide,
+    "/api/stock/{ticker}/net-prem-ticks": _rest_ticks,
     "/api/news/headlines": _rest_headlines,
     "/api/market/economic-calendar": _rest_calendar,
 }
-_REPAIRS = {"/api/market/market-tide": _rest_tide}
+_REPAIRS = {
+    "/api/market/market-tide": _rest_tide,
+    "/api/stock/{ticker}/net-prem-ticks": _rest_ticks,
+}

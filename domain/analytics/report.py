@@ -18,7 +18,7 @@ from domain.analytics.closing_auction import (
     in_auction_window,
     own_imbalance,
 )
-from domain.analytics.flow import CLASSIFIED_MIN, ratio
+from domain.analytics.flow import CLASSIFIED_MIN, WARM_BARS, ratio
 from domain.analytics.past import STALE_SESSIONS
 from domain.analytics.realised import ATR_MINUTES, EW_MINUTES
 from domain.analytics.report_book import add_book
@@ -37,7 +37,6 @@ from domain.events.analytics import MetricComputed, Quality
 from domain.session import Session
 
 VWAP_WARM_BARS = 60
-FLOW_WARM_BARS = 180
 
 
 def metrics_of(state: AnalyticsState, name: str, now: datetime) -> MetricComputed:
@@ -149,14 +148,17 @@ def _flow(report: Report, state: AnalyticsState, symbol: SymbolState, now: datet
         quality, reason = Quality.MISSING, "NO_TRADES"
     elif at - market > state.settings.flow_age_max:
         quality, reason = Quality.STALE, "NO_TRADES"
-    elif flow.bars < FLOW_WARM_BARS:
-        quality, reason = Quality.WARMUP, "WARMUP"
     as_of = _at(flow.last_trade_at) if flow.last_trade_at is not None else now
     traded = flow.last_trade_at is not None
-    report.number("fi_n", float(flow.classified_in_window), as_of, quality, reason)
     net = flow.sweeps.net if traded else None
-    report.number("sweep_net", net, as_of, quality, reason or "FEW_TRADES")
-    add_score(report, "sweep_z", flow.sweep_z, flow.sweep_scores, as_of, quality, reason)
+    heard, why = quality, reason
+    if quality is Quality.OK and flow.bars < WARM_BARS:
+        heard, why = Quality.WARMUP, "WARMUP"
+    report.number("sweep_net", net, as_of, heard, why or "FEW_TRADES")
+    add_score(report, "sweep_z", flow.sweep_z, flow.sweep_scores, as_of, heard, why)
+    if quality is Quality.OK and not flow.is_warm:
+        quality, reason = Quality.WARMUP, "WARMUP"
+    report.number("fi_n", float(flow.classified_in_window), as_of, quality, reason)
     if quality is Quality.OK and flow.classified < CLASSIFIED_MIN:
         quality, reason = Quality.WARMUP, "FEW_TRADES"
     report.number("ncp", flow.ncp if traded else None, as_of, quality, reason or "NO_TRADES")

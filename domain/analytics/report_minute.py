@@ -12,7 +12,7 @@ import numpy as np
 
 from domain.analytics import ranges
 from domain.analytics.expiry_surface import constant_maturity
-from domain.analytics.flow import CLASSIFIED_MIN, ratio
+from domain.analytics.flow import CLASSIFIED_MIN, WARM_BARS, Flow, ratio
 from domain.analytics.news import KEYWORDS_VERSION
 from domain.analytics.opening_range import OPENING_MINUTES, OpeningRange
 from domain.analytics.realised import JUMP_SCORE
@@ -25,9 +25,10 @@ from domain.events.analytics import Quality
 
 BANDS = (1, 2, 3)
 VWAP_WARM_BARS = 60
-FLOW_WARM_BARS = 180
 REALISED_WARM_MINUTES = 30
 MINUTE_STALE_SECONDS = 70.0
+TICKS_STALE_SECONDS = 150.0
+TICKS_WARM_MINUTES = 10
 
 
 def add_minute(report: Report, state: AnalyticsState, symbol: SymbolState, now: datetime) -> None:
@@ -130,11 +131,14 @@ def _flow(report: Report, state: AnalyticsState, symbol: SymbolState, now: datet
         quality, reason = Quality.MISSING, "NO_TRADES"
     elif at - market > state.settings.flow_age_max:
         quality, reason = Quality.STALE, "NO_TRADES"
-    elif flow.bars < FLOW_WARM_BARS:
-        quality, reason = Quality.WARMUP, "WARMUP"
+    heard, why = quality, reason
+    if quality is Quality.OK and flow.bars < WARM_BARS:
+        heard, why = Quality.WARMUP, "WARMUP"
     for name, value in (("sweep_calls", flow.sweeps.calls), ("sweep_puts", flow.sweeps.puts)):
         known = None if flow.last_trade_at is None else value
-        report.number(name, known, now, quality, reason or "NO_TRADES")
+        report.number(name, known, now, heard, why or "NO_TRADES")
+    if quality is Quality.OK and not flow.is_warm:
+        quality, reason = Quality.WARMUP, "WARMUP"
     if quality is Quality.OK and flow.classified < CLASSIFIED_MIN:
         quality, reason = Quality.WARMUP, "FEW_TRADES"
     for name, moments in (
@@ -146,10 +150,26 @@ def _flow(report: Report, state: AnalyticsState, symbol: SymbolState, now: datet
     ):
         mean = moments.mean if moments.count else None
         report.number(name, mean, now, quality, reason or "NO_BARS")
+    _ticks(report, flow, at, now)
     bullish, bearish = symbol.alerts.counts(at)
     told = symbol.alerts.at is not None
     for name, count in (("alerts_bullish", bullish), ("alerts_bearish", bearish)):
         report.number(name, float(count) if told else None, now, Quality.OK, "NO_ALERTS")
+
+
+def _ticks(report: Report, flow: Flow, at: float, now: datetime) -> None:
+    """The vendor's own sums since the open."""
+    quality, reason = Quality.OK, ""
+    if flow.ticks_at is None:
+        quality, reason = Quality.MISSING, "NO_TICKS"
+    elif at - flow.ticks_at > TICKS_STALE_SECONDS:
+        quality, reason = Quality.STALE, "OLD"
+    elif flow.ticks_until < TICKS_WARM_MINUTES:
+        quality, reason = Quality.WARMUP, "WARMUP"
+    as_of = now if flow.ticks_at is None else datetime.fromtimestamp(flow.ticks_at, UTC)
+    for name, value in (("vendor_ncp", flow.vendor_calls), ("vendor_npp", flow.vendor_puts)):
+        known = None if flow.ticks_at is None else value
+        report.number(name, known, as_of, quality, reason)
 
 
 def _exposure(report: Report, symbol: SymbolState, now: datetime) -> None:
