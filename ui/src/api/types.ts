@@ -112,7 +112,7 @@ export interface OrderRow extends Row {
   reason: string;
 }
 
-export interface GateRow {
+interface GateRow {
   code: string;
   result: "pass" | "fail" | "unevaluable";
   measured: string;

@@ -10,7 +10,7 @@ import { useDesk } from "../login/session";
 const REASON_CHARACTERS_MIN = 8;
 const PRICE = "-?[0-9]{1,5}([.][0-9]{1,2})?";
 
-export interface Field {
+interface Field {
   name: string;
   label: string;
   /** A price unless another pattern, or a choice of values with their texts, is given. */

@@ -19,7 +19,7 @@ export function EventName({ type }: { type: string }) {
   );
 }
 
-export function EventLine({ event }: { event: EventRow }) {
+function EventLine({ event }: { event: EventRow }) {
   const place = usePlace();
   const { timeMode } = useDesk();
   const isOpen = new URLSearchParams(place.search).get("event") === event.event_id;

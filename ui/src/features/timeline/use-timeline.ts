@@ -13,7 +13,7 @@ const TAIL_MS = 700;
 
 type Pages = InfiniteData<TimelinePage, number | null>;
 
-export interface TimelineRows {
+interface TimelineRows {
   rows: EventRow[];
   readAt: number;
   error: Error | null;

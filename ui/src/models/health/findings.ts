@@ -3,7 +3,7 @@ import type { Health } from "../../api/health-types";
 
 export type Feed = NonNullable<Health["feeds"]>[number];
 
-export interface Finding {
+interface Finding {
   key: string;
   text: string;
   /** When it began, as a moment; empty when nobody said. */

@@ -1,7 +1,7 @@
 // A change of one limit or parameter as the API takes it, from what was filled in as text.
 import type { ParameterRow, ParameterValue } from "../../api/limit-types";
 
-export function valueFromText(row: ParameterRow, text: string): ParameterValue {
+function valueFromText(row: ParameterRow, text: string): ParameterValue {
   if (typeof row.default === "boolean") return text === "true";
   return typeof row.default === "number" ? Number(text) : text;
 }

@@ -9,18 +9,7 @@ export type Lane =
   | "message"
   | "control"
   | "system";
-export type Tone = "normal" | "good" | "warning" | "bad";
-
-export const LANES: readonly Lane[] = [
-  "market",
-  "signal",
-  "risk",
-  "order",
-  "position",
-  "message",
-  "control",
-  "system",
-];
+type Tone = "normal" | "good" | "warning" | "bad";
 
 // Order matters: the first pattern that fits decides.
 const LANE_OF: readonly [RegExp, Lane][] = [

@@ -5,7 +5,7 @@ import { laneOf, type Lane } from "./classify-event";
 import { groupId } from "./group-id";
 import { groupName } from "./group-name";
 
-export interface EventGroup {
+interface EventGroup {
   id: string;
   name: string;
   events: EventRow[];
@@ -24,7 +24,7 @@ export function groupEvents(events: readonly EventRow[]): EventGroup[] {
   });
 }
 
-export interface StoryStage {
+interface StoryStage {
   lane: Lane;
   title: string;
   events: EventRow[];

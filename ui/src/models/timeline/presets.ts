@@ -1,6 +1,6 @@
 // Sets of types that people look for together, one press each on the timeline.
 
-export interface Preset {
+interface Preset {
   name: string;
   types: readonly string[];
 }
