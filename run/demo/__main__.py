@@ -42,7 +42,8 @@ from run.demo.operator import Operator
 from run.demo.recording import OtherSession, checked_folder, next_session
 from run.demo.report import append_p99_seconds, log_sizes, read_log, report
 from run.demo.state import DemoState
-from run.embedded import EmbeddedError, EmbeddedPostgres, EmbeddedValkey
+from run.embedded import EmbeddedPostgres, EmbeddedValkey
+from run.embedded_binaries import EmbeddedError
 from run.services import SERVICES
 from run.supervisor import Service, ServiceFailed, Supervisor
 from run.worker import Recorder

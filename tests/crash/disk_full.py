@@ -17,7 +17,8 @@ from uuid import UUID
 import pytest
 
 from domain.event import Proposed
-from run.embedded import EmbeddedError, EmbeddedPostgres, free_port
+from run.embedded import EmbeddedPostgres, free_port
+from run.embedded_binaries import EmbeddedError
 from store.archived_days import CannotArchive
 from store.contract import Selection
 from store.errors import OutcomeUnknown, StoreUnavailable

@@ -15,8 +15,8 @@ import psycopg
 import pytest
 import redis
 
-from run import embedded
-from run.embedded import EmbeddedError, EmbeddedPostgres, EmbeddedValkey, free_port
+from run.embedded import EmbeddedPostgres, EmbeddedValkey, free_port
+from run.embedded_binaries import EmbeddedError, wheel_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 START_AND_DIE = """
@@ -145,7 +145,7 @@ def test_two_launchers_never_share_a_data_folder(folder: Path) -> None:
 
 def test_a_missing_wheel_is_named_with_the_remedy(folder: Path) -> None:
     with pytest.raises(EmbeddedError, match=r"no-such-wheel.*pip install -r requirements-dev\.txt"):
-        embedded._wheel("no_such_wheel", "no-such-wheel", "DATABASE_URL")
+        wheel_folder("no_such_wheel", "no-such-wheel", "DATABASE_URL")
 
 
 def test_a_server_that_does_not_start_says_why(folder: Path) -> None:
