@@ -14,7 +14,7 @@ import pytest
 import structlog
 
 from adapters.interactive_brokers.sandbox import TwsSandbox
-from run import api, clock_step, metrics, watchdog
+from run import api, clock_step, metrics, watchdog, watched_trader
 from run.build import ROOT
 from run.clock_step import POLL_SECONDS, disagreement, wait_until_accepted
 from run.config import Settings
@@ -171,7 +171,7 @@ async def test_a_trader_that_waits_is_neither_killed_nor_started_again(
                     assert "run.accept_clock" in child.waits_for
                     waits.append(child.last_wait or 0.0)
                     # From now on a start that does not wait would be too long already.
-                    monkeypatch.setattr(watchdog, "FIRST_BEAT_SECONDS_MAX", 5 * POLL_SECONDS)
+                    monkeypatch.setattr(watched_trader, "FIRST_BEAT_SECONDS_MAX", 5 * POLL_SECONDS)
                 await asyncio.sleep(0.02)
             monkeypatch.undo()
             await clock_step.accept(store, Recorder(store, "cli", "b", "r"), "ann", "slept")
