@@ -6,7 +6,6 @@ A single long option is sent with its protective stop as child, in one step.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -21,13 +20,13 @@ from domain.events.orders import (
 )
 from domain.events.risk import Check, RiskDecided, WhatIfWanted
 from domain.events.signals import SignalValidated
-from domain.execution import ladder, references, timing
+from domain.execution import ladder, references, staleness, timing
 from domain.execution.desk import IDS_KEPT_FOR_EXITS, Desk, Trade
 from domain.execution.order_book import Order
 from domain.execution.protection import disaster_prices
 from domain.execution.quotes import NetQuote
 from domain.execution.situation import market_view, proposal, situation
-from domain.instruments import Side, Strategy, Structure
+from domain.instruments import Side, Structure
 from domain.numbers import floor_tick
 from domain.risk.check_row import check_row
 from domain.risk.codes import DenialCode
@@ -35,11 +34,6 @@ from domain.risk.order_checks import check_entry, refusals
 from domain.risk.order_views import order_limits
 
 _STOP_GENERATION = 1
-
-
-def spread_factor(strategy: Strategy) -> str:
-    """The parameter by which signals are judged while they live; judged once more at the send."""
-    return f"signals.{strategy.slug}.stale.spread_factor"
 
 
 def open_entry(desk: Desk, event: Recorded, decision: RiskDecided) -> None:
@@ -56,7 +50,7 @@ def open_entry(desk: Desk, event: Recorded, decision: RiskDecided) -> None:
     trade = build_trade(desk, decision, signal, event.correlation_id)
     limits = desk.quote_limits
     net = desk.quotes.usable(trade.structure, desk.now, limits, limits.leg_age)
-    died = _died(desk, trade, net)
+    died = staleness.condition_gone(desk, trade, net)
     live = check_row(DenialCode.SIGNAL_LIVE, not died, "live", died or "live", "signal, quotes")
     if net is not None:
         trade.cap = cap_now(desk, trade.structure)
@@ -205,19 +199,13 @@ def _send(
         ladder_step=steps.first,
         decision_mid=net.mid,
         leaves_before=min(
-            _leaves_before(desk, trade, net), decision.send_before or trade.valid_until
+            staleness.leaves_before(desk, trade, net), decision.send_before or trade.valid_until
         ),
         checks=checks,
     )
     desk.place(parent, trade)
     if trade.structure.is_single:
         _send_child(desk, trade, parent)
-
-
-def _leaves_before(desk: Desk, trade: Trade, net: NetQuote) -> datetime:
-    """The market time at which the signal, or a quote that the price rests on, is too old."""
-    fresh = timedelta(seconds=desk.quote_limits.leg_age - net.oldest_seconds)
-    return min(trade.valid_until, desk.now + fresh)
 
 
 def _send_child(desk: Desk, trade: Trade, parent: OrderIntended) -> None:
@@ -279,43 +267,6 @@ def open_what_if(desk: Desk, event: Recorded, wanted: WhatIfWanted) -> None:
     desk.emit(f"order/{wanted.decision_id}", intent, event.correlation_id)
 
 
-def staleness(desk: Desk, trade: Trade, net: NetQuote | None) -> str:
-    """Why an entry may not be kept at this moment; empty while it may (4.1, 6.4)."""
-    if desk.halted:
-        return "halt"
-    if desk.breached:
-        return f"limit breached: {', '.join(desk.breached)}"
-    if not desk.entries_open:
-        return "entries closed"
-    if desk.now > trade.valid_until:
-        return "signal age"
-    if net is None:
-        return "quotes stale"
-    age = desk.quotes.underlying_age(trade.symbol, desk.now)
-    if age is None or age > desk.quote_limits.underlying_age:
-        return "underlying stale"
-    return _died(desk, trade, net)
-
-
-def _died(desk: Desk, trade: Trade, net: NetQuote | None) -> str:
-    """The condition of its signal that holds no more; empty while all that are known hold."""
-    if trade.withdrawn:
-        return trade.withdrawn
-    if trade.exit is not None:
-        return f"exit {trade.exit.reason.value}"
-    price = desk.quotes.underlying_price(trade.symbol, desk.now)
-    if price is None or abs(price - trade.signal_underlying) > trade.underlying_move_max:
-        return "underlying moved" if price is not None else "underlying stale"
-    if net is not None and net.mid - trade.signal_mid > trade.mid_against_max:
-        return "mid moved against"
-    factor = Decimal(repr(desk.parameters.number(spread_factor(trade.strategy))))
-    for con_id, before in trade.signal_spreads.items():
-        spread = desk.quotes.spread(con_id)
-        if spread is not None and spread > before * factor:
-            return "leg spread grew"
-    return ""
-
-
 def work_entry(desk: Desk, trade: Trade) -> None:
     """Cancel a stale entry, otherwise move it up its ladder; at the end cancel the rest."""
     order = desk.entry_of(trade)
@@ -323,7 +274,7 @@ def work_entry(desk: Desk, trade: Trade) -> None:
         return
     limits = desk.quote_limits
     net = desk.quotes.usable(trade.structure, desk.now, limits, limits.leg_age)
-    reason = staleness(desk, trade, net)
+    reason = staleness.reason_to_withdraw(desk, trade, net)
     if order.was_abandoned:
         reason = "abandoned entry turned up"
     elif not desk.is_ready or (desk.connection and order.sent_on not in ("", desk.connection.name)):
@@ -398,7 +349,7 @@ def _climb(desk: Desk, trade: Trade, order: Order, net: NetQuote) -> None:
             stop_price=None,
             ladder_step=step,
             reason=f"step {step}",
-            leaves_before=_leaves_before(desk, trade, net),
+            leaves_before=staleness.leaves_before(desk, trade, net),
             checks=checks,
         )
         desk.modify(order, change)
