@@ -26,7 +26,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("forward_tolerance_short", 0.0010, "fraction", "prior; T <= 60 d", 0.0003, 0.01),
     Parameter("forward_tolerance_long", 0.0030, "fraction", "prior; T > 60 d", 0.0003, 0.01),
     Parameter("chain_refresh", 5.0, "s", "prior", 1, 60),
-    Parameter("early_exercise_per_refresh", 2.0, "contracts", "measured cost", 0, 500),
+    Parameter("early_exercise_per_refresh", 8.0, "contracts", "measured cost", 0, 500),
     Parameter("gex_dte_max", 45.0, "days", "prior", 1, 400),
     Parameter("gex_regime_enter", 0.02, "ADV share", "prior", 0.005, 0.2),
     Parameter("gex_regime_leave", 0.01, "ADV share", "prior", 0.005, 0.2),

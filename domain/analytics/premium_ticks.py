@@ -28,10 +28,10 @@ class TickRow(msgspec.Struct):
     tape_time: Annotated[datetime, msgspec.Meta(tz=True)]
     net_call_premium: Amount
     net_put_premium: Amount
-    call_volume: int = 0
-    put_volume: int = 0
-    call_volume_ask_side: int = 0
-    put_volume_ask_side: int = 0
+    call_volume: int | None = None
+    put_volume: int | None = None
+    call_volume_ask_side: int | None = None
+    put_volume_ask_side: int | None = None
     net_delta: Amount = None
 
 
@@ -84,8 +84,8 @@ def _sums(row: TickRow, spot: float | None) -> MinuteSums:
         calls=amount(row.net_call_premium) or 0.0,
         puts=amount(row.net_put_premium) or 0.0,
         delta=(amount(row.net_delta) or 0.0) * (spot or 0.0),
-        call_volume=row.call_volume,
-        put_volume=row.put_volume,
-        call_ask_volume=row.call_volume_ask_side,
-        put_ask_volume=row.put_volume_ask_side,
+        call_volume=row.call_volume or 0,
+        put_volume=row.put_volume or 0,
+        call_ask_volume=row.call_volume_ask_side or 0,
+        put_ask_volume=row.put_volume_ask_side or 0,
     )

@@ -13,6 +13,7 @@ from scipy.optimize import brentq
 from domain.analytics.chain import ChainTable, Layout, Source, layout_of
 from domain.analytics.expiry_surface import ExpirySurface, constant_maturity
 from domain.analytics.gex import Regime, exposure_of
+from domain.analytics.parameters import PARAMETERS
 from domain.analytics.quotes import effective_age, is_wide, two_sided
 from domain.analytics.surface import ChainClock, Surface, evaluate
 from domain.events.analytics import Quality
@@ -278,6 +279,22 @@ def test_what_a_refresh_has_no_place_for_is_marked_as_not_checked() -> None:
     assert not surface_of(table, premiums_max=500).premium_unchecked.any()
     assert np.count_nonzero(surface_of(table, now=NOW + 59.0).premium_unchecked) == 0
     assert np.count_nonzero(surface_of(table, now=NOW + 60.0).premium_unchecked) == far
+
+
+def test_the_shipped_budget_keeps_the_premiums_of_96_puts_young() -> None:
+    """Eight a refresh of 5 s and 60 s each: after the first minute none is ever unchecked."""
+    shipped = next(p for p in PARAMETERS if p.name == "early_exercise_per_refresh").default
+    assert isinstance(shipped, float)
+    table = filled_table((24, 38, 66))
+    far = np.count_nonzero(surface_of(table).premium_unchecked)
+    assert 24 < far <= 12 * shipped
+    left = [
+        np.count_nonzero(
+            surface_of(table, premiums_max=int(shipped), now=NOW + 5.0 * n).premium_unchecked
+        )
+        for n in range(30)
+    ]
+    assert left[0] == far - shipped and not any(left[12:])
 
 
 def expiry(years: float, atm: float, quality: Quality = Quality.OK) -> ExpirySurface:
