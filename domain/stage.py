@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
@@ -106,6 +106,11 @@ class Consumer(Generic[S]):
         self.build = build
         self.stages = tuple(stages)
         self.states: list[Any] = [stage.initial() for stage in stages]
+        self._takers: Mapping[str, Sequence[tuple[int, Stage[Any]]]] = {
+            name: [(k, stage) for k, stage in enumerate(self.stages) if name in stage.types]
+            for name in self.types
+        }
+        """Which stages take a type, with their places."""
 
     @property
     def types(self) -> frozenset[str]:
@@ -114,15 +119,13 @@ class Consumer(Generic[S]):
 
     def evolve(self, event: Recorded) -> None:
         """Fold one event into every stage, in list order, without reacting."""
-        for index, stage in enumerate(self.stages):
-            if event.type in stage.types:
-                self.states[index] = stage.evolve(self.states[index], event)
+        for index, stage in self._takers.get(event.type, ()):
+            self.states[index] = stage.evolve(self.states[index], event)
 
     def _evolve_and_react(self, event: Recorded) -> Iterator[Emission]:
-        for index, stage in enumerate(self.stages):
-            if event.type in stage.types:
-                self.states[index] = stage.evolve(self.states[index], event)
-                yield from stage.react(self.states[index], event)
+        for index, stage in self._takers.get(event.type, ()):
+            self.states[index] = stage.evolve(self.states[index], event)
+            yield from stage.react(self.states[index], event)
 
     def step(self, source: Recorded) -> list[Recorded]:
         """Take one input and everything that follows from it.

@@ -86,6 +86,11 @@ class Trade:
     last_mark: Decimal | None = None
     uncovered_told: tuple[tuple[OptionContract, int], ...] = ()
     """Shorts without cover that a human was told of."""
+    con_ids: frozenset[int] = field(init=False)
+    """Contracts of the legs: asked of every trade at every quote."""
+
+    def __post_init__(self) -> None:
+        self.con_ids = frozenset(leg.contract.con_id for leg in self.structure.legs)
 
     @property
     def symbol(self) -> str:

@@ -113,7 +113,7 @@ def _ticks(desk: Desk, event: Recorded, body: IbTicksReceived) -> None:
     if not desk.quotes.apply(body, event.market_time) or not body.expiry:
         return
     for trade in desk.trades.values():
-        if any(leg.contract.con_id == body.con_id for leg in trade.structure.legs):
+        if body.con_id in trade.con_ids:
             work(desk, trade)
 
 

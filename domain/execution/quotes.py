@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 from domain.events.feeds import IbTicksReceived
 from domain.instruments import SYMBOLS, TICK, Structure
@@ -155,20 +156,17 @@ class Quotes:
         self, line: Line, ticks: IbTicksReceived, at: datetime, underlying: float | None
     ) -> None:
         for kind, price, size in ticks.ticks:
-            if kind in (_BID, _ASK):
-                value = _price(price)
-                if kind == _BID:
-                    line.bid, line.bid_size = value, _size(size, line.bid_size)
-                else:
-                    line.ask, line.ask_size = value, _size(size, line.ask_size)
+            if kind == _BID:
+                line.bid, line.bid_size = _price(price), _size(size, line.bid_size)
+            elif kind == _ASK:
+                line.ask, line.ask_size = _price(price), _size(size, line.ask_size)
             elif kind == _BID_SIZE:
                 line.bid_size = _size(size, line.bid_size)
             elif kind == _ASK_SIZE:
                 line.ask_size = _size(size, line.ask_size)
             else:
                 continue
-            line.at = at
-            line.underlying_at_tick = underlying
+            line.at, line.underlying_at_tick = at, underlying
         for computation in ticks.computations:
             if computation[0] == _MODEL_COMPUTATION:
                 line.implied_volatility = computation[1]
@@ -255,6 +253,7 @@ class Quotes:
         return net
 
 
+@lru_cache(maxsize=16_384)  # a session has fewer prices, and each of them comes thousands of times
 def _price(price: float | None) -> Decimal | None:
     """Option quotes are whole cents; the feed says -1 or 0 for a missing side."""
     if price is None or not math.isfinite(price) or price <= 0:
