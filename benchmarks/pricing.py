@@ -19,7 +19,7 @@ from domain.analytics.stage import AnalyticsStage
 from domain.analytics.surface import ChainClock, evaluate
 from domain.instruments import Right
 from domain.pricing.american import american_check, early_exercise_premium
-from domain.pricing.black_scholes import greeks, implied_vol
+from domain.pricing.black_scholes import greeks, implied_vol, prices
 from domain.pricing.dividends import forward_of
 from tests.domain.analytics.build import Tape, market, start
 
@@ -53,8 +53,8 @@ def chain() -> None:
     strikes = 600 * np.exp(rng.normal(0, 0.6, CONTRACTS) * 0.2 * np.sqrt(years))
     is_call = strikes >= 600
     sigma = np.full(CONTRACTS, 0.18)
-    prices = greeks(600.0, strikes, years, 0.0375, sigma, is_call).price
-    inverted = best(lambda: implied_vol(prices, 600.0, strikes, years, 0.0375, is_call))
+    quoted = prices(600.0, strikes, years, 0.0375, sigma, is_call)
+    inverted = best(lambda: implied_vol(quoted, 600.0, strikes, years, 0.0375, is_call))
     derived = best(lambda: greeks(600.0, strikes, years, 0.0375, sigma, is_call))
     report("pricing.implied_vol.10506", inverted, "ms")
     report("pricing.greeks.10506", derived, "ms")
@@ -73,8 +73,8 @@ def exposure() -> None:
         for right in Right:
             sides = np.full(STRIKES, right is Right.CALL)
             vol = np.full(STRIKES, 0.25)
-            prices = greeks(spot, strikes, np.full(STRIKES, years), rate, vol, sides).price
-            for strike, price in zip(strikes.tolist(), prices.tolist(), strict=True):
+            quoted = prices(spot, strikes, np.full(STRIKES, years), rate, vol, sides)
+            for strike, price in zip(strikes.tolist(), quoted.tolist(), strict=True):
                 slot = table.add(close.date(), strike, right)
                 table.quote(slot, price * 0.995, price * 1.005, now.timestamp(), Source.SNAPSHOT)
                 table.open_interest[slot] = 1_000.0 + 10 * (strike % 7)

@@ -45,6 +45,12 @@ def significant_all(values: NDArray[np.float64]) -> list[float | None]:
     return found
 
 
+def significant_columns(*columns: NDArray[np.float64]) -> list[list[float | None]]:
+    """`significant_all` of columns of one length, all at once."""
+    flat, rows = significant_all(np.concatenate(columns)), columns[0].size
+    return [flat[k * rows : (k + 1) * rows] for k in range(len(columns))]
+
+
 def cents(value: Decimal | float) -> Decimal:
     """Money at the ledger boundary, rounded half to even to the cent."""
     exact = value if isinstance(value, Decimal) else Decimal(repr(value))

@@ -325,8 +325,9 @@ class Flow:
     def classified_in_window(self) -> int:
         return sum(bucket.classified for bucket in self.window) + self.open.classified
 
-    def imbalance(self) -> float | None:
-        """FI of the trailing 30 minutes, in [-1, 1]; None under 50 classified trades."""
+    def imbalances(self) -> tuple[float | None, float | None]:
+        """FI of the trailing 30 minutes, in [-1, 1], and FI_s = FI min(1, n/200); None under 50
+        classified trades."""
         calls = puts = absolute = 0.0
         count = 0
         for bucket in (*self.window, self.open):
@@ -336,13 +337,9 @@ class Flow:
                 absolute += bucket.absolute
                 count += bucket.classified
         if count < CLASSIFIED_MIN or absolute <= 0:
-            return None
-        return (calls - puts) / absolute
-
-    def shrunk_imbalance(self) -> float | None:
-        """FI_s = FI min(1, n/200)."""
-        raw = self.imbalance()
-        return None if raw is None else raw * min(1.0, self.classified_in_window / SHRINK_TRADES)
+            return None, None
+        raw = (calls - puts) / absolute
+        return raw, raw * min(1.0, count / SHRINK_TRADES)
 
 
 def ratio(puts: float, calls: float, contracts: float) -> float | None:

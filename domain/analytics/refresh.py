@@ -24,7 +24,7 @@ from domain.analytics.traded import REACH, ExpiryRole, swing_expiry
 from domain.events.analytics import ChainEvaluated, ExDividend
 from domain.events.feeds import LinesWanted, WantedLine
 from domain.instruments import OptionContract, Right
-from domain.numbers import significant, significant_all
+from domain.numbers import significant, significant_columns
 from domain.pricing.black_scholes import Bools, Floats, greeks
 from domain.pricing.dividends import forward_of, years_until
 from domain.pricing.rates import rate_at
@@ -324,6 +324,10 @@ def _columns(
     )
     at = now.timestamp()
     young = at - table.broker_delta_at[slots] <= BROKER_DELTA_SECONDS
+    broker_delta = np.where(young, table.broker_delta[slots], np.nan)
+    rounded = significant_columns(
+        age, surface.iv[node], values.delta, values.gamma, values.vega, values.theta, broker_delta
+    )
     assert state.settings is not None
     return ChainEvaluated(
         symbol=symbol.symbol,
@@ -344,15 +348,15 @@ def _columns(
         bid_size=_whole(table.bid_size[slots]),
         ask_size=_whole(table.ask_size[slots]),
         usable=_flags(usable),
-        quote_age_seconds=significant_all(age),
+        quote_age_seconds=rounded[0],
         from_line=_flags((table.source[slots] == Source.LINE) & table.on_line[slots]),
-        implied_volatility=significant_all(surface.iv[node]),
+        implied_volatility=rounded[1],
         own_volatility=_flags(surface.own[node]),
-        delta=significant_all(values.delta),
-        gamma=significant_all(values.gamma),
-        vega=significant_all(values.vega),
-        theta=significant_all(values.theta),
-        broker_delta=significant_all(np.where(young, table.broker_delta[slots], np.nan)),
+        delta=rounded[2],
+        gamma=rounded[3],
+        vega=rounded[4],
+        theta=rounded[5],
+        broker_delta=rounded[6],
         open_interest=_whole(column(table.open_interest, slots)),
         volume=_whole(column(table.volume, slots)),
         dividends=_dividends(state, symbol, expiry.expiry),

@@ -164,9 +164,8 @@ def _flow(report: Report, state: AnalyticsState, symbol: SymbolState, now: datet
     report.number("ncp", flow.ncp if traded else None, as_of, quality, reason or "NO_TRADES")
     report.number("npp", flow.npp if traded else None, as_of, quality, reason or "NO_TRADES")
     few = reason or "FEW_TRADES"
-    raw = flow.imbalance()
+    raw, shrunk = flow.imbalances()
     report.number("fi", raw, as_of, quality, few if raw is None else reason)
-    shrunk = flow.shrunk_imbalance()
     report.number("fi_s", shrunk, as_of, quality, few if raw is None else reason)
     level = flow.delta_slow.mean if flow.delta_slow.count else None
     report.number("delta_flow", level, as_of, quality, reason or "NO_BARS")

@@ -173,8 +173,11 @@ def evaluate(table: ChainTable, layout: Layout, clock: ChainClock) -> Surface:
                 is_call[valid],
             )[0]
         )
+    quotes = ParityQuotes.of(
+        layout.strike, calls.bid, calls.ask, puts.bid, puts.ask, calls.usable & puts.usable
+    )
     expiries = tuple(
-        _summary(layout, clock, k, calls, puts, (log_moneyness, mid_iv, valid, delta, is_call))
+        _summary(layout, clock, k, quotes, (log_moneyness, mid_iv, valid, delta, is_call))
         for k in range(len(layout.expiries))
     )
     return Surface(
@@ -207,11 +210,7 @@ def _invert(
     n = bid.size
     solved = implied_vol(
         np.concatenate(((bid + ask) / 2, bid, ask)),
-        np.tile(escrowed, 3),
-        np.tile(strike, 3),
-        np.tile(years, 3),
-        np.tile(rate, 3),
-        np.tile(is_call, 3),
+        *(np.concatenate((one,) * 3) for one in (escrowed, strike, years, rate, is_call)),
     )
     mid, low, high = solved.values[:n], solved.values[n : 2 * n], solved.values[2 * n :]
     vega = delta_and_vega(escrowed, strike, years, rate, mid, is_call)[1]
@@ -322,19 +321,11 @@ def _summary(
     layout: Layout,
     clock: ChainClock,
     k: int,
-    calls: _Side,
-    puts: _Side,
+    all_quotes: ParityQuotes,
     nodes: tuple[Floats, Floats, Bools, Floats, Bools],
 ) -> ExpirySurface:
     part, forward = layout.slice_of(k), clock.forwards[k]
-    quotes = ParityQuotes(
-        layout.strike[part],
-        calls.bid[part],
-        calls.ask[part],
-        puts.bid[part],
-        puts.ask[part],
-        calls.usable[part] & puts.usable[part],
-    )
+    quotes = all_quotes.part(part)
     check = check_forward(
         quotes,
         clock.spot,

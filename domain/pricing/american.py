@@ -14,7 +14,7 @@ from datetime import date
 
 import QuantLib as ql
 
-from domain.pricing.black_scholes import greeks
+from domain.pricing.black_scholes import greeks, prices
 from domain.pricing.dividends import Dividend
 
 _SQRT_TWO = math.sqrt(2.0)
@@ -119,8 +119,8 @@ def american_check(
         )
         for d in due
     )
-    european = greeks(escrowed, strike, days / 365, rate, volatility, is_call)
-    price, delta = float(european.price[0]), float(european.delta[0])
+    asked = escrowed, strike, days / 365, rate, volatility, is_call
+    price, delta = float(prices(*asked)[0]), float(greeks(*asked).delta[0])
     if days <= 0:
         return AmericanCheck(price, price, 0.0, delta, delta)
     option = _option(strike, last, today, is_call=is_call)

@@ -53,16 +53,13 @@ class ImpliedVolatilities:
 
 @dataclass(frozen=True, slots=True)
 class Greeks:
-    """Per share. vega, vanna: a vol point; theta, charm: a calendar day; rho: 1 % of rate."""
+    """Per share. vega: a vol point; theta: a calendar day; rho: 1 % of rate."""
 
-    price: Floats
     delta: Floats
     gamma: Floats
     vega: Floats
     theta: Floats
     rho: Floats
-    vanna: Floats
-    charm: Floats
 
 
 def _broadcast(*values: ArrayLike) -> list[Floats]:
@@ -136,30 +133,27 @@ def greeks(
     volatility: ArrayLike,
     is_call: ArrayLike,
 ) -> Greeks:
-    """Price and greeks; NaN where spot or volatility is missing.
+    """NaN where spot or volatility is missing.
 
-    At or after expiry: intrinsic value, delta 1 or 0 (call), -1 or 0 (put), +-0.5 at the strike
-    exactly, other greeks 0, whatever the volatility.
+    At or after expiry: delta 1 or 0 (call), -1 or 0 (put), +-0.5 at the strike exactly, other
+    greeks 0, whatever the volatility.
     """
     spot, strike, years, r, sigma, call = _broadcast(
         spot_escrowed, strikes, t_years, rate, volatility, is_call
     )
     sign = np.where(call > 0, 1.0, -1.0)
     time = floored_years(years)
-    flag = sign.astype(np.int8)
     usable = (sigma > 0) & np.isfinite(sigma) & (spot > 0)
     sigma = np.where(usable, sigma, np.nan)
-    price = np.asarray(bs.price(flag, spot, strike, time, r, sigma), dtype=np.float64)
-    raw = bs.greeks(flag, spot, strike, time, r, sigma)
+    raw = bs.greeks(sign.astype(np.int8), spot, strike, time, r, sigma)
     delta, gamma, vega, theta, rho = (
         np.asarray(raw[name], dtype=np.float64)
         for name in ("delta", "gamma", "vega", "theta", "rho")
     )
-    _, vanna, charm = second_order(np.where(usable, spot, np.nan), strike, time, r, sigma)
     dead = ~usable
-    for column in (price, delta, gamma, vega, theta, rho):
+    for column in (delta, gamma, vega, theta, rho):
         column[dead] = np.nan
-    result = Greeks(price, delta, gamma, vega * 0.01, theta / 365, rho * 0.01, vanna, charm)
+    result = Greeks(delta, gamma, vega * 0.01, theta / 365, rho * 0.01)
     expired = years <= 0.0
     if expired.any():
         _settle(result, expired, spot, strike, sign)
@@ -174,7 +168,8 @@ def prices(
     volatility: ArrayLike,
     is_call: ArrayLike,
 ) -> Floats:
-    """The price of `greeks` alone, for grids that need nothing else."""
+    """Dollars a share; NaN where spot or volatility is missing. At or after expiry the intrinsic
+    value, whatever the volatility."""
     spot, strike, years, r, sigma, call = _broadcast(
         spot_escrowed, strikes, t_years, rate, volatility, is_call
     )
@@ -237,19 +232,10 @@ def delta_and_vega(
 
 def _settle(result: Greeks, expired: Bools, spot: Floats, strike: Floats, sign: Floats) -> None:
     inside = sign * (spot - strike)
-    value = np.maximum(inside, 0.0)
     step = np.where(inside > 0, 1.0, np.where(inside == 0, 0.5, 0.0)) * sign
     known = expired & np.isfinite(spot)
-    result.price[known] = value[known]
     result.delta[known] = step[known]
-    for column in (
-        result.gamma,
-        result.vega,
-        result.theta,
-        result.rho,
-        result.vanna,
-        result.charm,
-    ):
+    for column in (result.gamma, result.vega, result.theta, result.rho):
         column[known] = 0.0
 
 

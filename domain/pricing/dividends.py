@@ -84,7 +84,8 @@ class ForwardCheck:
 
 @dataclass(frozen=True, slots=True)
 class ParityQuotes:
-    """Both sides of the strikes of one expiry, ascending; `usable` when both quotes are."""
+    """Both sides of strikes; `usable` when both quotes are, `tight` when their spreads are small
+    as well. `difference` is the call's mid less the put's."""
 
     strikes: Floats
     call_bid: Floats
@@ -92,6 +93,41 @@ class ParityQuotes:
     put_bid: Floats
     put_ask: Floats
     usable: Bools
+    tight: Bools
+    difference: Floats
+
+    @classmethod
+    def of(
+        cls,
+        strikes: Floats,
+        call_bid: Floats,
+        call_ask: Floats,
+        put_bid: Floats,
+        put_ask: Floats,
+        usable: Bools,
+    ) -> ParityQuotes:
+        """Of a whole chain at once, or of one expiry."""
+        call_mid, put_mid = (call_bid + call_ask) / 2, (put_bid + put_ask) / 2
+        tight = (call_ask - call_bid <= np.maximum(0.05, 0.05 * call_mid) + 1e-9) & (
+            put_ask - put_bid <= np.maximum(0.05, 0.05 * put_mid) + 1e-9
+        )
+        difference = call_mid - put_mid
+        return cls(
+            strikes, call_bid, call_ask, put_bid, put_ask, usable, usable & tight, difference
+        )
+
+    def part(self, nodes: slice) -> ParityQuotes:
+        """Those of one expiry, ascending."""
+        return ParityQuotes(
+            self.strikes[nodes],
+            self.call_bid[nodes],
+            self.call_ask[nodes],
+            self.put_bid[nodes],
+            self.put_ask[nodes],
+            self.usable[nodes],
+            self.tight[nodes],
+            self.difference[nodes],
+        )
 
 
 def check_forward(
@@ -101,24 +137,18 @@ def check_forward(
     tolerance_short: float,
     tolerance_long: float,
 ) -> ForwardCheck:
-    """Compare the forward with what the quotes say, over the 5 usable strikes nearest the spot.
+    """Compare the forward with what the quotes of its expiry say, over the 5 tight strikes nearest
+    the spot.
 
     Tolerances are fractions, up to 60 days and beyond. Equal distance: the lower strike.
     """
-    call_mid = (quotes.call_bid + quotes.call_ask) / 2
-    put_mid = (quotes.put_bid + quotes.put_ask) / 2
-    tight = (quotes.call_ask - quotes.call_bid <= np.maximum(0.05, 0.05 * call_mid) + 1e-9) & (
-        quotes.put_ask - quotes.put_bid <= np.maximum(0.05, 0.05 * put_mid) + 1e-9
-    )
-    chosen = np.flatnonzero(quotes.usable & tight)
+    chosen = np.flatnonzero(quotes.tight)
     if chosen.size == 0:
         return ForwardCheck(None, False, "FORWARD_UNCHECKED")
     nearest = np.argsort(np.abs(quotes.strikes[chosen] - spot), kind="stable")[:FORWARD_STRIKES]
     used = chosen[nearest]
     growth = math.exp(expected.rate * max(expected.years, 0.0))
-    implied = statistics.median(
-        (quotes.strikes[used] + growth * (call_mid[used] - put_mid[used])).tolist()
-    )
+    implied = statistics.median((quotes.strikes[used] + growth * quotes.difference[used]).tolist())
     tolerance = tolerance_short if expected.years <= _SHORT_YEARS else tolerance_long
     if abs(implied / expected.forward - 1) > tolerance:
         return ForwardCheck(implied, False, "FORWARD_MISMATCH")

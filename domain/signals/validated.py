@@ -22,7 +22,7 @@ from domain.forecasts.scores import BINS, bin_of
 from domain.instruments import Direction, Right
 from domain.numbers import cents
 from domain.pricing.american import DELTA_DIFFERENCE_USED, american_check
-from domain.pricing.black_scholes import greeks
+from domain.pricing.black_scholes import prices
 from domain.pricing.dividends import Dividend
 from domain.risk.blackout import size_factor
 from domain.signals.case import Case
@@ -138,7 +138,7 @@ def _leg(row: ChainRow, age: float | None, chain: Chain, session_date: date) -> 
 
 def model_mid(chain: Chain, choice: Choice) -> float:
     """Net value of the structure at the legs' volatilities, dollars a share."""
-    found = greeks(
+    found = prices(
         chain.spot_escrowed,
         [float(row.strike) for row in choice.rows],
         chain.years,
@@ -148,7 +148,7 @@ def model_mid(chain: Chain, choice: Choice) -> float:
     )
     total = 0.0
     for index, leg in enumerate(choice.structure.legs):
-        total += leg.ratio * float(found.price[index])
+        total += leg.ratio * float(found[index])
     return total
 
 

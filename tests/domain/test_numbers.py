@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.numbers import significant, significant_all
+from domain.numbers import significant, significant_all, significant_columns
 
 _DIGITS_13 = st.integers(-(10**13), 10**13).flatmap(
     lambda whole: st.integers(-30, 12).map(lambda power: float(f"{whole}5e{power}"))
@@ -31,3 +31,8 @@ def test_a_hundred_thousand_market_numbers_are_rounded_as_alone() -> None:
     random = np.random.default_rng(7)
     values = random.normal(size=100_000) * 10.0 ** random.uniform(-9, 9, size=100_000)
     assert significant_all(values) == [significant(v) for v in values.tolist()]
+
+
+def test_columns_are_rounded_each_as_alone() -> None:
+    columns = [np.array([1 / 3, np.nan]), np.array([2 / 3, 1e30])]
+    assert significant_columns(*columns) == [significant_all(column) for column in columns]

@@ -119,8 +119,7 @@ def test_flow_imbalance_is_net_over_absolute_premium() -> None:
     for _ in range(20):
         flow.add(make(is_call=False, side=1, premium=1_000.0), 0.0)
     # NCP 80,000; NPP 20,000; absolute 100,000.
-    assert flow.imbalance() == pytest.approx(0.6)
-    assert flow.shrunk_imbalance() == pytest.approx(0.6 * 60 / 200)
+    assert flow.imbalances() == pytest.approx((0.6, 0.6 * 60 / 200))
     assert (flow.ncp, flow.npp) == (80_000.0, 20_000.0)
 
 
@@ -129,9 +128,9 @@ def test_imbalance_is_null_under_fifty_classified_trades() -> None:
     for _ in range(49):
         flow.add(make(), 0.0)
     flow.add(make(side=0), 0.0)
-    assert flow.imbalance() is None
+    assert flow.imbalances() == (None, None)
     flow.add(make(), 0.0)
-    assert flow.imbalance() == 1.0
+    assert flow.imbalances()[0] == 1.0
 
 
 def test_imbalance_forgets_after_thirty_minutes_of_bars() -> None:
@@ -140,9 +139,9 @@ def test_imbalance_forgets_after_thirty_minutes_of_bars() -> None:
         flow.add(make(), 0.0)
     for bar in range(360):
         flow.close_bar(bar * 5.0, 5.0)
-    assert flow.imbalance() == 1.0
+    assert flow.imbalances()[0] == 1.0
     flow.close_bar(1_805.0, 5.0)
-    assert flow.imbalance() is None
+    assert flow.imbalances() == (None, None)
 
 
 def test_delta_flow_counts_dollars_of_delta_a_bar() -> None:

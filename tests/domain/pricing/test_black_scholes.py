@@ -19,6 +19,7 @@ from domain.pricing.black_scholes import (
     greeks,
     implied_vol,
     prices,
+    second_order,
 )
 
 RATE = 0.0375
@@ -46,7 +47,8 @@ def reference(spot: float, strike: float, years: float, volatility: float, call:
 def test_price_and_greeks_agree_with_quantlib(spot, strike, years, volatility, call) -> None:
     ours = greeks(spot, strike, years, RATE, volatility, call)
     theirs = reference(spot, strike, years, volatility, call)
-    assert ours.price[0] == pytest.approx(theirs.value(), abs=1e-8)
+    price = prices(spot, strike, years, RATE, volatility, call)[0]
+    assert price == pytest.approx(theirs.value(), abs=1e-8)
     assert ours.delta[0] == pytest.approx(theirs.delta(spot), rel=1e-7, abs=1e-12)
     assert ours.gamma[0] == pytest.approx(theirs.gamma(spot), rel=1e-7, abs=1e-12)
     assert ours.vega[0] == pytest.approx(theirs.vega(years) / 100, rel=1e-7, abs=1e-12)
@@ -72,19 +74,16 @@ def test_implied_volatility_agrees_with_vollib(spot, strike, years, volatility, 
 
 def test_vanna_and_charm_are_the_slopes_of_delta() -> None:
     spot, strike, years, volatility = 600.0, 610.0, 20 / 365, 0.18
-    ours = greeks(spot, strike, years, RATE, volatility, True)
+    _, vanna, charm = second_order(
+        *(np.array([v]) for v in (spot, strike, years, RATE, volatility))
+    )
     bump = 1e-5
     up = greeks(spot, strike, years, RATE, volatility + bump, True).delta[0]
     down = greeks(spot, strike, years, RATE, volatility - bump, True).delta[0]
-    assert ours.vanna[0] == pytest.approx((up - down) / (2 * bump) / 100, rel=1e-6)
+    assert vanna[0] == pytest.approx((up - down) / (2 * bump) / 100, rel=1e-6)
     later = greeks(spot, strike, years - bump, RATE, volatility, True).delta[0]
     earlier = greeks(spot, strike, years + bump, RATE, volatility, True).delta[0]
-    assert ours.charm[0] == pytest.approx((later - earlier) / (2 * bump) / 365, rel=1e-5)
-
-
-def test_charm_is_the_same_for_call_and_put() -> None:
-    both = greeks(600.0, 590.0, 10 / 365, RATE, 0.2, [True, False])
-    assert both.charm[0] == both.charm[1]
+    assert charm[0] == pytest.approx((later - earlier) / (2 * bump) / 365, rel=1e-5)
 
 
 def test_call_below_intrinsic_has_no_volatility_and_is_not_zero() -> None:
@@ -107,7 +106,7 @@ def test_each_null_has_its_reason() -> None:
 
 
 def test_volatility_outside_the_accepted_range_is_null() -> None:
-    price = greeks(600.0, 601.0, 1.0, 0.0, 6.0, True).price
+    price = prices(600.0, 601.0, 1.0, 0.0, 6.0, True)
     assert implied_vol(price, 600.0, 601.0, 1.0, 0.0, True).reason(0) == "OUT_OF_RANGE"
 
 
@@ -116,7 +115,8 @@ def test_time_is_floored_at_sixty_seconds() -> None:
     short = greeks(600.0, 600.5, half_minute, RATE, 0.2, True)
     floored = greeks(600.0, 600.5, TIME_FLOOR_YEARS, RATE, 0.2, True)
     assert short.gamma[0] == floored.gamma[0]
-    assert short.price[0] == floored.price[0]
+    at = prices(600.0, 600.5, [half_minute, TIME_FLOOR_YEARS], RATE, 0.2, True)
+    assert at[0] == at[1]
 
 
 @pytest.mark.parametrize(
@@ -132,13 +132,14 @@ def test_time_is_floored_at_sixty_seconds() -> None:
 )
 def test_expired_option_is_worth_its_intrinsic_value(spot, call, value, delta) -> None:
     result = greeks(spot, 600.0, 0.0, RATE, 0.2, call)
-    assert (result.price[0], result.delta[0]) == (value, delta)
-    assert result.gamma[0] == result.vega[0] == result.theta[0] == result.charm[0] == 0.0
+    assert prices(spot, 600.0, 0.0, RATE, 0.2, call)[0] == value
+    assert result.delta[0] == delta
+    assert result.gamma[0] == result.vega[0] == result.theta[0] == result.rho[0] == 0.0
 
 
 def test_missing_volatility_gives_no_greeks() -> None:
     result = greeks(600.0, 600.0, 0.1, RATE, [np.nan, 0.2], True)
-    assert np.isnan(result.delta[0]) and np.isnan(result.charm[0])
+    assert np.isnan(result.delta[0]) and np.isnan(result.gamma[0])
     assert np.isfinite(result.delta[1])
 
 
@@ -150,7 +151,7 @@ def test_gamma_profile_equals_the_greek() -> None:
     assert profile[2, 1] == pytest.approx(single, rel=1e-12)
 
 
-def test_prices_alone_are_those_of_the_greeks() -> None:
+def test_prices_are_missing_with_their_spot_or_volatility_and_intrinsic_at_expiry() -> None:
     columns = [
         np.array([600.0, 600.0, 600.0, 0.0, 580.0, 600.0]),
         np.array([600.0, 590.0, 610.0, 600.0, 600.0, 600.0]),
@@ -159,16 +160,18 @@ def test_prices_alone_are_those_of_the_greeks() -> None:
         np.array([0.15, 0.2, 0.2, 0.2, 0.3, 0.0]),
         np.array([1.0, 1.0, 0.0, 1.0, 0.0, 1.0]),
     ]
-    assert np.array_equal(prices(*columns), greeks(*columns).price, equal_nan=True)
+    found = prices(*columns)
+    assert np.isnan(found).tolist() == [False, False, False, True, False, True]
+    assert found[1:3].tolist() == [10.0, 10.0]
 
 
 def test_large_batches_give_the_same_bits_as_single_calls() -> None:
     strikes = np.linspace(500.0, 700.0, 3_000)
-    prices = greeks(600.0, strikes, 0.1, RATE, 0.2, strikes >= 600.0).price
-    together = implied_vol(prices, 600.0, strikes, 0.1, RATE, strikes >= 600.0).values
+    priced = prices(600.0, strikes, 0.1, RATE, 0.2, strikes >= 600.0)
+    together = implied_vol(priced, 600.0, strikes, 0.1, RATE, strikes >= 600.0).values
     for index in (0, 700, 1_500, 2_200):
         alone = implied_vol(
-            prices[index], 600.0, strikes[index], 0.1, RATE, strikes[index] >= 600.0
+            priced[index], 600.0, strikes[index], 0.1, RATE, strikes[index] >= 600.0
         )
         assert np.array_equal(alone.values[0], together[index], equal_nan=True)
 
@@ -184,7 +187,8 @@ def test_call_less_put_is_the_discounted_forward(ratio, years, sigma) -> None:
     strike = 600.0 * ratio
     both = greeks(600.0, strike, years, RATE, sigma, [True, False])
     parity = 600.0 - strike * math.exp(-RATE * years)
-    assert both.price[0] - both.price[1] == pytest.approx(parity, abs=1e-8)
+    call, put = prices(600.0, strike, years, RATE, sigma, [True, False])
+    assert call - put == pytest.approx(parity, abs=1e-8)
     assert both.delta[0] - both.delta[1] == pytest.approx(1.0, abs=1e-10)
 
 
@@ -202,7 +206,7 @@ def test_greeks_have_their_signs(ratio, years, sigma) -> None:
 @given(moneyness, times, sigmas, st.floats(0.001, 0.5))
 def test_price_rises_with_volatility_inside_its_bounds(ratio, years, sigma, more) -> None:
     strike = 600.0 * ratio
-    price = greeks(600.0, strike, years, RATE, [sigma, sigma + more], True).price
+    price = prices(600.0, strike, years, RATE, [sigma, sigma + more], True)
     lower = max(0.0, 600.0 - strike * math.exp(-RATE * years))
     assert price[1] >= price[0] - 1e-12
     assert lower - 1e-9 <= price[0] <= 600.0
@@ -212,7 +216,7 @@ def test_price_rises_with_volatility_inside_its_bounds(ratio, years, sigma, more
 @given(moneyness, times, sigmas, st.booleans())
 def test_volatility_survives_the_round_trip(ratio, years, sigma, call) -> None:
     strike = 600.0 * ratio
-    priced = greeks(600.0, strike, years, RATE, sigma, call)
-    found = implied_vol(priced.price, 600.0, strike, years, RATE, call)
-    if found.reasons[0] == IvReason.OK and priced.vega[0] > 0.001:
+    asked = 600.0, strike, years, RATE, sigma, call
+    found = implied_vol(prices(*asked), 600.0, strike, years, RATE, call)
+    if found.reasons[0] == IvReason.OK and greeks(*asked).vega[0] > 0.001:
         assert found.values[0] == pytest.approx(sigma, abs=1e-9)

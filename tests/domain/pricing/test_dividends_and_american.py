@@ -10,7 +10,7 @@ import pytest
 import QuantLib as ql
 
 from domain.pricing.american import american_check, early_exercise_premium
-from domain.pricing.black_scholes import greeks
+from domain.pricing.black_scholes import greeks, prices
 from domain.pricing.dividends import (
     Dividend,
     ParityQuotes,
@@ -51,11 +51,11 @@ def test_forward_grows_the_escrowed_spot() -> None:
 def chain(spot: float, width: float = 0.02) -> ParityQuotes:
     strikes = np.arange(590.0, 611.0)
     forward = forward_of(spot, [], NOW, EXPIRY, RATE)
-    call = greeks(forward.spot_escrowed, strikes, forward.years, RATE, 0.15, True).price
-    put = greeks(forward.spot_escrowed, strikes, forward.years, RATE, 0.15, False).price
+    call = prices(forward.spot_escrowed, strikes, forward.years, RATE, 0.15, True)
+    put = prices(forward.spot_escrowed, strikes, forward.years, RATE, 0.15, False)
     half = width / 2
     usable = np.ones(strikes.size, dtype=bool)
-    return ParityQuotes(strikes, call - half, call + half, put - half, put + half, usable)
+    return ParityQuotes.of(strikes, call - half, call + half, put - half, put + half, usable)
 
 
 def test_forward_of_the_quotes_agrees_with_ours() -> None:

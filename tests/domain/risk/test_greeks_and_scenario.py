@@ -10,7 +10,7 @@ import pytest
 from domain.events.risk import ScenarioCell, ScenarioGrid
 from domain.events.signals import Result
 from domain.instruments import Right
-from domain.pricing.black_scholes import greeks
+from domain.pricing.black_scholes import prices
 from domain.risk.codes import DenialCode
 from domain.risk.greeks import DollarGreeks, bounded_beta, greek_rows, unit_greeks
 from domain.risk.scenario import (
@@ -107,8 +107,8 @@ def test_a_cell_equals_a_plain_revaluation() -> None:
     grid = revalue([leg(-3)])
     # Move -2 % (index 3), shift +8 points (index 3), one day ahead; 30 days to expiry: scale 1.
     cell = grid.pnl_usd[(3 * len(SHIFTS_POINTS) + 3) * len(DAYS) + 1]
-    before = greeks(600, 600, 30 / 365, 0.0, 0.15, 1.0).price[0]
-    after = greeks(588, 600, 29 / 365, 0.0, 0.23, 1.0).price[0]
+    before = prices(600, 600, 30 / 365, 0.0, 0.15, 1.0)[0]
+    after = prices(588, 600, 29 / 365, 0.0, 0.23, 1.0)[0]
     assert cell == pytest.approx(-300 * float(after - before))
 
 
@@ -116,8 +116,8 @@ def test_shift_is_scaled_by_days_to_expiry_and_volatility_is_clamped() -> None:
     short = revalue([leg(years=1 / 365, days_to_expiry=1, volatility=0.05, overnight=False)])
     # -4 points scaled by 1.5 would be -1 %: clamped at 3 %.
     cell = short.pnl_usd[(5 * len(SHIFTS_POINTS) + 0) * len(DAYS)]
-    before = greeks(600, 600, 1 / 365, 0.0, 0.05, 1.0).price[0]
-    after = greeks(600, 600, 1 / 365, 0.0, 0.03, 1.0).price[0]
+    before = prices(600, 600, 1 / 365, 0.0, 0.05, 1.0)[0]
+    after = prices(600, 600, 1 / 365, 0.0, 0.03, 1.0)[0]
     assert cell == pytest.approx(100 * float(after - before))
 
 

@@ -12,7 +12,7 @@ from domain.events.analytics import ChainEvaluated, Metric, MetricComputed, Qual
 from domain.events.feeds import LineOpened
 from domain.instruments import OptionContract, Right
 from domain.parameter import ParameterState
-from domain.pricing.black_scholes import greeks
+from domain.pricing.black_scholes import greeks, prices
 from domain.session import YEAR_SECONDS
 from domain.signals.bucket import Bucket
 from domain.signals.reading import Chain, ChainRow, Reading, chain_of
@@ -163,8 +163,9 @@ def chain_body(
     listed = contracts(symbol, expiry)
     calls = [1.0 if c.right is Right.CALL else 0.0 for c in listed]
     strikes = [float(c.strike) for c in listed]
-    found = greeks(spot, strikes, years, 0.0, volatility, calls)
-    mids = [max(0.02, round(float(price), 2)) for price in found.price]
+    asked = spot, strikes, years, 0.0, volatility, calls
+    found = greeks(*asked)
+    mids = [max(0.02, round(float(price), 2)) for price in prices(*asked)]
     count = len(listed)
     return ChainEvaluated(
         symbol=symbol,
