@@ -20,8 +20,10 @@ DOCS = ROOT / "docs"
 NOTES = sorted((DOCS / "decisions").glob("*.md"))
 """Dated: what they say of names may be over, which test and file holds it may not."""
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
-FOLDERS = ("adapters", "api", "benchmarks", "docs", "domain", "projections", "run", "scripts")
-FOLDERS = (*FOLDERS, "sql", "store", "tests", "ui/src")
+FOLDERS = (
+    *("adapters", "api", "benchmarks", "docs", "domain", "projections"),
+    *("run", "scripts", "sql", "store", "tests", "ui/src"),
+)
 SOURCE = frozenset({".py", ".sql", ".ts", ".tsx", ".sh", ".yaml", ".yml"})
 BESIDE = ("Makefile", ".env.example", "compose.yaml", "Dockerfile", "pyproject.toml")
 SHORT = (
@@ -32,12 +34,17 @@ SHORT = (
 """How docs/faults.md shortens folders."""
 MADE_BY_RUNS = re.compile(r"var/|FOLDER/|DATE\.txt$|state_(before|after)\.json$")
 FILE = re.compile(
-    r"(?<![\w{/.<-])(?:[\w.-]+/)*[\w-]+\.(?:py|md|sql|yaml|yml|json|tsx?|txt|sh|toml|png)\b"
+    r"(?<![\w{/.<*-])(?:[\w.-]+/)*[\w-]+\.(?:py|md|sql|yaml|yml|json|tsx?|txt|sh|toml|png)\b"
 )
 TEST = re.compile(r"\btest_\w+\b(?!\.py)")
 MODULE = re.compile(r"python -m ([\w.]*\w)([^`\n|]*)")
 OF_RULES = re.compile(
     r"(?<![\w./])(?:risk|signals|execution|publication|forecasts|commentary)\.\w[\w.]*[\w+]"
+)
+ALERT = re.compile(
+    r"\b_?(?:page|alert|alarm|Alarm)\(\s*(?:event,\s*)?"
+    r'(?:"(?:critical|warning)",\s*|(?:found\.)?severity,\s*)?"([A-Z]+(?:_[A-Z]+)+)"'
+    r'|\b(?:code|CODE|_CODE|HELD_TOO_LONG) ?= ?"([A-Z]+(?:_[A-Z]+)+)"'
 )
 
 
@@ -171,3 +178,18 @@ def test_every_setting_parameter_code_and_event_that_a_page_names_exists(page: P
     words = set(re.findall(r"\b(?!STRIKETAPE_)[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+\b", text))
     words |= set(re.findall(r"\b(?:[A-Z][a-z]+){2,}\b", text))
     assert {word for word in words if word not in source()} - {"ANY_ID"} == set()
+
+
+def test_every_alert_of_the_desk_is_in_the_runbook() -> None:
+    """Who is paged in the night finds the code there, and what to do."""
+    halts = (ROOT / "domain/risk/halts.py").read_text() + (
+        ROOT / "domain/risk/state.py"
+    ).read_text()
+    codes = set(re.findall(r'^[A-Z_]+ = "([A-Z_]{5,})"$', halts, re.MULTILINE))
+    for name in files():
+        if re.match(r"(domain|run|adapters/interactive_brokers)/(?!.*sandbox).*\.py$", name):
+            for found in ALERT.findall((ROOT / name).read_text()):
+                codes.update(found)
+    told = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)*\b", (DOCS / "runbook.md").read_text()))
+    assert len(codes) > 45
+    assert codes - {""} - told == set()
