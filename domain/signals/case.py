@@ -49,6 +49,8 @@ class DeskFacts:
     entries_of_key: int = 0
     """Positions that the bucket opened today in this symbol and direction."""
     entries_of_symbol: int = 0
+    entering_symbol: bool = False
+    """A signal of the symbol in another direction is valid or has its entry at the broker."""
     market_halt: str = ""
     """Why the underlying takes no entry now: halted, or halted a moment ago."""
 

@@ -87,6 +87,9 @@ def gain_gate(case: Case, parameters: ParameterState) -> Gate:
         ]
         reason = f"missing: {', '.join(absent)}"
         return gate(DenialCode.AUCTION_GAIN_LEFT, None, "-", threshold, reason)
+    if expected * sign <= 0:
+        told = f"expected move {expected:.2f} bps, on the other side"
+        return gate(DenialCode.AUCTION_GAIN_LEFT, False, told, threshold)
     along = moved * sign
     measured = f"moved {along:.2f} of {abs(expected):.2f} bps"
     if along > share * abs(expected):
@@ -107,8 +110,13 @@ def gain_gate(case: Case, parameters: ParameterState) -> Gate:
 
 def once_gate(case: Case) -> Gate:
     """One entry of the symbol a day, whichever way."""
-    entries = case.facts.entries_of_symbol
-    return gate(DenialCode.ENTRIES_TODAY, entries == 0, entries, "none of the symbol today")
+    entries, entering = case.facts.entries_of_symbol, case.facts.entering_symbol
+    return gate(
+        DenialCode.ENTRIES_TODAY,
+        entries == 0 and not entering,
+        f"{entries}, another one being entered" if entering else entries,
+        "none of the symbol today",
+    )
 
 
 class ClosingRules:

@@ -16,21 +16,13 @@ from domain.events.analytics import (
     PredictionResolved,
     PredictionVoided,
 )
-from domain.events.controls import TradingHalted, TradingReleased
 from domain.events.feeds import LineClosed, LineOpened, LinesWanted
 from domain.events.market_facts import HaltEnded, HaltStarted
 from domain.events.orders import (
-    BrokerAccountSeen,
-    BrokerConnected,
-    BrokerDisconnected,
-    BrokerReady,
-    BrokerSnapshotReceived,
-    BrokerTimeSeen,
     EntryRefused,
     FillRecorded,
     OrderChanged,
     OrderIntended,
-    ReconciliationCompleted,
 )
 from domain.events.positions import PositionClosed, PositionOpened, PositionReopened
 from domain.events.risk import RiskDecided
@@ -55,29 +47,17 @@ from domain.forecasts.prediction import (
 from domain.forecasts.record import Outcome, Record
 from domain.instruments import OptionContract, Strategy
 from domain.parameter import ParameterState
-from domain.risk.account_age import AccountAge
 from domain.risk.blackout import range_blocked_until
 from domain.risk.cooldown import ENDED_MAX, Cooldowns
-from domain.risk.margin import account_number
 from domain.risk.real_time import RealTime
 from domain.session import Session
 from domain.signals.bucket import Bucket, Variant
 from domain.signals.case import DeskFacts
+from domain.signals.desk import Desk
 from domain.signals.life import Key, Live, Status
 from domain.signals.market_halts import MarketHalts
 from domain.signals.reading import Reading, chain_of
 from domain.signals.slippage import Slippage
-
-
-@dataclass(slots=True)
-class Desk:
-    """What the strategy knows of broker and desk. Times are real seconds."""
-
-    halted: bool = False
-    entries_open: bool = True
-    broker_ready: bool = False
-    reconciled: bool = False
-    age: AccountAge = field(default_factory=AccountAge)
 
 
 @dataclass(slots=True)
@@ -144,6 +124,10 @@ class StrategyState:
             open_lines=frozenset(self.lines),
             entries_of_key=self.entries.get(key, 0),
             entries_of_symbol=sum(n for (s, _), n in self.entries.items() if s == symbol),
+            entering_symbol=any(
+                live.symbol == symbol and live.key != key and live.status is not Status.CANDIDATE
+                for live in self.lives.values()
+            ),
         )
 
     def _cooldown_until(self, key: Key) -> datetime | None:
@@ -342,25 +326,8 @@ def _fold_orders(state: StrategyState, event: Recorded) -> None:
             _position_closed(state, body)
             desk.age.moved_since_value = True
             state.cooldowns.closed(body, event.market_time, state.parameters)
-        case TradingHalted():
-            desk.halted = True
-        case TradingReleased():
-            desk.halted = False
-        case BrokerReady():
-            desk.broker_ready = True
-        case BrokerConnected() | BrokerDisconnected():
-            desk.broker_ready, desk.reconciled = False, False
-            desk.age.disconnected()
-        case ReconciliationCompleted():
-            desk.reconciled = body.clean
-        case BrokerAccountSeen():
-            _account_seen(state, body.values)
-        case BrokerSnapshotReceived():
-            _account_seen(state, body.account_values)
-        case BrokerTimeSeen():
-            desk.age.heard(state.time.seconds)
         case _:
-            pass
+            desk.fold(body, state.time.seconds)
 
 
 def _position_closed(state: StrategyState, body: PositionClosed) -> None:
@@ -370,13 +337,6 @@ def _position_closed(state: StrategyState, body: PositionClosed) -> None:
     if len(state.ended_positions) >= ENDED_MAX:
         del state.ended_positions[next(iter(state.ended_positions))]
     state.ended_positions[body.position_id] = found
-
-
-def _account_seen(state: StrategyState, values: dict[str, str]) -> None:
-    age = state.desk.age
-    age.heard(state.time.seconds)
-    if account_number(values, "NetLiquidation") is not None:
-        age.value_seen(state.time.seconds)
 
 
 def _order_intended(state: StrategyState, body: OrderIntended) -> None:

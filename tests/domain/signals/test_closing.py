@@ -255,6 +255,21 @@ def test_the_gate_of_the_gain_names_what_is_missing(missing: tuple[str, ...], na
     assert closing.gate("AUCTION_GAIN_LEFT").reason == f"missing: {named}"
 
 
+def test_a_move_that_is_expected_the_other_way_is_no_gain() -> None:
+    """Less to sell than usual scores as buying, and still pulls the price down."""
+    closing = Closing()
+    closing.evaluate(auction_q=-0.001, auction_k_bps=-8.0, auction_moved_bps=-1.0)
+    found = closing.gate("AUCTION_GAIN_LEFT")
+    assert found.result is Result.FAIL and "other side" in found.measured
+
+
+def test_a_symbol_is_not_entered_one_way_while_it_is_being_entered_the_other() -> None:
+    closing = Closing()
+    one(closing.evaluate(), SignalValidated)
+    assert closing.gates()["ENTRIES_TODAY"] is Result.PASS, "itself does not count"
+    assert closing.gates(Direction.BEARISH)["ENTRIES_TODAY"] is Result.FAIL
+
+
 def gain_of(case: Case, **changes: float) -> Gate:
     return gain_gate(case, parameters(**changes))
 
