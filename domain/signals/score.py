@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from domain.events.analytics import Quality
 from domain.events.signals import Feature
 from domain.numbers import significant
 from domain.parameter import ParameterState
@@ -53,13 +54,16 @@ class Measured:
 
 
 def _of(reading: Reading, name: str, x: float | None, raw: float | None = None) -> Measured:
-    metric = reading.metrics.get(name)
+    """`x` None with a metric that is there: another one that it needs is not."""
+    metric, quality = reading.metrics.get(name), reading.quality(name)
+    if x is None and quality in (Quality.OK, Quality.WARMUP_MODEL):
+        quality = Quality.MISSING.value
     return Measured(
         raw if raw is not None else reading.number(name),
         "" if metric is None else metric.unit,
         x,
         None if metric is None else metric.as_of,
-        reading.quality(name),
+        quality,
     )
 
 
@@ -281,13 +285,13 @@ def score(bucket: Bucket, inputs: Inputs, a: float, b: float, parameters: Parame
             )
         )
     raw = rounded(clip(weighted, -edge, edge))
-    log_odds = a + b * raw
+    log_odds = rounded(a + b * raw)
     own_bias = rounded(a + b * bias)
     total = sum(feature.contribution for feature in features)
     adjust = log_odds - own_bias - total
     return Score(
         raw=raw,
-        log_odds=rounded(log_odds),
+        log_odds=log_odds,
         probability_up=rounded(logistic(log_odds)),
         bias=own_bias,
         clip_adjust=rounded(adjust) if abs(adjust) > 1e-9 else 0.0,

@@ -48,6 +48,8 @@ def raised(
 ) -> SignalRaised:
     case = found.case
     score, bias, adjust, features = _features(found)
+    # Sold premium without a structure has no odds yet: told is what the score told of adds up to.
+    p = case.p_side if found.neutral is not None or not case.sells_premium else case.p_direction
     return SignalRaised(
         signal_id=signal_id,
         strategy=case.bucket.strategy,
@@ -55,7 +57,7 @@ def raised(
         symbol=case.reading.symbol,
         direction=case.direction,
         score=score,
-        probability=rounded(case.p_side),
+        probability=rounded(p),
         coverage=case.score.coverage,
         bias=bias,
         clip_adjust=adjust,

@@ -92,6 +92,25 @@ def test_an_expected_move_of_zero_is_what_the_pull_of_walls_waits_for() -> None:
     assert measure(found, "walls").quality == "DEGRADED"
 
 
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("walls", {"put_wall": None}),
+        ("walls", {"spot_mid": None}),
+        ("trend_20d", {"sd20": None}),
+        ("trend_20d", {"spot_mid": None}),
+        ("pullback", {"sd20": None}),
+    ],
+)
+def test_a_feature_without_one_of_its_inputs_is_missing_in_the_table_whatever_the_others_are(
+    name: str, change: dict[str, float | str | None]
+) -> None:
+    """An OK beside an x of nothing would read as a measured nothing."""
+    whole = {**WALLS, **DAYS}
+    assert measure(reading(**whole), name).quality == "OK"
+    assert measure(reading(**{**whole, **change}), name).quality == "MISSING"
+
+
 @pytest.mark.parametrize("value", [None, 0.0])
 @pytest.mark.parametrize("name", ["sma20", "sd20"])
 def test_a_trend_needs_a_mean_and_a_deviation_of_more_than_nothing(

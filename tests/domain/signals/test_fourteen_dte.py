@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -296,6 +297,14 @@ def test_without_a_structure_open_interest_cannot_be_told() -> None:
     strategy = noon(RISING)
     strategy.evaluate(v_to_expiry_14d=None)
     assert results(strategy, BULLISH)["OPEN_INTEREST"] == "unevaluable"
+
+
+def test_a_candidate_that_sells_without_a_structure_yet_tells_what_its_score_adds_up_to() -> None:
+    """No odds are no probability of nothing."""
+    found: SignalRaised = one(noon(RISING).evaluate(v_to_expiry_14d=None), SignalRaised)
+    total = found.bias + found.clip_adjust + sum(f.contribution for f in found.features)
+    assert found.variant == "CREDIT"
+    assert found.probability == pytest.approx(1 / (1 + math.exp(-total)), abs=1e-9)
 
 
 def test_an_expiry_that_is_no_planned_session_is_not_traded() -> None:
