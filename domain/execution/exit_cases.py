@@ -192,11 +192,8 @@ def wanted_stop(
     found: list[tuple[Decimal, str]] = []
     if watched.best is not None and watched.spread is not None:
         plan = watched.opened.exit_plan
-        activation = plan.trail_activation
-        if is_credit(watched.structure):
-            activation = max(activation, number("stop.trail_activation_credit"))
         rule = TrailRule(
-            Decimal(repr(activation)),
+            Decimal(repr(plan.trail_activation)),
             Decimal(repr(plan.trail_fraction)),
             Decimal(repr(number("stop.trail_spreads"))),
             Decimal(repr(number("stop.trail_floor"))),

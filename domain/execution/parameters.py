@@ -43,7 +43,6 @@ _LIST = (
     Parameter("stop.spread_half_life_s", 30.0, "s", "trailing, 6.5", 1.0, 600.0),
     Parameter("stop.trail_floor", 0.05, "$", "trailing, 6.5", 0.01, 1.0),
     Parameter("stop.trail_spreads", 2.0, "spreads", "trailing, 6.5", 0.0, 10.0),
-    Parameter("stop.trail_activation_credit", 0.30, "share", "trailing, 6.5", 0.10, 0.60),
     Parameter("stop.atr_multiple", 3.0, "ATR", "chandelier, 6.5", 1.0, 10.0),
     Parameter("stop.near_strike_sd", 0.1, "sd", "condor stop, 4.4", 0.0, 1.0),
     Parameter("stop.flat_before_close_min", 15.0, "min", "forced flat, 4.4", 5.0, 120.0),

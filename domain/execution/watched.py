@@ -163,30 +163,33 @@ def watch_minute(
                 f"area {area.lower:.4f} to {area.upper:.4f}",
                 f"vwap {minute.vwap:.4f}",
             )
-    _watch_chandelier(watched, minute, underlying, atr_multiple)
+    # Of the minute in which it was opened only the close is known to have come after.
+    began_before = session.after_open(minutes=minute.index) < watched.opened.opened_at
+    extreme = minute.high if watched.bullish else minute.low
+    extreme = minute.close if began_before else extreme
+    _watch_chandelier(watched, minute.close, extreme, underlying.atr, atr_multiple)
 
 
 def _watch_chandelier(
-    watched: Watched, minute: Minute, underlying: UnderlyingWatch, multiple: float
+    watched: Watched, close: float, extreme: float, atr: float | None, multiple: float
 ) -> None:
     level = watched.chandelier
     if level is not None:
-        beyond = minute.close < level if watched.bullish else minute.close > level
+        beyond = close < level if watched.bullish else close > level
         watched.closes_beyond = watched.closes_beyond + 1 if beyond else 0
         if watched.closes_beyond >= 2:
-            watched.chandelier_hit = (f"close {minute.close}", f"chandelier {level:.4f}")
-    extreme = minute.high if watched.bullish else minute.low
+            watched.chandelier_hit = (f"close {close}", f"chandelier {level:.4f}")
     before = watched.best_extreme
     if before is not None:
         extreme = max(before, extreme) if watched.bullish else min(before, extreme)
     watched.best_extreme = extreme
-    if underlying.atr is None:
+    if atr is None:
         return
     if watched.bullish:
-        wanted = extreme - multiple * underlying.atr
+        wanted = extreme - multiple * atr
         watched.chandelier = wanted if level is None else max(level, wanted)
     else:
-        wanted = extreme + multiple * underlying.atr
+        wanted = extreme + multiple * atr
         watched.chandelier = wanted if level is None else min(level, wanted)
 
 

@@ -58,16 +58,18 @@ def entered(bench: Bench | None = None, **given: Any) -> tuple[Bench, OrderInten
     return bench, parent, stop
 
 
-def working(**given: Any) -> tuple[Bench, OrderIntended, OrderIntended]:
-    bench, parent, stop = entered(**given)
+def working(bench: Bench | None = None, **given: Any) -> tuple[Bench, OrderIntended, OrderIntended]:
+    bench, parent, stop = entered(bench, **given)
     bench.seen(listed(parent))
     bench.seen(listed(stop, "PreSubmitted", why_held="child,trigger"))
     return bench, parent, stop
 
 
-def holding(units: int = 4, **given: Any) -> tuple[Bench, OrderIntended, OrderIntended]:
+def holding(
+    units: int = 4, bench: Bench | None = None, **given: Any
+) -> tuple[Bench, OrderIntended, OrderIntended]:
     """Calls bought at 2.00; their stop rests at the broker."""
-    bench, parent, stop = working(units=units, **given)
+    bench, parent, stop = working(bench, units=units, **given)
     bench.fill(parent, units, "2.00")
     bench.seen(listed(parent, "Filled", units))
     bench.seen(listed(stop, "PreSubmitted", why_held="trigger"))

@@ -253,3 +253,30 @@ def test_the_stop_on_the_log_never_falls() -> None:
     assert len(moves) > 2
     assert moves == sorted(moves)
     assert S.FILLED in {change.state for change in bench.all(OrderChanged)}
+
+
+@pytest.mark.parametrize(("activation", "trails"), [(0.25, True), (0.275, True), (0.28, False)])
+def test_a_credit_trails_from_where_its_plan_says(activation: float, trails: bool) -> None:
+    """0.80 taken in, 0.58 to buy back: 27.5 % are earned. No other number stands in the way."""
+    bench = Bench()
+    bench.start()
+    given = plan(target="-0.10", stop="-1.60").model_copy(update={"trail_activation": activation})
+    ticks = [leg_ticks(leg.contract, *_quote_of(leg.ratio, 0.20)) for leg in condor().legs]
+    bench.market(*ticks)
+    intents = bench.enter(condor(), mid="-0.80", exit_plan=given, direction=Direction.NEUTRAL)
+    (entry,) = only(intents, OrderIntended)
+    bench.sent(entry)
+    for leg, fill in enumerate(("0.60", "0.20", "0.60", "0.20")):
+        body = execution_of(entry, 4, fill, f"e.0{leg + 2}.01", bench.now, leg=leg)
+        bench.give_execution(body)
+    bench.now += timedelta(seconds=2)
+    ticks = [
+        leg_ticks(leg.contract, *_quote_of(leg.ratio, 0.31), bench.now) for leg in condor().legs
+    ]
+    bench.wait(0, [underlying_ticks(600.0, bench.now), *ticks])
+    assert ("trail" in [moved.kind for moved in bench.all(StopMoved)]) is trails
+
+
+def _quote_of(ratio: int, wing: float) -> tuple[float, float]:
+    mid = 0.60 if ratio < 0 else wing
+    return round(mid - 0.01, 2), round(mid + 0.01, 2)

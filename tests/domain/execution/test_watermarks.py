@@ -30,7 +30,7 @@ from tests.domain.execution.execution_build import (
     leg_ticks,
     plan,
 )
-from tests.domain.execution.stories import bar, holding, only, quotes
+from tests.domain.execution.stories import LEG, bar, holding, only, quotes, ready
 
 
 def watched(bench: Bench) -> Watched:
@@ -88,6 +88,24 @@ def test_a_restart_keeps_the_trail_on_the_underlying_and_its_count_of_closes() -
     assert before.chandelier is not None and before.closes_beyond == 1
     assert bench.all(ExitDecided) == []
     assert trail_of(watched(restarted(bench))) == trail_of(before)
+
+
+def test_a_high_before_the_entry_is_none_of_the_position() -> None:
+    """Bought in the middle of a minute that had been higher: of it only the close counts."""
+    given_plan = plan(target="9.00", stop="0.10", invalidation="noise_area_and_vwap")
+    bench = ready()
+    for number, price in enumerate((604.0, 603.0, 600.0, 600.0, 600.0, 600.0)):
+        bench.now = START + timedelta(seconds=5 * number + 5)
+        bench.give(bar(START + timedelta(seconds=5 * number), price))
+    bench.market(leg_ticks(LEG, 1.98, 2.02, bench.now))
+    holding(bench=bench, exit_plan=given_plan)
+    for number in range(6, 24):
+        at = START + timedelta(seconds=5 * number)
+        bench.now = at + timedelta(seconds=5)
+        bench.give(bar(at, 601.0 if number == 11 else 600.5))
+        if number == 11:
+            assert watched(bench).best_extreme == 601.0
+    assert watched(bench).best_extreme == 601.0, "600.5 of the minute after is no higher"
 
 
 def test_a_best_mark_is_written_at_most_once_a_second_and_only_when_it_rises() -> None:
