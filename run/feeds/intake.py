@@ -13,7 +13,6 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import blake2b, sha256
@@ -36,10 +35,11 @@ from domain.event import (
     event_type,
 )
 from domain.events.controls import AlertRaised
-from domain.events.feed_health import FeedGapClosed, FeedGapOpened, FeedMessageRestated
+from domain.events.feed_health import FeedMessageRestated
 from domain.events.feeds import FeedMessageRejected
 from run import metrics
 from run.feeds.gaps import Gaps
+from run.feeds.losses import Losses
 from run.feeds.minutes import MinuteCounts, channel_of, payload_bytes
 from run.projection_lag import LagCounts
 from run.worker import Recorder
@@ -58,16 +58,6 @@ NOTICES_MAX = 10_000
 """Above so many no more minute counts are queued; what tells of gaps is, always."""
 REJECTED_BYTES_MAX = FRAME_BYTES_MAX
 FAREWELL_SECONDS_MAX = 1.0
-ALERT_CODE = "FEED_MESSAGES_LOST"
-
-
-@dataclass(slots=True)
-class _Loss:
-    """Messages of a feed that are being lost."""
-
-    since: datetime
-    cause: str
-    messages: int = 0
 
 
 def _minute_of(at: datetime) -> datetime:
@@ -98,7 +88,7 @@ class Intake:
         self._notices: deque[Proposed] = deque()
         """What tells of losses and gaps goes first, and is never lost itself."""
         self._under_way: list[tuple[str, Proposed]] = []
-        self._losses: dict[str, _Loss] = {}
+        self._losses = Losses(self.notify)
         self._abandoned: Counter[str] = Counter()
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()
@@ -158,7 +148,9 @@ class Intake:
 
     def _put(self, feed: str, event: Proposed, is_urgent: bool = True) -> None:
         if len(self._queue) >= self._queue_max:
-            self._lose(feed, channel_of(event.stream))
+            self.minutes.lost(feed, channel_of(event.stream))
+            cause = f"queue of {self._queue_max} messages was full"
+            self._losses.add(feed, 1, datetime.now(UTC), cause)
             return
         self._queue.append((feed, event))
         size = payload_bytes(event.body)
@@ -230,40 +222,6 @@ class Intake:
             self._taken.clear()
             await self._taken.wait()
 
-    # Losses.
-
-    def _lose(self, feed: str, channel: str) -> None:
-        metrics.FEED_LOST.labels(feed).inc()
-        self.minutes.lost(feed, channel)
-        if feed not in self._losses:
-            cause = f"queue of {self._queue_max} messages was full"
-            self._losses[feed] = loss = _Loss(datetime.now(UTC), cause)
-            self._announce(feed, loss)
-        self._losses[feed].messages += 1
-
-    def _announce(self, feed: str, loss: _Loss) -> None:
-        self._log.error("messages are lost", feed=feed, cause=loss.cause)
-        gap = FeedGapOpened(feed=feed, since=loss.since, cause=loss.cause)
-        alert = AlertRaised(
-            alert_id=str(derived_id("feed.loss", feed, loss.since.isoformat())),
-            severity="critical",
-            code=ALERT_CODE,
-            text=f"{feed} loses messages: {loss.cause}",
-        )
-        self.notify(f"feed/{feed}", gap)
-        self.notify("alerts/feeds", alert)
-
-    def _end(self, feed: str) -> None:
-        loss = self._losses.pop(feed)
-        closed = FeedGapClosed(
-            feed=feed,
-            since=loss.since,
-            until=datetime.now(UTC),
-            cause=loss.cause,
-            messages_lost=loss.messages,
-        )
-        self.notify(f"feed/{feed}", closed)
-
     # Appending.
 
     async def run(self) -> None:
@@ -278,8 +236,7 @@ class Intake:
             self._urgent.clear()
             while self._queue or self._notices:
                 await self._append_next()
-            for feed in list(self._losses):
-                self._end(feed)
+            self._losses.end_all()
             if self._is_closing:
                 self._ring()
 
@@ -406,16 +363,12 @@ class Intake:
     async def _bid_farewell(
         self, left: Sequence[tuple[str, Proposed]], counts: Counter[str]
     ) -> None:
+        now = datetime.now(UTC)
         for feed, messages in counts.items():
-            metrics.FEED_LOST.labels(feed).inc(messages)
-            if feed not in self._losses:
-                now = datetime.now(UTC)
-                first = min((e.occurred_at for name, e in left if name == feed), default=now)
-                cause = "the process ended before they were appended"
-                self._losses[feed] = loss = _Loss(first, cause)
-                self._announce(feed, loss)
-            self._losses[feed].messages += messages
-            self._end(feed)
+            first = min((e.occurred_at for name, e in left if name == feed), default=now)
+            cause = "the process ended before they were appended"
+            self._losses.add(feed, messages, first, cause)
+            self._losses.end(feed)
         notices = [event for name, event in left if not name] + list(self._notices)
         self._notices.clear()
         try:
