@@ -23,7 +23,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 
 import aiohttp
@@ -31,7 +31,6 @@ import orjson
 from argon2 import PasswordHasher
 
 from adapters.calendar import NoSession, plan_session
-from adapters.market_model.lean import RecordingMissing
 from adapters.market_model.scenario import SCENARIOS
 from domain.events.system import ClockStarted, PlannedDay
 from run.build import build_id
@@ -39,7 +38,8 @@ from run.config import FILE_VARIABLE, PREFIX
 from run.demo import plan, state
 from run.demo.director import Director
 from run.demo.operator import Operator
-from run.demo.recording import OtherSession, checked_folder, next_session
+from run.demo.options import arguments
+from run.demo.recording import OtherSession, next_session
 from run.demo.report import append_p99_seconds, log_sizes, read_log, report
 from run.demo.state import DemoState
 from run.embedded import EmbeddedPostgres, EmbeddedValkey
@@ -52,7 +52,6 @@ from store.errors import StoreError
 from store.migrate import MigrationError, migrate
 from store.postgres import PostgresStore
 
-FOLDER = "var/demo"
 DEMO_LIMITS: Mapping[str, float] = {"risk.limit.positions_bucket": 2.0}
 """The trend day offers three trades at once: the third shows what a refused decision looks like."""
 READY_SECONDS_MAX = 120.0
@@ -68,42 +67,6 @@ class DemoFailed(Exception):
 
 def say(text: str) -> None:
     print(f"demo: {text}", flush=True)
-
-
-def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m run.demo",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    given = os.environ.get
-    parser.add_argument("--duration", type=float, default=float(given("DURATION") or 0))
-    parser.add_argument("--seed", type=int, default=int(given("SEED") or 1))
-    parser.add_argument("--speed", type=float, default=float(given("SPEED") or 10))
-    parser.add_argument(
-        "--recording", default=given("RECORDING") or "", help="folder of LEAN files"
-    )
-    parser.add_argument("--day", type=date.fromisoformat, default=given("DAY") or None)
-    parser.add_argument(
-        "--scenario",
-        choices=sorted(SCENARIOS),
-        default=given("SCENARIO") or None,
-        help="kind of day, docs/market-model.md; default trend_day",
-    )
-    parser.add_argument(
-        "--folder", type=Path, default=Path(given("DEMO_DIR") or FOLDER), help="ledgers and logs"
-    )
-    parser.add_argument("--reset", action="store_true", help="forget the demo's log and ledgers")
-    options = parser.parse_args(argv)
-    if isinstance(options.day, str):
-        options.day = date.fromisoformat(options.day)
-    if options.scenario not in (None, *SCENARIOS):  # argparse takes a default as it is
-        parser.error(f"SCENARIO must be one of {', '.join(SCENARIOS)}, was {options.scenario}")
-    try:
-        options.recording = checked_folder(options.recording, options.day)
-    except RecordingMissing as error:
-        parser.error(str(error))
-    return options
 
 
 class Demo:
@@ -200,7 +163,7 @@ class Demo:
         return await self._summary(store, supervisor, append_p99)
 
     def _next_session_if_over(self) -> None:
-        marker = self.folder / "session-over"
+        marker = self.folder / state.SESSION_OVER
         if marker.exists():
             later = next_session(self.state.day, self.state.recording)
             marker.unlink()
@@ -318,7 +281,7 @@ class Demo:
         await asyncio.wait((directing, stopping), timeout=cut, return_when=asyncio.FIRST_COMPLETED)
         if directing.done():
             await self._drain(store, director)
-            (self.folder / "session-over").touch()
+            (self.folder / state.SESSION_OVER).touch()
         else:
             directing.cancel()
             await director.settle()
@@ -378,7 +341,7 @@ def reset(folder: Path) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    options = arguments(argv)
+    options = arguments(argv, __doc__ or "")
     try:
         if options.reset:
             return reset(options.folder.absolute())

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from adapters.market_model.lean import RecordingMissing
-from run.demo.__main__ import arguments
+from run.demo.options import arguments
 from run.demo.recording import OtherSession, checked_folder, next_session
 from run.demo.state import METRICS_PORTS, SESSION_OVER, load
 from run.embedded import free_port
