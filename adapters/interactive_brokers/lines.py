@@ -9,6 +9,7 @@ from typing import TypeAlias
 from ib_async import Contract
 
 from adapters.interactive_brokers.feed_watch import LineSeen
+from adapters.interactive_brokers.link import FARM_CODES
 from domain.analytics.depth_book import DepthBook, DepthTick
 
 Tick: TypeAlias = tuple[int, float, float]
@@ -23,6 +24,10 @@ Computation: TypeAlias = tuple[
     float | None,
     float | None,
 ]
+PARTIAL_CODES = frozenset({10090, 10091})
+"""A part of the data is not subscribed; the other ticks of the line flow."""
+DELAYED_CODE = 10167
+"""Not subscribed, delayed data instead."""
 NO_PRICE = -1.0
 BID, ASK, LAST, LAST_SIZE, BID_SIZE, ASK_SIZE = 1, 2, 4, 5, 0, 3
 DELAYED_TWINS = {66: BID, 67: ASK, 68: LAST, 69: BID_SIZE, 70: ASK_SIZE, 71: LAST_SIZE}
@@ -73,6 +78,15 @@ class Line:
         if self.market_data_type == UNKNOWN:
             self.untyped.pop(kind, None)  # in the order of the newest
             self.untyped[kind] = (kind, price, size)
+
+    def take_error(self, code: int) -> bool:
+        """Note an error that TWS names for the line; whether TWS will not serve it."""
+        if code == DELAYED_CODE:
+            self.set_type(DELAYED)
+            return False
+        is_shut = code not in PARTIAL_CODES and code not in FARM_CODES
+        self.is_refused = self.is_refused or is_shut
+        return is_shut
 
     def set_type(self, kind: int) -> None:
         """What came before the first word of live data counts as live from then on."""

@@ -14,7 +14,7 @@ import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from ib_async import Client, Contract, ExecutionFilter, Order
 
@@ -22,6 +22,8 @@ from adapters.interactive_brokers.tap import Tap, TappedClient
 
 CONNECT_SECONDS = 4.0
 CLIENT_ID_IN_USE = 326
+FARM_CODES = range(2100, 2200)
+"""Notices, mostly about TWS's connections to its data farms; no request fails by them."""
 NO_ANSWER = 0
 """In the place of TWS's code."""
 
@@ -340,6 +342,20 @@ class IbLink:
         if code == CLIENT_ID_IN_USE and not self._refused.done():
             self._refused.set_result(ClientIdInUse(text))
         future = self._futures.get(request_id) if request_id >= 0 else None
-        if future is not None and not future.done() and not 2100 <= code < 2200:
+        if future is not None and not future.done() and code not in FARM_CODES:
             future.set_exception(RequestFailed(code, text))
         self.heard_error(request_id, code, text)
+
+
+LinkT = TypeVar("LinkT", bound=IbLink)
+
+
+def opened(link: LinkT | None) -> LinkT:
+    """The link, which is open.
+
+    Raises:
+        LinkError: there is none, or it is closed.
+    """
+    if link is None or not link.is_open:
+        raise LinkError("a connection must be open, was none")
+    return link

@@ -35,8 +35,7 @@ from adapters.interactive_brokers.feed_watch import (
     Watch,
 )
 from adapters.interactive_brokers.history import HistoryReader
-from adapters.interactive_brokers.lines import DELAYED
-from adapters.interactive_brokers.link import LinkError, NotReady
+from adapters.interactive_brokers.link import LinkError, NotReady, opened
 from adapters.interactive_brokers.market_link import MarketLink
 from adapters.interactive_brokers.order_translation import option_contract
 from adapters.interactive_brokers.subscriptions import Subscriptions, Wish
@@ -54,10 +53,6 @@ FEED = "ib.data"
 GENERIC_TICKS_UNDERLYING = "225,233"
 """Auction values and real-time trades."""
 GENERIC_TICKS_OPTION = "101"
-PARTIAL_CODES = frozenset({10090, 10091})
-"""A part of the data is not subscribed; the other ticks of the line flow."""
-DELAYED_CODE = 10167
-"""Not subscribed, delayed data instead."""
 BOOK_RESET, BUST, DEPTH_NOTICE = 317, 10225, 2152
 
 
@@ -293,11 +288,7 @@ class IbMarketData:
         elif code == DEPTH_NOTICE:
             line.is_answered = True
         else:
-            is_shut = code not in PARTIAL_CODES and code != DELAYED_CODE
-            is_shut = is_shut and not 2100 <= code < 2200
-            line.is_refused = line.is_refused or is_shut
-            if code == DELAYED_CODE:
-                line.set_type(DELAYED)
+            is_shut = line.take_error(code)
             contract = line.contract
             self._callbacks.refused(
                 RefusedLine(
@@ -361,18 +352,13 @@ class IbMarketData:
 
     # Contracts and history.
 
-    def _ready_link(self) -> MarketLink:
-        if self._link is None or not self._link.is_open:
-            raise LinkError("a connection must be open, was none")
-        return self._link
-
     async def underlying(self, symbol: str) -> UnderlyingListed:
         """Contract details of an underlying or basket member.
 
         Raises:
             LookupError: TWS knows no such US stock or ETF, or more than one.
         """
-        con_id, exchange = await contracts.find_stock(self._ready_link(), symbol)
+        con_id, exchange = await contracts.find_stock(opened(self._link), symbol)
         self._con_ids[symbol] = con_id
         return UnderlyingListed(
             symbol=symbol,
@@ -384,11 +370,11 @@ class IbMarketData:
     async def expiries(self, symbol: str) -> tuple[date, ...]:
         """Expirations of the standard class, ascending."""
         con_id = await self._con_id(symbol)
-        return await contracts.list_expiries(self._ready_link(), symbol, con_id)
+        return await contracts.list_expiries(opened(self._link), symbol, con_id)
 
     async def chain(self, symbol: str, expiry: date) -> ChainListed:
         """All contracts of one expiry in one request, adjusted ones left out."""
-        return await contracts.list_chain(self._ready_link(), symbol, expiry)
+        return await contracts.list_chain(opened(self._link), symbol, expiry)
 
     async def history(
         self, symbol: str, bar_size: str, duration: str, before: date, end: datetime | None = None
@@ -400,7 +386,7 @@ class IbMarketData:
         """
         contract = contracts.stock(symbol, await self._con_id(symbol))
         return await self._history.read(
-            self._ready_link(), contract, bar_size, duration, before, end
+            opened(self._link), contract, bar_size, duration, before, end
         )
 
     async def _con_id(self, symbol: str) -> int:

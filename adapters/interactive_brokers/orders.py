@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from adapters.interactive_brokers import order_translation as translate
-from adapters.interactive_brokers.link import LinkError, RequestFailed
+from adapters.interactive_brokers.link import LinkError, RequestFailed, opened
 from adapters.interactive_brokers.order_link import BrokerEvent, OrderLink
 from adapters.interactive_brokers.send_checks import (
     AGAIN,
@@ -194,18 +194,13 @@ class IbOrders:
             assert self._link is not None
             self._link.close(f"more than {self._events_max} events wait to be recorded")
 
-    def _open_link(self) -> OrderLink:
-        if self._link is None or not self._link.is_open:
-            raise LinkError("a connection must be open, was none")
-        return self._link
-
     def _sending_link(self) -> OrderLink:
         if not self.is_connected:
             raise NotSent(
                 "a connection must be open, was none: it is made again by itself; when that does"
                 " not happen, look whether TWS or the gateway runs and takes API clients"
             )
-        return self._open_link()
+        return opened(self._link)
 
     # What is.
 
@@ -216,7 +211,7 @@ class IbOrders:
             LinkError: a request stayed unanswered; the connection is closed, connect anew.
             RequestFailed: TWS refused a request.
         """
-        link = self._open_link()
+        link = opened(self._link)
         seconds = self._request_seconds
         await self._request_room(MESSAGES_OF_A_LISTING)
         open_orders = await link.open_orders(seconds)
@@ -246,7 +241,7 @@ class IbOrders:
         Raises:
             LinkError: there is no connection.
         """
-        link = self._open_link()
+        link = opened(self._link)
         first = max(first_above + 1, link.next_valid_id, link.client.getReqId())
         self._block = OrderIdBlockReserved(
             connection=self._connection,
