@@ -128,6 +128,8 @@ class SignalRaised(DeskEvent):
     Its correlation id is derived from the signal id: the whole story of a trade carries it.
     """
 
+    schema_version = 2
+
     signal_id: str
     strategy: Strategy
     variant: str
@@ -141,6 +143,14 @@ class SignalRaised(DeskEvent):
     features: tuple[Feature, ...]
     gates: tuple[Gate, ...]
     params_version: int
+    directional: tuple[Feature, ...] = ()
+    """Where `features` are the terms of the premium-selling score: the feature table behind its
+    directional pressure and its coverage, with contributions to the direction's log-odds."""
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> dict[str, Any]:
+        """The first version told the terms of a premium-selling score alone."""
+        return state
 
 
 class SignalGatesChanged(DeskEvent):
@@ -196,6 +206,8 @@ class SignalValidated(DeskEvent):
     params_version: int
     record: ModelRecord | None = None
     """Behind `confidence`; null in versions that did not tell it."""
+    directional: tuple[Feature, ...] = ()
+    """As in SignalRaised."""
 
     @staticmethod
     def upcast_v1_v2(state: dict[str, Any]) -> dict[str, Any]:
@@ -204,7 +216,8 @@ class SignalValidated(DeskEvent):
 
     @staticmethod
     def upcast_v2_v3(state: dict[str, Any]) -> dict[str, Any]:
-        """Before the third version the record of the model was not told."""
+        """Before the third version neither the record of the model nor the feature table behind a
+        premium-selling score was told."""
         return state
 
 

@@ -43,6 +43,11 @@ def _features(found: Evaluated) -> tuple[float, float, float, tuple[Feature, ...
     return score.raw, score.bias, score.clip_adjust, score.features
 
 
+def _directional(found: Evaluated) -> tuple[Feature, ...]:
+    """The feature table, where the features of the signal are the terms of another score."""
+    return () if found.neutral is None else found.case.score.features
+
+
 def raised(
     state: StrategyState, signal_id: str, found: Evaluated, gates: tuple[Gate, ...]
 ) -> SignalRaised:
@@ -64,6 +69,7 @@ def raised(
         features=features,
         gates=gates,
         params_version=state.parameters.version,
+        directional=_directional(found),
     )
 
 
@@ -246,4 +252,5 @@ def validated(
         mid_against_max=case.odds.budget,
         params_version=state.parameters.version,
         record=record,
+        directional=_directional(found),
     )

@@ -307,6 +307,18 @@ def test_a_candidate_that_sells_without_a_structure_yet_tells_what_its_score_add
     assert found.probability == pytest.approx(1 / (1 + math.exp(-total)), abs=1e-9)
 
 
+def test_sold_premium_tells_the_feature_table_behind_its_directional_pressure_too() -> None:
+    """Its own terms add up to its odds, the table to the log-odds of the direction."""
+    found = noon(RISING).evaluate()
+    for signal in (one(found, SignalRaised), one(found, SignalValidated)):
+        assert [f.name for f in signal.features][:3] == ["c_vrp", "c_gamma", "c_trend"]
+        assert [f.name for f in signal.directional] == list(FOURTEEN_DTE.features)
+        score = sum(f.weight * f.x for f in signal.directional)
+        assert signal.features[2].raw == pytest.approx(score, abs=1e-9)
+    bought = one(noon(CHEAP).evaluate(), SignalValidated)
+    assert bought.directional == () and len(bought.features) == len(FOURTEEN_DTE.features)
+
+
 def test_an_expiry_that_is_no_planned_session_is_not_traded() -> None:
     strategy = noon(RISING)
     strategy.evaluate()
