@@ -8,6 +8,7 @@ come with later days are those of domain/execution. The stage is domain/signals/
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -137,12 +138,30 @@ def interest_gate(case: Case, parameters: ParameterState) -> Gate:
     least = parameters.number(_name("interest_min"))
     if not isinstance(case.chosen, Choice):
         return gate(DenialCode.OPEN_INTEREST, None, "-", f"{least:g}", "missing: structure")
+    rows = case.chosen.rows
+    holds: bool | None = not _thin(rows, least)
+    unknown = ", ".join(f"{row.strike}{row.right.value}" for row in rows if _is_unknown(row))
+    if holds and unknown:
+        holds = None
     return gate(
         DenialCode.OPEN_INTEREST,
-        all(row.open_interest >= least for row in case.chosen.rows),
-        ", ".join(f"{row.strike}{row.right.value} {row.open_interest}" for row in case.chosen.rows),
+        holds,
+        _told(rows),
         f"{least:g} contracts a leg",
+        f"missing: open interest of {unknown}" if unknown else "",
     )
+
+
+def _is_unknown(row: ChainRow) -> bool:
+    return row.open_interest is None
+
+
+def _thin(rows: Sequence[ChainRow], least: float) -> list[ChainRow]:
+    return [row for row in rows if row.open_interest is not None and row.open_interest < least]
+
+
+def _told(rows: Sequence[ChainRow]) -> str:
+    return ", ".join(f"{row.strike}{row.right.value} {row.open_interest}" for row in rows)
 
 
 def _rows(chain: Chain, right: Right, parameters: ParameterState) -> Candidates:
@@ -282,10 +301,12 @@ class FourteenDteRules:
             chosen = self.choose(case, replace(chain, rows=full), market, parameters)
         if not isinstance(chosen, Choice):
             return ""
-        rows = [chain.row(row.con_id) for row in chosen.rows]
-        thin = [row for row in rows if row is not None and row.open_interest < least]
-        told = ", ".join(f"{row.strike}{row.right.value} {row.open_interest}" for row in thin)
-        return f"open interest of {told}, least {least:g}" if thin else ""
+        ids = {row.con_id for row in chosen.rows}
+        rows = [row for row in chain.rows if row.con_id in ids]
+        thin = _thin(rows, least)
+        if not thin or any(_is_unknown(row) for row in rows):
+            return ""
+        return f"open interest of {_told(thin)}, least {least:g}"
 
     def choose(
         self, case: Case, chain: Chain, market: Market, parameters: ParameterState

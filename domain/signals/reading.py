@@ -71,7 +71,8 @@ class ChainRow:
     gamma: float | None
     vega: float | None
     theta: float | None
-    open_interest: int
+    open_interest: int | None
+    """Of the day; not known before it is published."""
     volume: int
     on_line: bool
     """The quote is from an open broker line."""
@@ -190,7 +191,7 @@ def _chain_of(body: ChainEvaluated) -> Chain:
             gamma=body.gamma[i],
             vega=body.vega[i],
             theta=body.theta[i],
-            open_interest=body.open_interest[i] or 0,
+            open_interest=body.open_interest[i],
             volume=body.volume[i] or 0,
             on_line=body.from_line[i],
             broker_delta=body.broker_delta[i],

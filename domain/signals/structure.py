@@ -71,7 +71,7 @@ def spread_is_tight(row: ChainRow, parameters: ParameterState, limits: str = LIM
 
 def interest_is_enough(row: ChainRow, parameters: ParameterState) -> bool:
     least = parameters.number("signals.liquidity.interest_min")
-    return row.open_interest >= least or row.volume >= least
+    return (row.open_interest or 0) >= least or row.volume >= least
 
 
 def bid_is_enough(row: ChainRow, parameters: ParameterState) -> bool:

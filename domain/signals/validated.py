@@ -138,7 +138,7 @@ def _leg(row: ChainRow, age: float | None, chain: Chain, session_date: date) -> 
         gamma=row.gamma,
         vega=row.vega,
         theta=row.theta,
-        open_interest=row.open_interest,
+        open_interest=row.open_interest or 0,
         volume=row.volume,
         early_exercise_premium=premium,
     )

@@ -214,7 +214,7 @@ def test_a_refresh_is_read_once_and_another_one_for_itself() -> None:
     assert chain_of(body) is found
     other = chain_of(msgspec.structs.replace(body, spot=601.0))
     assert (other.spot, found.spot) == (601.0, 600.0)
-    assert {(one.open_interest, one.volume) for one in found.rows} == {(0, 0)}
+    assert {(one.open_interest, one.volume) for one in found.rows} == {(None, 0)}
     assert found.spot_escrowed == pytest.approx(600.0 * 0.980198673306755)
 
 

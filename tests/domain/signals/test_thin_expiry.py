@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from msgspec.structs import replace
 
 from domain.event import Body
-from domain.events.signals import ExpiryPassedOver, SignalRaised, SignalValidated
+from domain.events.signals import ExpiryPassedOver, Result, SignalRaised, SignalValidated
 from domain.instruments import Direction
 from tests.domain.risk.build import DAY, NOON, none, one
 from tests.domain.signals.build import Strategy, chain_body, metrics
@@ -48,7 +49,22 @@ def test_strikes_too_thin_to_be_candidates_at_all_pass_their_expiry_over_too() -
     body = replace(FULL, open_interest=[499] * len(FULL.con_id), volume=[0] * len(FULL.con_id))
     strategy = noon(RISING)
     told: ExpiryPassedOver = one(strategy.evaluate(body=body), ExpiryPassedOver)
-    assert told.reason == "open interest of 589P 499, 583P 499, least 1000"
+    assert told.reason == "open interest of 583P 499, 589P 499, least 1000"
+
+
+@pytest.mark.parametrize("volume", [0, 50_000])
+def test_no_expiry_is_passed_over_before_its_open_interest_is_known(volume: int) -> None:
+    """It is published before the open; when it comes late, the day is not lost for that."""
+    count = len(FULL.con_id)
+    body = replace(FULL, open_interest=[None] * count, volume=[volume] * count)
+    strategy = noon(RISING)
+    emitted = strategy.evaluate(body=body)
+    none(emitted, ExpiryPassedOver)
+    none(emitted, SignalValidated)
+    gates = {gate.code: gate for gate in one(emitted, SignalRaised).gates}
+    assert gates["OPEN_INTEREST"].result is Result.UNEVALUABLE
+    if volume:
+        assert gates["OPEN_INTEREST"].reason == "missing: open interest of 589P, 583P"
 
 
 def test_an_expiry_with_interest_is_kept_also_where_no_structure_fits() -> None:
