@@ -78,8 +78,8 @@ mutation: venv ## every edit of the rules for entries must fail a unit test: MOD
 	@MODULE="$(MODULE)" FRESH="$(FRESH)" $(PY) -m tests.mutation.run
 
 .PHONY: golden
-golden: venv ## named days against their records: DAY=fomc_day; REASON="..." writes what changed
-	@DAY="$(DAY)" SEED="$(SEED)" REASON="$(REASON)" $(PY) -m pytest tests/golden_days/all_days.py -n $(WORKERS) -rA --durations 0
+golden: venv ## named days against their records: DAY=fomc_day OTHER_PROCESSOR=1; REASON="..." writes what changed
+	@DAY="$(DAY)" SEED="$(SEED)" REASON="$(REASON)" OTHER_PROCESSOR="$(OTHER_PROCESSOR)" $(PY) -m pytest tests/golden_days/all_days.py -n $(WORKERS) -rA --durations 0
 
 .PHONY: fuzz
 fuzz: venv ## a million malformed payloads all the way: PAYLOADS=1000000, goes on where it stopped; SEED=7 repeats one

@@ -42,6 +42,8 @@ class DeskEvent(BaseModel):
 
     retention: ClassVar[Retention] = Retention.DESK
     schema_version: ClassVar[int] = 1
+    digests_of_numbers: ClassVar[tuple[str, ...]] = ()
+    """Fields with a digest of floating point numbers: another processor may give another one."""
 
 
 class MarketEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=False, gc=False):
@@ -49,6 +51,8 @@ class MarketEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=False, gc=F
 
     retention: ClassVar[Retention] = Retention.MARKET
     schema_version: ClassVar[int] = 1
+    digests_of_numbers: ClassVar[tuple[str, ...]] = ()
+    """As DeskEvent."""
 
 
 Body: TypeAlias = DeskEvent | MarketEvent

@@ -8,17 +8,15 @@ cannot drift apart (docs/architecture.md, "Order of consumption").
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
-from msgspec import Struct
 from msgspec.structs import replace
-from pydantic import BaseModel
 
+from domain.comparison import body_differences
 from domain.event import Body, Recorded, derived_id, event_type
 
 EMISSIONS_PER_INPUT_MAX = 1_000
@@ -203,42 +201,7 @@ def _differences(own: Recorded, again: Recorded, tolerance: float) -> Iterator[s
         if was == now:
             continue
         if field == "body" and type(was) is type(now):
-            for name, old, new in body_differences(was, now):
-                if is_close(old, new, tolerance):
-                    continue
+            for name, old, new in body_differences(was, now, tolerance):
                 yield f"emission {own.ordinal} {own.type}: {name} was {old!r}, is now {new!r}"
         else:
             yield f"emission {own.ordinal} {own.type}: {field} was {was!r}, is now {now!r}"
-
-
-def is_close(was: object, now: object, tolerance: float) -> bool:
-    """Whether two values are the same but for floating point numbers, also inside of mappings and
-    tuples, that differ by at most `tolerance` of themselves. Decimals are compared exactly."""
-    if isinstance(was, float) and isinstance(now, float):
-        return math.isclose(was, now, rel_tol=tolerance)
-    if isinstance(was, dict) and isinstance(now, dict):
-        return was.keys() == now.keys() and all(is_close(was[k], now[k], tolerance) for k in was)
-    if isinstance(was, list | tuple) and isinstance(now, list | tuple):
-        pairs = zip(was, now, strict=False)
-        return len(was) == len(now) and all(is_close(old, new, tolerance) for old, new in pairs)
-    return was == now
-
-
-def body_differences(was: object, now: object, path: str = "") -> list[tuple[str, Any, Any]]:
-    """(path, old value, new value) of every place in which two bodies of one class differ."""
-    if was == now:
-        return []
-    names: Iterable[str] = ()
-    if type(was) is type(now):
-        if isinstance(was, BaseModel):
-            names = type(was).model_fields
-        elif isinstance(was, Struct):
-            names = was.__struct_fields__
-    found: list[tuple[str, Any, Any]] = []
-    for name in names:
-        inner = f"{path}.{name}" if path else name
-        found += body_differences(getattr(was, name), getattr(now, name), inner)
-    if isinstance(was, tuple) and isinstance(now, tuple) and len(was) == len(now):
-        for index, (old, new) in enumerate(zip(was, now, strict=True)):
-            found += body_differences(old, new, f"{path}[{index}]")
-    return found or [(path, was, now)]

@@ -36,8 +36,9 @@ def subsampled_variance(closes: Floats) -> float | None:
     bars = closes.size
     if bars <= BARS_PER_RETURN:
         return None
-    logs = np.log(closes)
-    squares = (logs[BARS_PER_RETURN:] - logs[:-BARS_PER_RETURN]) ** 2
+    # Of the ratio: between two logarithms the last digits of both would be left, which are not
+    # the same on every processor.
+    squares = np.log(closes[BARS_PER_RETURN:] / closes[:-BARS_PER_RETURN]) ** 2
     expected = (bars - 1) / BARS_PER_RETURN
     total, grids = 0.0, 0
     rows = -(-squares.size // BARS_PER_RETURN)
@@ -55,7 +56,8 @@ def subsampled_variance(closes: Floats) -> float | None:
 
 def grid_returns(closes: Floats) -> Floats:
     """Log returns of the unshifted 5-minute grid: closes of bars 1, 61, 121, ..."""
-    returns: Floats = np.diff(np.log(closes[::BARS_PER_RETURN]))
+    grid = closes[::BARS_PER_RETURN]
+    returns: Floats = np.log(grid[1:] / grid[:-1])
     return returns
 
 

@@ -152,6 +152,7 @@ class PredictionMade(DeskEvent):
     """A forecast, made traded or not. Stream `predictions/<model>`."""
 
     schema_version = 2
+    digests_of_numbers = ("inputs",)
 
     prediction_id: str
     model: str

@@ -19,6 +19,7 @@ class DriftPredicted(MarketEvent, frozen=True):
     """
 
     schema_version = 2
+    digests_of_numbers = ("inputs",)
 
     symbol: str
     model_version: str

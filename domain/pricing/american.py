@@ -22,6 +22,9 @@ GRID_TIME_STEPS = 200
 GRID_PRICE_STEPS = 400
 DELTA_DIFFERENCE_USED = 0.02
 """From this difference on the American delta takes the place of the European one."""
+PREMIUM_LEAST = 1e-6
+"""Dollars. What two prices differ by below it is their rounding, which is another one on another
+processor, and no engine is that exact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,12 @@ def early_exercise_premium(
     # A third of the time of the accurate scheme and within 0.0002 dollars of it.
     option.setPricingEngine(ql.QdFpAmericanEngine(process, ql.QdFpAmericanEngine.fastScheme()))
     european = _european(spot_escrowed, strike, days / 365, rate, volatility, is_call=is_call)
-    return max(float(option.NPV()) - european, 0.0)
+    return _premium(float(option.NPV()), european)
+
+
+def _premium(american: float, european: float) -> float:
+    premium = american - european
+    return premium if premium >= PREMIUM_LEAST else 0.0
 
 
 def _european(
@@ -145,7 +153,7 @@ def american_check(
         american, american_delta = float(option.NPV()), float(option.delta())
     else:
         american, american_delta = _without_dividend(option, spot, rate, volatility, today)
-    premium = max(american - price, 0.0)
+    premium = _premium(american, price)
     used = american_delta if abs(american_delta - delta) > DELTA_DIFFERENCE_USED else delta
     return AmericanCheck(american, price, premium, american_delta, used)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from domain.comparison import body_differences
 from domain.event import Body, Recorded, Retention
 from domain.events.approvals import ApprovalRequested
 from domain.events.orders import OrderIntended
@@ -22,7 +23,6 @@ from domain.events.publication import DeliveryScheduled
 from domain.events.reports import ReportDue
 from domain.events.system import ParametersChanged
 from domain.parameter import ParameterValue
-from domain.stage import body_differences
 from run.replay.consumption import Place, Replayed
 
 _SUBJECTS = ("order_ref", "delivery_id", "approval_id", "report_id")

@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pytest
+
 from domain.event import Recorded
 from domain.events.feeds import IbBarReceived
 from domain.events.orders import FillRecorded, IntentSent
 from domain.events.positions import PositionOpened
 from domain.events.risk import RiskDecided
-from run.replay import verify_worker
+from run.replay import verify, verify_worker
+from tests.e2e import other_processor
 from tests.e2e.virtual_desk import Day, opened
 from tests.golden_days.days import MORNING
 from tests.golden_days.play import whole_log
@@ -24,7 +28,11 @@ MINUTES = 33
 
 
 async def test_a_day_moved_by_steps_trades_and_can_be_decided_again(
-    store: Any, tmp_path: Path, database_url: str, redis_url: str
+    store: Any,
+    tmp_path: Path,
+    database_url: str,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     market = MORNING.market()
     async with opened(store, market, tmp_path, database_url, redis_url, MORNING.limits) as day:
@@ -38,6 +46,22 @@ async def test_a_day_moved_by_steps_trades_and_can_be_decided_again(
             verified = await verify_worker(store, worker.name, day.settings)
             assert verified["emissions"] > 0
             assert verified["differences"] == 0, verified["first"]
+        told = await other_processor.verified(database_url)
+        assert told.startswith("0: "), told
+        for relative, differs in ((1e-12, False), (1e-6, True)):
+            with monkeypatch.context() as patched:
+                other_processor.compute_otherwise(patched, relative)
+                found = await verify(store, ["trader"], day.settings, tolerance=1e-9)
+            assert bool(found["differences"]) == differs, (relative, found["first"])
+
+
+def test_the_older_processor_is_another_one() -> None:
+    """Else a verification on it would prove nothing."""
+    if not other_processor.older():
+        pytest.skip("numpy has code for one kind of this processor alone")
+    here, there = (other_processor.numbers(v) for v in ({}, other_processor.older()))
+    assert (here != there).any()
+    np.testing.assert_allclose(here, there, rtol=1e-14)
 
 
 def every_bar_of_the_model_is_on_the_log(day: Day, log: list[Recorded]) -> None:

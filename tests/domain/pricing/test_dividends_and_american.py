@@ -109,7 +109,7 @@ def test_american_put_agrees_with_a_tree(strike) -> None:
 
 def test_call_without_dividend_is_never_exercised_early() -> None:
     check = american_check(600.0, 590.0, RATE, 0.15, TODAY, date(2026, 11, 5), [], is_call=True)
-    assert check.early_exercise_premium == pytest.approx(0.0, abs=1e-6)
+    assert check.early_exercise_premium == 0.0
     assert check.delta == pytest.approx(check.delta_american, abs=0.02)
 
 
