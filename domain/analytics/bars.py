@@ -35,7 +35,7 @@ from domain.analytics.state import AnalyticsState, MinuteBar, SessionBars, Symbo
 from domain.analytics.traded import ExpiryRole
 from domain.analytics.variance import remaining_variance, share_to_come, variance_to_expiry
 from domain.event import Recorded
-from domain.events.analytics import BarIgnored
+from domain.events.analytics import BarIgnored, Quality
 from domain.events.feeds import IbBarReceived
 from domain.session import Session
 from domain.stage import Emission
@@ -241,15 +241,17 @@ def variance_until(state: AnalyticsState, symbol: SymbolState, days: int) -> flo
 
 
 def _sample_skew(state: AnalyticsState, symbol: SymbolState, minute: int, now: datetime) -> None:
-    """30-minute change of RR25 at the first expiry of 7 days or more, once a closed minute; of an
-    evaluation that is too old there is none."""
+    """30-minute change of RR25 at the first expiry of 7 days or more, once a closed minute. What is
+    too old, halted or not all right is no observation."""
     surface, bars = symbol.chain.surface, symbol.bars
     bars.skew_z = None
     assert state.settings is not None
     if now.timestamp() - symbol.chain.refreshed_at > state.settings.option_ages[2]:
         return
     found = surface.first_from(SKEW_YEARS_MIN) if surface is not None else None
-    if found is None or found.rr25 is None:
+    if found is None or found.rr25 is None or found.quality is not Quality.OK:
+        return
+    if symbol.chain.spot_reason:
         return
     bars.skews.append((minute, found.rr25))
     before = next((v for m, v in bars.skews if m == minute - SKEW_MINUTES), None)

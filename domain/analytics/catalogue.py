@@ -173,7 +173,7 @@ _GROUPS: tuple[Group, ...] = (
     ),
     (
         "gex",
-        "open interest of 80 % of the contracts within +-5 %",
+        "open interest and volatility of 80 % of the contracts within +-5 %",
         "60 s",
         (
             (

@@ -115,7 +115,7 @@ MINUTE_GROUPS: tuple[Group, ...] = (
     ),
     (
         "gex",
-        "open interest of 80 % of the contracts within +-5 %",
+        "open interest and volatility of 80 % of the contracts within +-5 %",
         "60 s",
         (
             ("gex_vol", "$/1 %", "gex_total with the session's volume in place of open interest"),

@@ -35,7 +35,8 @@ class Exposure:
     """`flip` is null when the profile has no root; `coverage` is the share with open interest."""
 
     total: float
-    total_0dte: float
+    total_0dte: float | None
+    """Null without an expiry today."""
     flip: float | None
     roots: tuple[float, ...]
     call_wall: float | None
@@ -48,17 +49,26 @@ class Exposure:
     """With what was sold at the bid less what was bought at the ask, calls and puts alike."""
     flip_0dte: float | None
     walls_0dte: tuple[float | None, float | None]
-    charm_to_close: float
+    charm_to_close: float | None
     """Dollars of delta that today's expiry gains until it is settled at this spot."""
     call_interest: float
     put_interest: float
     """Contracts open, all expiries within reach."""
     coverage: float
+    priced: float
+    """Share of the same contracts whose volatility is known: without one they count 0."""
     contracts: int
 
     @property
+    def lacks(self) -> str:
+        """What there is too little of, named as a reason; empty when it is warm."""
+        if not self.contracts or self.coverage < COVERAGE_MIN:
+            return "OPEN_INTEREST"
+        return "VOLATILITIES" if self.priced < COVERAGE_MIN else ""
+
+    @property
     def is_warm(self) -> bool:
-        return self.contracts > 0 and self.coverage >= COVERAGE_MIN
+        return not self.lacks
 
 
 def exposure_of(table: ChainTable, surface: Surface, dte_max: int) -> Exposure:
@@ -67,7 +77,8 @@ def exposure_of(table: ChainTable, surface: Surface, dte_max: int) -> Exposure:
     days = np.array([(e - layout.session_date).days for e in layout.expiries], dtype=np.int64)
     node_days = days[layout.expiry_index] if layout.nodes else days
     call_oi, put_oi = (column(table.open_interest, slots) for slots in (layout.call, layout.put))
-    coverage, contracts = _coverage(surface, call_oi, put_oi, node_days <= dte_max)
+    coverage, priced, contracts = _coverage(surface, call_oi, put_oi, node_days <= dte_max)
+    expires = bool((node_days == 0).any()) if layout.nodes else False
     calls, puts = np.nan_to_num(call_oi), np.nan_to_num(put_oi)
     live = (node_days <= dte_max) & np.isfinite(surface.iv) & (surface.years > 0)
     volume = _known(table.volume, layout.call) + _known(table.volume, layout.put)
@@ -75,7 +86,7 @@ def exposure_of(table: ChainTable, surface: Surface, dte_max: int) -> Exposure:
     if nodes.size == 0:
         return Exposure(
             total=0.0,
-            total_0dte=0.0,
+            total_0dte=0.0 if expires else None,
             flip=None,
             roots=(),
             call_wall=None,
@@ -86,10 +97,11 @@ def exposure_of(table: ChainTable, surface: Surface, dte_max: int) -> Exposure:
             directed=0.0,
             flip_0dte=None,
             walls_0dte=(None, None),
-            charm_to_close=0.0,
+            charm_to_close=0.0 if expires else None,
             call_interest=0.0,
             put_interest=0.0,
             coverage=coverage,
+            priced=priced,
             contracts=contracts,
         )
     spot, strike = surface.spot, layout.strike[nodes]
@@ -111,7 +123,7 @@ def exposure_of(table: ChainTable, surface: Surface, dte_max: int) -> Exposure:
     walls = _walls(surface, nodes, call_gamma, put_gamma)
     return Exposure(
         total=_sum(signed),
-        total_0dte=_sum(signed[today]),
+        total_0dte=_sum(signed[today]) if expires else None,
         flip=_nearest(roots, spot),
         roots=roots,
         call_wall=walls[0],
@@ -122,10 +134,11 @@ def exposure_of(table: ChainTable, surface: Surface, dte_max: int) -> Exposure:
         directed=directed,
         flip_0dte=_nearest(roots_0dte, spot),
         walls_0dte=_walls(surface, nodes[today], call_gamma[today], put_gamma[today]),
-        charm_to_close=_charm_to_close(surface, nodes[today], calls, puts),
+        charm_to_close=(_charm_to_close(surface, nodes[today], calls, puts) if expires else None),
         call_interest=_sum(calls[nodes]),
         put_interest=_sum(puts[nodes]),
         coverage=coverage,
+        priced=priced,
         contracts=contracts,
     )
 
@@ -176,16 +189,24 @@ def _sum(values: Floats) -> float:
 
 def _coverage(
     surface: Surface, call_oi: Floats, put_oi: Floats, within: Bools
-) -> tuple[float, int]:
-    """Share of the contracts within +-5 % of the spot whose open interest is known."""
+) -> tuple[float, float, int]:
+    """Of the contracts within +-5 % of the spot the share whose open interest is known, and the
+    share of those alive whose volatility is; how many there are."""
     layout = surface.layout
     near = within & (np.abs(layout.strike / surface.spot - 1) <= COVERAGE_REACH)
-    contracts = known = 0
+    alive, has_volatility = surface.years > 0, np.isfinite(surface.iv)
+    contracts = known = living = priced = 0
     for slots, interest in ((layout.call, call_oi), (layout.put, put_oi)):
         listed = near & (slots >= 0)
         contracts += int(np.count_nonzero(listed))
         known += int(np.count_nonzero(listed & np.isfinite(interest)))
-    return (known / contracts if contracts else 0.0), contracts
+        living += int(np.count_nonzero(listed & alive))
+        priced += int(np.count_nonzero(listed & alive & has_volatility))
+    return (
+        known / contracts if contracts else 0.0,
+        priced / living if living else 0.0,
+        contracts,
+    )
 
 
 def _roots(

@@ -61,7 +61,7 @@ def add_book(
     flow = symbol.order_flow
     closed = session.open_at.timestamp() + flow.closed_at
     quality = _flow_quality(symbol, flow.closed_at, closed, at)
-    old = "OLD" if quality is Quality.STALE and not symbol.halted else ""
+    old = "HALTED" if symbol.halted else "OLD" if quality is Quality.STALE else ""
     report.number("ofi_norm", flow.ofi_norm, _at(closed), quality, old or "NO_WINDOW")
     score = flow.slow.mean_score(10.0) if flow.slow.is_warm else None
     reason = old if flow.slow.is_warm else "WARMUP"
@@ -118,4 +118,5 @@ def add_book_minute(
     ):
         quality = _flow_quality(symbol, since, opened + since, at)
         reason = "OLD" if quality is Quality.STALE else "NO_WINDOW"
+        reason = "HALTED" if symbol.halted else reason
         report.number(name, value, _at(opened + since), quality, reason)

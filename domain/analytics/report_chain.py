@@ -31,6 +31,35 @@ def _vendor_ratio(state: AnalyticsState, chain: ChainState, at: float) -> float 
     return total / chain.exposure.total
 
 
+def exposure_quality(symbol: SymbolState, now: datetime) -> tuple[Quality, str]:
+    """Of our own exposures, before they are compared with the vendor's."""
+    chain, exposure = symbol.chain, symbol.chain.exposure
+    if exposure is None:
+        return Quality.MISSING, chain.spot_reason or "NO_CHAIN"
+    if exposure.lacks:
+        return Quality.WARMUP, exposure.lacks
+    if now.timestamp() - chain.refreshed_at > GEX_STALE_SECONDS:
+        return Quality.STALE, "OLD"
+    if symbol.halted:
+        return Quality.STALE, "HALTED"
+    return (Quality.DEGRADED, chain.spot_reason) if chain.spot_reason else (Quality.OK, "")
+
+
+def term_quality(state: AnalyticsState, symbol: SymbolState, now: datetime) -> tuple[Quality, str]:
+    """Of what rests on several expiries of the newest whole evaluation."""
+    chain = symbol.chain
+    assert state.settings is not None
+    if chain.surface is None:
+        return Quality.MISSING, chain.spot_reason or "NO_CHAIN"
+    if now.timestamp() - chain.refreshed_at > state.settings.option_ages[2]:
+        return Quality.STALE, "OLD"
+    if symbol.halted:
+        return Quality.STALE, "HALTED"
+    if chain.spot_reason:
+        return Quality.DEGRADED, chain.spot_reason
+    return Quality.OK, "NO_NEIGHBOURS"
+
+
 def add_gex(report: Report, state: AnalyticsState, symbol: SymbolState, now: datetime) -> None:
     """Own exposure, degraded by a vendor's ratio outside [0.33, 3]; the vendor's, marked, while
     ours is missing, warming up or old. Never some of one and some of the other."""
@@ -39,29 +68,22 @@ def add_gex(report: Report, state: AnalyticsState, symbol: SymbolState, now: dat
     exposure = chain.exposure
     as_of = chain.refreshed or now
     ratio = None
-    quality, reason = Quality.OK, ""
-    if exposure is None:
-        quality, reason = Quality.MISSING, chain.spot_reason or "NO_CHAIN"
-    elif not exposure.is_warm:
-        quality, reason = Quality.WARMUP, "OPEN_INTEREST"
-    elif at - chain.refreshed_at > GEX_STALE_SECONDS:
-        quality, reason = Quality.STALE, "OLD"
-    else:
+    quality, reason = exposure_quality(symbol, now)
+    if quality in (Quality.OK, Quality.DEGRADED):
         ratio = _vendor_ratio(state, chain, at)
         if ratio is not None and not VENDOR_LOW <= ratio <= VENDOR_HIGH:
             quality, reason = Quality.DEGRADED, "VENDOR_RATIO"
-        elif chain.spot_reason:
-            quality, reason = Quality.DEGRADED, chain.spot_reason
     known = exposure if exposure is not None and exposure.is_warm else None
     vendor = None
-    if quality not in (Quality.OK, Quality.DEGRADED):
+    if quality not in (Quality.OK, Quality.DEGRADED) and not symbol.halted:
         vendor = chain.vendor.fresh_total(at, state.settings.vendor_gex_age_max)
     if vendor is not None:
         _vendor_gex(report, state, chain, vendor, now)
     else:
         _own_gex(report, chain, known, as_of, quality, reason, ratio)
+    today = known.total_0dte if known else None
+    report.number("gex_0dte", today, as_of, quality, reason or "NO_EXPIRY")
     for name, value in (
-        ("gex_0dte", known.total_0dte if known else None),
         ("vanna_exposure", known.vanna if known else None),
         ("charm_exposure", known.charm if known else None),
     ):
@@ -201,17 +223,10 @@ def add_surface(report: Report, state: AnalyticsState, symbol: SymbolState, now:
 def _term(
     report: Report, state: AnalyticsState, symbol: SymbolState, now: datetime, as_of: datetime
 ) -> None:
-    assert state.settings is not None
     surface = symbol.chain.surface
     expiries = surface.expiries if surface else ()
     levels = {days: constant_maturity(expiries, days) for days in (9, 30, 60)}
-    quality, reason = Quality.OK, "NO_NEIGHBOURS"
-    if surface is None:
-        quality, reason = Quality.MISSING, symbol.chain.spot_reason or "NO_CHAIN"
-    elif now.timestamp() - symbol.chain.refreshed_at > state.settings.option_ages[2]:
-        quality, reason = Quality.STALE, "OLD"
-    elif symbol.chain.spot_reason:
-        quality, reason = Quality.DEGRADED, symbol.chain.spot_reason
+    quality, reason = term_quality(state, symbol, now)
     for days, level in levels.items():
         report.number(f"atm_iv_{days}d", level, as_of, quality, reason)
     slope = levels[9] / levels[30] - 1 if levels[9] and levels[30] else None

@@ -17,7 +17,13 @@ from domain.analytics.news import KEYWORDS_VERSION
 from domain.analytics.opening_range import OPENING_MINUTES, OpeningRange
 from domain.analytics.realised import JUMP_SCORE
 from domain.analytics.report_book import add_book_minute
-from domain.analytics.report_chain import GEX_STALE_SECONDS, SKEW_YEARS_MIN, judged, role_surface
+from domain.analytics.report_chain import (
+    SKEW_YEARS_MIN,
+    exposure_quality,
+    judged,
+    role_surface,
+    term_quality,
+)
 from domain.analytics.reporting import Report, add_score, of_bars
 from domain.analytics.state import AnalyticsState, SessionBars, SymbolState
 from domain.analytics.traded import ExpiryRole
@@ -175,15 +181,7 @@ def _ticks(report: Report, flow: Flow, at: float, now: datetime) -> None:
 def _exposure(report: Report, symbol: SymbolState, now: datetime) -> None:
     chain = symbol.chain
     exposure, as_of = chain.exposure, chain.refreshed or now
-    quality, reason = Quality.OK, ""
-    if exposure is None:
-        quality, reason = Quality.MISSING, chain.spot_reason or "NO_CHAIN"
-    elif not exposure.is_warm:
-        quality, reason = Quality.WARMUP, "OPEN_INTEREST"
-    elif now.timestamp() - chain.refreshed_at > GEX_STALE_SECONDS:
-        quality, reason = Quality.STALE, "OLD"
-    elif chain.spot_reason:
-        quality, reason = Quality.DEGRADED, chain.spot_reason
+    quality, reason = exposure_quality(symbol, now)
     known = exposure if exposure is not None and exposure.is_warm else None
     call_wall, put_wall = known.walls_0dte if known else (None, None)
     puts, calls = (known.put_interest, known.call_interest) if known else (0.0, 0.0)
@@ -193,7 +191,7 @@ def _exposure(report: Report, symbol: SymbolState, now: datetime) -> None:
         ("gex_flip_0dte", known.flip_0dte if known else None, "NO_ROOT"),
         ("call_wall_0dte", call_wall, "NO_WALL"),
         ("put_wall_0dte", put_wall, "NO_WALL"),
-        ("charm_to_close", known.charm_to_close if known else None, ""),
+        ("charm_to_close", known.charm_to_close if known else None, "NO_EXPIRY"),
         ("pcr_oi", ratio(puts, calls, calls), "FEW_CONTRACTS"),
     ):
         report.number(name, value, as_of, quality, reason or missing)
@@ -229,13 +227,7 @@ def _surface(report: Report, state: AnalyticsState, symbol: SymbolState, now: da
         move = expiry.em_mean_abs if expiry else None
         name = f"em_mean_abs_{role}"
         report.number(name, move, at or as_of, quality, reason or "NO_STRADDLE")
-    quality, reason = Quality.OK, "NO_NEIGHBOURS"
-    if chain.surface is None:
-        quality, reason = Quality.MISSING, chain.spot_reason or "NO_CHAIN"
-    elif now.timestamp() - chain.refreshed_at > state.settings.option_ages[2]:
-        quality, reason = Quality.STALE, "OLD"
-    elif chain.spot_reason:
-        quality, reason = Quality.DEGRADED, chain.spot_reason
+    quality, reason = term_quality(state, symbol, now)
     expiries = chain.surface.expiries if chain.surface else ()
     report.number("atm_iv_1d", constant_maturity(expiries, 1), as_of, quality, reason)
     near, far = constant_maturity(expiries, 30), constant_maturity(expiries, 60)

@@ -6,6 +6,7 @@ exercise is taken out of far puts first. Expiries with fewer than 5 valid strike
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -255,13 +256,16 @@ def _without_premium(
     stale = np.flatnonzero(clock.now - at >= PREMIUM_CACHE_SECONDS)
     for i in stale[np.argsort(at[stale], kind="stable")][: clock.premiums_max].tolist():
         node, slot = int(nodes[i]), int(slots[i])
+        expiry = layout.expiries[int(layout.expiry_index[node])]
+        days = (expiry - clock.session_date).days
         table.premium[slot] = early_exercise_premium(
             float(escrowed[node]),
             float(layout.strike[node]),
             float(rate[node]),
-            float(mid_iv[node]),
+            # QuantLib counts whole days: so scaled the total variance is right.
+            float(mid_iv[node]) * math.sqrt(365 * float(years[node]) / days),
             clock.session_date,
-            layout.expiries[int(layout.expiry_index[node])],
+            expiry,
             is_call=False,
         )
         table.premium_at[slot] = clock.now

@@ -1,0 +1,127 @@
+"""What rests on quotes that do not count says so: in a halt, without volatilities, without an
+expiry today."""
+
+from __future__ import annotations
+
+import math
+from copy import deepcopy
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pytest
+import QuantLib as ql
+
+from domain.analytics.bars import _sample_skew
+from domain.analytics.chain import layout_of
+from domain.analytics.gex import exposure_of
+from domain.analytics.report import metrics_of
+from domain.analytics.state import AnalyticsState
+from domain.events.analytics import Quality
+from domain.instruments import Right
+from tests.domain.analytics.build import DAY, OPEN, RATE, expiry_of, years_to
+from tests.domain.analytics.test_quality_of_every_metric import folded
+from tests.domain.analytics.test_surface_and_exposure import AT, SPOT, filled_table, surface_of
+
+NOW = OPEN + timedelta(minutes=2)
+QUOTED = {"microstructure", "micro_price", "depth_flow", "gex", "surface"}
+COUNTED = {"quote_age_s", "gex_vendor_ratio"}
+
+
+def halted(state: AnalyticsState) -> AnalyticsState:
+    state.symbols["SPY"].halted_by_broker = True
+    return state
+
+
+def test_in_a_halt_every_metric_of_quotes_is_stale() -> None:
+    from domain.analytics.catalogue import METRICS
+
+    names = {m.name for m in METRICS if m.module in QUOTED} - COUNTED
+    before = {m.name: m for m in metrics_of(folded(), "SPY", NOW).metrics}
+    after = {m.name: m for m in metrics_of(halted(deepcopy(folded())), "SPY", NOW).metrics}
+    good = {name for name in names if before[name].quality is Quality.OK}
+    assert {"gex_norm", "gex_regime", "term_slope", "atm_iv_0dte", "spot_mid", "gex_vol"} <= good
+    wrong = {name: after[name] for name in good if after[name].quality is not Quality.STALE}
+    assert not wrong
+    assert {after[name].reason for name in good} <= {"HALTED", "STALE"}
+
+
+def test_in_a_halt_the_vendors_gamma_does_not_stand_in() -> None:
+    state = halted(deepcopy(folded()))
+    state.symbols["SPY"].chain.vendor.take_total(5e9, NOW.timestamp())
+    found = {m.name: m for m in metrics_of(state, "SPY", NOW).metrics}
+    assert (found["gex_total"].quality, found["gex_total"].reason) == (Quality.STALE, "HALTED")
+
+
+@pytest.mark.parametrize(("kept", "lacks"), [(53, ""), (52, "VOLATILITIES"), (0, "VOLATILITIES")])
+def test_contracts_without_a_volatility_are_no_exposure_of_zero(kept: int, lacks: str) -> None:
+    """Of 66 strikes within 5 % the volatility of so many is known; 80 % are 52.8."""
+    table = filled_table((3, 10))
+    surface = surface_of(table)
+    near = np.flatnonzero(np.abs(surface.layout.strike / SPOT - 1) <= 0.05)
+    iv = surface.iv.copy()
+    assert near.size == 66
+    iv[near[kept:]] = np.nan
+    found = exposure_of(table, replace(surface, iv=iv), 45)
+    assert (found.lacks, found.is_warm, found.coverage) == (lacks, not lacks, 1.0)
+
+
+def test_without_an_expiry_today_its_exposures_are_null() -> None:
+    none = exposure_of(table := filled_table((3, 10)), surface_of(table), 45)
+    assert (none.total_0dte, none.charm_to_close) == (None, None)
+    state = deepcopy(folded())
+    state.symbols["SPY"].chain.exposure = replace(none)
+    found = {m.name: m for m in metrics_of(state, "SPY", NOW).metrics}
+    for name in ("gex_0dte", "charm_to_close"):
+        assert (found[name].value, found[name].quality) == (None, Quality.MISSING)
+        assert found[name].reason == "NO_EXPIRY"
+
+
+@pytest.mark.parametrize(
+    ("quality", "spot_reason", "sampled"),
+    [(Quality.OK, "", 1), (Quality.DEGRADED, "", 0), (Quality.OK, "HALTED", 0)],
+)
+def test_the_skew_is_sampled_off_a_sound_surface_alone(
+    quality: Quality, spot_reason: str, sampled: int
+) -> None:
+    state = deepcopy(folded())
+    symbol = state.symbols["SPY"]
+    surface = symbol.chain.surface
+    assert surface is not None
+    expiries = tuple(replace(e, quality=quality) for e in surface.expiries)
+    symbol.chain.surface = replace(surface, expiries=expiries)
+    symbol.chain.spot_reason = spot_reason
+    before = len(symbol.bars.skews)
+    _sample_skew(state, symbol, 3, NOW)
+    assert len(symbol.bars.skews) == before + sampled
+
+
+def test_the_premium_taken_out_of_a_put_is_that_of_its_whole_variance() -> None:
+    """QuantLib's QdFp less Black-Scholes over n whole days at sigma sqrt(365 T / n)."""
+    days, strike = 24, 650.0
+    table = filled_table((days,))
+    plain = surface_of(table)
+    surface_of(table, premiums_max=500)
+    slot = table.add(expiry_of(days), strike, Right.PUT)
+    sigma = float(plain.iv[layout_of(table, DAY, 75).strike == strike][0])
+    years = years_to(days, AT)
+    scaled = sigma * math.sqrt(365 * years / days)
+    assert scaled**2 * days / 365 == pytest.approx(sigma**2 * years)
+    today = ql.Date(DAY.day, DAY.month, DAY.year)
+    ql.Settings.instance().evaluationDate = today
+    count = ql.Actual365Fixed()
+    process = ql.BlackScholesMertonProcess(
+        ql.QuoteHandle(ql.SimpleQuote(SPOT)),
+        ql.YieldTermStructureHandle(ql.FlatForward(today, 0.0, count)),
+        ql.YieldTermStructureHandle(ql.FlatForward(today, RATE, count)),
+        ql.BlackVolTermStructureHandle(
+            ql.BlackConstantVol(today, ql.NullCalendar(), scaled, count)
+        ),
+    )
+    payoff = ql.PlainVanillaPayoff(ql.Option.Put, strike)
+    american = ql.VanillaOption(payoff, ql.AmericanExercise(today, today + days))
+    american.setPricingEngine(ql.QdFpAmericanEngine(process))
+    european = ql.VanillaOption(payoff, ql.EuropeanExercise(today + days))
+    european.setPricingEngine(ql.AnalyticEuropeanEngine(process))
+    exact = american.NPV() - european.NPV()
+    assert exact > 0.01 and table.premium[slot] == pytest.approx(exact, abs=3e-4)
