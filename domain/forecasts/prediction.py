@@ -7,13 +7,13 @@ target before its stop. Both are made traded or not. Folded and decided by the s
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from domain.events.analytics import PredictionMade
-from domain.instruments import MULTIPLIER, Direction, Strategy
+from domain.instruments import MULTIPLIER, TICK, Direction, Strategy
 from domain.parameter import ParameterState
 from domain.session import SESSION_MINUTES, Session
 from domain.signals.bucket import Bucket
@@ -24,9 +24,9 @@ from domain.signals.plan import (
     TREND_RULE,
     Odds,
 )
-from domain.signals.reading import Chain, Reading
+from domain.signals.reading import Chain, ChainRow, Reading
 from domain.signals.score import clip, rounded
-from domain.signals.structure import Choice, net_quote
+from domain.signals.structure import Choice
 
 P2, P5 = "P2", "P5"
 MODEL_VERSION = "1"
@@ -126,17 +126,36 @@ class Tracked:
         """A chain refresh: the target, and the stop on two refreshes in a row."""
         if self.result is not None:
             return
-        rows = [(chain.row(con_id), ratio) for con_id, ratio in self.legs]
-        quote = net_quote([(row, ratio) for row, ratio in rows if row is not None])
-        if quote is None or any(row is None for row, _ in rows):
+        found = self._mark([(chain.row(con_id), ratio) for con_id, ratio in self.legs])
+        if found is None:
             return
-        mark = float(mark_of(*quote))
+        mark, shows_gain = found
         self.last_mark, self.marked_at = mark, chain.at
         self.breaches = self.breaches + 1 if self._breached(mark, chain.at) else 0
         if self.breaches >= 2:
             self.result = 0.0
-        elif mark >= self.target:
+        elif shows_gain and mark >= self.target:
             self.result = 1.0
+
+    def _mark(self, legs: Sequence[tuple[ChainRow | None, int]]) -> tuple[float, bool] | None:
+        """As the desk marks what it holds (6.5), and whether a target may be reached by it: a leg
+        that nobody bids for is worth nothing, one without an ask or crossed tells nothing."""
+        bid = ask = Decimal(0)
+        sound, worthless = True, False
+        for row, ratio in legs:
+            if row is None or row.ask is None:
+                return None
+            leg_bid = row.bid if row.bid is not None and row.bid >= TICK else Decimal(0)
+            if leg_bid and not row.is_two_sided:
+                return None
+            sound = sound and leg_bid > 0
+            worthless = worthless or (ratio > 0 and not leg_bid)
+            bid += leg_bid if ratio > 0 else -row.ask
+            ask += row.ask if ratio > 0 else -leg_bid
+        is_credit = self.mid < 0
+        if not is_credit and (worthless or bid <= 0):
+            return 0.0, sound
+        return float(mark_of(bid, ask)), sound or is_credit
 
     def _breached(self, mark: float, at: datetime) -> bool:
         stop, rule = self.stop, self.rule
@@ -191,7 +210,8 @@ class Tracked:
             return False
         self.last_minute = metric.as_of
         bullish = self.direction is Direction.BULLISH
-        inside = close < upper if bullish else close > lower
+        # On the edge is inside: outside is beyond it.
+        inside = close <= upper if bullish else close >= lower
         across = close < vwap if bullish else close > vwap
         self.closes_against = self.closes_against + 1 if inside and across else 0
         return self.closes_against >= 2
