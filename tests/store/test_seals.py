@@ -6,14 +6,18 @@ import hashlib
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_postgresql.executors import NoopExecutor
 
 from domain.event import Retention
 from domain.events.log import LogSealed
+from run.embedded import EmbeddedPostgres
 from store import sealer as sealing
 from store.contract import Selection
 from store.envelope import RowSplitter, position_of
@@ -173,6 +177,36 @@ async def test_no_seal_is_laid_over_a_log_that_is_shorter_than_its_head(
     await owner.execute("INSERT INTO commits SELECT 37, 37, now(), now(), gen_random_uuid()")
     with pytest.raises(SealingStopped, match="must reach position 38"):
         await sealer(store, tmp_path).beat()
+
+
+async def test_a_log_put_back_from_a_backup_is_sealed_on_once_its_old_heads_are_moved_away(
+    postgres_server: EmbeddedPostgres,
+    migrated_template: NoopExecutor,
+    database_maker: psycopg.Connection[Any],
+    tmp_path: Path,
+) -> None:
+    """As docs/runbook.md says: new heads are made of the seals that are on the log."""
+    name = f"backup_{tmp_path.name}"
+    log, backup = (postgres_server.dsn(given) for given in (name, f"{name}_copy"))
+    copy = 'CREATE DATABASE "{}" TEMPLATE "{}" STRATEGY file_copy'
+    try:
+        database_maker.execute(copy.format(name, migrated_template.template_dbname))
+        async with await PostgresStore.open(log, application_name="test") as store:
+            await seal_three_stretches(store, tmp_path)
+        database_maker.execute(copy.format(f"{name}_copy", name))
+        async with await PostgresStore.open(log, application_name="test") as store:
+            await store.append(mixed(201, 20))
+            await sealer(store, tmp_path).beat()
+        async with await PostgresStore.open(backup, application_name="test") as store:
+            with pytest.raises(SealingStopped, match="an old backup is in its place"):
+                await sealer(store, tmp_path).beat()
+            (tmp_path / "heads").rename(tmp_path / "heads of what was lost")
+            await store.append(mixed(301, 5))
+            assert await sealer(store, tmp_path).beat() == 1
+        assert (await verify(backup, tmp_path)).finding is None
+    finally:
+        for given in (name, f"{name}_copy"):
+            database_maker.execute(f'DROP DATABASE IF EXISTS "{given}" WITH (FORCE)')
 
 
 async def test_a_seal_of_another_hand_gets_no_head(
