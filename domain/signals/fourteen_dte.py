@@ -14,6 +14,8 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum, auto
 
+from msgspec import structs
+
 from domain.analytics.traded import ExpiryRole
 from domain.events.signals import Gate
 from domain.instruments import Direction, Right, Strategy, StructureKind
@@ -297,7 +299,7 @@ class FourteenDteRules:
         least = parameters.number(_name("interest_min"))
         chosen = case.chosen
         if not isinstance(chosen, Choice):
-            full = tuple(replace(row, open_interest=_ENOUGH) for row in chain.rows)
+            full = tuple(structs.replace(row, open_interest=_ENOUGH) for row in chain.rows)
             chosen = self.choose(case, replace(chain, rows=full), market, parameters)
         if not isinstance(chosen, Choice):
             return ""

@@ -12,8 +12,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 
+from msgspec import Struct
+
 from domain.events.analytics import ChainEvaluated, ExDividend, Metric, Quality
-from domain.instruments import OptionContract, Right
+from domain.instruments import TICK, OptionContract, Right
 
 AVAILABLE = frozenset({Quality.OK, Quality.WARMUP_MODEL, Quality.DEGRADED})
 
@@ -51,8 +53,7 @@ class Reading:
         return "" if found is None else found.reason
 
 
-@dataclass(frozen=True, slots=True)
-class ChainRow:
+class ChainRow(Struct, frozen=True, gc=False):
     """One contract of the traded expiry. None is unknown; prices are dollars a share."""
 
     con_id: int
@@ -94,7 +95,7 @@ class ChainRow:
         return (
             self.bid is not None
             and self.ask is not None
-            and self.bid >= Decimal("0.01")
+            and self.bid >= TICK
             and self.ask > self.bid
             and self.bid_size != 0
             and self.ask_size != 0

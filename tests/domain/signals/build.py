@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from domain.event import Body
 from domain.events.analytics import ChainEvaluated, Metric, MetricComputed, Quality
 from domain.events.feeds import LineOpened
@@ -208,7 +210,7 @@ def with_row(found: Chain, con_id: int, **changes: Any) -> Chain:
     """The chain with one row changed."""
 
     def one(row: ChainRow) -> ChainRow:
-        return replace(row, **changes) if row.con_id == con_id else row
+        return msgspec.structs.replace(row, **changes) if row.con_id == con_id else row
 
     return replace(found, rows=tuple(one(row) for row in found.rows))
 

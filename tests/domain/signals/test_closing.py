@@ -284,7 +284,7 @@ def test_a_gain_of_just_so_many_costs_is_enough(direction: Direction) -> None:
     assert isinstance(case.chosen, Choice) and case.odds is not None
     (row,) = case.chosen.rows
     case = changed_case(case, chosen=changed_case(case.chosen, rows=(
-        changed_case(row, delta=sign * 0.5),)))  # fmt: skip
+        replace(row, delta=sign * 0.5),)))  # fmt: skip
     gain = (8.0 - 2.0) / 1e4 * 600.0 * 0.5 * 100
     for cost, result in ((gain, Result.PASS), (gain + 1e-9, Result.FAIL)):
         paid = changed_case(case, odds=changed_case(case.odds, cost_usd=cost))
@@ -296,7 +296,7 @@ def test_a_gain_cannot_be_told_without_a_delta_or_a_cost() -> None:
     closing.evaluate()
     case = closing.case()
     assert isinstance(case.chosen, Choice)
-    blind = changed_case(case.chosen, rows=(changed_case(case.chosen.rows[0], delta=None),))
+    blind = changed_case(case.chosen, rows=(replace(case.chosen.rows[0], delta=None),))
     for unknown in (changed_case(case, odds=None), changed_case(case, chosen=blind)):
         found = gain_of(unknown)
         assert (found.result, found.reason) == (Result.UNEVALUABLE, "missing: structure")

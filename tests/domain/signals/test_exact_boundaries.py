@@ -60,7 +60,7 @@ def test_a_forward_may_be_said_to_agree_by_a_word(word: str, result: Result) -> 
 def test_a_delta_apart_from_the_brokers_by_just_the_limit_agrees() -> None:
     found = case().chosen
     assert isinstance(found, Choice)
-    rows = (replace(found.rows[0], delta=0.05, broker_delta=0.0), found.rows[1])
+    rows = (msgspec.structs.replace(found.rows[0], delta=0.05, broker_delta=0.0), found.rows[1])
     gate = gate_of(case(chosen=replace(found, rows=rows)), C.GREEKS_AGREE)
     assert gate.measured == "0.0500" and gate.result is Result.PASS
 
@@ -100,7 +100,7 @@ def test_gates_tell_what_stands_in_the_way() -> None:
 def test_a_delta_off_by_just_the_tolerance_is_near_enough() -> None:
     edge = row(600, 1e-12)
     assert nearest_delta([edge], 0.0, 600.0, 0.0) is edge
-    assert nearest_delta([replace(edge, delta=1.1e-12)], 0.0, 600.0, 0.0) is None
+    assert nearest_delta([msgspec.structs.replace(edge, delta=1.1e-12)], 0.0, 600.0, 0.0) is None
 
 
 def staleness(found: Case, move_max: float = 1e9) -> Stale | None:
@@ -166,7 +166,7 @@ def test_one_of_noise_area_and_break_is_enough_to_tell_that_a_trend_is_out(known
 
 def test_a_quote_of_one_side_has_no_tight_spread() -> None:
     assert spread_is_tight(row(600, 0.5), PARAMETERS)
-    assert not spread_is_tight(replace(row(600, 0.5), bid=None), PARAMETERS)
+    assert not spread_is_tight(msgspec.structs.replace(row(600, 0.5), bid=None), PARAMETERS)
 
 
 @pytest.mark.parametrize(("less", "result"), [(0.0, Result.PASS), (1e-9, Result.FAIL)])

@@ -178,7 +178,7 @@ def test_the_leg_that_is_most_apart_from_the_brokers_delta_decides_either_way(
     found = case().chosen
     assert isinstance(found, Choice)
     rows = tuple(
-        replace(one, delta=own, broker_delta=their)
+        msgspec.structs.replace(one, delta=own, broker_delta=their)
         for one, own, their in zip(found.rows, ours, theirs, strict=True)
     )
     gate = gate_of(case(chosen=replace(found, rows=rows)), DenialCode.GREEKS_AGREE)
@@ -188,11 +188,11 @@ def test_the_leg_that_is_most_apart_from_the_brokers_delta_decides_either_way(
 def test_a_quote_grows_older_from_its_refresh_on_and_never_younger() -> None:
     found = case()
     assert found.chain is not None and isinstance(found.chosen, Choice)
-    quoted = replace(found.chosen.rows[0], age_seconds=0.5)
+    quoted = msgspec.structs.replace(found.chosen.rows[0], age_seconds=0.5)
     for seconds, age in ((0.0, 0.5), (3.0, 3.5), (-2.0, 0.5)):
         later = replace(found, now=found.chain.at + timedelta(seconds=seconds))
         assert later.quote_age(quoted) == age
-    assert found.quote_age(replace(quoted, age_seconds=None)) is None
+    assert found.quote_age(msgspec.structs.replace(quoted, age_seconds=None)) is None
     assert replace(found, chain=None).quote_age(quoted) is None
 
 
@@ -232,13 +232,13 @@ def test_no_more_chains_are_kept_than_their_limit() -> None:
 
 
 def test_the_mid_of_a_quote_lies_between_and_a_quote_of_less_than_a_cent_is_none() -> None:
-    quoted = replace(row(600, 0.5), bid=Decimal("0.01"), ask=Decimal("0.05"))
+    quoted = msgspec.structs.replace(row(600, 0.5), bid=Decimal("0.01"), ask=Decimal("0.05"))
     assert (quoted.mid, quoted.spread) == (Decimal("0.03"), Decimal("0.04"))
     assert quoted.is_two_sided
-    assert not replace(quoted, bid=Decimal("0.009")).is_two_sided
-    assert not replace(quoted, ask=Decimal("0.01")).is_two_sided
-    assert not replace(quoted, bid=None).is_two_sided
-    assert not replace(quoted, ask=None).is_two_sided
+    assert not msgspec.structs.replace(quoted, bid=Decimal("0.009")).is_two_sided
+    assert not msgspec.structs.replace(quoted, ask=Decimal("0.01")).is_two_sided
+    assert not msgspec.structs.replace(quoted, bid=None).is_two_sided
+    assert not msgspec.structs.replace(quoted, ask=None).is_two_sided
 
 
 def test_the_window_of_a_night_never_starts_before_the_session() -> None:

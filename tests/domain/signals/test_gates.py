@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from domain.events.analytics import Quality
 from domain.events.signals import Gate, Result
@@ -299,7 +300,7 @@ def test_liquidity_of_a_leg_on_the_side_we_hit(
     found = case()
     assert isinstance(found.chosen, Choice)
     rows = list(found.chosen.rows)
-    rows[leg] = replace(rows[leg], **change)
+    rows[leg] = structs.replace(rows[leg], **change)
     chosen = replace(found.chosen, rows=tuple(rows))
     assert gate_of(replace(found, chosen=chosen), C.LIQUIDITY).result is result
 
@@ -308,7 +309,7 @@ def test_liquidity_limits_of_spread_bid_and_interest() -> None:
     def liquidity(**change: Any) -> Result:
         found = case()
         assert isinstance(found.chosen, Choice)
-        rows = (replace(found.chosen.rows[0], **change), found.chosen.rows[1])
+        rows = (structs.replace(found.chosen.rows[0], **change), found.chosen.rows[1])
         return gate_of(replace(found, chosen=replace(found.chosen, rows=rows)), C.LIQUIDITY).result
 
     # 8 % of a mid of 1.25 is 0.10.

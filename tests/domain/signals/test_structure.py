@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from domain.instruments import Direction, Right, StructureKind
 from domain.signals.reading import Chain, ChainRow
@@ -83,7 +84,7 @@ def test_cheap_options_are_bought_alone(vrp: float, kind: StructureKind) -> None
 def row(strike: int, delta: float, right: Right = Right.CALL) -> ChainRow:
     found = chain().row(contract(strike, right).con_id)
     assert found is not None
-    return replace(found, delta=delta)
+    return structs.replace(found, delta=delta)
 
 
 def test_delta_tie_goes_to_the_strike_farther_out_of_the_money() -> None:
@@ -181,7 +182,7 @@ def bid_for(found: ChainRow) -> ChainRow:
     return (
         found
         if found.bid != Decimal("0.01")
-        else replace(found, bid=Decimal("0.02"), ask=Decimal("0.04"))
+        else structs.replace(found, bid=Decimal("0.02"), ask=Decimal("0.04"))
     )
 
 
@@ -230,4 +231,4 @@ def test_net_quote_crosses_the_spread_of_every_leg() -> None:
     long_row, short_row = row(600, 0.5), row(602, 0.3)
     assert long_row.bid and long_row.ask and short_row.bid and short_row.ask
     assert quote == (long_row.bid - short_row.ask, long_row.ask - short_row.bid)
-    assert net_quote([(replace(long_row, bid=None), 1)]) is None
+    assert net_quote([(structs.replace(long_row, bid=None), 1)]) is None
