@@ -33,7 +33,12 @@ from domain.analytics.refresh import (
 )
 from domain.analytics.state import AnalyticsState, MinuteBar, SessionBars, SymbolState
 from domain.analytics.traded import ExpiryRole
-from domain.analytics.variance import remaining_variance, share_to_come, variance_to_expiry
+from domain.analytics.variance import (
+    har_forecast,
+    remaining_variance,
+    share_to_come,
+    variance_to_expiry,
+)
 from domain.event import Recorded
 from domain.events.analytics import BarIgnored, Quality
 from domain.events.feeds import IbBarReceived
@@ -234,10 +239,18 @@ def variance_until(state: AnalyticsState, symbol: SymbolState, days: int) -> flo
     dates = [session.session_date, *(day.session_date for day in session.plan.later[:days])]
     nights = [(b - a).days for a, b in pairwise(dates)]
     end = symbol.bars.last_end
-    over = end is not None and end >= session.close_at
-    return variance_to_expiry(
-        past.forecast, None if over else left, nights, settings.overnight_share
-    )
+    if end is None or end < session.close_at:
+        return variance_to_expiry(past.forecast, left, nights, settings.overnight_share)
+    # Day 1 is the next session, whose forecast knows this one.
+    realised = symbol.bars.realised
+    following = None
+    if realised is not None:
+        following = har_forecast(
+            (*past.variances, realised),
+            settings.variance_ratios[symbol.symbol],
+            symbol.coefficients,
+        )
+    return variance_to_expiry(following or past.forecast, None, nights, settings.overnight_share)
 
 
 def _sample_skew(state: AnalyticsState, symbol: SymbolState, minute: int, now: datetime) -> None:

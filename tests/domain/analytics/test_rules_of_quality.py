@@ -3,6 +3,7 @@ rank, an old surface. Each case is right at its edge."""
 
 from __future__ import annotations
 
+import math
 from copy import deepcopy
 from dataclasses import replace
 from datetime import timedelta
@@ -10,7 +11,7 @@ from typing import cast
 
 import pytest
 
-from domain.analytics.bars import _sample_skew, variance_left
+from domain.analytics.bars import _sample_skew, variance_left, variance_until
 from domain.analytics.past import Past, past_of
 from domain.analytics.realised import SessionCloses
 from domain.analytics.report import metrics_of
@@ -132,3 +133,25 @@ def test_skew_is_not_sampled_off_a_surface_older_than_180_s() -> None:
         symbol.chain.refreshed_at = NOW.timestamp() - age
         _sample_skew(state, symbol, 3, NOW)
         assert len(symbol.bars.skews) == before + sampled
+
+
+def test_after_the_close_the_next_session_is_day_one_and_its_forecast_knows_this_one() -> None:
+    """ln RV' = b0 + bd ln d + bw ln w + bm ln m with today as d: its night, 0.4 / 0.6 of it,
+    and the whole session. Without today's variance this morning's forecast has to do."""
+    state = deepcopy(folded())
+    symbol, day = state.symbols["SPY"], session()
+    assert symbol.past is not None and symbol.past.forecast is not None
+    found = (*[1e-4] * 21, 2e-4)
+    symbol.past = replace(symbol.past, variances=found)
+    symbol.bars.last_end, symbol.bars.realised = day.close_at, 3e-4
+    week, month = (3 * 1e-4 + 2e-4 + 3e-4) / 5, (20 * 1e-4 + 2e-4 + 3e-4) / 22
+    logs = [math.log(v) for v in (3e-4, week, month)]
+    fitted = -1.1883 + 0.5379 * logs[0] + 0.2274 * logs[1] + 0.1287 * logs[2]
+    following = math.exp(fitted + 0.5993**2 / 2)
+    assert variance_until(state, symbol, 1) == pytest.approx(following * (1 + 0.4 / 0.6))
+    later = month + (following - month) * 0.94
+    total = following * (1 + 0.4 / 0.6) + later * (1 + 0.4 / 0.6)
+    assert variance_until(state, symbol, 2) == pytest.approx(total)
+    symbol.bars.realised = None
+    old = symbol.past.forecast.rv_hat
+    assert variance_until(state, symbol, 1) == pytest.approx(old * (1 + 0.4 / 0.6))
