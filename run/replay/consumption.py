@@ -99,6 +99,11 @@ class Replayed:
         """Whether the event was an input of this worker."""
         return event.position <= self.checkpoint and self.wants(event)
 
+    def passes_over(self, position: int) -> bool:
+        """Whether the operator let the worker pass over this input. Its recovery then folds nothing
+        of it, also where it was decided on before."""
+        return position in self._worker.skipped
+
     def wants(self, event: Recorded) -> bool:
         """Whether the event is an input of this worker, or will be; says of one event what the
         worker's Selection says to the store."""

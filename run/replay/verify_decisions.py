@@ -107,6 +107,8 @@ class Check:
             return []
         if self._failed:
             return []
+        if self.replayed.passes_over(place.position):
+            return self._told(place.position, recorded, "was decided on an input passed over since")
         if place.event is None or not self.replayed.takes(place.event):
             return self._without_input(place.position, recorded)
         try:
@@ -126,8 +128,11 @@ class Check:
         difference."""
         for own in recorded:
             self.replayed.consumer.evolve(replace(own, position=position))
+        return self._told(position, recorded, "is on the log, its input is not")
+
+    def _told(self, position: int, recorded: Sequence[Recorded], what: str) -> list[str]:
         return [
-            f"emission {own.ordinal} {own.type} is on the log, its input is not"
+            f"emission {own.ordinal} {own.type} {what}"
             for own in recorded
             if max(position, own.position) > self.after
         ]

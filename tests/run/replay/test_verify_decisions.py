@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -13,10 +14,15 @@ import pytest
 
 from domain.event import derived_id
 from domain.events.controls import AlertRaised
-from domain.events.system import ClockTicked
-from run.replay.verify_decisions import LOG, verify
+from domain.events.system import ClockTicked, InputSkipped
+from run.replay.consumption import Replayed, places
+from run.replay.verify_decisions import LOG, Check, verify
+from run.snapshots import pickled
+from run.worker import Worker
 from run.workers import WORKERS
+from store.contract import Selection
 from store.postgres import PostgresStore
+from tests.run.canonical import canonical
 from tests.run.replay.conftest import Answer, Ask
 from tests.run.replay.damage import Damaged
 from tests.run.replay.small_log import SECRET, SmallLog, settings_of
@@ -74,6 +80,41 @@ async def test_workers_that_recover_before_every_input_decide_the_same(
     await SmallLog(store, settings_of(database_url), page=1, recovers=True).write()
     found = await verify(store, list(WORKERS), settings_of(database_url))
     assert found["differences"] == 0, found["first"]
+
+
+async def test_a_desk_that_is_taken_up_from_a_snapshot_between_any_inputs_decides_the_same(
+    small_log_url: str,
+) -> None:
+    settings = settings_of(small_log_url)
+    async with await PostgresStore.open(small_log_url, application_name="test") as store:
+        checks = [Check(await Replayed.of(store, name, settings), after=0) for name in WORKERS]
+        async for place in places(store, list(WORKERS), await store.head()):
+            for check in checks:
+                assert check.take(place) == []
+                consumer = check.replayed.consumer
+                consumer.states = pickle.loads(pickled(consumer.states))  # noqa: S301
+    assert all(check.emissions for check in checks)
+
+
+@pytest.mark.parametrize("kind", ["HaltRequested", "ClockStarted", "SignalValidated"])
+async def test_an_input_passed_over_is_folded_by_verification_as_by_recovery(
+    copy_url: str, kind: str
+) -> None:
+    """Nothing of it, not what was decided on it before the operator passed over it either."""
+    settings = settings_of(copy_url)
+    async with await PostgresStore.open(copy_url, application_name="test") as store:
+        found = await store.read(0, Selection(types=frozenset({kind})))
+        skipped = found[-1].position
+        body = InputSkipped(worker="trader", position=skipped, who="o", why="a test")
+        await store.append([propose(body, "worker-control/trader")])
+        check = Check(await Replayed.of(store, "trader", settings), after=0)
+        told: dict[int, list[str]] = {}
+        async for place in places(store, ["trader"], await store.head()):
+            told[place.position] = check.take(place)
+        worker = Worker("trader", WORKERS["trader"](settings), store, "build")
+        await worker.recover()
+    assert canonical(check.replayed.consumer.states) == canonical(worker.consumer.states)
+    assert all("passed over since" in what for what in told[skipped])
 
 
 class Crowded(SmallLog):
