@@ -60,6 +60,8 @@ THINNED_LINES_MINUTES = 5
 """How often option lines speak in a thinned stretch."""
 BEFORE_OPEN = timedelta(minutes=5)
 """When the desk comes up."""
+EVENING = timedelta(minutes=20)
+"""After the close, when a simulated day's work of the keeper is due."""
 NIGHT_STEP = timedelta(hours=1)
 """How often the workers' clocks tick between two sessions."""
 
@@ -187,6 +189,14 @@ class Day:
         if feeding is not None:
             feeding.cancel()
             await asyncio.gather(feeding, return_exceptions=True)
+
+    async def evening(self) -> None:
+        """The session is over, and its feeds have ended with it."""
+        await self._stop_feeds()
+        self.store.step_recorded_at = None
+        self.time.move(max(self.time.now, self.sandboxes.market.close_at + EVENING))
+        await self._set_clock(thinned=True)
+        await self._tick()
 
     async def night(self, market: SimulatedMarket) -> None:
         """Close the session that is over and open that of `market`, on the same log.
