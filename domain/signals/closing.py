@@ -87,7 +87,7 @@ def gain_gate(case: Case, parameters: ParameterState) -> Gate:
         ]
         reason = f"missing: {', '.join(absent)}"
         return gate(DenialCode.AUCTION_GAIN_LEFT, None, "-", threshold, reason)
-    if expected * sign <= 0:
+    if expected * sign < 0:
         told = f"expected move {expected:.2f} bps, on the other side"
         return gate(DenialCode.AUCTION_GAIN_LEFT, False, told, threshold)
     along = moved * sign

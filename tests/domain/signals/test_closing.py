@@ -260,14 +260,26 @@ def test_a_move_that_is_expected_the_other_way_is_no_gain() -> None:
     closing = Closing()
     closing.evaluate(auction_q=-0.001, auction_k_bps=-8.0, auction_moved_bps=-1.0)
     found = closing.gate("AUCTION_GAIN_LEFT")
-    assert found.result is Result.FAIL and "other side" in found.measured
+    assert found.result is Result.FAIL
+    assert found.measured == "expected move -8.00 bps, on the other side"
+
+
+@pytest.mark.parametrize("expected", [0.0, 0.5])
+def test_a_move_that_is_hardly_expected_is_weighed_against_the_cost(expected: float) -> None:
+    closing = Closing()
+    closing.evaluate(auction_k_bps=expected, auction_moved_bps=0.0)
+    found = closing.gate("AUCTION_GAIN_LEFT")
+    assert found.result is Result.FAIL
+    assert found.measured.startswith(f"moved 0.00 of {expected:.2f} bps, remaining gain")
 
 
 def test_a_symbol_is_not_entered_one_way_while_it_is_being_entered_the_other() -> None:
     closing = Closing()
     one(closing.evaluate(), SignalValidated)
-    assert closing.gates()["ENTRIES_TODAY"] is Result.PASS, "itself does not count"
-    assert closing.gates(Direction.BEARISH)["ENTRIES_TODAY"] is Result.FAIL
+    other = {gate.code: gate for gate in closing.all_gates(Direction.BEARISH)}["ENTRIES_TODAY"]
+    assert (other.result, other.measured) == (Result.FAIL, "0, another one being entered")
+    own = closing.gate("ENTRIES_TODAY")
+    assert (own.result, own.measured) == (Result.PASS, "0"), "itself does not count"
 
 
 def gain_of(case: Case, **changes: float) -> Gate:

@@ -310,7 +310,9 @@ def test_a_candidate_that_sells_without_a_structure_yet_tells_what_its_score_add
 def test_sold_premium_tells_the_feature_table_behind_its_directional_pressure_too() -> None:
     """Its own terms add up to its odds, the table to the log-odds of the direction."""
     found = noon(RISING).evaluate()
-    for signal in (one(found, SignalRaised), one(found, SignalValidated)):
+    valid: SignalValidated = one(found, SignalValidated)
+    assert one(found, SignalRaised).probability == valid.probability == valid.risk_inputs.p_win
+    for signal in (one(found, SignalRaised), valid):
         assert [f.name for f in signal.features][:3] == ["c_vrp", "c_gamma", "c_trend"]
         assert [f.name for f in signal.directional] == list(FOURTEEN_DTE.features)
         score = sum(f.weight * f.x for f in signal.directional)

@@ -54,6 +54,13 @@ def test_who_bets_on_falling_reads_the_tenths_of_the_model_turned_round() -> Non
     assert told.bin_hit_rate == pytest.approx(1 - 1.5 / 4)
 
 
+def test_one_outcome_in_the_tenth_is_a_hit_rate() -> None:
+    strategy = Strategy()
+    strategy.state.direction_record.add(Outcome("SPY", 0.62, 1.0, 0.0, HOUR), parameters())
+    told = one(strategy.evaluate(), SignalValidated).record
+    assert (told.bin_count, told.bin_hit_rate) == (1, 1.0)
+
+
 def test_sold_premium_tells_the_record_of_neutral_structures() -> None:
     strategy = Strategy(**CHEAP_RANGE, signals__0dte__range__credit_min=0.05)
     fill(strategy.state.neutral_record)

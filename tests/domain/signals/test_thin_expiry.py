@@ -13,7 +13,7 @@ from domain.instruments import Direction
 from tests.domain.risk.build import DAY, NOON, none, one
 from tests.domain.signals.build import Strategy, chain_body, metrics
 from tests.domain.signals.test_fourteen_dte import thin
-from tests.domain.signals.weeks import DEAR, EXPIRY, RISING, noon, results
+from tests.domain.signals.weeks import EXPIRY, RISING, noon, results
 
 BULLISH = ("SPY", Direction.BULLISH)
 OTHER = DAY + timedelta(days=38)
@@ -71,7 +71,7 @@ def test_an_expiry_with_interest_is_kept_also_where_no_structure_fits() -> None:
     strategy = noon(RISING, signals__14d__credit_min=0.5)
     none(strategy.evaluate(body=FULL), ExpiryPassedOver)
     assert results(strategy, BULLISH)["NO_STRIKE"] == "fail"
-    none(noon(DEAR).evaluate(body=thin(FULL, 1_000, 589, 583)), ExpiryPassedOver)
+    none(noon(RISING).evaluate(body=thin(FULL, 1_000, 589, 583)), ExpiryPassedOver)
 
 
 def test_thin_strikes_that_no_candidate_would_take_pass_nothing_over() -> None:
