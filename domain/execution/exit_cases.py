@@ -47,7 +47,7 @@ def mark_cases(
     found: list[ExitCase] = []
     quiet = timedelta(seconds=number("stop.next_day_quiet_s"))
     confirm = number("stop.confirm_s")
-    if watched.is_expiry_day(session):
+    if watched.is_expiry_day(session) and not is_like_0dte(watched, parameters, session, now):
         confirm = number("stop.confirm_next_day_s")
     since = watched.breached_at
     if since is not None:

@@ -229,6 +229,18 @@ def test_near_a_short_strike_it_is_left_from_when_it_counts_as_a_0dte(
     assert night.decided == decided
 
 
+@pytest.mark.parametrize(("minutes", "seconds"), [(160, 5), (150, 1)])
+def test_its_stop_waits_five_seconds_until_it_counts_as_a_0dte(minutes: int, seconds: int) -> None:
+    """Two quotes five seconds apart are a rule for the wide quotes of the morning."""
+    night = over_night()
+    start = NEXT_CLOSE - timedelta(minutes=minutes)
+    night.at(start, 1.70)
+    night.at(start + timedelta(seconds=seconds - 0.1), 1.70)
+    assert night.decided == []
+    night.at(start + timedelta(seconds=seconds), 1.70)
+    assert night.decided == [(ExitReason.STOP, "urgent")]
+
+
 def test_how_near_is_near_follows_the_variance_of_the_day_that_is_left() -> None:
     """After 240 minutes 1 - (0.154 + 0.185 + 0.136 + 0.105 + 0.093 / 2) = 0.3735 of the forecast
     day is left: 0.1 sd is 0.363. By the clock, 150 of 390 minutes, it would be 0.369."""
