@@ -155,6 +155,8 @@ def sources_of(module: str) -> str:
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "Makefile"], ids=named)
 def test_every_command_has_the_options_that_a_page_gives_it(page: Path) -> None:
     for code in code_of(page) if page.suffix else [page.read_text()]:
+        for option in re.findall(r"^(--[a-z][a-z0-9-]+)", code):
+            assert f'"{option}"' in source(), option
         for module, rest in MODULE.findall(code):
             if module.partition(".")[0] in ("pytest", "pip"):
                 continue
@@ -193,3 +195,9 @@ def test_every_alert_of_the_desk_is_in_the_runbook() -> None:
     told = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)*\b", (DOCS / "runbook.md").read_text()))
     assert len(codes) > 45
     assert codes - {""} - told == set()
+
+
+def test_every_page_that_code_names_exists() -> None:
+    named_pages = set(re.findall(r"docs/[\w/.-]+\.md", source()))
+    assert len(named_pages) > 10
+    assert named_pages - files() == set()

@@ -57,6 +57,17 @@ def test_both_locks_agree_on_what_the_services_run() -> None:
     assert pins("requirements.txt") <= pins("requirements-dev.txt")
 
 
+def test_the_frozen_versions_are_those_of_the_lock() -> None:
+    def pins(text: str) -> set[str]:
+        found = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;]+)", text, re.MULTILINE)
+        return {f"{re.sub(r'[-_.]+', '-', name).lower()}=={version}" for name, version in found}
+
+    frozen = pins((ROOT / "docs" / "runtime_versions.txt").read_text())
+    locked = pins((ROOT / "requirements-dev.txt").read_text())
+    own = {pin for pin in locked if pin.partition("==")[0] in ("pip", "setuptools", "wheel")}
+    assert frozen ^ locked <= own
+
+
 def test_compose_runs_every_service_of_the_desk() -> None:
     text = (ROOT / "compose.yaml").read_text()
     modules = set(re.findall(r'"python", "-m", "(run\.\w+)"', text))
