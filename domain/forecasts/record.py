@@ -14,6 +14,8 @@ from domain.forecasts.scores import BINS, Bin, bin_of
 from domain.parameter import ParameterState
 from domain.signals.score import clip, logistic
 
+TIE = 0.5
+"""Outcome of a direction prediction whose price did not change."""
 WINDOW_MAX = 5_000
 """Outcomes kept after a failure or a recovery, at most: the window that is looked at then."""
 
@@ -121,7 +123,9 @@ class Record:
     recent: Weighted = field(default_factory=Weighted)
     ever: Weighted = field(default_factory=Weighted)
     bins: list[Bin] = field(default_factory=lambda: [Bin() for _ in range(BINS)])
-    """Outcomes by the tenth of their probability, cumulative."""
+    """Outcomes by the tenth of their probability, cumulative: what a hit rate is read from."""
+    is_of_direction: bool = False
+    """Of P2: where the price is the same at the end nobody was right, and no hit rate counts it."""
     spacings: dict[str, Spacing] = field(default_factory=dict)
     failed: bool = False
     may_fail: bool = True
@@ -142,10 +146,11 @@ class Record:
         decay = math.pow(2, -1 / parameters.number("signals.calibration_half_life"))
         self.recent.add(outcome.p, outcome.y, decay)
         self.ever.add(outcome.p, outcome.y, 1.0)
-        into = self.bins[bin_of(outcome.p)]
-        into.weight += 1
-        into.p += outcome.p
-        into.y += outcome.y
+        if not (self.is_of_direction and outcome.y == TIE):
+            into = self.bins[bin_of(outcome.p)]
+            into.weight += 1
+            into.p += outcome.p
+            into.y += outcome.y
         self.spacings.setdefault(outcome.symbol, Spacing()).add(outcome.made, outcome.horizon)
         self._judge(outcome, parameters)
 

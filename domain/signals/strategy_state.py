@@ -88,7 +88,7 @@ class StrategyState:
     """Last scheduled slot of P2 by symbol."""
     pending: dict[str, Pending] = field(default_factory=dict)
     tracked: dict[str, Tracked] = field(default_factory=dict)
-    direction_record: Record = field(default_factory=Record)
+    direction_record: Record = field(default_factory=lambda: Record(is_of_direction=True))
     neutral_record: Record = field(default_factory=Record)
     structure_record: Record = field(default_factory=Record)
     """All P5 outcomes of the bucket: its hit rate sizes trades."""

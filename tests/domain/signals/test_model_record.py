@@ -17,7 +17,7 @@ from tests.domain.signals.build import CHEAP_RANGE, RANGE, Strategy
 
 HOUR = 3600.0
 SAYS = ((0.62, 1.0), (0.66, 0.0), (0.69, 1.0), (0.31, 1.0), (0.35, 0.0), (0.38, 0.0), (0.33, 0.5))
-"""Three outcomes of a rise between 60 and 70 %, four between 30 and 40 %."""
+"""Three outcomes of a rise between 60 and 70 %, four between 30 and 40 %, one of them a tie."""
 
 
 def fill(record: Record, times: int = 1) -> None:
@@ -42,7 +42,8 @@ def test_a_valid_signal_tells_the_record_of_the_model_that_its_confidence_rests_
 
 
 def test_who_bets_on_falling_reads_the_tenths_of_the_model_turned_round() -> None:
-    """It said 30 to 40 % of rising four times, and 1.5 of them rose."""
+    """It said 30 to 40 % of rising four times: one rose, two fell, and the tie is no hit of
+    anybody. In the skill it counts as one half."""
     strategy = Strategy()
     fill(strategy.state.direction_record)
     strategy.evaluate()
@@ -50,8 +51,10 @@ def test_who_bets_on_falling_reads_the_tenths_of_the_model_turned_round() -> Non
     assert found is not None
     case = replace(found.case, score=replace(found.case.score, probability_up=0.345))
     told = model_record(case)
-    assert (told.bin_low, told.bin_high, told.bin_count) == (0.6, 0.7, 4)
-    assert told.bin_hit_rate == pytest.approx(1 - 1.5 / 4)
+    assert (told.bin_low, told.bin_high, told.bin_count) == (0.6, 0.7, 3)
+    assert told.bin_hit_rate == pytest.approx(2 / 3)
+    assert told.n_eff == pytest.approx(7.0)
+    assert strategy.state.direction_record.ever.base == pytest.approx(3.5 / 7)
 
 
 def test_one_outcome_in_the_tenth_is_a_hit_rate() -> None:
