@@ -48,6 +48,8 @@ class History:
     unreadable: int = 0
     daily: dict[str, dict[date, DailyBar]] = field(default_factory=dict)
     variances: dict[str, dict[date, float]] = field(default_factory=dict)
+    variance_minutes: dict[str, dict[date, int]] = field(default_factory=dict)
+    """How many minutes of the session the bars behind a variance cover."""
     minutes: dict[str, dict[date, MinuteSession]] = field(default_factory=dict)
     tide: dict[date, list[tuple[float, float]]] = field(default_factory=dict)
     net_delta: dict[str, dict[date, list[float]]] = field(default_factory=dict)
@@ -114,6 +116,8 @@ def _five_minutes(history: History, event: HistoryImported) -> None:
     variance = session_variance(bars)
     if variance is not None and variance > 0:
         _keep(history.variances.setdefault(event.symbol, {}), event.session_date, variance)
+        covered = history.variance_minutes.setdefault(event.symbol, {})
+        _keep(covered, event.session_date, 5 * len({at for at, _ in inside}))
 
 
 def _one_minute(history: History, event: HistoryImported) -> None:

@@ -21,7 +21,7 @@ from domain.analytics.daily import (
 from domain.analytics.history import History, MinuteSession
 from domain.analytics.opening_range import mean_absolute_moves
 from domain.analytics.ranges import RangeVariances, range_variances
-from domain.analytics.realised import parkinson
+from domain.analytics.realised import COVERAGE_MIN, parkinson
 from domain.analytics.variance import HAR_SESSIONS, VarianceForecast, har_forecast
 from domain.pricing.dividends import Dividend
 from domain.session import SESSION_MINUTES, Session
@@ -116,13 +116,18 @@ def _closes(bars: Mapping[date, DailyBar]) -> dict[date, float]:
 def _variances(
     history: History, session: Session, symbol: str, daily: Mapping[date, DailyBar]
 ) -> tuple[list[float], bool]:
-    """Daily variances ending with the last completed session, unbroken, oldest first."""
+    """Daily variances ending with the last completed session, unbroken, oldest first. One whose
+    bars cover less than 80 % of its session is none."""
     realised = history.variances.get(symbol, {})
+    covered = history.variance_minutes.get(symbol, {})
     found: list[float] = []
     from_ranges = False
     for planned in reversed(session.plan.earlier[-HAR_SESSIONS:]):
         day = planned.session_date
         value = realised.get(day)
+        minutes = (planned.close_at - planned.open_at).total_seconds() / 60
+        if covered.get(day, minutes) < COVERAGE_MIN * minutes:
+            value = None
         if value is None and day in daily:
             value = parkinson(daily[day].high, daily[day].low)
             from_ranges = from_ranges or value is not None

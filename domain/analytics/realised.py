@@ -191,17 +191,19 @@ class MinuteVolatility:
     ranges: deque[float] = field(default_factory=lambda: deque(maxlen=ATR_MINUTES))
     heard: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=EW_MINUTES))
     minutes: int = 0
+    mean_coverage: float = 1.0
+    """Share of the bars that came in the last 30 minutes, or since the open; 1 before it."""
+    range_coverage: float = 1.0
+    """The same of the minutes of ATR."""
 
     def begin_session(self) -> None:
         """The mean carries over the night, which is neither a return nor a range."""
         self.previous_close = None
         self.ranges.clear()
         self.heard.clear()
+        self.mean_coverage = self.range_coverage = 1.0
 
-    def coverage(self, minutes: int) -> float:
-        """Share of the bars that came in the last `minutes`, or since the open; 1 before it."""
-        if not self.heard:
-            return 1.0
+    def _coverage(self, minutes: int) -> float:
         last = self.heard[-1][0]
         asked = min(minutes, last + 1)
         return math.fsum(share for index, share in self.heard if index > last - asked) / asked
@@ -212,6 +214,8 @@ class MinuteVolatility:
         """Absorb a closed minute, of so many bars; returns its log return. A gap before it gives
         none."""
         self.heard.append((index, min(bars / MINUTE_BARS, 1.0)))
+        self.mean_coverage = self._coverage(EW_MINUTES)
+        self.range_coverage = self._coverage(ATR_MINUTES)
         previous = self.previous_close
         self.previous_close = close
         self.minutes += 1

@@ -20,7 +20,6 @@ from domain.analytics.closing_auction import (
 )
 from domain.analytics.flow import CLASSIFIED_MIN, WARM_BARS, ratio
 from domain.analytics.past import STALE_SESSIONS
-from domain.analytics.realised import ATR_MINUTES, EW_MINUTES
 from domain.analytics.report_book import add_book
 from domain.analytics.report_chain import add_gex, add_surface
 from domain.analytics.report_day import add_calendar, add_daily, add_variance
@@ -119,14 +118,15 @@ def _minutes(report: Report, symbol: SymbolState, end: datetime, quality: Qualit
     bars, minutes = symbol.bars, symbol.minutes
     old = "OLD" if quality is Quality.STALE else ""
     report.number("minute_close", bars.minute_close, end, quality, old or "NO_MINUTE")
-    for name, value, over, is_warm in (
-        ("sigma_1m", minutes.sigma, EW_MINUTES, minutes.is_warm),
-        ("ewma_vol_1m", minutes.annual, EW_MINUTES, minutes.is_warm),
-        ("atr_1m", minutes.average_true_range, ATR_MINUTES, bars.closed_minute >= 29),
+    is_ranged = bars.closed_minute >= 29
+    for name, value, coverage, is_warm in (
+        ("sigma_1m", minutes.sigma, minutes.mean_coverage, minutes.is_warm),
+        ("ewma_vol_1m", minutes.annual, minutes.mean_coverage, minutes.is_warm),
+        ("atr_1m", minutes.average_true_range, minutes.range_coverage, is_ranged),
     ):
         told, why = (quality, old) if is_warm and value is not None else (Quality.WARMUP, old)
         if told is Quality.OK:
-            told, why = of_bars(minutes.coverage(over))
+            told, why = of_bars(coverage)
         known = None if told is Quality.MISSING else value
         report.number(name, known, end, told, why or "WARMUP")
     add_opening_range(report, bars.opening, "", end, quality)

@@ -242,3 +242,16 @@ def test_unknown_request_is_left_alone() -> None:
     history = History()
     history.take(imported("x", "ib.bars.1hour", "SPY", date(2026, 10, 5), "[]"))
     assert (history.version, history.unreadable) == (1, 0)
+
+
+@pytest.mark.parametrize(("kept", "from_ranges"), [(63, False), (62, True)])
+def test_a_session_with_less_than_80_percent_of_its_bars_falls_back_on_the_range(
+    kept: int, from_ranges: bool
+) -> None:
+    """80 % of 78 bars are 62.4; what a part of the day has moved is not the day's variance."""
+    history, day = full_history(), plan().earlier[-3].session_date
+    rows = past_bars("SPY", day, 5)
+    assert len(rows) == 78
+    history.take(imported("ib", "ib.bars.5mins", "SPY", day, rows[:kept]))
+    past = past_of(history, session(), "SPY", 1.0, 1.0)
+    assert past.forecast is not None and past.forecast_from_ranges is from_ranges

@@ -126,9 +126,9 @@ def test_means_over_minutes_tell_the_bars_that_they_lack() -> None:
     for n in range(40):
         bars = 6 if n == 12 else 12
         minutes.add(101.0, 99.0, 100.0 + n % 2, adjacent=True, index=n, bars=bars)
-    assert minutes.coverage(30) == pytest.approx(29.5 / 30) and minutes.coverage(14) == 1.0
+    assert minutes.mean_coverage == pytest.approx(29.5 / 30) and minutes.range_coverage == 1.0
     minutes.add(101.0, 99.0, 100.0, adjacent=False, index=46, bars=12)
-    assert minutes.coverage(14) == pytest.approx(8 / 14)
+    assert minutes.range_coverage == pytest.approx(8 / 14)
     state = deepcopy(folded())
     symbol = state.symbols["SPY"]
     symbol.minutes, symbol.bars.closed_minute = minutes, 46
@@ -140,4 +140,4 @@ def test_means_over_minutes_tell_the_bars_that_they_lack() -> None:
     ]
     assert found[2].value is None
     minutes.begin_session()
-    assert minutes.coverage(30) == 1.0, "the night lacks no bars"
+    assert minutes.mean_coverage == 1.0, "the night lacks no bars"
