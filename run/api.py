@@ -1,7 +1,7 @@
 """The API daemon: HTTP, the live stream and the built page on one loopback port.
 
-`python -m run.api` serves; `python -m run.api hash-password` makes the hash that the settings
-want. Nothing here decides and no order leaves from here.
+`python -m run.api` serves; `python -m run.api hash-password` prints the line with the password's
+hash for .env. Nothing here decides and no order leaves from here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from domain.events.system import ProcessHeartbeat
 from run.build import ROOT
 from run.clock_step import wait_until_accepted
 from run.command_line import command_line
-from run.config import Settings
+from run.config import Settings, variable
 from run.service import Process, begin, serve
 from store.errors import ClockStepped
 from store.patience import READ_STALL_SECONDS_MAX, Patience
@@ -35,7 +35,7 @@ from store.reading import Pool
 
 NAME = "api"
 _EXAMPLES = """
-  python -m run.api hash-password        for STRIKETAPE_OPERATOR_PASSWORD_HASH
+  python -m run.api hash-password        the line STRIKETAPE_OPERATOR_PASSWORD_HASH='…' for .env
   STRIKETAPE_API_PORT=8081 python -m run.api
 """
 HEARTBEAT_SECONDS = 2.0
@@ -189,7 +189,7 @@ async def main(process: Process) -> None:
 
 
 def hash_password() -> int:
-    """Ask for a password, or read one line of a pipe, and print its argon2id hash."""
+    """Ask for a password, or read one line of a pipe, and print the line of .env with its hash."""
     if sys.stdin.isatty():
         password = getpass.getpass("Password: ")
         if password != getpass.getpass("Again: "):
@@ -204,7 +204,8 @@ def hash_password() -> int:
             file=sys.stderr,
         )
         return 2
-    print(PasswordHasher().hash(password))
+    # In quotes: Compose would take $argon2id for a variable, and the password would never fit.
+    print(f"{variable('operator_password_hash')}='{PasswordHasher().hash(password)}'")
     return 0
 
 

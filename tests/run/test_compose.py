@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -11,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 
+from run import api
 from run.build import ROOT
 from run.config import load_settings
 from run.services import SERVICES
@@ -89,6 +92,24 @@ def test_only_the_keeper_of_the_services_holds_the_owners_password(folder: Path)
     for name, about in services(folder).items():
         holds = PASSWORDS["OWNER_PASSWORD"] in json.dumps(about.get("environment"))
         assert holds == (name in ("postgres", "migrate", "keeper")), name
+
+
+def test_the_printed_line_of_the_operators_password_reaches_the_api_whole(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Unquoted, Compose would cut the hash at each $, and nobody could ever log in."""
+    monkeypatch.setattr("sys.stdin", io.StringIO("correct horse battery\n"))
+    assert api.hash_password() == 0
+    line = capsys.readouterr().out
+    name = "STRIKETAPE_OPERATOR_PASSWORD_HASH"
+    text = (folder / ".env").read_text()
+    (folder / ".env").write_text(text.replace(f"{name}=\n", line))
+    in_container = services(folder)["api"]["environment"][name].replace("$$", "$")
+    assert PasswordHasher().verify(in_container, "correct horse battery")
+    monkeypatch.setenv("ENV_FILE", str(folder / ".env"))
+    monkeypatch.delenv(name, raising=False)
+    hashed = load_settings().operator_password_hash
+    assert hashed.get_secret_value() == in_container
 
 
 @pytest.mark.parametrize("name", [name for name, _ in SERVICES])
