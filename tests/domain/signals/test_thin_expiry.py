@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace as changed_row
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,9 @@ from msgspec.structs import replace
 from domain.event import Body
 from domain.events.signals import ExpiryPassedOver, Result, SignalRaised, SignalValidated
 from domain.instruments import Direction
-from tests.domain.risk.build import DAY, NOON, none, one
+from domain.signals.reading import chain_of
+from domain.signals.structure import interest_is_enough
+from tests.domain.risk.build import DAY, NOON, none, one, parameters
 from tests.domain.signals.build import Strategy, chain_body, metrics
 from tests.domain.signals.test_fourteen_dte import thin
 from tests.domain.signals.weeks import EXPIRY, RISING, noon, results
@@ -99,3 +102,21 @@ def test_another_strategys_expiry_is_none_of_its_business() -> None:
     told: ExpiryPassedOver = one(noon(RISING).evaluate(body=thin(FULL, 999, 583)), ExpiryPassedOver)
     strategy.when(told)
     assert "SPY" in strategy.state.chains
+
+
+@pytest.mark.parametrize(("interest", "told"), [(700, 700), (None, 0)])
+def test_risk_is_told_the_open_interest_of_each_leg_and_none_where_none_is_known(
+    interest: int | None, told: int
+) -> None:
+    body = chain_body(NOON)
+    body = replace(body, open_interest=[interest] * len(body.con_id))
+    signal: SignalValidated = one(Strategy().evaluate(body=body), SignalValidated)
+    assert {leg.open_interest for leg in signal.risk_inputs.legs} == {told}
+
+
+def test_unknown_open_interest_is_not_one_contract() -> None:
+    row = chain_of(replace(FULL, open_interest=[None] * len(FULL.con_id))).rows[0]
+    quiet = changed_row(row, volume=0)
+    assert not interest_is_enough(quiet, parameters(signals__liquidity__interest_min=1.0))
+    one_held = changed_row(quiet, open_interest=1)
+    assert interest_is_enough(one_held, parameters(signals__liquidity__interest_min=1.0))
