@@ -30,9 +30,9 @@ class LagCounts:
         self._counts: Counter[str] = Counter()
         self._seconds_max = 0.0
 
-    def add(self, lag: float) -> None:
-        self._counts[_bucket(lag)] += 1
-        self._seconds_max = max(self._seconds_max, lag)
+    def add(self, lag_seconds: float) -> None:
+        self._counts[_bucket(lag_seconds)] += 1
+        self._seconds_max = max(self._seconds_max, lag_seconds)
 
     def take_figures(self) -> dict[str, float]:
         """Figures of the window for a heartbeat, and begin the next one.
@@ -74,8 +74,8 @@ class LagWindow(LagCounts):
             self.add(lag)
 
 
-def _bucket(lag: float) -> str:
-    place = bisect_left(metrics.LAG_BOUNDS_SECONDS, lag)
+def _bucket(lag_seconds: float) -> str:
+    place = bisect_left(metrics.LAG_BOUNDS_SECONDS, lag_seconds)
     if place == len(metrics.LAG_BOUNDS_SECONDS):
         return _BEYOND
     return f"{metrics.LAG_BOUNDS_SECONDS[place]:g}"

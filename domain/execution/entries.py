@@ -31,7 +31,7 @@ from domain.numbers import floor_tick
 from domain.risk.check_row import check_row
 from domain.risk.codes import DenialCode
 from domain.risk.order_checks import check_entry, refusals
-from domain.risk.order_views import order_limits
+from domain.risk.order_views import OrderProposal, order_limits
 
 _STOP_GENERATION = 1
 
@@ -49,7 +49,7 @@ def open_entry(desk: Desk, event: Recorded, decision: RiskDecided) -> None:
         return
     trade = build_trade(desk, decision, signal, event.correlation_id)
     limits = desk.quote_limits
-    net = desk.quotes.usable(trade.structure, desk.now, limits, limits.leg_age)
+    net = desk.quotes.usable(trade.structure, desk.now, limits, limits.leg_age_seconds)
     died = staleness.condition_gone(desk, trade, net)
     live = check_row(DenialCode.SIGNAL_LIVE, not died, "live", died or "live", "signal, quotes")
     if net is not None:
@@ -166,12 +166,7 @@ def _send(
     if desk.connection is not None:
         profile = steps.profile.value
         wanted = proposal(desk, trade, Purpose.ENTRY, ref, decision.units, price, profile)
-        checks += check_entry(
-            wanted,
-            market_view(desk, trade, net, is_entry=True),
-            situation(desk, trade, ref, is_entry=True),
-            order_limits(desk.parameters),
-        )
+        checks += _last_look(desk, trade, net, wanted)
     if net is None or refusals(checks):
         refuse(desk, event, decision, checks)
         return
@@ -206,6 +201,18 @@ def _send(
     desk.place(parent, trade)
     if trade.structure.is_single:
         _send_child(desk, trade, parent)
+
+
+def _last_look(
+    desk: Desk, trade: Trade, net: NetQuote | None, wanted: OrderProposal
+) -> tuple[Check, ...]:
+    """Every check of an order as it would leave now, new or re-priced."""
+    return check_entry(
+        wanted,
+        market_view(desk, trade, net, is_entry=True),
+        situation(desk, trade, wanted.order_ref, is_entry=True),
+        order_limits(desk.parameters),
+    )
 
 
 def _send_child(desk: Desk, trade: Trade, parent: OrderIntended) -> None:
@@ -273,7 +280,7 @@ def work_entry(desk: Desk, trade: Trade) -> None:
     if order is None or not order.is_live:
         return
     limits = desk.quote_limits
-    net = desk.quotes.usable(trade.structure, desk.now, limits, limits.leg_age)
+    net = desk.quotes.usable(trade.structure, desk.now, limits, limits.leg_age_seconds)
     reason = staleness.reason_to_withdraw(desk, trade, net)
     if order.was_abandoned:
         reason = "abandoned entry turned up"
@@ -330,12 +337,7 @@ def _climb(desk: Desk, trade: Trade, order: Order, net: NetQuote) -> None:
             steps.profile.value,
             order.replaces,
         )
-        checks = check_entry(
-            wanted,
-            market_view(desk, trade, net, is_entry=True),
-            situation(desk, trade, order.ref, is_entry=True),
-            order_limits(desk.parameters),
-        )
+        checks = _last_look(desk, trade, net, wanted)
         if refusals(checks):
             _withdraw(desk, order, f"last look: {', '.join(refusals(checks))}")
             return

@@ -144,7 +144,7 @@ def _quote(desk: Desk, trade: Trade) -> NetQuote | None:
     """A quote that an exit can be priced on: a leg without a bid is still sold, or bought back."""
     limits = desk.quote_limits
     net = desk.quotes.net(trade.structure, desk.now, limits)
-    if net is None or net.oldest_seconds > limits.leg_age or net.ask <= net.bid:
+    if net is None or net.oldest_seconds > limits.leg_age_seconds or net.ask <= net.bid:
         return None
     return net if net.priced or net.zero_bid else None
 

@@ -81,9 +81,11 @@ def tightened(entry: Decimal, multiple: Decimal) -> Decimal:
     return ceil_tick(entry * multiple)
 
 
-def smoothed(before: Decimal | None, value: Decimal, seconds: float, half_life: float) -> Decimal:
-    """Time-weighted exponential mean; the weight of the past halves every `half_life` seconds."""
+def smoothed(
+    before: Decimal | None, value: Decimal, seconds: float, half_life_seconds: float
+) -> Decimal:
+    """Time-weighted exponential mean; the weight of the past halves every `half_life_seconds`."""
     if before is None:
         return value
-    kept = Decimal(repr(round(2.0 ** (-max(seconds, 0.0) / half_life), 9)))
+    kept = Decimal(repr(round(2.0 ** (-max(seconds, 0.0) / half_life_seconds), 9)))
     return (before * kept + value * (1 - kept)).quantize(Decimal("0.000001"))

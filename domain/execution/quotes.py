@@ -68,12 +68,13 @@ class Underlying:
 
 @dataclass(frozen=True, slots=True)
 class QuoteLimits:
-    """Ages in seconds of market time."""
+    """How old, in market time, what a price rests on may be."""
 
-    leg_age: float
-    underlying_age: float
-    quiet: float
+    leg_age_seconds: float
+    underlying_age_seconds: float
+    quiet_seconds: float
     quiet_move: float
+    """A part of the price of the underlying."""
 
     @classmethod
     def read(cls, parameters: ParameterState) -> QuoteLimits:
@@ -196,9 +197,9 @@ class Quotes:
         price, then = self.underlying_price(symbol, now), line.underlying_at_tick
         age = self.underlying_age(symbol, now)
         quiet = (
-            raw <= limits.quiet
+            raw <= limits.quiet_seconds
             and age is not None
-            and age <= limits.underlying_age
+            and age <= limits.underlying_age_seconds
             and price is not None
             and then is not None
             and abs(price - then) <= limits.quiet_move * then

@@ -122,9 +122,9 @@ def _is_of_before(desk: Desk, trade: Trade, execution: BrokerExecution) -> bool:
 def _mid_at(desk: Desk, order: Order, execution: BrokerExecution) -> Decimal | None:
     """The mid at which an execution happened, if that is now; one listed later has none."""
     limits = desk.quote_limits
-    if abs((desk.now - execution.executed_at).total_seconds()) > limits.leg_age:
+    if abs((desk.now - execution.executed_at).total_seconds()) > limits.leg_age_seconds:
         return None
-    net = desk.quotes.usable(order.structure, desk.now, limits, limits.leg_age)
+    net = desk.quotes.usable(order.structure, desk.now, limits, limits.leg_age_seconds)
     return net.mid if net is not None else None
 
 

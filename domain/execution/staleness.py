@@ -32,7 +32,7 @@ def reason_to_withdraw(desk: Desk, trade: Trade, net: NetQuote | None) -> str:
     if net is None:
         return "quotes stale"
     age = desk.quotes.underlying_age(trade.symbol, desk.now)
-    if age is None or age > desk.quote_limits.underlying_age:
+    if age is None or age > desk.quote_limits.underlying_age_seconds:
         return "underlying stale"
     return condition_gone(desk, trade, net)
 
@@ -58,5 +58,5 @@ def condition_gone(desk: Desk, trade: Trade, net: NetQuote | None) -> str:
 
 def leaves_before(desk: Desk, trade: Trade, net: NetQuote) -> datetime:
     """The market time at which the signal, or a quote that the price rests on, is too old."""
-    fresh = timedelta(seconds=desk.quote_limits.leg_age - net.oldest_seconds)
+    fresh = timedelta(seconds=desk.quote_limits.leg_age_seconds - net.oldest_seconds)
     return min(trade.valid_until, desk.now + fresh)

@@ -121,8 +121,8 @@ def watch_quote(
     )
     since = watched.quoted_at
     elapsed = (now - since).total_seconds() if since is not None else 0.0
-    half_life = number("stop.spread_half_life_s")
-    watched.spread = smoothed(watched.spread, net.spread, elapsed, half_life)
+    half_life_seconds = number("stop.spread_half_life_s")
+    watched.spread = smoothed(watched.spread, net.spread, elapsed, half_life_seconds)
     watched.net, watched.mark, watched.quoted_at = net, value, now
     if shows_gain(watched.structure, net) and (watched.best is None or value > watched.best):
         watched.best = value
