@@ -30,10 +30,11 @@ from domain.events.system import ClockTicked
 from domain.instruments import Side
 from run.order_effect import OrderEffect
 from run.worker import Recorder
-from store.contract import Selection
 from store.postgres import PostgresStore
-from tests.crash.fake_broker import ACCOUNT, FakeBroker, Ledger
+from tests.crash.fake_broker import FakeBroker
+from tests.crash.fake_ledger import ACCOUNT, Ledger
 from tests.domain.execution.execution_build import START, contract, long_call
+from tests.on_the_log import bodies
 
 
 class Bench:
@@ -86,10 +87,6 @@ class Bench:
         self.effect.on_committed(events)
         await self.effect.drain()
 
-    async def written(self, kind: type[Any]) -> list[Any]:
-        found = await self.store.read(0, Selection(types=frozenset({kind.__name__})))
-        return [event.body for event in found]
-
 
 def _emitted(event: Recorded, input_position: int, ordinal: int) -> Recorded:
 
@@ -132,13 +129,13 @@ def sent_ids(bench: Bench) -> list[int]:
 
 
 async def test_a_reserved_block_is_followed_by_a_snapshot(bench: Bench) -> None:
-    assert len(await bench.written(BrokerSnapshotReceived)) == 1
+    assert len(await bodies(bench.store, BrokerSnapshotReceived)) == 1
 
 
 async def test_an_intent_is_sent_and_then_said_to_be(bench: Bench) -> None:
     await bench.commit(order(100, bench.effect.connection))
     assert sent_ids(bench) == [100]
-    (told,) = await bench.written(IntentSent)
+    (told,) = await bodies(bench.store, IntentSent)
     assert (told.order_id, told.request, told.run_id) == (100, "place", "run1")
     assert bench.effect.live_entries == {"P0123456789abcdef-E100": 100}
 
@@ -149,7 +146,7 @@ async def test_an_intent_of_another_connection_lapses_on_the_log_and_in_the_proc
     with capture_logs() as lines:
         await bench.commit(order(100, "gone"))
     assert sent_ids(bench) == []
-    (told,) = await bench.written(IntentLapsed)
+    (told,) = await bodies(bench.store, IntentLapsed)
     assert "its connection gone is gone" in told.reason
     assert [(line["event"], line["reason"]) for line in lines] == [("intent lapsed", told.reason)]
 
@@ -158,7 +155,7 @@ async def test_an_entry_that_waited_too_long_lapses_by_real_age(bench: Bench) ->
     bench.late = timedelta(seconds=3)
     await bench.commit(order(100, bench.effect.connection))
     assert sent_ids(bench) == []
-    (told,) = await bench.written(IntentLapsed)
+    (told,) = await bodies(bench.store, IntentLapsed)
     assert "must leave before" in told.reason
 
 
@@ -191,7 +188,7 @@ async def test_an_entry_whose_commit_had_to_wait_for_the_log_lapses_by_its_age(
         effect.on_committed([_emitted(found, where.positions[0], 0)])
         await effect.drain()
         assert sent_ids(bench) == []
-        (told,) = await bench.written(IntentLapsed)
+        (told,) = await bodies(bench.store, IntentLapsed)
         assert "must leave before" in told.reason
     await owner.close()
 
@@ -214,7 +211,7 @@ async def test_an_entry_whose_last_look_had_to_wait_for_the_log_lapses_by_its_ag
     bench.effect.store = SlowToRead(bench)  # type: ignore[assignment]
     await bench.commit(order(100, bench.effect.connection))
     assert sent_ids(bench) == []
-    (told,) = await bench.written(IntentLapsed)
+    (told,) = await bodies(bench.store, IntentLapsed)
     assert "must leave before" in told.reason
 
 
@@ -240,7 +237,7 @@ async def test_an_entry_whose_input_the_worker_still_has_is_judged_by_its_age_wi
     bench.effect.on_committed([_emitted(decided, position, 0)])
     await bench.effect.drain()
     assert sent_ids(bench) == sent
-    assert len(await bench.written(IntentLapsed)) == 1 - len(sent)
+    assert len(await bodies(bench.store, IntentLapsed)) == 1 - len(sent)
 
 
 async def test_a_step_of_an_entry_that_waited_too_long_lapses_and_one_of_an_exit_does_not(
@@ -279,7 +276,7 @@ async def test_a_step_of_an_entry_that_waited_too_long_lapses_and_one_of_an_exit
         step(101, leaving.order_ref, None),
     )
     assert [request for request, _ in bench.ledger.wire] == ["modify"]
-    (told,) = await bench.written(IntentLapsed)
+    (told,) = await bodies(bench.store, IntentLapsed)
     assert (told.order_id, told.request) == (100, "modify")
 
 
@@ -340,7 +337,7 @@ async def test_parent_and_child_go_in_one_write_or_not_at_all(bench: Bench) -> N
     ]
     await bench.commit(*again)
     assert sent_ids(bench) == [100, 101]
-    assert [told.order_id for told in await bench.written(IntentLapsed)] == [102, 103]
+    assert [told.order_id for told in await bodies(bench.store, IntentLapsed)] == [102, 103]
 
 
 async def test_an_order_is_modified_only_after_it_was_shown_on_this_connection(
@@ -357,11 +354,11 @@ async def test_an_order_is_modified_only_after_it_was_shown_on_this_connection(
         stop_price=None,
     )
     await bench.commit(intent, change)
-    assert [told.request for told in await bench.written(IntentLapsed)] == ["modify"]
+    assert [told.request for told in await bodies(bench.store, IntentLapsed)] == ["modify"]
     bench.ledger.arrive()
     bench.broker.deliver()
     await bench.commit(change.model_copy(update={"revision": 2}))
-    assert [told.revision for told in await bench.written(IntentSent)] == [0, 2]
+    assert [told.revision for told in await bodies(bench.store, IntentSent)] == [0, 2]
 
 
 async def test_a_cancel_goes_out_while_entries_are_stopped(bench: Bench) -> None:
