@@ -21,7 +21,8 @@ from domain.instruments import Right
 from domain.pricing.american import american_check, early_exercise_premium
 from domain.pricing.black_scholes import greeks, implied_vol, prices
 from domain.pricing.dividends import forward_of
-from tests.domain.analytics.build import Tape, market, start
+from tests.domain.analytics.build import Tape
+from tests.domain.analytics.day_build import market, start
 
 CONTRACTS = 10_506
 EXPIRIES, STRIKES = 34, 153

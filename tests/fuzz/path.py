@@ -28,7 +28,8 @@ from domain.payloads.unusual_whales.endpoints import ENDPOINTS
 from domain.payloads.unusual_whales.known_rows import ROWS
 from projections import feed, hot
 from projections.rows import Call, Insert
-from tests.domain.analytics.build import OPEN, recorded, started
+from tests.domain.analytics.build import OPEN, recorded
+from tests.domain.analytics.day_build import started
 from tests.domain.payloads.frames import FRAMES
 
 SECONDS_MAX = 0.1

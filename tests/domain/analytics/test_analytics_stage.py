@@ -32,20 +32,17 @@ from tests.domain.analytics.build import (
     Tape,
     bar,
     book_ticks,
-    market,
     news,
     parameters,
-    path,
     plan,
     recorded,
     snapshot,
-    start,
-    started,
     ticks,
     tide,
     trade,
     vendor_gex,
 )
+from tests.domain.analytics.day_build import market, path, start, started
 
 BUILD = "build-1"
 

@@ -21,15 +21,13 @@ from domain.analytics.history import History
 from domain.analytics.past import past_of
 from domain.analytics.realised import parkinson, session_variance
 from domain.analytics.variance import har_forecast
-from tests.domain.analytics.build import (
-    DAY,
+from tests.domain.analytics.build import DAY, plan, session
+from tests.domain.analytics.day_build import (
     daily_closes,
     earlier_days,
     history_events,
     imported,
     past_bars,
-    plan,
-    session,
 )
 
 

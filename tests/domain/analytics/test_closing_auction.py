@@ -19,17 +19,8 @@ from domain.analytics.state import AnalyticsState
 from domain.events.analytics import MetricComputed, Quality
 from domain.events.sessions import AuctionSessionClosed
 from domain.events.system import ClockTicked
-from tests.domain.analytics.build import (
-    DAY,
-    Tape,
-    bar,
-    book_ticks,
-    history_events,
-    imported,
-    parameters,
-    session,
-    ticks,
-)
+from tests.domain.analytics.build import DAY, Tape, bar, book_ticks, parameters, session, ticks
+from tests.domain.analytics.day_build import history_events, imported
 from tests.domain.analytics.test_analytics_stage import metric
 
 CLOSE = session().close_at

@@ -14,7 +14,8 @@ from domain.analytics.past import past_of
 from domain.execution.underlying import UnderlyingWatch
 from domain.pricing.dividends import Dividend
 from domain.session import Session, third_friday
-from tests.domain.analytics.build import DAY, earlier_days, imported, session
+from tests.domain.analytics.build import DAY, session
+from tests.domain.analytics.day_build import earlier_days, imported
 
 BEFORE = earlier_days(1)[-1]
 PAID = (

@@ -15,16 +15,8 @@ from domain.events.feed_health import SizeUnitChecked
 from domain.events.feeds import UwTradingHaltReceived
 from domain.events.market_facts import HaltEnded, HaltStarted
 from domain.stage import Consumer
-from tests.domain.analytics.build import (
-    OPEN,
-    Tape,
-    bar,
-    book_ticks,
-    contract,
-    frame_fields,
-    start,
-    ticks,
-)
+from tests.domain.analytics.build import OPEN, Tape, bar, book_ticks, contract, frame_fields, ticks
+from tests.domain.analytics.day_build import start
 
 
 def at(seconds: float) -> datetime:

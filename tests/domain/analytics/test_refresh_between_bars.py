@@ -14,7 +14,8 @@ from domain.events.feeds import LineOpened, LinesWanted
 from domain.events.signals import ExpiryPassedOver
 from domain.events.system import ClockTicked
 from domain.instruments import OptionContract, Right, Strategy
-from tests.domain.analytics.build import DAY, OPEN, Tape, bar, market, plan, recorded, start
+from tests.domain.analytics.build import DAY, OPEN, Tape, bar, plan, recorded
+from tests.domain.analytics.day_build import market, start
 from tests.domain.analytics.test_analytics_stage import chain_tape, consumer, metric, reports, run
 
 

@@ -17,9 +17,9 @@ from tests.domain.analytics.build import (
     book_ticks,
     raw,
     snapshot,
-    start,
     vendor_gex,
 )
+from tests.domain.analytics.day_build import start
 from tests.domain.analytics.test_analytics_stage import metric, reports, run
 
 OURS_AND_THEIRS = (

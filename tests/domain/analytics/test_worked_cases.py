@@ -12,16 +12,8 @@ from domain.analytics.variance import rho
 from domain.events.analytics import ChainEvaluated, Metric, Quality
 from domain.events.feeds import LineOpened
 from domain.pricing.black_scholes import greeks
-from tests.domain.analytics.build import (
-    RATE,
-    Tape,
-    bar,
-    book_ticks,
-    contract,
-    plan,
-    start,
-    ticks,
-)
+from tests.domain.analytics.build import RATE, Tape, bar, book_ticks, contract, plan, ticks
+from tests.domain.analytics.day_build import start
 from tests.domain.analytics.test_analytics_stage import (
     bars_only,
     consumer,
