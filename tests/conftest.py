@@ -17,6 +17,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
@@ -28,6 +29,7 @@ from run.collector import collect_seldom
 from run.embedded import EmbeddedPostgres, EmbeddedValkey, free_port
 from store.migrate import migrate
 from store.postgres import PostgresStore
+from tests.waiting import Until, until
 
 # How long an example takes says something about the machine, nothing about the code.
 settings.register_profile("desk", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -180,6 +182,20 @@ def database_url(owner_connection: psycopg.Connection[Any]) -> str:
     """Address of a fresh migrated database; dropped after the test."""
     about = owner_connection.info
     return f"postgresql://{about.user}@{about.host}:{about.port}/{about.dbname}"
+
+
+@pytest.fixture
+async def owner(database_url: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    """A connection of the owner of the tables."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture(name="until")
+def until_fixture() -> Until:
+    """Wait until a condition holds."""
+    return until
 
 
 @pytest.fixture

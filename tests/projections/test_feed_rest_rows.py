@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import asyncpg
 import msgspec
-import pytest
 
 from domain.event import Recorded
 from domain.events.feeds import UwRestReceived
@@ -42,20 +39,6 @@ def answer(
 def ticks(*volumes: int, **given: Any) -> Any:
     rows = [{"tape_time": MINUTES[n], "call_volume": v} for n, v in enumerate(volumes)]
     return answer(TICKS, {"data": rows}, **given)
-
-
-@pytest.fixture
-async def target(database_url: str) -> AsyncIterator[PostgresTarget]:
-    target = PostgresTarget(database_url, feed.SCHEMA)
-    yield target
-    await target.close()
-
-
-@pytest.fixture
-async def owner(database_url: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 async def test_a_newer_answer_takes_the_place_of_what_it_restates_and_a_rebuild_gives_the_same(

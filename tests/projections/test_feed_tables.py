@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -55,20 +54,6 @@ TABLES = {
 
 def frame(channel: str, payload: bytes) -> Any:
     return with_fields(uw.frame_type(channel), channel=channel, payload=msgspec.Raw(payload))
-
-
-@pytest.fixture
-async def target(database_url: str) -> AsyncIterator[PostgresTarget]:
-    target = PostgresTarget(database_url, feed.SCHEMA)
-    yield target
-    await target.close()
-
-
-@pytest.fixture
-async def owner(database_url: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 async def project(store: PostgresStore, target: PostgresTarget, *bodies: Body) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
@@ -22,6 +22,7 @@ from store.postgres import PostgresStore
 from tests.projections.snapshots import audit_content, redis_content
 from tests.projections.story import numbered, one_of_each, with_fields
 from tests.store.propose import AT, halt, price
+from tests.waiting import until
 
 Known = dict[str, Projector[Any]]
 
@@ -53,12 +54,6 @@ def known(
     }
 
 
-async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(15):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
 async def _until_refused(redis: Redis) -> None:
     """Wait until Redis has refused a command for want of memory."""
     async with asyncio.timeout(15):
@@ -71,7 +66,7 @@ async def _run_to_head(store: PostgresStore, *projectors: Projector[Any]) -> Non
     tasks = [asyncio.create_task(projector.run()) for projector in projectors]
     head = await store.head()
     try:
-        await _until(
+        await until(
             lambda: (
                 any(task.done() for task in tasks)
                 or all(projector.position >= head for projector in projectors)
@@ -137,12 +132,12 @@ async def test_a_flushed_redis_is_noticed_and_healed(
     before = await redis_content(redis, "striketape:")
     tasks = [asyncio.create_task(projector.run()) for projector in running]
     await store.append([halt("a"), price("a")])
-    await _until(lambda: all(projector.position > 100 for projector in running))
+    await until(lambda: all(projector.position > 100 for projector in running))
     await redis.flushall()
     beat = ProcessHeartbeat(process="p", run_id="r", state="running", position=0, figures={})
     await store.append([*numbered([beat]), halt("b"), price("b")])
     head = await store.head()
-    await _until(lambda: all(p.rebuilds == 2 and p.position >= head for p in running))
+    await until(lambda: all(p.rebuilds == 2 and p.position >= head for p in running))
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -188,7 +183,7 @@ async def test_a_full_redis_is_waited_for_and_loses_nothing(
         assert await redis.hget("striketape:desk:state", "position") != str(await store.head())
         await redis.config_set("maxmemory", limit)
         head = await store.head()
-        await _until(lambda: projector.position >= head)
+        await until(lambda: projector.position >= head)
     finally:
         await redis.config_set("maxmemory", limit)
         task.cancel()
@@ -273,7 +268,7 @@ async def test_rebuilding_from_the_command_line_hands_over_to_the_running_projec
     tasks = [asyncio.create_task(projector.run()) for projector in running]
     await store.append(one_of_each())
     head = await store.head()
-    await _until(lambda: all(projector.position >= head for projector in running))
+    await until(lambda: all(projector.position >= head for projector in running))
     beside = PostgresTarget(database_url)
     for other in (
         Projector(store, hot.PROJECTION, RedisTarget(redis, hot.PREFIX)),
@@ -282,7 +277,7 @@ async def test_rebuilding_from_the_command_line_hands_over_to_the_running_projec
         await other.rebuild()
     await store.append(one_of_each(2))
     head = await store.head()
-    await _until(lambda: all(projector.position >= head for projector in running))
+    await until(lambda: all(projector.position >= head for projector in running))
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from random import Random
 from typing import Any
@@ -20,6 +20,7 @@ from projections.redis_target import RedisTarget
 from store.postgres import PostgresStore
 from tests.projections.snapshots import audit_content, differing, redis_content
 from tests.projections.story import numbered, one_of_each
+from tests.waiting import until
 
 TURNS_MAX = 1_500
 CANCELLED_AT_TURNS = range(120)
@@ -62,12 +63,6 @@ async def content(redis: Redis, database_url: str) -> dict[str, Any]:
     return await redis_content(redis, "striketape:") | tables
 
 
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(WAIT_SECONDS_MAX):
-        while not await holds():
-            await asyncio.sleep(0.01)
-
-
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_killed_at_any_step_nothing_is_lost_and_nothing_applied_twice(
     store: PostgresStore, redis: Redis, redis_url: str, database_url: str, seed: int
@@ -90,7 +85,7 @@ async def test_killed_at_any_step_nothing_is_lost_and_nothing_applied_twice(
         async def all_there() -> bool:
             return all(projector.position >= head for projector in projectors)
 
-        await until(all_there)
+        await until(all_there, WAIT_SECONDS_MAX)
     by_pieces = await content(redis, database_url)
     async with started(store, redis_url, database_url) as projectors:
         for projector in projectors:

@@ -6,7 +6,7 @@ What the operator decides with `python -m run.worker_control` is done at once an
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -30,6 +30,7 @@ from store.contract import Selection
 from store.postgres import PostgresStore
 from tests.projections.snapshots import redis_content
 from tests.store.propose import halt
+from tests.waiting import until
 
 ALERTS = Selection(types=frozenset({"AlertRaised"}))
 STOPS = Selection(types=frozenset({"WorkerStopped"}))
@@ -73,12 +74,6 @@ class Standing:
             return all(one.position >= position for one in self.running.projectors)
 
         await until(past)
-
-
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(15):
-        while not await holds():
-            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ import asyncio
 import io
 import json
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,9 @@ from run.feeds.start import write_missing_parameters
 from run.service import Process
 from run.trader import Trader
 from run.worker import Recorder
-from store.contract import Selection
 from store.postgres import PostgresStore
+from tests.on_the_log import bodies
+from tests.waiting import until
 
 NOBODY = "postgresql://nobody@127.0.0.1:1/none"
 
@@ -112,17 +113,6 @@ async def trading(store: PostgresStore, settings: Settings) -> AsyncIterator[Tra
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-async def bodies(store: PostgresStore, kind: type[Any]) -> list[Any]:
-    found = await store.read(0, Selection(types=frozenset({kind.__name__})))
-    return [event.body for event in found]
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(8):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 async def logged(store: PostgresStore, kind: type[Any], count: int) -> None:

@@ -7,9 +7,8 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import structlog
@@ -27,7 +26,9 @@ from store.contract import Selection
 from store.postgres import PostgresStore
 from tests.adapters.interactive_brokers.intents import intent, wall_clock
 from tests.adapters.interactive_brokers.still_market import CALL_605, StillClock, StillMarket
+from tests.on_the_log import bodies
 from tests.run.service_processes import begin
+from tests.waiting import until
 
 CLIENT_ID = 7
 ENTRY = "P00000000000000aa-E1"
@@ -35,17 +36,6 @@ READY_SECONDS = 40.0
 DEAD_SECONDS = 1.0
 CANCELLED_SECONDS = 10.0
 HALTED_SECONDS = 1.0
-
-
-async def bodies(store: PostgresStore, kind: str) -> list[Any]:
-    found = await store.read(0, Selection(types=frozenset({kind})))
-    return [event.body for event in found]
-
-
-async def until(holds: Callable[[], Awaitable[object]], seconds: float) -> None:
-    async with asyncio.timeout(seconds):
-        while not await holds():
-            await asyncio.sleep(0.01)
 
 
 def child_of(pid: int) -> int:

@@ -5,33 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
-import structlog
 
 from domain.event import Recorded
 from domain.events.system import ProcessFault, ProcessHeartbeat
-from run.config import Settings
 from run.keeper import rounds
 from run.keeper.rounds import Keeper
 from run.sealing import Seals
 from run.service import Process
 from run.verify import verify
-from run.worker import Recorder
 from store.contract import Selection
 from store.postgres import PostgresStore
 
 ALERTS = Selection(types=frozenset({"AlertRaised"}))
-
-
-@pytest.fixture
-def process(store: PostgresStore, database_url: str, redis_url: str, tmp_path: Path) -> Process:
-    settings = Settings(
-        _env_file=None, database_url=database_url, redis_url=redis_url, var_dir=tmp_path
-    )
-    recorder = Recorder(store, "keeper", "test", "run-1")
-    return Process("keeper", "test", "run-1", settings, store, recorder, structlog.get_logger())
 
 
 def heartbeat(name: str) -> ProcessHeartbeat:

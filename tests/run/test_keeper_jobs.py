@@ -8,12 +8,10 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-import structlog
 
 from domain.events.controls import AlertRaised
 from domain.events.system import JobFinished, JobStarted, ProcessStarted
 from domain.session import NEW_YORK
-from run.config import Settings
 from run.keeper import runner
 from run.keeper.jobs import JOBS, OF_THE_MARKET, jobs_for
 from run.keeper.log_files import rotate
@@ -22,29 +20,17 @@ from run.keeper.rounds import Keeper
 from run.keeper.runner import Job, Jobs, Outcome, Work
 from run.keeper.schedule import LOOKBACK, Daily, Due
 from run.service import Process
-from run.worker import Recorder
 from store.contract import Selection
 from store.errors import StoreUnavailable
 from store.postgres import PostgresStore
+from tests.on_the_log import bodies
+from tests.run.conftest import a_keeper
 
 NIGHT = Daily((time(3, 30),))
 BEFORE = datetime(2026, 11, 20, 12, tzinfo=UTC)
 NOON = datetime(2026, 11, 28, 12, tzinfo=NEW_YORK).astimezone(UTC)
 DUE_AT = datetime(2026, 11, 28, 3, 30, tzinfo=NEW_YORK).astimezone(UTC)
 DUE = Due(DUE_AT, DUE_AT.astimezone(NEW_YORK).date())
-
-
-@pytest.fixture
-def process(store: PostgresStore, database_url: str, redis_url: str, tmp_path: Path) -> Process:
-    return a_keeper(store, database_url, redis_url, tmp_path)
-
-
-def a_keeper(store: PostgresStore, database_url: str, redis_url: str, folder: Path) -> Process:
-    settings = Settings(
-        _env_file=None, database_url=database_url, redis_url=redis_url, var_dir=folder
-    )
-    recorder = Recorder(store, "keeper", "test", "run-1")
-    return Process("keeper", "test", "run-1", settings, store, recorder, structlog.get_logger())
 
 
 def jobs_of(process: Process, job: Job, now: datetime = NOON) -> Jobs:
@@ -55,16 +41,6 @@ async def at_noon(process: Process, job: Job, now: datetime = NOON) -> set[datet
     """What a keeper that comes to this log anew finds over and does."""
     jobs = jobs_of(process, job, now)
     return await jobs.catch_up(job, await jobs.finished(job), BEFORE)
-
-
-async def endings(store: PostgresStore) -> list[JobFinished]:
-    found = await store.read(0, Selection(types=frozenset({"JobFinished"})))
-    return [event.body for event in found if isinstance(event.body, JobFinished)]
-
-
-async def alerts(store: PostgresStore) -> list[AlertRaised]:
-    found = await store.read(0, Selection(types=frozenset({"AlertRaised"})))
-    return [event.body for event in found if isinstance(event.body, AlertRaised)]
 
 
 class Deeds:
@@ -92,7 +68,7 @@ async def test_a_missed_job_is_done_late_once_and_not_again_after_a_restart(
     assert await at_noon(process, job) == {DUE_AT}
     assert await at_noon(process, job) == set()
     assert deeds.count == 1
-    (ended,) = await endings(store)
+    (ended,) = await bodies(store, JobFinished)
     assert (ended.due_at, ended.outcome, ended.detail) == (DUE_AT, "done", "for 2026-11-28")
     tomorrow = NOON + timedelta(days=1)
     assert await at_noon(process, job, tomorrow) == {DUE_AT + timedelta(days=1)}
@@ -126,7 +102,7 @@ async def test_of_two_keepers_one_works_and_the_other_finds_it_done(
         assert await one == {DUE_AT}
         assert await jobs_of(other, job).catch_up(job, set(), BEFORE) == {DUE_AT}
     assert deeds.count == 1
-    assert len(await endings(store)) == 1
+    assert len(await bodies(store, JobFinished)) == 1
 
 
 async def test_a_job_that_a_restart_cut_off_is_done_to_its_end_once(
@@ -138,12 +114,12 @@ async def test_a_job_that_a_restart_cut_off_is_done_to_its_end_once(
     await deeds.begun.wait()
     cut_off.cancel()
     await asyncio.gather(cut_off, return_exceptions=True)
-    assert await endings(store) == []
+    assert await bodies(store, JobFinished) == []
     deeds.may_end.set()
     assert await at_noon(process, job) == {DUE_AT}
     assert await at_noon(process, job) == set()
     assert deeds.count == 2
-    assert len(await endings(store)) == 1
+    assert len(await bodies(store, JobFinished)) == 1
     started = await store.read(0, Selection(types=frozenset({"JobStarted"})))
     assert [event.body for event in started] == [
         JobStarted(name="night", due_at=DUE_AT, session_date=DUE.session_date)
@@ -173,12 +149,12 @@ async def test_what_passes_is_tried_again_and_a_defect_ends_the_job_alone(
     await at_noon(process, Job("passing", NIGHT, passing))
     await at_noon(process, Job("broken", NIGHT, broken))
     await at_noon(process, Job("stuck", NIGHT, stuck, seconds_max=0.01))
-    assert [(end.name, end.outcome) for end in await endings(store)] == [
+    assert [(end.name, end.outcome) for end in await bodies(store, JobFinished)] == [
         ("passing", "done"),
         ("broken", "failed"),
         ("stuck", "failed"),
     ]
-    told = await alerts(store)
+    told = await bodies(store, AlertRaised)
     assert [alert.code for alert in told] == ["JOB_FAILED", "JOB_FAILED"]
     assert told[0].text == "broken of 2026-11-28 03:30 New York: ZeroDivisionError: no messages"
     assert "not done within 0 s" in told[1].text
@@ -217,10 +193,10 @@ async def test_the_jobs_of_the_sandbox_do_their_work(
     jobs = [job for job in jobs_for("sandbox") if job.name in kept]
     for job in jobs:
         await at_noon(process, Job(job.name, NIGHT, job.work))
-    ends = await endings(store)
+    ends = await bodies(store, JobFinished)
     assert {end.name: end.outcome for end in ends} == {job.name: "done" for job in jobs}
     assert "of the feed tables made" in ends[0].detail
-    assert await alerts(store) == []
+    assert await bodies(store, AlertRaised) == []
     assert jobs_for("live") == JOBS
 
 
@@ -232,7 +208,7 @@ async def test_redis_without_room_is_told_in_time(process: Process, store: Postg
     gone = Process("keeper", "b", "r", away, store, process.recorder, process.log)
     outcome = await look_at_memory(Work(gone, Keeper(process).alert, DUE, NOON))
     assert outcome.outcome == "failed"
-    assert [alert.code for alert in await alerts(store)] == ["REDIS_MEMORY"]
+    assert [alert.code for alert in await bodies(store, AlertRaised)] == ["REDIS_MEMORY"]
 
 
 def test_a_large_log_file_is_rotated_under_the_service_that_writes_it(tmp_path: Path) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import pytest
-import structlog
 
 from domain.distribution.ingestion_text import ingestion_text
 from domain.distribution.pages import PageStage
@@ -28,7 +26,6 @@ from domain.events.rates import FeedRatesSummed
 from domain.events.system import ClockStarted
 from domain.session import NEW_YORK
 from domain.stage import Consumer
-from run.config import Settings
 from run.keeper.handshake import Verdict, judge, verify_restart
 from run.keeper.ingestion import (
     HalfHours,
@@ -42,10 +39,9 @@ from run.keeper.rounds import Keeper
 from run.keeper.runner import Jobs, Work, sessions_around
 from run.keeper.schedule import Due
 from run.service import Process
-from run.worker import Recorder
-from store.contract import Selection
 from store.postgres import PostgresStore
 from tests.domain.distribution.story import Story
+from tests.on_the_log import bodies
 from tests.store.propose import halt
 
 NIGHT = datetime(2026, 11, 27, 23, 55, tzinfo=NEW_YORK).astimezone(UTC)
@@ -220,23 +216,9 @@ def test_one_slow_minute_with_few_messages_does_not_speak_for_the_day() -> None:
     assert weighted_p99([(5.0, 950), (900.0, 50)]) == 900.0
 
 
-@pytest.fixture
-def process(store: PostgresStore, database_url: str, redis_url: str, tmp_path: Path) -> Process:
-    settings = Settings(
-        _env_file=None, database_url=database_url, redis_url=redis_url, var_dir=tmp_path
-    )
-    recorder = Recorder(store, "keeper", "test", "run-1")
-    return Process("keeper", "test", "run-1", settings, store, recorder, structlog.get_logger())
-
-
 def work_at(process: Process, due: Due) -> Work:
     sessions = sessions_around(due.session_date)
     return Work(process, Keeper(process).alert, due, due.due_at, sessions)
-
-
-async def of_type(store: PostgresStore, kind: type[Body]) -> list[Body]:
-    found = await store.read(0, Selection(types=frozenset({event_type(kind)})))
-    return [event.body for event in found]
 
 
 async def test_the_report_is_an_event_once_a_session_whoever_asks_again(
@@ -255,7 +237,7 @@ async def test_the_report_is_an_event_once_a_session_whoever_asks_again(
     assert outcome.detail == "2100 messages on 2100 channels"
     await recorder.record("feed-minutes/uw.socket", minute(now - timedelta(minutes=2), 5))
     await report_ingestion(work_at(process, due))
-    (report,) = await of_type(store, IngestionReported)
+    (report,) = await bodies(store, IngestionReported)
     assert isinstance(report, IngestionReported)
     assert (report.session_date, len(report.channels)) == (due.session_date, 2_100)
 
@@ -265,7 +247,7 @@ async def test_a_restart_that_nobody_watched_is_an_alert(
 ) -> None:
     due = Due(NIGHT, date(2026, 11, 27))
     assert (await verify_restart(work_at(process, due))).outcome == "failed"
-    (alert,) = await of_type(store, AlertRaised)
+    (alert,) = await bodies(store, AlertRaised)
     assert isinstance(alert, AlertRaised)
     assert (alert.severity, alert.code) == ("critical", "RESTART_NOT_VERIFIED")
 
@@ -300,13 +282,13 @@ async def test_the_sandbox_looks_and_reports_after_the_close_of_its_own_market(
     assert await at(monday, 16, 10) == set()
     assert await at(tuesday, 9, 30) == set()
     assert await at(tuesday, 16, 5) == {"restart", "ingestion"}
-    reports = await of_type(store, IngestionReported)
+    reports = await bodies(store, IngestionReported)
     days = [body.session_date for body in reports if isinstance(body, IngestionReported)]
     assert days == [monday, tuesday]
     (channel,) = reports[0].channels if isinstance(reports[0], IngestionReported) else ()
     assert channel.messages == 40
-    assert await of_type(store, AlertRaised) == []
-    assert await of_type(store, FeedRatesSummed) == []
+    assert await bodies(store, AlertRaised) == []
+    assert await bodies(store, FeedRatesSummed) == []
 
 
 def test_the_report_is_one_message_to_the_operator_of_few_lines() -> None:

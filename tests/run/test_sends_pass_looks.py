@@ -25,6 +25,7 @@ from domain.events.orders import (
 from domain.instruments import Side
 from run.broker_looks import LOOKS_MAX, VOID_ROUNDS_PAGED
 from tests.crash.fake_broker import FakeBroker
+from tests.on_the_log import bodies
 from tests.run.test_order_effect_sends import Bench, order, sent_ids
 
 
@@ -98,17 +99,17 @@ async def test_an_exit_leaves_while_a_snapshot_waits(bench: Waiting, reason: str
         await asyncio.wait_for(bench.asked.get(), 5)
         await bench.queue(exit_order(100, connection))
         await until_sent(bench, 100)
-        assert len(await bench.written(BrokerSnapshotReceived)) == 1  # that of the connection
+        assert len(await bodies(bench.store, BrokerSnapshotReceived)) == 1  # that of the connection
         bench.answer.release()
         bench.answer.release()
         # Its lists were asked before the exit left and do not have it: they are asked again.
         await asyncio.wait_for(bench.asked.get(), 5)
         async with asyncio.timeout(5):
-            while len(await bench.written(BrokerSnapshotReceived)) < 2:
+            while len(await bodies(bench.store, BrokerSnapshotReceived)) < 2:
                 await asyncio.sleep(0.005)
         for task in running:
             task.cancel()
-    told = (await bench.written(BrokerSnapshotReceived))[-1]
+    told = (await bodies(bench.store, BrokerSnapshotReceived))[-1]
     assert [row.order_id for row in told.open_orders] == [100]
 
 
@@ -169,7 +170,7 @@ async def test_an_entry_that_an_exit_overtook_lapses_whole_and_never_leaves_late
     await bench.queue(parent, child, exit_order(103, connection))
     await bench.effect.drain()
     assert sent_ids(bench) == [103]
-    lapsed = await bench.written(IntentLapsed)
+    lapsed = await bodies(bench.store, IntentLapsed)
     assert [(told.order_id, told.reason) for told in lapsed] == [
         (101, "order id must be above 103, was 101"),
         (102, "order id must be above 103, was 101"),
@@ -219,10 +220,10 @@ async def test_looks_that_orders_made_void_are_taken_again_and_hold_entries_mean
     busy.busy_looks = LOOKS_MAX
     busy.meanwhile = [order(100, busy.effect.connection)]
     await busy.commit(wanted(busy, "regular"))
-    assert len(await busy.written(BrokerSnapshotReceived)) == 2
+    assert len(await bodies(busy.store, BrokerSnapshotReceived)) == 2
     assert busy.sent_before_look == [], "the entry waited for the look that succeeded"
     assert is_sent(busy, 100), "and for nothing more"
-    assert await busy.written(AlertRaised) == []
+    assert await bodies(busy.store, AlertRaised) == []
 
 
 async def test_lists_that_are_not_answered_cost_the_connection_and_are_paged(busy: Busy) -> None:
@@ -234,16 +235,16 @@ async def test_lists_that_are_not_answered_cost_the_connection_and_are_paged(bus
     busy.broker.snapshot = silent  # type: ignore[method-assign]
     await busy.commit(wanted(busy, "regular"))
     assert not busy.broker.is_connected
-    (page,) = await busy.written(AlertRaised)
+    (page,) = await bodies(busy.store, AlertRaised)
     assert (page.code, page.severity) == ("BROKER_SNAPSHOT", "critical")
 
 
 async def test_a_human_is_told_once_when_no_look_succeeds_for_long(busy: Busy) -> None:
     busy.busy_looks = LOOKS_MAX * (VOID_ROUNDS_PAGED + 2)
     await busy.commit(wanted(busy, "regular"))
-    (page,) = await busy.written(AlertRaised)
+    (page,) = await bodies(busy.store, AlertRaised)
     assert (page.code, page.severity) == ("BROKER_LOOKS_VOID", "critical")
-    assert len(await busy.written(BrokerSnapshotReceived)) == 2
+    assert len(await bodies(busy.store, BrokerSnapshotReceived)) == 2
 
 
 def _note(bench: Bench, name: str, left: list[str]) -> None:
@@ -276,5 +277,5 @@ async def test_no_step_of_an_entry_leaves_between_a_release_and_the_halt_file(
         leaves_before=None,
     )
     await bench.commit(step)
-    (told,) = await bench.written(IntentLapsed)
+    (told,) = await bodies(bench.store, IntentLapsed)
     assert (told.request, told.reason) == ("modify", "halt: halt file")

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import pickle
 import zlib
-from collections.abc import AsyncIterator
 from typing import Any
 
-import asyncpg
 import pytest
 
 from api import desk_fold
@@ -56,13 +54,6 @@ def cache_of(
     return StateCache(
         SnapshotTable(store.connect_reader, store.connect_writer), secret, build, code
     )
-
-
-@pytest.fixture
-async def owner(database_url: str) -> AsyncIterator[Any]:
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 async def consumed(store: PostgresStore, halts: int) -> Worker:

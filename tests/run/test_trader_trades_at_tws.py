@@ -53,6 +53,7 @@ from tests.domain.execution.execution_build import (
     signal,
     underlying_ticks,
 )
+from tests.on_the_log import bodies
 
 CLIENT_ID = 7
 PORT = 55_810
@@ -139,10 +140,6 @@ class Desk:
         if not self.broker.events.empty():
             await self.effect.record_waiting(self.broker.events.get_nowait())
 
-    async def seen(self, kind: type[Any]) -> list[Any]:
-        found = await self.store.read(0, Selection(types=frozenset({kind.__name__})))
-        return [event.body for event in found]
-
     async def until(self, holds: Callable[[Callable[[type[Any]], list[Any]]], object]) -> None:
         """Turn, with a little real time for the broker, until something is on the log."""
         async with asyncio.timeout(8):
@@ -176,7 +173,9 @@ class Desk:
         """Steps of the ladder, each after its dwell, until the entry is filled."""
         for _ in range(6):
             await self.settle()
-            states = [c.state for c in await self.seen(OrderChanged) if "-E1" in c.order_ref]
+            states = [
+                c.state for c in await bodies(self.store, OrderChanged) if "-E1" in c.order_ref
+            ]
             if OrderState.FILLED in states:
                 return
             await self.wait(4.1)
@@ -192,7 +191,7 @@ class Desk:
             await asyncio.sleep(0.005)
 
     async def flatten(self) -> None:
-        (opened,) = await self.seen(PositionOpened)
+        (opened,) = await bodies(self.store, PositionOpened)
         body = FlattenStarted(who="o", reason="drill", positions=(opened.position_id,))
         await self.feed(body)
 
@@ -201,7 +200,7 @@ class Desk:
         await self.flatten()
         for _ in range(8):
             await self.settle()
-            if (await self.seen(PositionChanged))[-1].units == 0:
+            if (await bodies(self.store, PositionChanged))[-1].units == 0:
                 break
             await self.wait(1.6)
         await self.wait(6.0)
@@ -237,7 +236,7 @@ async def open_orders(desk: Desk) -> list[str]:
 
 async def test_a_single_call_is_entered_protected_and_left(desk: Desk) -> None:
     await desk.start()
-    assert (await desk.seen(ReconciliationCompleted))[-1].clean
+    assert (await bodies(desk.store, ReconciliationCompleted))[-1].clean
     await desk.enter(LONG, "1.22")
     await desk.climb_until_filled()
     await desk.settle()
@@ -246,10 +245,10 @@ async def test_a_single_call_is_entered_protected_and_left(desk: Desk) -> None:
     await desk.leave()
     assert await broker_holds(desk) == {}
     assert await open_orders(desk) == []
-    (closed,) = await desk.seen(PositionClosed)
+    (closed,) = await bodies(desk.store, PositionClosed)
     assert closed.units == 2
     assert closed.fees > 0
-    assert await desk.seen(IntentLapsed) == []
+    assert await bodies(desk.store, IntentLapsed) == []
 
 
 async def test_a_vertical_is_traded_as_one_combination(desk: Desk) -> None:
@@ -260,7 +259,7 @@ async def test_a_vertical_is_traded_as_one_combination(desk: Desk) -> None:
     assert await broker_holds(desk) == {CALL_600: 2, CALL_605: -2}
     await desk.leave()
     assert await broker_holds(desk) == {}
-    fills = await desk.seen(FillRecorded)
+    fills = await bodies(desk.store, FillRecorded)
     assert {fill.contract is None for fill in fills} == {True, False}
 
 
@@ -278,11 +277,11 @@ async def test_a_new_run_adopts_what_the_broker_has_and_leaves_it(
         await again.worker.recover()
         await again.effect.connect_once()
         await again.until(lambda seen: len(seen(BrokerReady)) == 2)
-        assert (await again.seen(ReconciliationCompleted))[-1].clean
+        assert (await bodies(again.store, ReconciliationCompleted))[-1].clean
         await again.leave()
         assert await broker_holds(again) == {}
         assert await open_orders(again) == []
     finally:
         await again.broker.close()
-    intents = await again.seen(OrderIntended)
+    intents = await bodies(again.store, OrderIntended)
     assert len([i for i in intents if i.purpose is Purpose.ENTRY]) == 1

@@ -29,14 +29,9 @@ from run.worker import Recorder
 from store.contract import Selection
 from store.errors import StoreUnavailable
 from tests.domain.execution.execution_build import START
+from tests.waiting import until
 
 CHILD = str(Path(__file__).with_name("watchdog_child.py"))
-
-
-async def until(holds: Callable[[], bool], seconds: float = 8.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 class Cancels:

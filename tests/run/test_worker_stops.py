@@ -21,6 +21,7 @@ from run.worker_control import Refused
 from store.contract import PAGE_EVENTS_MAX, Selection
 from store.errors import CheckpointConflict
 from store.postgres import PostgresStore
+from tests.on_the_log import bodies
 from tests.run.test_worker_shell import Count, CountingStage, ask
 from tests.store.propose import AT, propose
 
@@ -80,10 +81,6 @@ async def stopped(store: Any, after: int = 0) -> WorkerStopped:
     body = (await wait_for(store, after, "WorkerStopped")).body
     assert isinstance(body, WorkerStopped)
     return body
-
-
-async def bodies(store: Any, name: str) -> list[Any]:
-    return [event.body for event in await store.read(0, Selection(types=frozenset({name})))]
 
 
 def command(store: Any) -> Recorder:

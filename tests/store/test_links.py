@@ -28,13 +28,6 @@ HALTS = frozenset({"HaltRequested"})
 
 
 @pytest.fixture
-async def owner(database_url: str) -> AsyncIterator[Connection]:
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
 async def days(database_url: str, owner: Connection) -> list[date]:
     """Positions 1 to 40 on three past days and today; no other names any event."""
     root = price(2)

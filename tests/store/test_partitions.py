@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from typing import TypeAlias
 from uuid import UUID
 
 import asyncpg
-import pytest
 
 from store.contract import Selection
 from store.partitions import attached, leaf_name, make_ahead, make_partitions_ahead
@@ -19,13 +17,6 @@ from tests.store.propose import halt, price
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 DAYS = 24
-
-
-@pytest.fixture
-async def owner(database_url: str) -> AsyncIterator[Connection]:
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 async def _history(owner: Connection) -> int:

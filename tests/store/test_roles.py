@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from itertools import product
 from typing import TypeAlias
 
@@ -22,11 +21,9 @@ ROLES = ("striketape_writer", "striketape_reader", "striketape_projector", "post
 
 
 @pytest.fixture
-async def owner(database_url: str, store: PostgresStore) -> AsyncIterator[Connection]:
+async def owner(owner: Connection, store: PostgresStore) -> Connection:
     await store.append([halt(1), price(1)])
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
+    return owner
 
 
 async def _tables(owner: Connection) -> list[str]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import psycopg
 import pytest
 from hypothesis import given
@@ -36,13 +34,6 @@ from tests.store.sealed_log import (
 )
 
 SEALS = Selection(types=frozenset({"LogSealed"}))
-
-
-@pytest.fixture
-async def owner(database_url: str) -> AsyncIterator[Connection]:
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 async def test_seals_of_both_classes_chain_over_the_same_positions(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 
 from domain.event import Retention
@@ -52,12 +51,10 @@ COLUMNS = {
 
 
 @pytest.fixture
-async def owner(database_url: str) -> AsyncIterator[Connection]:
-    connection = await asyncpg.connect(database_url)
+async def owner(owner: Connection) -> Connection:
     # As a superuser may: no trigger stands in the way.
-    await connection.execute("SET session_replication_role = replica")
-    yield connection
-    await connection.close()
+    await owner.execute("SET session_replication_role = replica")
+    return owner
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -17,21 +15,6 @@ from tests.adapters.interactive_brokers.intents import wall_clock
 from tests.adapters.interactive_brokers.still_market import StillClock, StillMarket
 
 PORTS = cycle(range(55_600, 55_700))
-Until = Callable[[Callable[[], object]], Awaitable[None]]
-
-
-@pytest.fixture
-def until() -> Until:
-    """Wait until a condition holds, at most five seconds."""
-
-    async def wait(condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 5.0
-        while not condition():
-            if time.monotonic() > deadline:
-                raise AssertionError("the condition must hold within 5 s, was false")
-            await asyncio.sleep(0.005)
-
-    return wait
 
 
 @pytest.fixture

@@ -23,7 +23,6 @@ from domain.events.feeds import (
     IbTicksReceived,
 )
 from domain.instruments import Right
-from tests.adapters.interactive_brokers.conftest import Until
 from tests.adapters.interactive_brokers.feed import (
     BAR_START,
     CALL,
@@ -40,6 +39,7 @@ from tests.adapters.interactive_brokers.still_market import (
     SPY,
     StillMarket,
 )
+from tests.waiting import Until
 
 
 @pytest.fixture

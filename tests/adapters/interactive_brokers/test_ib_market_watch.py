@@ -14,7 +14,6 @@ from adapters.interactive_brokers.sandbox.wire import frame
 from domain.event import decode_body, encode_body, event_type
 from domain.events.feed_health import FeedClockMeasured
 from domain.events.feeds import IbBarReceived, IbDepthReceived, IbTicksReceived
-from tests.adapters.interactive_brokers.conftest import Until
 from tests.adapters.interactive_brokers.feed import (
     BAR_START,
     CALL,
@@ -25,6 +24,7 @@ from tests.adapters.interactive_brokers.feed import (
     running_feed,
 )
 from tests.adapters.interactive_brokers.still_market import CALL_600, SPY, StillMarket
+from tests.waiting import Until
 
 BEFORE_MIDNIGHT = datetime(2026, 11, 25, 4, 45, 0, tzinfo=UTC)
 """23:45 in New York."""

@@ -25,7 +25,6 @@ from domain.events.orders import (
     OrderModifyIntended,
 )
 from domain.instruments import Side
-from tests.adapters.interactive_brokers.conftest import Until
 from tests.adapters.interactive_brokers.intents import (
     DEBIT_CALL_SPREAD,
     LONG_CALL,
@@ -34,6 +33,7 @@ from tests.adapters.interactive_brokers.intents import (
     wall_clock,
 )
 from tests.adapters.interactive_brokers.still_market import CALL_600, CALL_605, StillMarket
+from tests.waiting import Until
 
 EventT = TypeVar("EventT")
 

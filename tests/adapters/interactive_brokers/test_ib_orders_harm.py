@@ -24,10 +24,10 @@ from domain.events.orders import (
     BrokerExecutionSeen,
     BrokerOrderSeen,
 )
-from tests.adapters.interactive_brokers.conftest import Until
 from tests.adapters.interactive_brokers.intents import intent, wall_clock
 from tests.adapters.interactive_brokers.still_market import CALL_600
 from tests.adapters.interactive_brokers.test_ib_orders import Heard, connected
+from tests.waiting import Until
 
 
 async def test_a_notice_is_never_taken_for_a_cancel(

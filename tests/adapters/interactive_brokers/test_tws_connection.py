@@ -8,12 +8,12 @@ import pytest
 from ib_async import IB, Contract, Option, Stock
 
 from adapters.interactive_brokers.sandbox import TwsSandbox
-from tests.adapters.interactive_brokers.conftest import Until
 from tests.adapters.interactive_brokers.still_market import (
     SPY,
     StillClock,
     StillMarket,
 )
+from tests.waiting import Until
 
 SPY_STOCK = Contract(secType="STK", conId=SPY, symbol="SPY", exchange="SMART", currency="USD")
 

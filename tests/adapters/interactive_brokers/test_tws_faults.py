@@ -9,7 +9,6 @@ from ib_async import IB, Contract
 
 from adapters.interactive_brokers.sandbox import TwsSandbox
 from adapters.interactive_brokers.sandbox.faults import Faults
-from tests.adapters.interactive_brokers.conftest import Until
 from tests.adapters.interactive_brokers.still_market import CALL_600, SPY, StillMarket
 from tests.adapters.interactive_brokers.test_tws_orders import (
     CALL,
@@ -19,6 +18,7 @@ from tests.adapters.interactive_brokers.test_tws_orders import (
     status,
     stop,
 )
+from tests.waiting import Until
 
 
 def test_a_switch_must_exist_and_get_a_value_of_its_kind() -> None:

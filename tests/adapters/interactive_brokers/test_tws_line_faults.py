@@ -19,7 +19,6 @@ from domain.events.feeds import (
     IbTicksReceived,
     UnderlyingListed,
 )
-from tests.adapters.interactive_brokers.conftest import Until
 from tests.adapters.interactive_brokers.feed import (
     BAR_START,
     CALL,
@@ -31,6 +30,7 @@ from tests.adapters.interactive_brokers.feed import (
 )
 from tests.adapters.interactive_brokers.still_market import CALL_600, SPY
 from tests.adapters.unusual_whales.cutting import Cutter
+from tests.waiting import Until
 
 CUTS_AT_ONCE = 15
 LISTED = UnderlyingListed(symbol="SPY", con_id=SPY, primary_exchange="ARCA", size_multiplier=1)

@@ -4,30 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from ib_async import IB, Contract
+from ib_async import IB
 
 from adapters.interactive_brokers.sandbox import TwsSandbox
 from adapters.market_model.contract import AuctionTicked, BarClosed, SimBar
-from tests.adapters.interactive_brokers.conftest import Until
+from tests.adapters.interactive_brokers.ib_client import CALL, codes_of, stock
 from tests.adapters.interactive_brokers.still_market import (
     CALL_600,
     QQQ,
     SPY,
-    UNDERLYINGS,
     StillMarket,
 )
-
-CALL = Contract(secType="OPT", conId=CALL_600, symbol="SPY", exchange="SMART")
-
-
-def stock(symbol: str) -> Contract:
-    return Contract(secType="STK", conId=UNDERLYINGS[symbol], symbol=symbol, exchange="SMART")
-
-
-def errors_of(ib: IB) -> list[int]:
-    codes: list[int] = []
-    ib.errorEvent += lambda _id, code, _text, _contract: codes.append(code)
-    return codes
+from tests.waiting import Until
 
 
 async def test_an_option_line_has_quote_greeks_volume_and_open_interest(
@@ -84,7 +72,7 @@ async def test_five_second_bars_are_aligned_and_named_by_their_start(
 
 
 async def test_depth_is_limited_to_three_instruments(ib: IB, until: Until) -> None:
-    codes = errors_of(ib)
+    codes = codes_of(ib)
     tickers = [
         ib.reqMktDepth(stock(symbol), 5, isSmartDepth=True)
         for symbol in ("SPY", "QQQ", "IWM", "AAPL")
@@ -100,13 +88,13 @@ async def test_depth_is_limited_to_three_instruments(ib: IB, until: Until) -> No
 
 
 async def test_smart_depth_must_be_asked_for_by_name(ib: IB, until: Until) -> None:
-    codes = errors_of(ib)
+    codes = codes_of(ib)
     ib.reqMktDepth(stock("SPY"), 5)
     await until(lambda: codes == [10092])
 
 
 async def test_the_hundred_and_first_line_is_refused(ib: IB, until: Until) -> None:
-    codes = errors_of(ib)
+    codes = codes_of(ib)
     ib.client.MaxRequests = 0
     for request in range(101):
         ib.client.reqMktData(1_000 + request, stock("SPY"), "", False, False, [])
@@ -117,7 +105,7 @@ async def test_the_hundred_and_first_line_is_refused(ib: IB, until: Until) -> No
 async def test_a_competing_session_stops_the_ticks_and_says_so(
     tws: TwsSandbox, ib: IB, market: StillMarket, until: Until
 ) -> None:
-    codes = errors_of(ib)
+    codes = codes_of(ib)
     ticker = ib.reqMktData(CALL)
     await until(lambda: ticker.bid == 1.20)
     tws.faults.set("competing_session")
@@ -131,7 +119,7 @@ async def test_a_competing_session_stops_the_ticks_and_says_so(
 async def test_lines_are_closed_and_a_second_close_is_harmless(
     tws: TwsSandbox, ib: IB, until: Until
 ) -> None:
-    codes = errors_of(ib)
+    codes = codes_of(ib)
     ticker = ib.reqMktData(CALL)
     await until(lambda: ticker.bid == 1.20)
     request = ib.wrapper.ticker2ReqId["mktData"][ticker]

@@ -7,38 +7,26 @@ import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from ib_async import IB, Contract
+from ib_async import IB
 
 from adapters.interactive_brokers.sandbox import TwsSandbox
 from adapters.market_model.contract import AuctionTicked, BarClosed, SimBar
-from tests.adapters.interactive_brokers.conftest import Until
+from tests.adapters.interactive_brokers.ib_client import CALL, codes_of, stock
 from tests.adapters.interactive_brokers.still_market import (
-    CALL_600,
     QQQ,
     SPY,
-    UNDERLYINGS,
     StillMarket,
 )
 from tests.adapters.interactive_brokers.test_tws_orders import limit
+from tests.waiting import Until
 
-CALL = Contract(secType="OPT", conId=CALL_600, symbol="SPY", exchange="SMART")
 BAR_START = datetime(2026, 11, 23, 15, 0, 5, tzinfo=UTC)
-
-
-def stock(symbol: str) -> Contract:
-    return Contract(secType="STK", conId=UNDERLYINGS[symbol], symbol=symbol, exchange="SMART")
 
 
 def errors_of(ib: IB) -> list[tuple[int, int]]:
     heard: list[tuple[int, int]] = []
     ib.errorEvent += lambda request, code, _text, _contract: heard.append((request, code))
     return heard
-
-
-def codes_of(ib: IB) -> list[int]:
-    codes: list[int] = []
-    ib.errorEvent += lambda _request, code, _text, _contract: codes.append(code)
-    return codes
 
 
 def bar(number: int = 0, symbol: str = "SPY") -> BarClosed:

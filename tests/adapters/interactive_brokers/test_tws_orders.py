@@ -10,7 +10,7 @@ from ib_async import IB, ComboLeg, Contract, Order, Trade
 
 from adapters.interactive_brokers.sandbox import TwsSandbox
 from adapters.market_model.contract import SimQuote
-from tests.adapters.interactive_brokers.conftest import Until, start_on_free_port
+from tests.adapters.interactive_brokers.conftest import start_on_free_port
 from tests.adapters.interactive_brokers.still_market import (
     CALL_600,
     CALL_605,
@@ -22,6 +22,7 @@ from tests.adapters.interactive_brokers.still_market import (
     StillMarket,
     option,
 )
+from tests.waiting import Until
 
 CALL = Contract(secType="OPT", conId=CALL_600, symbol="SPY", exchange="SMART")
 SPREAD = Contract(

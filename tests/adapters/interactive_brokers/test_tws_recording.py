@@ -19,10 +19,10 @@ from adapters.recording.tape import IB_ASKED, IB_HEARD
 from domain.event import MarketEvent
 from domain.events.feeds import IbBarReceived, IbDepthReceived, IbTicksReceived
 from run.embedded import free_port
-from tests.adapters.interactive_brokers.conftest import Until
 from tests.adapters.interactive_brokers.feed import BAR_START, CALL, bar
 from tests.adapters.interactive_brokers.intents import wall_clock
 from tests.adapters.interactive_brokers.still_market import EXPIRY, SESSION, SPY, StillMarket
+from tests.waiting import Until
 
 CLIENT, ANOTHER_CLIENT = 8, 9
 

@@ -22,8 +22,8 @@ from adapters.interactive_brokers.sandbox.wire import (
     field_text,
     split_fields,
 )
-from tests.adapters.interactive_brokers.conftest import Until
 from tests.adapters.interactive_brokers.still_market import CALL_600, CALL_605, StillMarket
+from tests.waiting import Until
 
 CONTRACT = "700001|SPY|OPT|20261218|600.0|C|100|SMART|USD|SPY   261218C00600000|SPY"
 TAIL = "|" * 28 + "3||||0|||||||||||||0|0|0|||||||IB||0|||"

@@ -5,9 +5,7 @@ The market is made once for all tests and only ever moves on; no test relies on 
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -22,7 +20,6 @@ from adapters.unusual_whales.sandbox import UwSandbox, UwSandboxSettings
 
 SESSION = date(2026, 10, 6)
 PORTS = range(55_500, 55_590)
-Until = Callable[[Callable[[], object]], Awaitable[None]]
 
 
 class StandingClock:
@@ -71,20 +68,6 @@ class Wire:
                 continue
             return
         raise AssertionError(f"a port in {PORTS} must be free")
-
-
-@pytest.fixture
-def until() -> Until:
-    """Wait until a condition holds, at most five seconds."""
-
-    async def wait(condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 5.0
-        while not condition():
-            if time.monotonic() > deadline:
-                raise AssertionError("the condition must hold within 5 s, was false")
-            await asyncio.sleep(0.005)
-
-    return wait
 
 
 @pytest.fixture(scope="session")

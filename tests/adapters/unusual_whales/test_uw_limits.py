@@ -15,7 +15,7 @@ from adapters.unusual_whales.limiter import (
     Rank,
 )
 from adapters.unusual_whales.quota import DayQuota, next_quota_day
-from tests.adapters.unusual_whales.conftest import Until
+from tests.waiting import Until
 
 MORNING = datetime(2026, 10, 6, 12, 0, tzinfo=UTC)
 

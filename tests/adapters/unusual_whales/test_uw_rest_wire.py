@@ -25,7 +25,8 @@ from domain.analytics.dividend_table import DividendTable
 from domain.events.feeds import HistoryImported
 from domain.payloads import unusual_whales as uw
 from domain.session import Session
-from tests.adapters.unusual_whales.conftest import StandingClock, Until, Wire
+from tests.adapters.unusual_whales.conftest import StandingClock, Wire
+from tests.waiting import Until
 
 STOCK = "/api/stock/{ticker}"
 

@@ -23,9 +23,10 @@ from adapters.unusual_whales.sandbox.settings import (
 from adapters.unusual_whales.sandbox.wire import Row
 from domain.payloads import unusual_whales as uw
 from domain.payloads.unusual_whales.channel_table import joined
-from tests.adapters.unusual_whales.conftest import SESSION, Until, Wire
+from tests.adapters.unusual_whales.conftest import SESSION, Wire
 from tests.adapters.unusual_whales.test_uw_socket_wire import Listener
 from tests.adapters.unusual_whales.test_uw_socket_wire import joined as connected
+from tests.waiting import Until
 
 ON_REQUEST = ("lit_trades:SPY", "gex:SPX", "periscope:SPX", "futures_trades")
 CHANNELS = (*joined(on=ON_REQUEST), "futures:ESZ6")

@@ -24,8 +24,9 @@ from adapters.unusual_whales import (
 from adapters.unusual_whales.sandbox import UwSandbox, UwSandboxSettings
 from adapters.unusual_whales.sandbox.control import FaultRequest, inject
 from domain.payloads import unusual_whales as uw
-from tests.adapters.unusual_whales.conftest import StandingClock, Until, Wire
+from tests.adapters.unusual_whales.conftest import StandingClock, Wire
 from tests.adapters.unusual_whales.test_uw_socket_wire import QUICK, Listener
+from tests.waiting import Until
 
 PAYLOADS = [f'{{"close":"60{number}"}}'.encode() for number in range(3)]
 

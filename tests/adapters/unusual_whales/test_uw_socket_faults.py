@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from adapters.unusual_whales import Backoff, UwItem, UwMessage, UwRejected, UwSocket, UwSocketTiming
-from tests.adapters.unusual_whales.conftest import Until
 from tests.adapters.unusual_whales.cutting import Cutter
 from tests.adapters.unusual_whales.test_uw_socket_wire import QUICK, Listener
 from tests.run.feeds.vendor import Vendor, serving
+from tests.waiting import Until
 
 CHANNELS = ("price:SPY", "news")
 PAYLOADS = [f'{{"close":"60{number}"}}'.encode() for number in range(3)]

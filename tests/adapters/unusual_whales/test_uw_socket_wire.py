@@ -26,7 +26,8 @@ from adapters.unusual_whales.sandbox import UwSandbox, UwSandboxSettings
 from adapters.unusual_whales.sandbox.control import FaultRequest, inject
 from adapters.unusual_whales.sandbox.ledger import Written
 from domain.payloads import unusual_whales as uw
-from tests.adapters.unusual_whales.conftest import StandingClock, Until, Wire
+from tests.adapters.unusual_whales.conftest import StandingClock, Wire
+from tests.waiting import Until
 
 CHANNELS = (
     "flow-alerts",

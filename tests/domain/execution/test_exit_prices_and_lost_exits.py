@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from domain.events.controls import AlertRaised, FlattenStarted
+from domain.events.controls import AlertRaised
 from domain.events.feeds import LineClosed
 from domain.events.orders import (
     BrokerErrorSeen,
@@ -17,7 +17,7 @@ from domain.events.orders import (
     OrderState,
     Purpose,
 )
-from domain.events.positions import PositionMarked, PositionOpened
+from domain.events.positions import PositionMarked
 from domain.execution.order_book import OrderBook, notice_listing
 from domain.instruments import Structure
 from tests.domain.execution.execution_build import (
@@ -30,19 +30,10 @@ from tests.domain.execution.execution_build import (
     listed,
     long_call,
 )
-from tests.domain.execution.stories import leaving_vertical
+from tests.domain.execution.stories import exits, flatten, leaving_vertical
 
 LEG = contract()
 D = Decimal
-
-
-def exits(bench: Bench) -> list[OrderIntended]:
-    return [i for i in bench.all(OrderIntended) if i.purpose is Purpose.EXIT]
-
-
-def flatten(bench: Bench) -> list[Any]:
-    position = bench.all(PositionOpened)[-1].position_id
-    return bench.give(FlattenStarted(who="x", reason="y", positions=(position,)))
 
 
 def ordered(structure: Structure, units: int = 4) -> tuple[Bench, list[OrderIntended]]:

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
-from typing import TypeVar
 
 import pytest
 
-from domain.event import Body, event_type
 from domain.events.system import PlannedDay
 from run.feeds.intake import Intake
 from run.feeds.market_clock import MarketClock
 from run.feeds.states import FeedStates
 from run.worker import Recorder
-from store.contract import Selection
 from store.postgres import PostgresStore
 
 OPEN = datetime(2026, 10, 6, 13, 30, tzinfo=UTC)
@@ -28,8 +24,6 @@ DAY = PlannedDay(
     options_close_at=OPEN + timedelta(minutes=405),
     is_half_day=False,
 )
-BodyT = TypeVar("BodyT", bound=Body)
-Until = Callable[[Callable[[], object]], Awaitable[None]]
 
 
 @pytest.fixture
@@ -80,20 +74,6 @@ def clock() -> StandingClock:
     return StandingClock(OPEN + timedelta(hours=1))
 
 
-@pytest.fixture
-def until() -> Until:
-    """Wait until a condition holds, at most five seconds."""
-
-    async def wait(condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 5.0
-        while not condition():
-            if time.monotonic() > deadline:
-                raise AssertionError("the condition must hold within 5 s, was false")
-            await asyncio.sleep(0.005)
-
-    return wait
-
-
 @asynccontextmanager
 async def running(intake: Intake) -> AsyncIterator[asyncio.Task[None]]:
     """The intake appends inside the block; a defect of it shows at its end."""
@@ -106,9 +86,3 @@ async def running(intake: Intake) -> AsyncIterator[asyncio.Task[None]]:
         await asyncio.gather(task, return_exceptions=True)
     if not task.cancelled():
         task.result()
-
-
-async def bodies(store: PostgresStore, kind: type[BodyT]) -> list[BodyT]:
-    """All events of a type on the log, by position."""
-    events = await store.read(0, Selection(types=frozenset({event_type(kind)})))
-    return [event.body for event in events if isinstance(event.body, kind)]

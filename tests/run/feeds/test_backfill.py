@@ -18,8 +18,10 @@ from run.feeds.intake import Intake
 from run.feeds.states import FeedStates
 from run.worker import Recorder
 from store.postgres import PostgresStore
-from tests.run.feeds.conftest import OPEN, StandingClock, Until, bodies, running
+from tests.on_the_log import bodies
+from tests.run.feeds.conftest import OPEN, StandingClock, running
 from tests.run.feeds.vendor import RestVendor, serving_rest
+from tests.waiting import Until
 
 SINCE = OPEN + timedelta(minutes=20)
 UNTIL = SINCE + timedelta(minutes=2)

@@ -15,7 +15,8 @@ from run.feeds.broker_chains import BEFORE_OPEN, BrokerChains
 from run.worker import Recorder
 from store.postgres import PostgresStore
 from tests.adapters.interactive_brokers.still_market import SESSION
-from tests.run.feeds.conftest import Until, bodies
+from tests.on_the_log import bodies
+from tests.waiting import Until
 
 
 class Listing:

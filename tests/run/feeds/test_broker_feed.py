@@ -54,7 +54,9 @@ from tests.adapters.interactive_brokers.still_market import (
     StillMarket,
     option,
 )
-from tests.run.feeds.conftest import Until, bodies, running
+from tests.on_the_log import bodies
+from tests.run.feeds.conftest import running
+from tests.waiting import Until
 
 CLIENT = 8
 MEMBERS = {f"M{number:02}": 800_000 + number for number in range(20)}

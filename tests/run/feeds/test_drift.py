@@ -13,7 +13,9 @@ from run.feeds.drift import DIFFERENCES_MAX, FIRST_MESSAGES, Drift
 from run.feeds.intake import Intake
 from store.postgres import PostgresStore
 from tests.domain.payloads.frames import FRAMES
-from tests.run.feeds.conftest import Until, bodies, running
+from tests.on_the_log import bodies
+from tests.run.feeds.conftest import running
+from tests.waiting import Until
 
 AT = datetime(2026, 11, 27, 15, 0, tzinfo=UTC)
 PRICE = FRAMES["price:IWM"]

@@ -14,7 +14,7 @@ from run.feeds.states import BROKER, FeedStates
 from run.worker import Recorder
 from store.contract import Selection
 from store.postgres import PostgresStore
-from tests.run.feeds.conftest import bodies
+from tests.on_the_log import bodies
 
 FEED = "uw.socket"
 AT = datetime(2026, 11, 27, 15, 0, tzinfo=UTC)

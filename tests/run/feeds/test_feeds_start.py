@@ -37,7 +37,7 @@ from run.worker import Recorder
 from store.contract import PAGE_EVENTS_MAX
 from store.postgres import PostgresStore
 from tests.adapters.interactive_brokers.still_market import OPEN_AT, StillClock, StillMarket
-from tests.run.feeds.conftest import bodies
+from tests.on_the_log import bodies
 from tests.run.feeds.vendor import Vendor, serving
 from tests.store.propose import propose
 

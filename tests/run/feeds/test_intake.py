@@ -23,7 +23,9 @@ from run.feeds.intake import Intake
 from run.worker import Recorder
 from store.contract import Selection
 from store.postgres import PostgresStore
-from tests.run.feeds.conftest import Until, bodies, running
+from tests.on_the_log import bodies
+from tests.run.feeds.conftest import running
+from tests.waiting import Until
 
 AT = datetime(2026, 11, 27, 15, 0, tzinfo=UTC)
 LATER = datetime(2026, 11, 27, 15, 1, tzinfo=UTC)

@@ -25,7 +25,9 @@ from tests.domain.payloads.frames import FRAMES
 from tests.fuzz.mutants import mutants
 from tests.fuzz.path import bodies as rows_of_rest
 from tests.fuzz.send import answers
-from tests.run.feeds.conftest import Until, bodies, running
+from tests.on_the_log import bodies
+from tests.run.feeds.conftest import running
+from tests.waiting import Until
 
 EACH = 50
 AT = datetime(2026, 11, 27, 15, 0, tzinfo=UTC)

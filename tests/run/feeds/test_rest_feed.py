@@ -31,8 +31,10 @@ from run.feeds.uw_rest import RestFeed, batches_taken
 from run.worker import Recorder
 from store.contract import Selection
 from store.postgres import PostgresStore
-from tests.run.feeds.conftest import DAY, OPEN, StandingClock, Until, bodies
+from tests.on_the_log import bodies
+from tests.run.feeds.conftest import DAY, OPEN, StandingClock
 from tests.run.feeds.vendor import RestVendor, serving_rest
+from tests.waiting import Until
 
 PAGE = "<html>error code: 1020</html>"
 REAL = datetime(2026, 10, 6, 14, 0, tzinfo=UTC)

@@ -32,8 +32,10 @@ from run.feeds.states import FeedStates
 from run.feeds.uw_socket import SocketFeed, SocketSettings
 from run.worker import Recorder
 from store.postgres import PostgresStore
-from tests.run.feeds.conftest import Until, bodies, running
+from tests.on_the_log import bodies
+from tests.run.feeds.conftest import running
 from tests.run.feeds.vendor import Vendor, serving
+from tests.waiting import Until
 
 FRAME = b'["price:SPY",{"close":"600.1"}]'
 DAY = date(2026, 11, 27)
