@@ -23,8 +23,8 @@ from domain.events.orders import (
 from domain.events.positions import PositionChanged
 from domain.instruments import Structure
 from run.send_queue import SendQueue
+from tests.domain.execution.bench import Bench
 from tests.domain.execution.execution_build import (
-    Bench,
     contract,
     decision,
     leg_ticks,

@@ -24,7 +24,7 @@ from store.contract import Selection
 from store.errors import StoreUnavailable
 from store.postgres import PostgresStore
 from tests.on_the_log import bodies
-from tests.run.conftest import a_keeper
+from tests.run.conftest import a_process
 
 NIGHT = Daily((time(3, 30),))
 BEFORE = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -94,7 +94,7 @@ async def test_of_two_keepers_one_works_and_the_other_finds_it_done(
     deeds = Deeds(waits=True)
     job = Job("night", NIGHT, deeds)
     async with await PostgresStore.open(database_url, application_name="other") as other_store:
-        other = a_keeper(other_store, database_url, redis_url, tmp_path)
+        other = a_process("keeper", other_store, database_url, redis_url, tmp_path)
         one = asyncio.create_task(at_noon(process, job))
         await deeds.begun.wait()
         assert await at_noon(other, job) == set(), "it must leave it to the one that is at it"

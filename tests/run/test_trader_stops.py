@@ -7,17 +7,14 @@ import os
 from pathlib import Path
 
 import pytest
-import structlog
 
 from domain.events.controls import HaltRequested
 from domain.events.orders import EmergencyCancelSent
 from domain.events.system import ProcessHeartbeat
-from run.config import Settings
-from run.service import Process
 from run.trader import Trader, WatchdogLine
-from run.worker import Recorder
 from store.contract import Selection
 from store.postgres import PostgresStore
+from tests.run.conftest import a_process
 
 SAID = Selection(types=frozenset({"AlertRaised", "ProcessHeartbeat"}))
 
@@ -25,14 +22,10 @@ SAID = Selection(types=frozenset({"AlertRaised", "ProcessHeartbeat"}))
 async def test_entries_are_cancelled_and_an_alert_raised_when_the_trader_stands(
     store: PostgresStore, database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
-    settings = Settings(
-        _env_file=None, database_url=database_url, redis_url=redis_url, var_dir=tmp_path
-    )
-    recorder = Recorder(store, "trader", "test", "run-1")
-    log = structlog.get_logger()
-    trader = Trader(Process("trader", "test", "run-1", settings, store, recorder, log))
+    process = a_process("trader", store, database_url, redis_url, tmp_path)
+    trader = Trader(process)
     trader.effect.live_entries["entry-1"] = 41
-    await recorder.record("control/api", HaltRequested.model_construct(who="nobody"))
+    await process.recorder.record("control/api", HaltRequested.model_construct(who="nobody"))
     task = asyncio.create_task(trader.worker.run())
     codes: set[str] = set()
     states: set[str] = set()
@@ -54,7 +47,7 @@ async def test_entries_are_cancelled_and_an_alert_raised_when_the_trader_stands(
         await asyncio.gather(task, return_exceptions=True)
     assert "stands before input 1 HaltRequested" in trader.effect.entries_stopped
     # The broker is not connected here: the journal shows that the cancel was on its way.
-    await trader.journal.append_to_log(recorder)
+    await trader.journal.append_to_log(process.recorder)
     found = await store.read(0, Selection(types=frozenset({"EmergencyCancelSent"})))
     assert [e.body.order_ref for e in found if isinstance(e.body, EmergencyCancelSent)] == [
         "entry-1"
@@ -65,12 +58,8 @@ async def test_a_halt_while_the_log_hangs_cancels_entries(
     store: PostgresStore, database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     """The watchdog or the file halts; no decision to cancel can be committed."""
-    settings = Settings(
-        _env_file=None, database_url=database_url, redis_url=redis_url, var_dir=tmp_path
-    )
-    recorder = Recorder(store, "trader", "test", "run-1")
-    log = structlog.get_logger()
-    trader = Trader(Process("trader", "test", "run-1", settings, store, recorder, log))
+    process = a_process("trader", store, database_url, redis_url, tmp_path)
+    trader = Trader(process)
     trader.effect.live_entries["entry-1"] = 41
     task = asyncio.create_task(trader.cancel_what_stays(0.3))
     try:

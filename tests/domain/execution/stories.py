@@ -17,8 +17,8 @@ from domain.events.positions import (
     PositionOpened,
 )
 from domain.instruments import OptionContract
+from tests.domain.execution.bench import Bench
 from tests.domain.execution.execution_build import (
-    Bench,
     contract,
     debit_vertical,
     execution_of,
@@ -91,8 +91,8 @@ def leaving() -> tuple[Bench, OrderIntended, OrderIntended]:
     return bench, stop, intent
 
 
-def leaving_vertical() -> tuple[Bench, OptionContract, OptionContract, OrderIntended]:
-    """Four verticals whose exit works: bench, the leg bought, the leg sold, exit."""
+def holding_vertical() -> tuple[Bench, OptionContract, OptionContract, OrderIntended]:
+    """Four verticals bought: bench, the leg bought, the leg sold, entry."""
     bench = Bench()
     bench.start()
     long, short = contract(600), contract(605)
@@ -101,6 +101,12 @@ def leaving_vertical() -> tuple[Bench, OptionContract, OptionContract, OrderInte
     bench.sent(entry)
     for leg, price in ((0, "3.02"), (1, "1.01")):
         bench.give_execution(execution_of(entry, 4, price, f"e.0{leg + 2}.01", bench.now, leg=leg))
+    return bench, long, short, entry
+
+
+def leaving_vertical() -> tuple[Bench, OptionContract, OptionContract, OrderIntended]:
+    """Four verticals whose exit works: bench, the leg bought, the leg sold, exit."""
+    bench, long, short, entry = holding_vertical()
     bench.seen(listed(entry, "Filled", 4))
     flatten(bench)
     (intent,) = exits(bench)

@@ -14,10 +14,10 @@ from domain.events.orders import OrderIntended, Purpose
 from domain.events.positions import ExitDecided, ExitReason, PositionClosed
 from domain.events.system import ParametersChanged
 from domain.instruments import Leg, OptionContract, Right, Structure, StructureKind
+from tests.domain.execution.bench import Bench
 from tests.domain.execution.execution_build import (
     CLOSE,
     DAY,
-    Bench,
     contract,
     credit_vertical,
     execution_of,

@@ -16,8 +16,8 @@ from domain.events.orders import (
     OrderIntended,
 )
 from domain.events.positions import PositionChanged
+from tests.domain.execution.bench import Bench
 from tests.domain.execution.execution_build import (
-    Bench,
     contract,
     execution_of,
     held,

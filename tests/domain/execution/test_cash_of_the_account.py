@@ -19,10 +19,10 @@ from domain.events.orders import (
 from domain.events.positions import PositionAdjusted
 from domain.events.risk import CashFlowRecorded
 from domain.execution.desk import Desk
+from tests.domain.execution.bench import Bench
 from tests.domain.execution.execution_build import (
     ACCOUNT,
     CLOSE,
-    Bench,
     contract,
     debit_vertical,
     execution_of,

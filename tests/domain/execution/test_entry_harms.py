@@ -25,8 +25,8 @@ from domain.events.orders import (
 )
 from domain.events.signals import Result, SignalInvalidated
 from domain.instruments import Side
+from tests.domain.execution.bench import Bench
 from tests.domain.execution.execution_build import (
-    Bench,
     condor,
     contract,
     debit_vertical,

@@ -15,9 +15,9 @@ from domain.events.timing import EntryWaited
 from domain.execution.quotes import Quotes
 from domain.execution.timing import structure_delta
 from domain.instruments import Strategy
+from tests.domain.execution.bench import Bench
 from tests.domain.execution.execution_build import (
     START,
-    Bench,
     contract,
     debit_vertical,
     leg_ticks,

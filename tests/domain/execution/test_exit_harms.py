@@ -23,24 +23,22 @@ from domain.events.positions import (
     PositionClosed,
 )
 from tests.domain.execution.execution_build import (
-    Bench,
-    contract,
-    debit_vertical,
     execution_of,
     held,
     leg_ticks,
     listed,
-    long_call,
 )
 from tests.domain.execution.stories import (
     LEG,
     exits,
     flatten,
     holding,
+    holding_vertical,
     leaving,
     leaving_vertical,
     only,
     quotes,
+    working,
 )
 
 S = OrderState
@@ -185,14 +183,7 @@ def test_an_exit_that_was_never_found_is_tried_anew_in_the_same_group() -> None:
 
 
 def test_a_combination_exit_is_tried_anew_only_after_two_looks_agree() -> None:
-    bench = Bench()
-    bench.start()
-    long, short = contract(600), contract(605)
-    bench.market(leg_ticks(long, 3.0, 3.04), leg_ticks(short, 1.0, 1.02))
-    (entry,) = only(bench.enter(debit_vertical(), mid="2.01"), OrderIntended)
-    bench.sent(entry)
-    for leg, price in ((0, "3.02"), (1, "1.01")):
-        bench.give_execution(execution_of(entry, 4, price, f"e.0{leg + 2}.01", bench.now, leg=leg))
+    bench, long, short, _ = holding_vertical()
     flatten(bench)
     bench.start_run("run2")
     shown: dict[str, Any] = {"positions": [held(long, 4), held(short, -4)]}
@@ -206,14 +197,7 @@ def test_a_combination_exit_is_tried_anew_only_after_two_looks_agree() -> None:
 
 def test_a_combination_exit_is_not_tried_anew_while_the_looks_differ_in_what_is_held() -> None:
     """Holdings that still change say that the exit may work unseen."""
-    bench = Bench()
-    bench.start()
-    long, short = contract(600), contract(605)
-    bench.market(leg_ticks(long, 3.0, 3.04), leg_ticks(short, 1.0, 1.02))
-    (entry,) = only(bench.enter(debit_vertical(), mid="2.01"), OrderIntended)
-    bench.sent(entry)
-    for leg, price in ((0, "3.02"), (1, "1.01")):
-        bench.give_execution(execution_of(entry, 4, price, f"e.0{leg + 2}.01", bench.now, leg=leg))
+    bench, long, short, _ = holding_vertical()
     flatten(bench)
     bench.start_run("run2")
     shown = [(4, 4), (3, 4), (3, 3), (3, 3)]
@@ -297,14 +281,7 @@ def test_a_refused_join_ends_the_group_and_not_the_exit() -> None:
 
 
 def test_an_exit_cancels_its_own_entry_first_because_it_stands_on_the_other_side() -> None:
-    bench = Bench()
-    bench.start()
-    bench.market(leg_ticks(LEG, 1.98, 2.02))
-    parent, stop = only(bench.enter(long_call()), OrderIntended)
-    bench.sent(parent)
-    bench.sent(stop)
-    bench.seen(listed(parent))
-    bench.seen(listed(stop, "PreSubmitted", why_held="child,trigger"))
+    bench, parent, _ = working()
     bench.fill(parent, 1, "2.00")
     emitted = flatten(bench)
     (cancel,) = only(emitted, OrderCancelIntended)

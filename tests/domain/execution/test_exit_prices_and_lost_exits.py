@@ -20,8 +20,8 @@ from domain.events.orders import (
 from domain.events.positions import PositionMarked
 from domain.execution.order_book import OrderBook, notice_listing
 from domain.instruments import Structure
+from tests.domain.execution.bench import Bench
 from tests.domain.execution.execution_build import (
-    Bench,
     contract,
     debit_vertical,
     execution_of,
@@ -127,8 +127,8 @@ def test_a_combination_exit_that_turns_up_beside_its_successor_never_sells_the_p
     assert exits(bench) == [lost, anew], "the one tried anew works on"
 
 
-def test_a_chain_of_replaces_never_leaves_two_live_orders() -> None:
-    """Whatever becomes of its changes, a position is left by one order under one id."""
+def full_exit() -> tuple[Bench, OrderIntended, OrderIntended]:
+    """An exit of four, on its way; the stop beside it."""
     bench, (parent, stop) = ordered(long_call())
     bench.fill(parent, 4, "2.00")
     bench.seen(listed(parent, "Filled", 4))
@@ -136,6 +136,12 @@ def test_a_chain_of_replaces_never_leaves_two_live_orders() -> None:
     (leaving,) = exits(bench)
     bench.sent(leaving)
     bench.seen(listed(leaving))
+    return bench, leaving, stop
+
+
+def test_a_chain_of_replaces_never_leaves_two_live_orders() -> None:
+    """Whatever becomes of its changes, a position is left by one order under one id."""
+    bench, leaving, stop = full_exit()
     for number in range(8):
         at = bench.now + timedelta(seconds=2)
         bench.wait(2, [leg_ticks(LEG, 1.90 - number / 50, 2.02 - number / 50, at)])
@@ -190,18 +196,6 @@ def test_a_resting_stop_that_the_broker_lets_sleep_is_sent_anew() -> None:
     bench.seen(listed(stop, "Cancelled"))
     stops = [i for i in bench.all(OrderIntended) if i.purpose is Purpose.PROTECTIVE_STOP]
     assert [i.quantity for i in stops] == [4, 4]
-
-
-def full_exit() -> tuple[Bench, OrderIntended, OrderIntended]:
-    """An exit of four, on its way; the stop beside it."""
-    bench, (parent, stop) = ordered(long_call())
-    bench.fill(parent, 4, "2.00")
-    bench.seen(listed(parent, "Filled", 4))
-    flatten(bench)
-    (leaving,) = exits(bench)
-    bench.sent(leaving)
-    bench.seen(listed(leaving))
-    return bench, leaving, stop
 
 
 def test_an_exit_that_the_lists_show_with_more_units_than_we_counted_works_again() -> None:

@@ -24,11 +24,11 @@ from domain.events.positions import (
     StopMoved,
 )
 from domain.instruments import Direction, Strategy
+from tests.domain.execution.bench import Bench
 from tests.domain.execution.execution_build import (
     CLOSE,
     OPEN,
     START,
-    Bench,
     condor,
     contract,
     debit_vertical,

@@ -8,8 +8,8 @@ from domain.events.orders import OrderIntended
 from domain.events.positions import ExitDecided, ExitReason
 from domain.events.signals import SignalExpired
 from domain.instruments import Direction
+from tests.domain.execution.bench import Bench
 from tests.domain.execution.execution_build import (
-    Bench,
     condor,
     execution_of,
     leg_ticks,

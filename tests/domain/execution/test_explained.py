@@ -19,9 +19,9 @@ from domain.execution.positions import PositionStage
 from domain.execution.quotes import Line, Quotes, Underlying
 from domain.instruments import Side, Strategy
 from domain.stage import Consumer
+from tests.domain.execution.bench import Bench
 from tests.domain.execution.execution_build import (
     START,
-    Bench,
     debit_vertical,
     execution_of,
     leg_ticks,

@@ -25,8 +25,8 @@ from domain.events.positions import (
     ExitReason,
     PositionChanged,
 )
+from tests.domain.execution.bench import Bench
 from tests.domain.execution.execution_build import (
-    Bench,
     contract,
     debit_vertical,
     execution_of,

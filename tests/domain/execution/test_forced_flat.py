@@ -18,11 +18,11 @@ from domain.events.signals import ExitPlan
 from domain.events.system import SessionPlanned
 from domain.execution.position import plan_from_fill
 from domain.instruments import Leg, OptionContract, Strategy, Structure, StructureKind
+from tests.domain.execution.bench import Bench
 from tests.domain.execution.execution_build import (
     CLOSE,
     DAY,
     START,
-    Bench,
     condor,
     contract,
     leg_ticks,

@@ -22,10 +22,10 @@ from domain.events.positions import (
     PositionChanged,
     PositionOpened,
 )
+from tests.domain.execution.bench import Bench
 from tests.domain.execution.execution_build import (
     ACCOUNT,
     CLOSE,
-    Bench,
     condor,
     contract,
     debit_vertical,

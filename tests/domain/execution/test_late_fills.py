@@ -16,7 +16,8 @@ from domain.events.positions import (
     PositionOpened,
     PositionReopened,
 )
-from tests.domain.execution.execution_build import Bench, leg_ticks, listed, long_call, session
+from tests.domain.execution.bench import Bench
+from tests.domain.execution.execution_build import leg_ticks, listed, long_call, session
 from tests.domain.execution.stories import (
     LEG,
     exits,

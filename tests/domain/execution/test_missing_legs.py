@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from domain.events.orders import BrokerSnapshotWanted, OrderIntended
 from domain.events.positions import PositionChanged
+from tests.domain.execution.bench import Bench
 from tests.domain.execution.execution_build import (
-    Bench,
     contract,
     debit_vertical,
     execution_of,

@@ -18,7 +18,8 @@ from domain.events.positions import (
     PositionOpened,
     PositionReopened,
 )
-from tests.domain.execution.execution_build import Bench, held, listed, underlying_ticks
+from tests.domain.execution.bench import Bench
+from tests.domain.execution.execution_build import held, listed, underlying_ticks
 from tests.domain.execution.test_holdings_harms import (
     LONG,
     SHORT,

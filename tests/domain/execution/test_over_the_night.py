@@ -18,11 +18,11 @@ from domain.execution.exit_cases import LAST_DAY_STRIKE_RULE
 from domain.instruments import Direction, Leg, OptionContract, Right, Strategy, Structure
 from domain.instruments import StructureKind as Kind
 from domain.stage import Consumer
+from tests.domain.execution.bench import Bench
 from tests.domain.execution.execution_build import (
     CLOSE,
     DAY,
     OPEN,
-    Bench,
     contract,
     execution_of,
     held,

@@ -20,12 +20,12 @@ from domain.execution.underlying import DAY_BARS
 from domain.instruments import Direction, Leg, OptionContract, Right, Strategy, Structure
 from domain.instruments import StructureKind as Kind
 from domain.stage import Consumer
+from tests.domain.execution.bench import Bench
 from tests.domain.execution.execution_build import (
     CLOSE,
     DAY,
     OPEN,
     START,
-    Bench,
     contract,
     execution_of,
     held,

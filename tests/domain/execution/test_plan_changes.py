@@ -17,7 +17,8 @@ from domain.events.positions import (
     PositionOpened,
     StopMoved,
 )
-from tests.domain.execution.execution_build import CLOSE, START, Bench
+from tests.domain.execution.bench import Bench
+from tests.domain.execution.execution_build import CLOSE, START
 from tests.domain.execution.stories import holding, only, quotes
 from tests.domain.execution.test_watermarks import restarted, watched
 

@@ -17,8 +17,8 @@ from domain.events.orders import (
 from domain.events.positions import PositionOpened
 from domain.events.signals import Result
 from domain.risk.codes import DenialCode
+from tests.domain.execution.bench import Bench
 from tests.domain.execution.execution_build import (
-    Bench,
     contract,
     held,
     leg_ticks,

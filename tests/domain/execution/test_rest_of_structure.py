@@ -21,8 +21,8 @@ from domain.events.positions import (
     PositionOpened,
 )
 from domain.instruments import OptionContract, Right, Side, StructureKind
+from tests.domain.execution.bench import Bench
 from tests.domain.execution.execution_build import (
-    Bench,
     condor,
     contract,
     execution_of,

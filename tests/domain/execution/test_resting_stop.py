@@ -13,11 +13,8 @@ from domain.events.orders import (
     Purpose,
 )
 from tests.domain.execution.execution_build import (
-    Bench,
     held,
-    leg_ticks,
     listed,
-    long_call,
 )
 from tests.domain.execution.stories import (
     LEG,
@@ -60,14 +57,7 @@ def test_a_stop_that_ended_beside_a_working_exit_is_sent_anew_once_the_lists_are
 
 
 def test_a_stop_for_more_than_is_held_is_modified_down_when_its_parent_ends() -> None:
-    bench = Bench()
-    bench.start()
-    bench.market(leg_ticks(LEG, 1.98, 2.02))
-    parent, stop = only(bench.enter(long_call()), OrderIntended)
-    bench.sent(parent)
-    bench.sent(stop)
-    bench.seen(listed(parent))
-    bench.seen(listed(stop, "PreSubmitted", why_held="child,trigger"))
+    bench, parent, stop = working()
     bench.fill(parent, 3, "2.00")
     bench.now += timedelta(seconds=1)
     emitted = bench.seen(listed(parent, "Cancelled", 3))

@@ -7,8 +7,8 @@ from typing import Any
 from domain.events.orders import BrokerAccountSeen, OrderIntended
 from domain.events.positions import ExitDecided, ExitReason, PositionOpened
 from domain.instruments import Direction, Leg, Structure, StructureKind
+from tests.domain.execution.bench import Bench
 from tests.domain.execution.execution_build import (
-    Bench,
     contract,
     execution_of,
     leg_ticks,

@@ -20,8 +20,8 @@ from domain.events.orders import (
 from domain.execution.desk import IDS_KEPT_FOR_EXITS, IDS_PER_BLOCK
 from domain.execution.fills import PENDING_COMMISSIONS_MAX
 from domain.instruments import Structure
+from tests.domain.execution.bench import Bench
 from tests.domain.execution.execution_build import (
-    Bench,
     contract,
     debit_vertical,
     execution_of,

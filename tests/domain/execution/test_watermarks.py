@@ -22,9 +22,9 @@ from domain.execution.stop_state import StopState
 from domain.execution.stops import StopStage
 from domain.execution.watched import Watched
 from domain.stage import Consumer
+from tests.domain.execution.bench import Bench
 from tests.domain.execution.execution_build import (
     START,
-    Bench,
     debit_vertical,
     execution_of,
     leg_ticks,
