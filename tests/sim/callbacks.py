@@ -26,8 +26,8 @@ from domain.events.orders import (
 from domain.events.positions import PositionChanged
 from domain.execution.marks import is_credit
 from domain.instruments import Structure
+from tests.domain.execution.bench import Bench
 from tests.domain.execution.execution_build import (
-    Bench,
     condor,
     credit_vertical,
     debit_vertical,

@@ -12,7 +12,7 @@ from domain.analytics.microstructure import Book
 from domain.events.analytics import MetricComputed, Quality
 from tests.domain.analytics.build import Tape, bar, book_ticks, parameters, session, ticks
 from tests.domain.analytics.day_build import history_events
-from tests.domain.analytics.test_analytics_stage import metric
+from tests.domain.analytics.stage_runs import metric
 from tests.domain.analytics.test_closing_auction import before, played
 
 

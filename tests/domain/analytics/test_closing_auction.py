@@ -21,7 +21,7 @@ from domain.events.sessions import AuctionSessionClosed
 from domain.events.system import ClockTicked
 from tests.domain.analytics.build import DAY, Tape, bar, book_ticks, parameters, session, ticks
 from tests.domain.analytics.day_build import history_events, imported
-from tests.domain.analytics.test_analytics_stage import metric
+from tests.domain.analytics.stage_runs import metric
 
 CLOSE = session().close_at
 

@@ -11,7 +11,7 @@ from domain.analytics.depth_flow import Depth, LevelFlow, depth_imbalance, price
 from domain.events.analytics import Quality
 from domain.events.feeds import IbDepthReceived
 from tests.domain.analytics.build import OPEN, Tape, bar, book_ticks, parameters, plan
-from tests.domain.analytics.test_analytics_stage import metric, reports, run
+from tests.domain.analytics.stage_runs import metric, reports, run
 
 BOOK: list[DepthTick] = [
     (0, "A", INSERT, BID, 660.00, 300.0),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -17,10 +17,7 @@ from domain.events.market_facts import HaltEnded, HaltStarted
 from domain.stage import Consumer
 from tests.domain.analytics.build import OPEN, Tape, bar, book_ticks, contract, frame_fields, ticks
 from tests.domain.analytics.day_build import start
-
-
-def at(seconds: float) -> datetime:
-    return OPEN + timedelta(seconds=seconds)
+from tests.domain.analytics.stage_runs import at
 
 
 def consumer() -> Consumer[Any]:

@@ -25,7 +25,7 @@ from domain.events.analytics import Quality
 from domain.events.micro_price import MicroPriceEstimated
 from domain.events.system import ClockTicked
 from tests.domain.analytics.build import OPEN, Tape, bar, parameters, plan, ticks
-from tests.domain.analytics.test_analytics_stage import metric, reports, run
+from tests.domain.analytics.stage_runs import metric, reports, run
 
 ENOUGH = 4_000
 

@@ -33,7 +33,7 @@ from domain.payloads.unusual_whales import FlowAlert, read_flow_alert
 from domain.pricing.black_scholes import delta_and_vega
 from tests.domain.analytics.build import DAY, OPEN, Tape, bar, expiry_of, session, tide
 from tests.domain.analytics.day_build import market, start
-from tests.domain.analytics.test_analytics_stage import day_emissions, metric, reports
+from tests.domain.analytics.stage_runs import day_emissions, metric, reports
 from tests.domain.analytics.test_surface_and_exposure import filled_table, surface_of
 from tests.domain.payloads.frames import FRAMES
 

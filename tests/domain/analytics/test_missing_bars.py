@@ -13,7 +13,7 @@ from domain.analytics.report import metrics_of
 from domain.analytics.state import AnalyticsState
 from domain.events.analytics import Metric, Quality
 from tests.domain.analytics.build import OPEN
-from tests.domain.analytics.test_analytics_stage import metric
+from tests.domain.analytics.stage_runs import metric
 from tests.domain.analytics.test_quality_of_every_metric import folded
 
 NOW = OPEN + timedelta(minutes=2)

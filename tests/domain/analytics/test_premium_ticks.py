@@ -16,7 +16,7 @@ from domain.analytics.state import AnalyticsState
 from domain.events.analytics import Metric, Quality
 from domain.events.feeds import UwRestReceived
 from tests.domain.analytics.build import OPEN, raw, recorded, session
-from tests.domain.analytics.test_analytics_stage import metric
+from tests.domain.analytics.stage_runs import metric
 from tests.domain.analytics.test_flow import make
 from tests.domain.analytics.test_quality_of_every_metric import folded
 

@@ -8,7 +8,7 @@ from domain.event import Recorded
 from domain.events.analytics import MetricComputed
 from domain.events.feeds import IbTicksReceived
 from domain.events.system import ParametersChanged
-from tests.domain.analytics.test_analytics_stage import day_emissions, day_tape, metric, run
+from tests.domain.analytics.stage_runs import day_emissions, day_tape, metric, run
 
 
 def looked_at() -> list[Recorded]:

@@ -17,7 +17,7 @@ from domain.analytics.state import AnalyticsState
 from domain.events.analytics import Metric, Quality
 from domain.signals.reading import Reading
 from tests.domain.analytics.build import OPEN, Tape, bar, parameters, plan
-from tests.domain.analytics.test_analytics_stage import day_tape
+from tests.domain.analytics.stage_runs import day_tape
 
 AGES = {
     "quote_age_max_underlying": 2.0,

@@ -10,7 +10,7 @@ from domain.analytics.surface import Surface
 from domain.events.analytics import ChainEvaluated, Quality
 from domain.events.interest_rates import RatePoint, RateUpdated
 from tests.domain.analytics.build import DAY, RATE, Tape
-from tests.domain.analytics.test_analytics_stage import chain_tape, consumer, run
+from tests.domain.analytics.stage_runs import chain_tape, consumer, run
 
 
 def curve(*points: tuple[int, float]) -> RateUpdated:

@@ -16,7 +16,7 @@ from domain.events.system import ClockTicked
 from domain.instruments import OptionContract, Right, Strategy
 from tests.domain.analytics.build import DAY, OPEN, Tape, bar, plan, recorded
 from tests.domain.analytics.day_build import market, start
-from tests.domain.analytics.test_analytics_stage import chain_tape, consumer, metric, reports, run
+from tests.domain.analytics.stage_runs import chain_tape, consumer, metric, reports, run
 
 
 @cache

@@ -19,7 +19,7 @@ from domain.analytics.state import AnalyticsState
 from domain.events.analytics import Metric, Quality
 from domain.session import Session
 from tests.domain.analytics.build import OPEN, session
-from tests.domain.analytics.test_analytics_stage import metric
+from tests.domain.analytics.stage_runs import metric
 from tests.domain.analytics.test_auction_history_past import full_history
 from tests.domain.analytics.test_quality_of_every_metric import folded
 

@@ -9,7 +9,7 @@ import pytest
 
 from domain.analytics.traded import ExpiryRole, is_monthly, swing_expiry
 from domain.events.analytics import ChainEvaluated
-from tests.domain.analytics.test_analytics_stage import day_emissions
+from tests.domain.analytics.stage_runs import day_emissions
 from tests.domain.risk.build import DAY, session
 
 SESSION = session()

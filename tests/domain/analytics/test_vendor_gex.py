@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-
 import pytest
 from msgspec.structs import replace
 
@@ -11,7 +9,6 @@ from domain.events.analytics import Metric, MetricComputed, Quality
 from domain.events.feeds import UwRestReceived
 from tests.domain.analytics.build import (
     EXPIRIES,
-    OPEN,
     Tape,
     bar,
     book_ticks,
@@ -20,16 +17,12 @@ from tests.domain.analytics.build import (
     vendor_gex,
 )
 from tests.domain.analytics.day_build import start
-from tests.domain.analytics.test_analytics_stage import metric, reports, run
+from tests.domain.analytics.stage_runs import at, metric, reports, run
 
 OURS_AND_THEIRS = (
     "gex_total", "gex_norm", "gex_flip", "call_wall", "put_wall", "gex_regime", "flip_side",
 )  # fmt: skip
 OURS_ALONE = ("gex_0dte", "vanna_exposure", "charm_exposure", "gex_vendor_ratio")
-
-
-def at(seconds: float) -> datetime:
-    return OPEN + timedelta(seconds=seconds)
 
 
 def levels(flip: str | None = "657.5") -> UwRestReceived:

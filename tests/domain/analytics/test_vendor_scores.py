@@ -15,7 +15,7 @@ from domain.events.analytics import Quality
 from domain.stage import Emission
 from tests.domain.analytics.build import OPEN, Tape, bar, vendor_gex
 from tests.domain.analytics.day_build import start
-from tests.domain.analytics.test_analytics_stage import metric, reports
+from tests.domain.analytics.stage_runs import metric, reports
 
 NAMES = ("vendor_vanna_z", "vendor_charm_z")
 

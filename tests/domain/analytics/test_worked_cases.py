@@ -14,14 +14,8 @@ from domain.events.feeds import LineOpened
 from domain.pricing.black_scholes import greeks
 from tests.domain.analytics.build import RATE, Tape, bar, book_ticks, contract, plan, ticks
 from tests.domain.analytics.day_build import start
-from tests.domain.analytics.test_analytics_stage import (
-    bars_only,
-    consumer,
-    metric,
-    reports,
-    run,
-    value,
-)
+from tests.domain.analytics.stage_runs import consumer, metric, reports, run, value
+from tests.domain.analytics.test_analytics_stage import bars_only
 from tests.domain.analytics.test_surface_and_exposure import SPOT, exposed
 
 MINUTE_YEARS = 60 / (365 * 86_400)
