@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace as changed_row
 from datetime import timedelta
 
 import pytest
@@ -116,7 +115,7 @@ def test_risk_is_told_the_open_interest_of_each_leg_and_none_where_none_is_known
 
 def test_unknown_open_interest_is_not_one_contract() -> None:
     row = chain_of(replace(FULL, open_interest=[None] * len(FULL.con_id))).rows[0]
-    quiet = changed_row(row, volume=0)
+    quiet = replace(row, volume=0)
     assert not interest_is_enough(quiet, parameters(signals__liquidity__interest_min=1.0))
-    one_held = changed_row(quiet, open_interest=1)
+    one_held = replace(quiet, open_interest=1)
     assert interest_is_enough(one_held, parameters(signals__liquidity__interest_min=1.0))
