@@ -53,7 +53,7 @@ class Exposure:
     """Dollars of delta that today's expiry gains until it is settled at this spot."""
     call_interest: float
     put_interest: float
-    """Contracts open, all expiries within reach."""
+    """Contracts open, all expiries within reach, whether or not their volatility is known."""
     coverage: float
     priced: float
     """Share of the same contracts whose volatility is known: without one they count 0."""
@@ -79,6 +79,7 @@ def exposure_of(table: ChainTable, surface: Surface, dte_max: int) -> Exposure:
     call_oi, put_oi = (column(table.open_interest, slots) for slots in (layout.call, layout.put))
     coverage, priced, contracts = _coverage(surface, call_oi, put_oi, node_days <= dte_max)
     expires = bool((node_days == 0).any()) if layout.nodes else False
+    within = node_days <= dte_max
     calls, puts = np.nan_to_num(call_oi), np.nan_to_num(put_oi)
     live = (node_days <= dte_max) & np.isfinite(surface.iv) & (surface.years > 0)
     volume = _known(table.volume, layout.call) + _known(table.volume, layout.put)
@@ -98,8 +99,8 @@ def exposure_of(table: ChainTable, surface: Surface, dte_max: int) -> Exposure:
             flip_0dte=None,
             walls_0dte=(None, None),
             charm_to_close=0.0 if expires else None,
-            call_interest=0.0,
-            put_interest=0.0,
+            call_interest=_sum(calls[within]),
+            put_interest=_sum(puts[within]),
             coverage=coverage,
             priced=priced,
             contracts=contracts,
@@ -135,8 +136,8 @@ def exposure_of(table: ChainTable, surface: Surface, dte_max: int) -> Exposure:
         flip_0dte=_nearest(roots_0dte, spot),
         walls_0dte=_walls(surface, nodes[today], call_gamma[today], put_gamma[today]),
         charm_to_close=(_charm_to_close(surface, nodes[today], calls, puts) if expires else None),
-        call_interest=_sum(calls[nodes]),
-        put_interest=_sum(puts[nodes]),
+        call_interest=_sum(calls[within]),
+        put_interest=_sum(puts[within]),
         coverage=coverage,
         priced=priced,
         contracts=contracts,

@@ -125,3 +125,14 @@ def test_the_premium_taken_out_of_a_put_is_that_of_its_whole_variance() -> None:
     european.setPricingEngine(ql.AnalyticEuropeanEngine(process))
     exact = american.NPV() - european.NPV()
     assert exact > 0.01 and table.premium[slot] == pytest.approx(exact, abs=3e-4)
+
+
+def test_open_interest_is_counted_without_a_volatility_too() -> None:
+    """35 strikes in each of two expiries, 1,000 contracts each; a third lies beyond 45 days."""
+    table = filled_table((3, 10, 66))
+    surface = surface_of(table)
+    for iv in (surface.iv, np.where(surface.layout.strike < SPOT, np.nan, surface.iv)):
+        found = exposure_of(table, replace(surface, iv=iv), 45)
+        assert (found.call_interest, found.put_interest) == (70_000.0, 70_000.0)
+    nothing = exposure_of(table, replace(surface, iv=np.full(surface.iv.size, np.nan)), 45)
+    assert (nothing.call_interest, nothing.put_interest) == (70_000.0, 70_000.0)
