@@ -127,11 +127,11 @@ def _wings(
     """25-delta risk reversal and butterfly, linear in |delta|; null when 0.25 is not bracketed."""
     values = []
     for side in (is_call, ~is_call):
-        d, v = delta[side], iv[side]
-        if d.size < 2 or d.min() > 0.25 or d.max() < 0.25:
+        order = np.argsort(delta[side], kind="stable")
+        d, v = delta[side][order], iv[side][order]
+        if d.size < 2 or d[0] > 0.25 or d[-1] < 0.25:
             return None, None
-        order = np.argsort(d, kind="stable")
-        values.append(float(np.interp(0.25, d[order], v[order])))
+        values.append(float(np.interp(0.25, d, v)))
     call, put = values
     return call - put, (call + put) / 2 - atm
 

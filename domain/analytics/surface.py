@@ -311,8 +311,10 @@ def _filled(
     for k in range(len(layout.expiries)):
         part = layout.slice_of(k)
         missing = np.isnan(filled[part])
+        if not missing.any():
+            continue
         anchors = valid[part] if np.count_nonzero(valid[part]) >= VALID_STRIKES_MIN else ~missing
-        if not missing.any() or np.count_nonzero(anchors) < VALID_STRIKES_MIN:
+        if np.count_nonzero(anchors) < VALID_STRIKES_MIN:
             continue
         x, own = log_moneyness[part], filled[part].copy()
         # np.interp holds the end values: flat volatility outside, as total variance is flat too.

@@ -33,6 +33,8 @@ class Evaluated:
 
     case: Case
     neutral: NeutralScore | None
+    row_fails: bool = False
+    """The entry row fails whatever structure would be chosen, so that none was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,9 @@ def evaluate_key(
     body = state.chains.get(key[0])
     if bare is None:
         return None
-    if body is None or not (always_choose or _worth_choosing(bare, state)):
+    if not always_choose and not _worth_choosing(bare, state):
+        return Evaluated(bare, None, row_fails=True)
+    if body is None:
         return Evaluated(bare, None)
     return _with_structure(state, bare, chain_of(body))
 

@@ -174,7 +174,7 @@ def _maybe_raise(state: StrategyState, key: Key, now: datetime) -> Iterator[Emis
     if waits is not None and now < waits:
         return
     found = evaluate_key(state, key, now)
-    if found is None or not _may_arise(state, found.case):
+    if found is None or found.row_fails or not _may_arise(state, found.case):
         return
     symbol, direction = key
     number = state.counts.get(key, 0) + 1
