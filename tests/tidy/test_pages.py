@@ -201,3 +201,11 @@ def test_every_page_that_code_names_exists() -> None:
     named_pages = set(re.findall(r"docs/[\w/.-]+\.md", source()))
     assert len(named_pages) > 10
     assert named_pages - files() == set()
+
+
+def test_every_key_of_the_demos_last_line_is_on_its_page() -> None:
+    told = (ROOT / "run/demo/report.py").read_text().partition('"events": await')[2]
+    keys = {"events", *re.findall(r'^ {8}"(\w+)": ', told.partition("}\n")[0], re.MULTILINE)}
+    assert len(keys) > 20
+    page = (DOCS / "demo.md").read_text().partition("## The last line")[2]
+    assert keys - set(re.findall(r"`(\w+)`", page)) == set()
