@@ -17,6 +17,7 @@ from adapters.market_model.seeded import SeededMarket
 from adapters.market_model.session_plan import xnys_plan
 from adapters.unusual_whales import UwRest
 from adapters.unusual_whales.sandbox import UwSandbox, UwSandboxSettings
+from adapters.unusual_whales.sandbox.control import FaultRequest, inject
 
 SESSION = date(2026, 10, 6)
 PORTS = range(55_500, 55_590)
@@ -59,6 +60,10 @@ class Wire:
         """Advance the market and push what happened."""
         until = self.market.now() + timedelta(seconds=seconds)
         self.sandbox.on_updates(self.market.advance(until))
+
+    async def fault(self, request: FaultRequest) -> None:
+        """Let the sandbox misbehave as asked."""
+        assert await inject(request, self.sandbox.faults, self.sandbox.hub) == ""
 
     async def start(self) -> None:
         for port in PORTS:

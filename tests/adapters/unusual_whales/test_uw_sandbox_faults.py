@@ -22,7 +22,7 @@ from adapters.unusual_whales import (
     UwSocketTiming,
 )
 from adapters.unusual_whales.sandbox import UwSandbox, UwSandboxSettings
-from adapters.unusual_whales.sandbox.control import FaultRequest, inject
+from adapters.unusual_whales.sandbox.control import FaultRequest
 from domain.payloads import unusual_whales as uw
 from tests.adapters.unusual_whales.conftest import StandingClock, Wire
 from tests.adapters.unusual_whales.test_uw_socket_wire import QUICK, Listener
@@ -43,14 +43,13 @@ class ClockAt(StandingClock):
 
 
 async def fault(wire: Wire, kind: str, name: str = "", count: int = 1) -> None:
-    request = FaultRequest(kind, fault=name, count=count)
-    assert await inject(request, wire.sandbox.faults, wire.sandbox.hub) == ""
+    await wire.fault(FaultRequest(kind, fault=name, count=count))
 
 
 async def push(wire: Wire, channel: str, *payloads: bytes) -> None:
     for payload in payloads:
         request = FaultRequest("frame", channel=channel, payload=msgspec.Raw(payload))
-        assert await inject(request, wire.sandbox.faults, wire.sandbox.hub) == ""
+        await wire.fault(request)
 
 
 @asynccontextmanager

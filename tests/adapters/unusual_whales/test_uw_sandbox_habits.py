@@ -19,7 +19,7 @@ from adapters.market_model.seeded import SeededMarket
 from adapters.market_model.session_plan import xnys_plan
 from adapters.unusual_whales import UwRest
 from adapters.unusual_whales.sandbox import UwSandbox, UwSandboxSettings
-from adapters.unusual_whales.sandbox.control import FaultRequest, inject
+from adapters.unusual_whales.sandbox.control import FaultRequest
 from adapters.unusual_whales.sandbox.feed import FeedWriter
 from adapters.unusual_whales.sandbox.habits import BODIES, HABITS, PAYLOADS
 from domain.payloads import unusual_whales as uw
@@ -32,7 +32,7 @@ STOCK = "/api/stock/SPY"
 
 async def habit(wire: Wire, name: str, *, is_on: bool = True) -> None:
     request = FaultRequest("habit", fault=name, spent=is_on)
-    assert await inject(request, wire.sandbox.faults, wire.sandbox.hub) == ""
+    await wire.fault(request)
 
 
 async def rows(rest: UwRest, path: str, **query: str) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from adapters.unusual_whales import (
     UwSocketState,
 )
 from adapters.unusual_whales.sandbox import UwSandbox, UwSandboxSettings
-from adapters.unusual_whales.sandbox.control import FaultRequest, inject
+from adapters.unusual_whales.sandbox.control import FaultRequest
 from adapters.unusual_whales.sandbox.ledger import Written
 from domain.payloads import unusual_whales as uw
 from tests.adapters.unusual_whales.conftest import StandingClock, Wire
@@ -68,16 +68,12 @@ async def take_all(socket: UwSocket) -> list[UwItem]:
     return await socket.take(1_000_000) if socket.queue_depth else []
 
 
-async def fault(wire: Wire, request: FaultRequest) -> None:
-    assert await inject(request, wire.sandbox.faults, wire.sandbox.hub) == ""
-
-
 async def test_every_channel_delivers_payloads_without_drift(wire: Wire, until: Until) -> None:
     listener = Listener()
     halt = b'{"ticker":"IWM","state":"paused","reason":"LUDP","time":"2026-10-06T14:10:02Z"}'
     async with joined(wire, listener, CHANNELS) as socket:
         await until(lambda: listener.count("ready"))
-        await fault(wire, FaultRequest("frame", channel="trading_halts", payload=msgspec.Raw(halt)))
+        await wire.fault(FaultRequest("frame", channel="trading_halts", payload=msgspec.Raw(halt)))
         # Headlines are seldom: how far the market must move depends on where other tests left it.
         for _ in range(60):
             if set(CHANNELS) <= {name for name, sent in wire.sandbox.ledger.sent.items() if sent}:
@@ -168,7 +164,7 @@ async def test_garbage_is_kept_with_a_reason_and_reading_goes_on(
     listener = Listener()
     async with joined(wire, listener, ("price:SPY",)) as socket:
         await until(lambda: listener.count("ready"))
-        await fault(wire, FaultRequest("garbage", text=garbage))
+        await wire.fault(FaultRequest("garbage", text=garbage))
         await wire.sandbox.hub.push_raw(b'["price:SPY",{"close":"1"}]', binary=False)
         await until(lambda: socket.queue_depth >= 2)
         rejected, message = await take_all(socket)
@@ -184,7 +180,7 @@ async def test_binary_frames_are_rejected(wire: Wire, until: Until) -> None:
     listener = Listener()
     async with joined(wire, listener, ("price:SPY",)) as socket:
         await until(lambda: listener.count("ready"))
-        await fault(wire, FaultRequest("garbage", text="abc", binary=True))
+        await wire.fault(FaultRequest("garbage", text="abc", binary=True))
         (item,) = await socket.take(1)
     assert isinstance(item, UwRejected)
     assert item.reason == "frame must be text, was binary"
@@ -197,7 +193,7 @@ async def test_a_lost_connection_is_replaced_and_joined_again(
     listener = Listener()
     async with joined(wire, listener, ("price:SPY", "news")) as socket:
         await until(lambda: listener.count("ready"))
-        await fault(wire, FaultRequest("disconnect", code=code))
+        await wire.fault(FaultRequest("disconnect", code=code))
         await until(lambda: listener.count("ready") == 2)
         wire.move(10)
         (item,) = await socket.take(1)
@@ -213,7 +209,7 @@ async def test_a_refused_upgrade_is_tried_again_and_shows_no_token(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     listener = Listener()
-    await fault(wire, FaultRequest("refuse", status=429, count=2))
+    await wire.fault(FaultRequest("refuse", status=429, count=2))
     async with joined(wire, listener, ("news",)):
         await until(lambda: listener.count("ready"))
     reasons = [state.reason for state in listener.states if state.state == "down"]
@@ -321,11 +317,11 @@ async def test_silence_loses_data_and_duplicates_repeat_it(wire: Wire, until: Un
     listener = Listener()
     async with joined(wire, listener, ("price:SPY",)) as socket:
         await until(lambda: listener.count("ready"))
-        await fault(wire, FaultRequest("silence", seconds=60))
+        await wire.fault(FaultRequest("silence", seconds=60))
         wire.move(10)
         assert wire.sandbox.ledger.sent["price:SPY"] == 0
-        await fault(wire, FaultRequest("clear"))
-        await fault(wire, FaultRequest("duplicate", count=1))
+        await wire.fault(FaultRequest("clear"))
+        await wire.fault(FaultRequest("duplicate", count=1))
         wire.move(2)
         await until(lambda: socket.queue_depth >= 2)
         first, second = (await take_all(socket))[:2]
