@@ -17,7 +17,6 @@ import pytest
 
 from domain.event import Recorded, Retention, derived_id
 from store import archive, archiver
-from store import sealer as sealing
 from store.archive_format import canonical_bytes, table_of
 from store.archived_days import ArchiveUnreadable, CannotArchive, Moved
 from store.contract import Selection
@@ -32,11 +31,7 @@ from tests.store.sealed_log import Days, mixed, sealer, verify
 
 
 @pytest.fixture
-async def desk(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Desk]:
-    monkeypatch.setattr(sealing, "STRETCH_POSITIONS_MAX", 17)
-    monkeypatch.setattr(archiver, "ROWS_PER_GROUP", 10)
+async def desk(database_url: str, tmp_path: Path, small_pieces: None) -> AsyncIterator[Desk]:
     async with archivable(database_url, tmp_path) as made:
         yield made
 

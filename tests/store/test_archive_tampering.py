@@ -13,8 +13,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from domain.event import Retention
-from store import archiver
-from store import sealer as sealing
 from store.archive import UNREADABLE
 from store.archive_format import SCHEMA
 from store.archived_days import ArchiveUnreadable
@@ -26,11 +24,7 @@ Change = Callable[[pa.Table], pa.Table]
 
 
 @pytest.fixture
-async def desk(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Desk]:
-    monkeypatch.setattr(sealing, "STRETCH_POSITIONS_MAX", 17)
-    monkeypatch.setattr(archiver, "ROWS_PER_GROUP", 10)
+async def desk(database_url: str, tmp_path: Path, small_pieces: None) -> AsyncIterator[Desk]:
     async with archivable(database_url, tmp_path) as made:
         await made.archiver().run({Retention.MARKET: made.days[1]})
         yield made

@@ -16,8 +16,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from domain.event import Retention
-from store import archiver
-from store import sealer as sealing
 from store.archive_format import SCHEMA
 from tests.store.archived_log import BOUNDS, LAST, Desk, archivable
 from tests.store.sealed_log import verify
@@ -30,12 +28,8 @@ ARCHIVED = BOUNDS[0]
 
 
 @pytest.fixture
-async def desk(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Desk]:
+async def desk(database_url: str, tmp_path: Path, small_pieces: None) -> AsyncIterator[Desk]:
     """A day of market events in a file, the rest in Postgres."""
-    monkeypatch.setattr(sealing, "STRETCH_POSITIONS_MAX", 17)
-    monkeypatch.setattr(archiver, "ROWS_PER_GROUP", 10)
     async with archivable(database_url, tmp_path) as made:
         await made.archiver().run({Retention.MARKET: made.days[1]})
         await made.owner.execute("SET session_replication_role = replica")
