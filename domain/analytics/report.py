@@ -24,12 +24,17 @@ from domain.analytics.report_book import add_book
 from domain.analytics.report_chain import add_gex, add_surface
 from domain.analytics.report_day import add_calendar, add_daily, add_variance
 from domain.analytics.report_minute import (
-    MINUTE_STALE_SECONDS,
     add_minute,
     add_opening_range,
     realised_quality,
 )
-from domain.analytics.reporting import IMPORTED, Report, add_score, of_bars
+from domain.analytics.reporting import (
+    IMPORTED,
+    MINUTE_STALE_SECONDS,
+    Report,
+    add_score,
+    of_bars,
+)
 from domain.analytics.state import AnalyticsState, SymbolState
 from domain.analytics.tide import STALE_SECONDS
 from domain.events.analytics import MetricComputed, Quality
@@ -191,6 +196,9 @@ def _tide(report: Report, state: AnalyticsState, now: datetime) -> None:
     as_of = _at(tide.updated_at) if tide.updated_at is not None else now
     report.number("tide", tide.value, as_of, quality, reason)
     known = quality in (Quality.OK, Quality.DEGRADED)
+    if known and tide.slope is not None and at - tide.slope_at > STALE_SECONDS:
+        # The tide goes on, but no minute has closed.
+        quality, reason, known = Quality.STALE, "OLD", False
     told, why = (Quality.WARMUP, "WARMUP") if tide.slope is None and known else (quality, reason)
     report.number("tide_slope", tide.slope, as_of, told, why)
     if tide.slope_z is None and known:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from domain.analytics.expiry_surface import ExpirySurface, constant_maturity
 from domain.analytics.gex import NEUTRAL, Exposure
 from domain.analytics.refresh import traded_expiry
-from domain.analytics.reporting import Report
+from domain.analytics.reporting import MINUTE_STALE_SECONDS, Report
 from domain.analytics.state import AnalyticsState, ChainState, SymbolState
 from domain.analytics.traded import ExpiryRole
 from domain.events.analytics import Quality
@@ -214,9 +214,12 @@ def add_surface(report: Report, state: AnalyticsState, symbol: SymbolState, now:
     missing = reason or "NOT_BRACKETED"
     report.number("rr25", skew.rr25 if skew else None, refreshed, quality, missing)
     report.number("bf25", skew.bf25 if skew else None, refreshed, quality, missing)
-    score = symbol.bars.skew_z
+    score, minute = symbol.bars.skew_z, symbol.bars.minute_end
     if score is None and quality is Quality.OK:
         quality, reason = Quality.WARMUP, "WARMUP"
+    elif minute is not None and (now - minute).total_seconds() > MINUTE_STALE_SECONDS:
+        # The surface lives on, but the score is of the last closed minute.
+        quality, reason = Quality.STALE, "OLD"
     report.number("skew_chg_z", score, refreshed, quality, reason)
 
 

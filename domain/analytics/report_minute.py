@@ -24,7 +24,7 @@ from domain.analytics.report_chain import (
     role_surface,
     term_quality,
 )
-from domain.analytics.reporting import Report, add_score, of_bars
+from domain.analytics.reporting import MINUTE_STALE_SECONDS, Report, add_score, of_bars
 from domain.analytics.state import AnalyticsState, SessionBars, SymbolState
 from domain.analytics.traded import ExpiryRole
 from domain.events.analytics import Quality
@@ -32,7 +32,6 @@ from domain.events.analytics import Quality
 BANDS = (1, 2, 3)
 VWAP_WARM_BARS = 60
 REALISED_WARM_MINUTES = 30
-MINUTE_STALE_SECONDS = 70.0
 TICKS_STALE_SECONDS = 150.0
 TICKS_WARM_MINUTES = 10
 

@@ -14,6 +14,8 @@ from domain.analytics.realised import COVERAGE_MIN
 from domain.events.analytics import Metric, Quality
 
 _OK = Quality.OK
+MINUTE_STALE_SECONDS = 70.0
+"""How old the last closed minute may be for what is computed with it."""
 IMPORTED = "IMPORTED"
 """Why a z-score is WARMUP_MODEL: what it is measured against is a vendor's history."""
 

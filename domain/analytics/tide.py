@@ -43,6 +43,8 @@ class Tide:
     minutes: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=SLOPE_MINUTES))
     slope: float | None = None
     slope_z: float | None = None
+    slope_at: float = 0.0
+    """When the last minute was taken."""
     mode: FlowMode = field(default_factory=FlowMode)
     slopes: EwMoments = field(default_factory=five_sessions_moments)
 
@@ -79,6 +81,7 @@ class Tide:
         if value is None or self.updated_at is None or at - self.updated_at > STALE_SECONDS:
             return
         self.minutes.append((float(minute), value))
+        self.slope_at = at
         recent = [point for point in self.minutes if point[0] > minute - SLOPE_MINUTES]
         if len(recent) < SLOPE_POINTS_MIN:
             self.slope = self.slope_z = None

@@ -155,3 +155,23 @@ def test_after_the_close_the_next_session_is_day_one_and_its_forecast_knows_this
     symbol.bars.realised = None
     old = symbol.past.forecast.rv_hat
     assert variance_until(state, symbol, 1) == pytest.approx(old * (1 + 0.4 / 0.6))
+
+
+@pytest.mark.parametrize(("age", "quality"), [(70.0, Quality.OK), (70.5, Quality.STALE)])
+def test_the_change_of_skew_is_of_the_last_closed_minute(age: float, quality: Quality) -> None:
+    """The chain is evaluated by the clock, whether or not bars close minutes."""
+    state = deepcopy(folded())
+    symbol = state.symbols["SPY"]
+    symbol.bars.skew_z, symbol.bars.minute_end = 1.5, NOW - timedelta(seconds=age)
+    found = reported(state, "rr25", "skew_chg_z")
+    assert [one.quality for one in found] == [Quality.OK, quality]
+
+
+@pytest.mark.parametrize(("age", "quality"), [(150.0, Quality.OK), (150.5, Quality.STALE)])
+def test_the_slope_of_the_tide_is_of_the_last_closed_minute(age: float, quality: Quality) -> None:
+    state = deepcopy(folded())
+    tide = state.tide
+    tide.updated_at, tide.slope, tide.slope_z = NOW.timestamp(), 1.0, 0.5
+    tide.slope_at, tide.slopes.imported = NOW.timestamp() - age, 0.0
+    found = reported(state, "tide", "tide_slope", "tide_slope_z")
+    assert [one.quality for one in found] == [Quality.OK, quality, quality]
