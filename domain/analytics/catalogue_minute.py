@@ -107,7 +107,7 @@ MINUTE_GROUPS: tuple[Group, ...] = (
     (
         "flow_alerts",
         "first alert",
-        "never",
+        "vendor_flow_age_max without a trade in SPY",
         (
             ("alerts_bullish", "alerts", "of 15 min: calls bought or puts sold, 60 % of premium"),
             ("alerts_bearish", "alerts", "of 15 min: calls sold or puts bought"),

@@ -136,6 +136,8 @@ def _flow(report: Report, state: AnalyticsState, symbol: SymbolState, now: datet
         quality, reason = Quality.MISSING, "NO_TRADES"
     elif at - market > state.settings.flow_age_max:
         quality, reason = Quality.STALE, "NO_TRADES"
+    # Alerts are made of the same trades: none of them is no news while those are not heard.
+    counted = quality if quality is Quality.STALE else Quality.OK
     heard, why = quality, reason
     if quality is Quality.OK and flow.bars < WARM_BARS:
         heard, why = Quality.WARMUP, "WARMUP"
@@ -159,7 +161,8 @@ def _flow(report: Report, state: AnalyticsState, symbol: SymbolState, now: datet
     bullish, bearish = symbol.alerts.counts(at)
     told = symbol.alerts.at is not None
     for name, count in (("alerts_bullish", bullish), ("alerts_bearish", bearish)):
-        report.number(name, float(count) if told else None, now, Quality.OK, "NO_ALERTS")
+        why = "NO_TRADES" if counted is Quality.STALE and told else "NO_ALERTS"
+        report.number(name, float(count) if told else None, now, counted, why)
 
 
 def _ticks(report: Report, flow: Flow, at: float, now: datetime) -> None:

@@ -175,3 +175,13 @@ def test_the_slope_of_the_tide_is_of_the_last_closed_minute(age: float, quality:
     tide.slope_at, tide.slopes.imported = NOW.timestamp() - age, 0.0
     found = reported(state, "tide", "tide_slope", "tide_slope_z")
     assert [one.quality for one in found] == [Quality.OK, quality, quality]
+
+
+@pytest.mark.parametrize(("age", "quality"), [(30.0, Quality.OK), (30.5, Quality.STALE)])
+def test_no_alert_is_no_news_while_the_flow_is_not_heard(age: float, quality: Quality) -> None:
+    state = deepcopy(folded())
+    symbol = state.symbols["SPY"]
+    symbol.flow.last_trade_at = NOW.timestamp() - age
+    symbol.alerts.add(1, NOW.timestamp() - 60)
+    found = reported(state, "alerts_bullish", "alerts_bearish")
+    assert [(one.value, one.quality) for one in found] == [(1.0, quality), (0.0, quality)]
