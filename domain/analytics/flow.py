@@ -321,13 +321,9 @@ class Flow:
         self.sweep_z = self.sweep_scores.score(net) if self.sweep_scores.is_warm else None
         self.sweep_scores.update(net, dt)
 
-    @property
-    def classified_in_window(self) -> int:
-        return sum(bucket.classified for bucket in self.window) + self.open.classified
-
-    def imbalances(self) -> tuple[float | None, float | None]:
-        """FI of the trailing 30 minutes, in [-1, 1], and FI_s = FI min(1, n/200); None under 50
-        classified trades."""
+    def imbalances(self) -> tuple[int, float | None, float | None]:
+        """Of the trailing 30 minutes: the classified trades n, FI in [-1, 1], and
+        FI_s = FI min(1, n/200); None under 50 of them."""
         calls = puts = absolute = 0.0
         count = 0
         for bucket in (*self.window, self.open):
@@ -337,9 +333,9 @@ class Flow:
                 absolute += bucket.absolute
                 count += bucket.classified
         if count < CLASSIFIED_MIN or absolute <= 0:
-            return None, None
+            return count, None, None
         raw = (calls - puts) / absolute
-        return raw, raw * min(1.0, count / SHRINK_TRADES)
+        return count, raw, raw * min(1.0, count / SHRINK_TRADES)
 
 
 def ratio(puts: float, calls: float, contracts: float) -> float | None:

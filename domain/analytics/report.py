@@ -163,13 +163,13 @@ def _flow(report: Report, state: AnalyticsState, symbol: SymbolState, now: datet
     add_score(report, "sweep_z", flow.sweep_z, flow.sweep_scores, as_of, heard, why)
     if quality is Quality.OK and not flow.is_warm:
         quality, reason = Quality.WARMUP, "WARMUP"
-    report.number("fi_n", float(flow.classified_in_window), as_of, quality, reason)
+    classified, raw, shrunk = flow.imbalances()
+    report.number("fi_n", float(classified), as_of, quality, reason)
     if quality is Quality.OK and flow.classified < CLASSIFIED_MIN:
         quality, reason = Quality.WARMUP, "FEW_TRADES"
     report.number("ncp", flow.ncp if traded else None, as_of, quality, reason or "NO_TRADES")
     report.number("npp", flow.npp if traded else None, as_of, quality, reason or "NO_TRADES")
     few = reason or "FEW_TRADES"
-    raw, shrunk = flow.imbalances()
     report.number("fi", raw, as_of, quality, few if raw is None else reason)
     report.number("fi_s", shrunk, as_of, quality, few if raw is None else reason)
     level = flow.delta_slow.mean if flow.delta_slow.count else None

@@ -119,7 +119,7 @@ def test_flow_imbalance_is_net_over_absolute_premium() -> None:
     for _ in range(20):
         flow.add(make(is_call=False, side=1, premium=1_000.0), 0.0)
     # NCP 80,000; NPP 20,000; absolute 100,000.
-    assert flow.imbalances() == pytest.approx((0.6, 0.6 * 60 / 200))
+    assert flow.imbalances() == (60, pytest.approx(0.6), pytest.approx(0.6 * 60 / 200))
     assert (flow.ncp, flow.npp) == (80_000.0, 20_000.0)
 
 
@@ -128,9 +128,9 @@ def test_imbalance_is_null_under_fifty_classified_trades() -> None:
     for _ in range(49):
         flow.add(make(), 0.0)
     flow.add(make(side=0), 0.0)
-    assert flow.imbalances() == (None, None)
+    assert flow.imbalances() == (49, None, None)
     flow.add(make(), 0.0)
-    assert flow.imbalances()[0] == 1.0
+    assert flow.imbalances() == (50, 1.0, 0.25)
 
 
 def test_imbalance_forgets_after_thirty_minutes_of_bars() -> None:
@@ -139,9 +139,9 @@ def test_imbalance_forgets_after_thirty_minutes_of_bars() -> None:
         flow.add(make(), 0.0)
     for bar in range(360):
         flow.close_bar(bar * 5.0, 5.0)
-    assert flow.imbalances()[0] == 1.0
+    assert flow.imbalances() == (60, 1.0, 0.3)
     flow.close_bar(1_805.0, 5.0)
-    assert flow.imbalances() == (None, None)
+    assert flow.imbalances() == (0, None, None)
 
 
 def test_delta_flow_counts_dollars_of_delta_a_bar() -> None:
