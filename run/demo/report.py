@@ -13,7 +13,7 @@ from domain.events.publication import Vendor
 from domain.events.system import ProcessHeartbeat
 from run.config import load_settings
 from run.demo import summary
-from run.demo.state import DemoState
+from run.demo.state import DemoState, save
 from run.demo.summary import Tally, milliseconds, percentile
 from run.projection_lag import worst_p99_seconds
 from run.replay import verify
@@ -104,7 +104,11 @@ async def report(
         tally, summary.read_ledger(folder / "people" / "people.jsonl")
     )
     settings = load_settings()
-    verified = await verify(store, list(WORKERS), settings)
+    # What a run before compared is only folded now: the state that decides needs it.
+    verified = await verify(store, list(WORKERS), settings, after=state.verified)
+    if not verified["differences"]:
+        state.verified = min(worker["checkpoint"] for worker in verified["workers"])
+        save(folder, state)
     errors = [*tally.faults, *logged_errors(folder, offsets)]
     if failed:
         errors.append(failed)

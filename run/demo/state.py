@@ -43,6 +43,8 @@ class DemoState:
     """The log's first session; the same command as then goes on from the log."""
     ports: dict[str, int] = field(default_factory=dict)
     publication_secret: str = ""
+    verified: int = 0
+    """Log position up to which every worker's decisions were run again and came out the same."""
     is_new: bool = False
     """Made by this run; not kept."""
 

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -81,8 +82,15 @@ def test_a_day_shows_a_round_trip_a_refusal_and_its_messages(day: dict[str, Any]
     assert all(day[name] is not None for name in KEYS if name.endswith("_ms"))
 
 
-@pytest.fixture
-def replay(day: dict[str, Any], demo_folder: Path) -> Iterator[Replay]:
+@pytest.fixture(scope="module")
+def servers() -> Iterator[ExitStack]:
+    """Ends what the questions are asked of; the last run has the data for itself."""
+    with ExitStack() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def replay(day: dict[str, Any], demo_folder: Path, servers: ExitStack) -> Replay:
     """The replay tool on the log that the day left behind."""
     ports = json.loads((demo_folder / "state.json").read_text())["ports"]
 
@@ -97,13 +105,24 @@ def replay(day: dict[str, Any], demo_folder: Path) -> Iterator[Replay]:
             timeout=RUN_SECONDS_MAX,
         )
 
-    with EmbeddedPostgres(demo_folder / "postgres", ports["postgres"]):
-        yield ask
+    servers.enter_context(EmbeddedPostgres(demo_folder / "postgres", ports["postgres"]))
+    return ask
 
 
-def test_why_tells_the_chain_from_tick_to_message(day: dict[str, Any], replay: Replay) -> None:
-    state = json.loads(replay("state", "--at", f"{day['session_date']}T16:16", "--json").stdout)
-    traded = [order for order in state["orders"] if order["purpose"] == "entry" and order["filled"]]
+@pytest.fixture(scope="module")
+def state_at_the_end(day: dict[str, Any], replay: Replay) -> dict[str, Any]:
+    """What the desk had come to when the day was over."""
+    done = replay("state", "--at", f"{day['session_date']}T16:16", "--json")
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_why_tells_the_chain_from_tick_to_message(
+    replay: Replay, state_at_the_end: dict[str, Any]
+) -> None:
+    orders = state_at_the_end["orders"]
+    traded = [order for order in orders if order["purpose"] == "entry" and order["filled"]]
     done = replay("why", traded[0]["order_ref"], "--json")
     assert done.returncode == 0, done.stderr
     # The question about margin is an order too, and comes before the decision.
@@ -124,9 +143,11 @@ def test_why_tells_the_chain_from_tick_to_message(day: dict[str, Any], replay: R
         assert known[events[types.index(effect)]["causation_id"]] in wanted
 
 
-def test_state_shows_the_past_as_it_was(day: dict[str, Any], replay: Replay) -> None:
+def test_state_shows_the_past_as_it_was(
+    day: dict[str, Any], replay: Replay, state_at_the_end: dict[str, Any]
+) -> None:
+    after = state_at_the_end
     before = json.loads(replay("state", "--at", f"{day['session_date']}T09:45", "--json").stdout)
-    after = json.loads(replay("state", "--at", f"{day['session_date']}T16:16", "--json").stdout)
     assert before["positions"] == before["orders"] == before["signals"] == []
     # What is held over the night has paid its fees, and is no round trip yet.
     over = [position for position in after["positions"] if position["state"] == "closed"]
@@ -156,10 +177,10 @@ def test_the_day_decided_anew_under_its_own_parameters_is_the_same(replay: Repla
 
 
 def test_an_incident_leaves_as_a_bundle_that_can_be_checked(
-    day: dict[str, Any], replay: Replay, tmp_path: Path
+    replay: Replay, state_at_the_end: dict[str, Any], tmp_path: Path
 ) -> None:
-    state = json.loads(replay("state", "--at", f"{day['session_date']}T16:16", "--json").stdout)
-    message = next(d["remote_id"] for d in state["deliveries"] if d["kind"] == "exit")
+    deliveries = state_at_the_end["deliveries"]
+    message = next(d["remote_id"] for d in deliveries if d["kind"] == "exit")
     assert replay("export", "--incident", message, "--out", str(tmp_path / "b")).returncode == 0
     check = [sys.executable, "-I", str(tmp_path / "b" / "verify.py")]
     assert subprocess.run(check, check=False, stdout=subprocess.DEVNULL).returncode == 0
@@ -184,9 +205,16 @@ def test_a_question_without_an_answer_is_told_what_to_ask(
     assert done.returncode == 2 and told in done.stderr and "Traceback" not in done.stderr
 
 
-def test_started_again_it_goes_on_from_its_log(day: dict[str, Any], demo_folder: Path) -> None:
+def test_started_again_it_goes_on_from_its_log(
+    day: dict[str, Any], demo_folder: Path, servers: ExitStack
+) -> None:
+    """What the first run found decided the same is folded and not compared once more."""
+    servers.close()
+    before = json.loads((demo_folder / "state.json").read_text())["verified"]
+    assert 0 < before <= day["events"]
     done = _run(demo_folder, "--duration", "5")
     assert done.returncode == 0, done.stdout[-4_000:] + done.stderr[-2_000:]
     again = json.loads(done.stdout.splitlines()[-1])
     assert again["session_date"] > day["session_date"]
     assert again["events"] > day["events"] and again["ledger_differences"] == 0
+    assert json.loads((demo_folder / "state.json").read_text())["verified"] > before
