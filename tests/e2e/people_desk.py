@@ -22,7 +22,7 @@ from run.service import Process
 from run.worker import Recorder
 from store.contract import Selection
 
-WAIT_SECONDS_MAX = 30.0
+WAIT_SECONDS_MAX = 120.0
 
 
 def settings_of(sandbox: PeopleSandbox, database_url: str, redis_url: str) -> Settings:

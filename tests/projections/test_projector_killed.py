@@ -108,6 +108,6 @@ async def test_a_cancelled_projector_ends_at_whatever_turn_of_the_loop(
         for _ in range(turns):
             await asyncio.sleep(0)
         task.cancel()
-        done, _ = await asyncio.wait({task}, timeout=5.0)
+        done, _ = await asyncio.wait({task}, timeout=WAIT_SECONDS_MAX)
         assert done == {task}, f"cancelled at turn {turns}"
         assert task.cancelled()

@@ -28,7 +28,7 @@ from run.worker import Recorder
 from store.contract import Selection
 from store.postgres import PostgresStore
 
-READY_SECONDS_MAX = 60.0
+READY_SECONDS_MAX = 180.0
 END_SECONDS_MAX = 30.0
 POLL_SECONDS = 0.05
 

@@ -29,7 +29,7 @@ from tests.adapters.interactive_brokers.still_market import StillClock, StillMar
 from tests.store.propose import halt
 from tests.store.stepped_clock import STEP_SECONDS, refuse
 
-SECONDS_MAX = 60.0
+SECONDS_MAX = 180.0
 
 
 @pytest.fixture

@@ -116,7 +116,7 @@ async def trading(store: PostgresStore, settings: Settings) -> AsyncIterator[Tra
 
 
 async def logged(store: PostgresStore, kind: type[Any], count: int) -> None:
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(30):
         while len(await bodies(store, kind)) < count:
             await asyncio.sleep(0.01)
 

@@ -127,8 +127,8 @@ async def test_a_keeper_without_its_key_seals_nothing_and_says_so_once(
     await Seals(process, Keeper(process).alert).beat()
     process.settings.seal_key.unlink()
     seals = await store.read(0, Selection(types=frozenset({"LogSealed"})))
-    await asyncio.wait_for(Keeper(process).seals.beats(), 5)
-    await asyncio.wait_for(Keeper(process).seals.beats(), 5)
+    await asyncio.wait_for(Keeper(process).seals.beats(), 30)
+    await asyncio.wait_for(Keeper(process).seals.beats(), 30)
     (alert,) = await store.read(0, ALERTS)
     assert (alert.body.code, alert.body.severity) == ("SEALING_STOPPED", "critical")
     assert "put it back" in alert.body.text

@@ -122,7 +122,7 @@ async def test_both_vendors_tell_the_same_story(running: Running) -> None:
         aiohttp.ClientSession() as http,
     ):
         await ready.wait()
-        await broker.connectAsync("127.0.0.1", running.tws_port, clientId=1, timeout=5)
+        await broker.connectAsync("127.0.0.1", running.tws_port, clientId=1, timeout=30)
         try:
             async with http.post(f"{running.control}/clock", json=running.clock(1)) as answer:
                 assert answer.status == 200

@@ -84,7 +84,7 @@ def is_sent(bench: Bench, order_id: int) -> bool:
 
 
 async def until_sent(bench: Bench, order_id: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not is_sent(bench, order_id):
             await asyncio.sleep(0.005)
 
@@ -96,15 +96,15 @@ async def test_an_exit_leaves_while_a_snapshot_waits(bench: Waiting, reason: str
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(w) for w in (bench.effect.run(), bench.effect.run_looks())]
         await bench.queue(wanted(bench, reason))
-        await asyncio.wait_for(bench.asked.get(), 5)
+        await asyncio.wait_for(bench.asked.get(), 30)
         await bench.queue(exit_order(100, connection))
         await until_sent(bench, 100)
         assert len(await bodies(bench.store, BrokerSnapshotReceived)) == 1  # that of the connection
         bench.answer.release()
         bench.answer.release()
         # Its lists were asked before the exit left and do not have it: they are asked again.
-        await asyncio.wait_for(bench.asked.get(), 5)
-        async with asyncio.timeout(5):
+        await asyncio.wait_for(bench.asked.get(), 30)
+        async with asyncio.timeout(30):
             while len(await bodies(bench.store, BrokerSnapshotReceived)) < 2:
                 await asyncio.sleep(0.005)
         for task in running:
@@ -123,7 +123,7 @@ async def test_an_entry_waits_for_a_doubt_and_not_for_a_look_without_one(
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(w) for w in (bench.effect.run(), bench.effect.run_looks())]
         await bench.queue(wanted(bench, reason))
-        await asyncio.wait_for(bench.asked.get(), 5)
+        await asyncio.wait_for(bench.asked.get(), 30)
         await bench.queue(order(100, connection))
         await until_sent(bench, 100)
         await bench.queue(wanted(bench, "100 is unknown"), order(101, connection))

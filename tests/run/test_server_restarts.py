@@ -49,7 +49,7 @@ from tests.store.propose import halt
 SETTINGS = {"fsync": "off", "full_page_writes": "off", "max_wal_senders": "0"}
 HALTS = Selection(types=frozenset({"HaltRequested"}))
 PASSWORD = "correct horse battery"
-WAIT_SECONDS_MAX = 60.0
+WAIT_SECONDS_MAX = 180.0
 PROMPT_SECONDS_MAX = 3.0
 PRODUCERS = 64
 EVENTS_PER_PRODUCER = 40

@@ -15,7 +15,7 @@ from domain.parameters import PARAMETERS
 from run.build import ROOT
 from store.contract import Selection
 
-START_SECONDS_MAX = 60.0
+START_SECONDS_MAX = 180.0
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ from store.contract import Selection
 from store.postgres import PostgresStore
 from tests.store.propose import AT
 
-START_SECONDS_MAX = 60.0
+START_SECONDS_MAX = 180.0
 BEATS = Selection(types=frozenset({"ProcessHeartbeat"}))
 
 

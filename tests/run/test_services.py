@@ -179,7 +179,7 @@ def test_a_missing_setting_ends_with_2_and_is_named(
     desk: RunningDesk, refused: dict[str, Life]
 ) -> None:
     life = refused["unset"]
-    assert life.process.wait(timeout=30) == 2
+    assert life.process.wait(timeout=120) == 2
     assert "REDIS_URL must be set, was not; set it in .env" in life.complaints
     assert life.lines == []
 
@@ -188,7 +188,7 @@ def test_a_taken_port_of_the_api_is_named_with_its_remedy(
     desk: RunningDesk, refused: dict[str, Life]
 ) -> None:
     life = refused["api"]
-    assert life.process.wait(timeout=30) == 1
+    assert life.process.wait(timeout=120) == 1
     last = json.loads(life.lines[-1])
     assert last["level"] == "error"
     assert re.search(r"port \d+, was refused: .*set STRIKETAPE_API_PORT to a free port", str(last))
@@ -208,7 +208,7 @@ def test_a_taken_port_of_a_sandbox_is_named_with_its_remedy(
     desk: RunningDesk, refused: dict[str, Life]
 ) -> None:
     life = refused["market"]
-    assert life.process.wait(timeout=30) == 1
+    assert life.process.wait(timeout=120) == 1
     assert "address already in use" in life.complaints
     assert "give others with --uw-port" in life.complaints
 

@@ -64,7 +64,7 @@ async def test_a_halt_while_the_log_hangs_cancels_entries(
     task = asyncio.create_task(trader.cancel_what_stays(0.3))
     try:
         trader.effect.stop_entries("by hand")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not trader.journal.read():
                 await asyncio.sleep(0.01)
     finally:

@@ -142,7 +142,7 @@ class Desk:
 
     async def until(self, holds: Callable[[Callable[[type[Any]], list[Any]]], object]) -> None:
         """Turn, with a little real time for the broker, until something is on the log."""
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(30):
             while True:
                 await self.turn()
                 found = await self.store.read(0, Selection())

@@ -156,7 +156,7 @@ async def test_settling_does_not_take_another_copys_work_for_ours(
     relay.lose = "request"
     relay.is_down = True
     task = asyncio.create_task(relayed.append([halt(1)], Checkpoint("w", 0, 7)))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while relay.lose:
             await asyncio.sleep(0.01)
     await store.append([halt(1)], Checkpoint("w", 0, 7))

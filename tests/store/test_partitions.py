@@ -73,7 +73,7 @@ async def test_a_quiet_log_is_continued_and_read_over_all_its_days(
         found = await store.event(halt(11).event_id)
         assert found is not None and found.position == 11
         pages = store.subscribe(last - 10)
-        events, scanned = await asyncio.wait_for(anext(pages), 5)
+        events, scanned = await asyncio.wait_for(anext(pages), 30)
         assert ([e.position for e in events], scanned) == (
             list(range(last - 9, last + 2)),
             last + 1,

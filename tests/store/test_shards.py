@@ -96,9 +96,9 @@ async def test_a_shard_is_woken_by_a_stream_of_its_own_and_moves_on_past_those_o
     foreign = next(f"order/{n}" for n in range(100) if not shard.takes(f"order/{n}"))
     pages = store.subscribe(0, Selection(shard=shard))
     await store.append([halt(1, foreign)])
-    assert await asyncio.wait_for(anext(pages), 5) == ([], 1)
+    assert await asyncio.wait_for(anext(pages), 30) == ([], 1)
     await store.append([halt(2, own)])
-    events, scanned = await asyncio.wait_for(anext(pages), 5)
+    events, scanned = await asyncio.wait_for(anext(pages), 30)
     assert ([event.stream for event in events], scanned) == ([own], 2)
 
 

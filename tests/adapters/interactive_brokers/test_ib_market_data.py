@@ -329,5 +329,5 @@ async def test_a_feed_without_tws_is_down_and_goes_on_trying(
     tws.faults.set("disconnect", "reset")
     await until(lambda: feed.data.state is FeedState.DOWN)
     tws.faults.set("refuse_connections", False)
-    await asyncio.wait_for(feed.data.wait_connected(), 5.0)
+    await asyncio.wait_for(feed.data.wait_connected(), 30.0)
     assert feed.data.state is FeedState.CONNECTED

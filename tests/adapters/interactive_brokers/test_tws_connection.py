@@ -108,7 +108,7 @@ async def test_two_account_summaries_are_allowed_and_a_third_is_refused(ib: IB) 
     codes: list[int] = []
     ib.errorEvent += lambda _id, code, _text, _contract: codes.append(code)
     for _ in range(3):
-        await asyncio.wait_for(ib.reqAccountSummaryAsync(), 2.0)
+        await asyncio.wait_for(ib.reqAccountSummaryAsync(), 30.0)
     assert codes == [322]
     tags = {value.tag for value in ib.wrapper.acctSummary.values()}
     assert {"NetLiquidation", "ExcessLiquidity"} <= tags

@@ -145,7 +145,7 @@ async def test_a_handshake_that_never_ends_times_out(switch: str, tws: TwsSandbo
 
 async def test_what_if_can_come_unset_first_or_never(tws: TwsSandbox, ib: IB) -> None:
     tws.faults.set("what_if_unset_first")
-    state = await asyncio.wait_for(ib.whatIfOrderAsync(CALL, limit("BUY", 1, 1.25)), 2.0)
+    state = await asyncio.wait_for(ib.whatIfOrderAsync(CALL, limit("BUY", 1, 1.25)), 30.0)
     assert float(state.initMarginChange) == 122.5
     tws.faults.set("what_if_never_answered")
     with pytest.raises(TimeoutError):

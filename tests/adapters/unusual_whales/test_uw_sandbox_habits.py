@@ -49,12 +49,12 @@ async def heard(wire: Wire, channel: str, seconds: float) -> list[bytes]:
         http.ws_connect(f"{wire.socket_url}?token={wire.token}") as socket,
     ):
         await socket.send_str(json.dumps({"channel": channel, "msg_type": "join"}))
-        await socket.receive(timeout=5)
+        await socket.receive(timeout=30)
         before = wire.sandbox.ledger.sent.total()
         wire.move(1)
         wire.move(seconds)
         count = wire.sandbox.ledger.sent.total() - before
-        texts = [(await socket.receive(timeout=5)).data for _ in range(count)]
+        texts = [(await socket.receive(timeout=30)).data for _ in range(count)]
     assert count and all(json.loads(text)[0] == channel for text in texts)
     return [text[len(channel) + 4 : -1].encode() for text in texts]
 
@@ -116,7 +116,7 @@ async def test_a_join_too_many_may_be_passed_over_in_silence(wire: Wire) -> None
         for number in range(51):
             await socket.send_str(json.dumps({"channel": f"price:T{number}", "msg_type": "join"}))
         await socket.send_str(json.dumps({"channel": "price:T0", "msg_type": "join"}))
-        texts = [(await socket.receive(timeout=5)).data for _ in range(51)]
+        texts = [(await socket.receive(timeout=30)).data for _ in range(51)]
     assert [json.loads(text)[0] for text in texts[-2:]] == ["price:T49", "price:T0"]
 
 

@@ -47,7 +47,7 @@ def test_a_bundle_is_checked_without_the_project(bundle: Path, tmp_path: Path) -
         check=False,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "everything is as exported" in done.stdout
