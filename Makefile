@@ -38,7 +38,8 @@ demo-reset: venv ## forget the demo's log and ledgers
 
 test: venv ## everything: lint, types, contracts, unit to end-to-end; SAMPLES=folder adds recorded days
 	@$(MAKE) --no-print-directory -j 2 browser check ui
-	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	@# Hundreds of processes are started: where none may keep what it compiled, each compiles all anew.
+	@env -u PYTHONDONTWRITEBYTECODE $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: browser
 browser:

@@ -104,8 +104,10 @@ async def report(
         tally, summary.read_ledger(folder / "people" / "people.jsonl")
     )
     settings = load_settings()
-    # What a run before compared is only folded now: the state that decides needs it.
-    verified = await verify(store, list(WORKERS), settings, after=state.verified)
+    # What a run before compared is only folded now: the state that decides needs it. A position
+    # that this log did not have at the start is of another log.
+    compared = state.verified if state.verified <= since else 0
+    verified = await verify(store, list(WORKERS), settings, after=compared)
     if not verified["differences"]:
         state.verified = min(worker["checkpoint"] for worker in verified["workers"])
         save(folder, state)
