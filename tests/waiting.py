@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 
 Until = Callable[[Callable[[], object]], Awaitable[None]]
-SECONDS_MAX = 15.0
+SECONDS_MAX = 30.0
 POLL_SECONDS = 0.005
 
 
