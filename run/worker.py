@@ -27,7 +27,7 @@ from domain.events.system import (
     WorkerStarted,
 )
 from domain.stage import Consumer, Stage
-from run import metrics
+from run import later_parameters, metrics
 from run.snapshots import StateCache
 from run.stopped import PoisonInput, stand
 from run.worker_commits import Commits, Committed
@@ -225,6 +225,8 @@ class Worker:
         if snapshot is not None:
             after = snapshot.position
             self.consumer.states, self._speed = snapshot.states, snapshot.speed
+        else:
+            await later_parameters.begin(self.consumer, self.store)
         try:
             async for source, own in inputs_with_emissions(self, after, checkpoint):
                 self._fold(source, own)

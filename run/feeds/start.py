@@ -15,6 +15,7 @@ from domain.events.system import (
     ParametersChanged,
 )
 from domain.parameter import Parameter, ParameterState, missing
+from run.later_parameters import START
 from run.worker import Recorder
 from store.contract import EventStore, Selection
 
@@ -42,7 +43,7 @@ async def write_missing_parameters(
         change = ParametersChanged(
             values=lacking,
             version=state.version + 1,
-            who="start",
+            who=START,
             why="shipped defaults that the log lacked",
         )
         # Two processes that start together write the same fact once.

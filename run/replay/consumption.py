@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from domain.event import Recorded
+from run import later_parameters
 from run.build import build_id
 from run.config import Settings
 from run.worker import Worker, load_skips
@@ -93,6 +94,7 @@ class Replayed:
         # In this order, as a worker recovers: a skip between the two is known.
         checkpoint = await store.checkpoint(name)
         worker.skipped = await load_skips(store, name)
+        await later_parameters.begin(worker.consumer, store)
         return cls(worker, checkpoint)
 
     def takes(self, event: Recorded) -> bool:
