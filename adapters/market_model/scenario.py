@@ -167,6 +167,9 @@ QUIET_DAY = Scenario(
 )
 """A day that goes nowhere under positive dealer gamma, options dear."""
 
+THIN_PREMIUM_DAY = replace(QUIET_DAY, name="thin_premium_day", variance_premium=1.12)
+"""The quiet day with options just dear enough to be looked at: commissions eat the edge."""
+
 REVERSAL_DAY = replace(
     TREND_DAY,
     name="reversal_day",
@@ -329,6 +332,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     for day in (
         TREND_DAY,
         REVERSAL_DAY,
+        THIN_PREMIUM_DAY,
         QUIET_DAY,
         PINNED_DAY,
         VOLATILITY_SPIKE,

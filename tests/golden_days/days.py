@@ -101,6 +101,7 @@ DAYS: tuple[GoldenDay, ...] = (
     GoldenDay("trend_day", "trend_day", full=(_MORNING, _NOON, _NIGHT)),
     GoldenDay("reversal_day", "reversal_day", full=(_MORNING,)),
     GoldenDay("quiet_day", "quiet_day", full=((46.0, 49.0), _NOON, _NIGHT)),
+    GoldenDay("thin_premium_day", "thin_premium_day", full=(_NIGHT,)),
     GoldenDay("pinned_day", "pinned_day", full=((45.0, 50.0), _NOON, _NIGHT)),
     GoldenDay("volatility_spike", "volatility_spike", full=((45.0, 50.0), (99.0, 106.0), _NIGHT)),
     GoldenDay("half_day", "half_day", full=(_MORNING, _NIGHT)),
