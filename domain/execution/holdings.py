@@ -203,36 +203,79 @@ def _explained(
     """Contracts that are gone by expiry, exercise or assignment; each needs its evidence."""
     found = list(holders(desk, con_id))
     held = sum(trade.held[con_id] for trade, _ in found)
+    if difference > 0 and difference > -held:
+        return _assigned_beside_an_exit(desk, snapshot, result, con_id, difference)
     gone = held * difference < 0 and abs(difference) <= abs(held)
     if not gone:
         return False
     contract = found[0][1]
-    shares = shares_delivered(contract, difference)
-    free = result.undelivered.get(contract.symbol, 0)
-    came = abs(free) >= abs(shares) and free * shares > 0
-    over = is_over(desk, contract)
-    if not came and not (over and difference == -held):
-        return False
-    kind = "expiry"
-    evidence = f"expired {contract.expiry}, the broker holds none at {snapshot.taken_at}"
-    if came:
-        kind = "assignment" if held < 0 else "exercise"
-        evidence = f"{shares} shares of {contract.symbol} came instead, at {snapshot.taken_at}"
-        result.undelivered[contract.symbol] = free - shares
+    evidence = _delivered(snapshot, result, contract, difference)
+    kind = "assignment" if held < 0 else "exercise"
+    if not evidence:
+        if not is_over(desk, contract) or difference != -held:
+            return False
+        kind = "expiry"
+        evidence = f"expired {contract.expiry}, the broker holds none at {snapshot.taken_at}"
     for trade, _ in found:
         part = _part(difference, trade.held[con_id])
         difference -= part
         if part:
-            adjusted = PositionAdjusted(
-                position_id=trade.position_id,
-                con_id=con_id,
-                quantity=part,
-                kind=kind,
-                evidence=evidence,
-                price=_intrinsic(desk, contract),
-            )
-            result.adjustments.append(adjusted)
+            result.adjustments.append(_ended(desk, trade, contract, part, kind, evidence))
     return True
+
+
+def _assigned_beside_an_exit(
+    desk: Desk,
+    snapshot: BrokerSnapshotReceived,
+    result: Holdings,
+    con_id: int,
+    difference: int,
+) -> bool:
+    """A short that was assigned while an order of ours bought it back, as shares prove: more was
+    bought than sold. The long that is left belongs to the position like any rest."""
+    sold = [
+        (trade, leg.contract)
+        for trade in desk.trades.values()
+        for leg in trade.structure.legs
+        if leg.contract.con_id == con_id and leg.ratio < 0
+    ]
+    if not sold:
+        return False
+    contract = sold[0][1]
+    evidence = _delivered(snapshot, result, contract, difference)
+    if not evidence:
+        return False
+    parts = [min(difference, max(0, -trade.held.get(con_id, 0))) for trade, _ in sold]
+    parts[-1] += difference - sum(parts)
+    for (trade, _), part in zip(sold, parts, strict=True):
+        if part:
+            result.adjustments.append(_ended(desk, trade, contract, part, "assignment", evidence))
+    return True
+
+
+def _delivered(
+    snapshot: BrokerSnapshotReceived, result: Holdings, contract: OptionContract, difference: int
+) -> str:
+    """The shares that came for so many contracts, as evidence, and used up; empty if none did."""
+    shares = shares_delivered(contract, difference)
+    free = result.undelivered.get(contract.symbol, 0)
+    if abs(free) < abs(shares) or free * shares <= 0:
+        return ""
+    result.undelivered[contract.symbol] = free - shares
+    return f"{shares} shares of {contract.symbol} came instead, at {snapshot.taken_at}"
+
+
+def _ended(
+    desk: Desk, trade: Trade, contract: OptionContract, quantity: int, kind: str, evidence: str
+) -> PositionAdjusted:
+    return PositionAdjusted(
+        position_id=trade.position_id,
+        con_id=contract.con_id,
+        quantity=quantity,
+        kind=kind,
+        evidence=evidence,
+        price=_intrinsic(desk, contract),
+    )
 
 
 def _part(difference: int, held: int) -> int:

@@ -36,7 +36,7 @@ from tests.domain.execution.execution_build import (
     long_call,
     underlying_ticks,
 )
-from tests.domain.execution.stories import exits, holding
+from tests.domain.execution.stories import exits, holding, leaving_vertical
 
 LONG, SHORT = contract(600), contract(605)
 
@@ -399,3 +399,51 @@ def test_an_exit_does_not_sell_what_somebody_else_sold_before_the_entry_filled()
     position = bench.all(PositionOpened)[-1].position_id
     bench.give(FlattenStarted(who="x", reason="y", positions=(position,)))
     assert [intent.quantity for intent in exits(bench)] == [1], "the broker holds four less three"
+
+
+def test_a_short_that_is_assigned_while_an_exit_buys_it_back_leaves_a_long_of_the_position() -> (
+    None
+):
+    """It was inferred without a price, and the contract bought too much belonged to nobody."""
+    bench, long, short, exit_intent = leaving_vertical()
+    for leg, price in ((0, "3.02"), (1, "1.01")):
+        execution = execution_of(exit_intent, 4, price, f"x.0{leg + 2}.01", bench.now, leg=leg)
+        bench.give_execution(execution)
+    bench.seen(listed(exit_intent, "Filled", 4))
+    assert units(bench) == 0
+    bench.now += timedelta(seconds=11)
+    bench.give(underlying_ticks(607.5, bench.now))
+    bodies = bench.snapshot(positions=[held(short, 1), shares(-100)])
+    (adjusted,) = [body for body in bodies if isinstance(body, PositionAdjusted)]
+    assert (adjusted.con_id, adjusted.quantity) == (short.con_id, 1)
+    assert (adjusted.kind, adjusted.price) == ("assignment", Decimal("2.50"))
+    assert "ASSIGNMENT" in pages(bench) and not bench.all(FillInferred)
+    changed = bench.all(PositionChanged)[-1]
+    assert {leg.con_id: leg.quantity for leg in changed.legs} == {long.con_id: 0, short.con_id: 1}
+    # A human buys the shares back: now the long may be sold.
+    bench.now += timedelta(seconds=11)
+    bench.snapshot(positions=[held(short, 1)])
+    bench.market(leg_ticks(short, 2.48, 2.52, bench.now), underlying=607.5)
+    bench.wait(1, [leg_ticks(short, 2.48, 2.52, bench.now + timedelta(seconds=1))])
+    rest = exits(bench)[-1]
+    assert rest.order_ref != exit_intent.order_ref
+    (leg,) = rest.structure.legs
+    assert (leg.contract.con_id, rest.action.sign * leg.ratio, rest.quantity) == (
+        short.con_id,
+        -1,
+        1,
+    )
+
+
+def test_a_long_that_came_without_shares_is_no_assignment() -> None:
+    """Somebody bought it by hand: it is inferred and paged, and nothing is booked at a price."""
+    bench, _, short, exit_intent = leaving_vertical()
+    for leg, price in ((0, "3.02"), (1, "1.01")):
+        execution = execution_of(exit_intent, 4, price, f"x.0{leg + 2}.01", bench.now, leg=leg)
+        bench.give_execution(execution)
+    bench.seen(listed(exit_intent, "Filled", 4))
+    for _ in range(2):
+        bench.now += timedelta(seconds=11)
+        bench.snapshot(positions=[held(short, 1)])
+    assert not bench.all(PositionAdjusted)
+    assert bench.all(FillInferred)[-1].position_id == ""
