@@ -48,8 +48,9 @@ WEIGHED = frozenset(
 )
 """Types of events that the checks read."""
 MULTIPLIER = 100
-KNOWN_SECONDS = 90.0
-"""By then the trader has read that a contract is gone: a look each minute, and time to act."""
+KNOWN_SECONDS = 115.0
+"""By then the trader has read that a contract is gone: a look each minute, a coarse step of the
+life until it is taken, and one more until a request that was under way then has its answer."""
 DIFFERS_SECONDS = 1.0
 EXPIRY, DELIVERIES = "expiry", ("assignment", "exercise")
 
