@@ -52,7 +52,7 @@ def main() -> int:
         if done.returncode != 0:
             failed.append(name)
             continue
-        table.keep(json.loads(done.stdout))
+        table.keep(json.loads(done.stdout.splitlines()[-1]))  # what a worker logs stands before it
         table.write()
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
