@@ -14,7 +14,7 @@ from decimal import Decimal, InvalidOperation
 
 from domain.events.orders import BrokerSnapshotReceived, FillRecorded
 from domain.execution.desk import CashBook, Desk
-from domain.execution.fills import COMBINATION, SIDES, revision_of
+from domain.execution.fills import COMBINATION, SIDES, family_of, revision_of
 from domain.instruments import MULTIPLIER
 from domain.session import new_york
 
@@ -62,7 +62,7 @@ def compare_cash(
         return known, None
     if known.agreed is None:
         return replace(known, agreed=shown, seen=None), None
-    return known, shown - known.agreed
+    return known, known.seen - known.agreed  # not `shown`: a cent more is no news
 
 
 def _of_this_session(desk: Desk) -> CashBook:
@@ -114,9 +114,10 @@ def _traded(
             dollars = -fill.side.sign * fill.quantity * fill.price * MULTIPLIER
             found[family] = _Traded(fill.exec_id, dollars, fill.executed_at)
     for execution in snapshot.executions:
+        family = family_of(execution.exec_id)
         if (
             not desk.is_ours(execution.account)
-            or execution.family in ours
+            or family in ours
             or execution.sec_type == COMBINATION
             or new_york(execution.executed_at).date() != day
         ):
@@ -124,12 +125,12 @@ def _traded(
         multiplier = _MULTIPLIERS.get(execution.sec_type)
         if multiplier is None:
             return None
-        before = found.get(execution.family)
+        before = found.get(family)
         if before is not None and revision_of(before.exec_id) >= revision_of(execution.exec_id):
             continue
         side = SIDES.get(execution.side.upper())
         if side is None:
             return None
         dollars = -side.sign * execution.quantity * execution.price * multiplier
-        found[execution.family] = _Traded(execution.exec_id, dollars, execution.executed_at)
+        found[family] = _Traded(execution.exec_id, dollars, execution.executed_at)
     return found

@@ -7,7 +7,7 @@ it over. entries.py, exits.py and protection.py work on it; only orders.py folds
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -251,6 +251,10 @@ class Desk:
         alert_id = f"{code.lower()}-{about}"
         body = AlertRaised(alert_id=alert_id, severity="critical", code=code, text=text)
         self.emit(ALERT_STREAM, body, correlation_id)
+
+    def forget_cash(self) -> None:
+        """Cash moved, or may have, by what no execution tells: the comparison begins anew."""
+        self.cash = replace(self.cash, agreed=None, seen=None)
 
     def infer(self, position_id: str, con_id: int, change: int) -> None:
         """Note contracts that were inferred, or taken back."""

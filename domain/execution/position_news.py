@@ -5,7 +5,6 @@ Called by orders.py; what follows for a trade's orders is decided in work.py.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 
 from domain.event import Recorded
@@ -25,7 +24,7 @@ from domain.execution.work import work
 
 
 def on_adjusted(desk: Desk, event: Recorded, body: PositionAdjusted) -> None:
-    desk.cash = replace(desk.cash, agreed=None, seen=None)  # it may have moved cash
+    desk.forget_cash()
     if body.kind == OPERATOR and not body.position_id:
         set_aside(desk, body)
         return
@@ -50,7 +49,7 @@ def on_adjusted(desk: Desk, event: Recorded, body: PositionAdjusted) -> None:
 
 
 def on_inferred(desk: Desk, event: Recorded, body: FillInferred) -> None:
-    desk.cash = replace(desk.cash, agreed=None, seen=None)  # at a price that nobody knows
+    desk.forget_cash()
     trade = desk.trades.get(body.position_id)
     whose = body.position_id or "no position of ours"
     text = (

@@ -82,19 +82,24 @@ def pages(bench: Bench) -> list[str]:
     return [alert.code for alert in bench.all(AlertRaised)]
 
 
+def bought(looks: int, dollars: Decimal | None = COMMISSION) -> Bench:
+    """Four calls bought at 2.00, after so many looks that showed 10,000 dollars."""
+    made = Bench()
+    made.start()
+    for _ in range(looks):
+        look(made, "10000.00")
+    made.market(leg_ticks(CALL, 1.98, 2.02, made.now))
+    holding(bench=made)
+    (fill,) = desk_of(made).fills.fills.values()
+    commission(made, fill.exec_id, dollars)
+    return made
+
+
 @pytest.fixture
 def bench() -> Bench:
     """Four calls bought at 2.00 for 2.60 of commission, from 10,000 dollars that two looks showed
     before."""
-    made = Bench()
-    made.start()
-    look(made, "10000.00")
-    look(made, "10000.00")
-    made.market(leg_ticks(CALL, 1.98, 2.02, made.now))
-    holding(bench=made)
-    (fill,) = desk_of(made).fills.fills.values()
-    commission(made, fill.exec_id)
-    return made
+    return bought(looks=2)
 
 
 AFTER = "9197.40"
@@ -179,14 +184,7 @@ def test_cash_that_is_not_told_is_not_compared(bench: Bench, shown: str) -> None
 
 
 def test_nothing_is_said_of_cash_before_a_commission_is_known() -> None:
-    made = Bench()
-    made.start()
-    look(made, "10000.00")
-    look(made, "10000.00")
-    made.market(leg_ticks(CALL, 1.98, 2.02, made.now))
-    holding(bench=made)
-    (fill,) = desk_of(made).fills.fills.values()
-    commission(made, fill.exec_id, None)
+    made = bought(looks=2, dollars=None)
     for _ in range(3):
         look(made, "9000.00", QUIET_SECONDS)
     assert last(made).clean and desk_of(made).cash.seen is None
@@ -266,13 +264,7 @@ def test_a_combination_is_counted_by_its_legs_once() -> None:
 
 def test_a_look_before_the_first_trade_and_one_after_it_agree_on_the_cash() -> None:
     """The desk starts, looks once and trades: the second look that can be compared comes later."""
-    made = Bench()
-    made.start()
-    look(made, "10000.00")
-    made.market(leg_ticks(CALL, 1.98, 2.02, made.now))
-    holding(bench=made)
-    (fill,) = desk_of(made).fills.fills.values()
-    commission(made, fill.exec_id)
+    made = bought(looks=1)
     look(made, "10000.00")
     assert desk_of(made).cash.agreed is None, "too soon after the execution"
     look(made, AFTER, QUIET_SECONDS)
