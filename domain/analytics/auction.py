@@ -1,6 +1,6 @@
 """Closing-auction imbalance of the underlyings and of the basket of large constituents.
 
-Called by the stage with broker ticks 34, 35, 36 and 61. One basket serves all: SPY uses it whole,
+Called by the stage with broker ticks 34, 35 and 36. One basket serves all: SPY uses it whole,
 QQQ its Nasdaq-listed members, IWM its own imbalance and half the basket's.
 """
 
@@ -18,6 +18,9 @@ BASKET_SHARE_MIN = 0.60
 INDICATIVE_SHARE_MIN = 0.30
 MODEL_SCALE = 0.004
 PERSIST_SECONDS = 60.0
+PAIRED_TICK, INDICATIVE_TICK, IMBALANCE_TICK = 34, 35, 36
+AUCTION_TICKS = frozenset({PAIRED_TICK, INDICATIVE_TICK, IMBALANCE_TICK})
+"""Not 61, the regulatory imbalance: it is told once, and no measure is made of it."""
 NASDAQ = frozenset({"NASDAQ", "ISLAND", "NMS"})
 
 
@@ -28,22 +31,16 @@ class AuctionTicks:
     paired: float = 0.0
     indicative: float = 0.0
     imbalance: float | None = None
-    regulatory: float | None = None
-    ticks: int = 0
     at: float = 0.0
 
     def apply(self, kind: int, price: float, size: float, at: float) -> None:
-        if kind == 34:
+        """`kind` is one of AUCTION_TICKS."""
+        if kind == PAIRED_TICK:
             self.paired = size
-        elif kind == 35:
+        elif kind == INDICATIVE_TICK:
             self.indicative = price if price > 0 else 0.0
-        elif kind == 36:
-            self.imbalance = size
-            self.ticks += 1
-        elif kind == 61:
-            self.regulatory = size
         else:
-            return
+            self.imbalance = size
         self.at = at
 
     def signed(self, mid: float, *, is_signed: bool) -> float | None:

@@ -17,12 +17,15 @@ from domain.analytics.ewma import EwMoments, five_sessions_moments, minutes_mome
 WARM_BARS = 180
 _BAR_SECONDS = 5.0
 _MINUTE_BARS = 12
-WINDOW_BARS = 360
-"""A trailing window of 30 minutes of 5-second bars."""
+WINDOW_MINUTES = 30
+WINDOW_BARS = WINDOW_MINUTES * _MINUTE_BARS
+"""A trailing window of 5-second bars."""
 CLASSIFIED_MIN = 50
 SHRINK_TRADES = 200
 RATIO_CONTRACTS_MIN = 100
 SWEEP_HALF_LIFE_SECONDS = 180.0
+SWEEP_MINUTES = 15
+"""Five half-lives: 3 % of a sweep are left."""
 SWEEP_WINDOW_MS = 100
 SWEEP_PRINTS = 3
 SWEEP_EXCHANGES = 2
@@ -217,6 +220,8 @@ class Flow:
     """Our own by minutes since the open, until the vendor's row of the minute was compared."""
     ticks_until: int = 0
     """Minutes since the open whose rows were compared."""
+    heard: set[int] = field(default_factory=set)
+    """Minutes since the open of which there was a trade."""
     repaired: set[int] = field(default_factory=set)
     """Minutes that are the vendor's: a trade of one that comes after all is in them already."""
     vendor_calls: float = 0.0
@@ -235,6 +240,7 @@ class Flow:
     def add(self, trade: Trade, now: float, minute: int = 0) -> None:
         """`minute` counts from the open to when it was executed."""
         self.last_trade_at = now
+        self.heard.add(minute)
         if minute in self.repaired:
             return
         own = self.minutes.get(minute)
@@ -296,6 +302,13 @@ class Flow:
         ):
             for moments in means:
                 moments.amend(change / _MINUTE_BARS, _BAR_SECONDS, bars_ago, _MINUTE_BARS)
+
+    def has_hole(self, market: Flow, first: int, last: int) -> bool:
+        """Whether trades of the minutes from `first` to before `last` are known to be missing: the
+        vendor counted more than twice as many, or the whole `market` was not heard."""
+        return any(
+            minute in self.repaired or minute not in market.heard for minute in range(first, last)
+        )
 
     @property
     def is_warm(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
-from domain.analytics.auction import AuctionTicks, usual_of
+from domain.analytics.auction import AUCTION_TICKS, AuctionTicks, usual_of
 from domain.analytics.chain import Source
 from domain.analytics.closing_auction import sample_at_ticks
 from domain.analytics.economic_calendar import codes_on, reaches
@@ -54,8 +54,6 @@ from domain.session import SESSION_MINUTES, Session
 from domain.stage import Emission
 
 _TRADE = int(Source.TRADE)
-REGULATORY_TICK = 61
-AUCTION_TICKS = frozenset({34, 35, 36, REGULATORY_TICK})
 HALTED_TICK = 49
 """0 trades, 1 halted, 2 a volatility pause; sent with every subscription and at each change."""
 AFTER_HALT = timedelta(minutes=5)
@@ -259,7 +257,7 @@ def on_ticks(state: AnalyticsState, event: Recorded) -> None:
         if kind in AUCTION_TICKS:
             ticks = state.auction_ticks.setdefault(body.symbol, AuctionTicks())
             ticks.apply(kind, price, size, now)
-            publishes = publishes or kind != REGULATORY_TICK
+            publishes = True
     if symbol is None:
         state.member_books.setdefault(body.symbol, Book()).apply(body.ticks, now, 1.0)
         if publishes:

@@ -7,7 +7,7 @@ Called by the stage's `react`: it reads the state and changes nothing. Every num
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import datetime
 
 from domain.analytics import auction
 from domain.analytics.bars import x_noise
@@ -18,11 +18,11 @@ from domain.analytics.closing_auction import (
     in_auction_window,
     own_imbalance,
 )
-from domain.analytics.flow import CLASSIFIED_MIN, WARM_BARS, ratio
 from domain.analytics.past import STALE_SESSIONS
 from domain.analytics.report_book import add_book
 from domain.analytics.report_chain import add_gex, add_surface
 from domain.analytics.report_day import add_calendar, add_daily, add_variance
+from domain.analytics.report_flow import add_flow
 from domain.analytics.report_minute import (
     add_minute,
     add_opening_range,
@@ -33,6 +33,7 @@ from domain.analytics.reporting import (
     MINUTE_STALE_SECONDS,
     Report,
     add_score,
+    moment,
     of_bars,
 )
 from domain.analytics.state import AnalyticsState, SymbolState
@@ -50,7 +51,7 @@ def metrics_of(state: AnalyticsState, name: str, now: datetime) -> MetricCompute
     report = Report(now)
     add_book(report, state, symbol, session, now)
     _bars(report, state, symbol, session, now)
-    _flow(report, state, symbol, now)
+    add_flow(report, state, symbol, now)
     _tide(report, state, now)
     add_gex(report, state, symbol, now)
     add_surface(report, state, symbol, now)
@@ -63,10 +64,6 @@ def metrics_of(state: AnalyticsState, name: str, now: datetime) -> MetricCompute
     if end is not None and end.second == 0:
         add_minute(report, state, symbol, now)
     return MetricComputed(name, now, settings.version, report.metrics)
-
-
-def _at(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _bars(
@@ -144,46 +141,6 @@ def _minutes(report: Report, symbol: SymbolState, end: datetime, quality: Qualit
     report.number("noise_x", bars.noise_x, end, quality, reason)
 
 
-def _flow(report: Report, state: AnalyticsState, symbol: SymbolState, now: datetime) -> None:
-    assert state.settings is not None
-    flow, at = symbol.flow, now.timestamp()
-    market = state.symbols["SPY"].flow.last_trade_at
-    quality, reason = Quality.OK, ""
-    if market is None:
-        quality, reason = Quality.MISSING, "NO_TRADES"
-    elif at - market > state.settings.flow_age_max:
-        quality, reason = Quality.STALE, "NO_TRADES"
-    as_of = _at(flow.last_trade_at) if flow.last_trade_at is not None else now
-    traded = flow.last_trade_at is not None
-    net = flow.sweeps.net if traded else None
-    heard, why = quality, reason
-    if quality is Quality.OK and flow.bars < WARM_BARS:
-        heard, why = Quality.WARMUP, "WARMUP"
-    report.number("sweep_net", net, as_of, heard, why or "FEW_TRADES")
-    add_score(report, "sweep_z", flow.sweep_z, flow.sweep_scores, as_of, heard, why)
-    if quality is Quality.OK and not flow.is_warm:
-        quality, reason = Quality.WARMUP, "WARMUP"
-    classified, raw, shrunk = flow.imbalances()
-    report.number("fi_n", float(classified), as_of, quality, reason)
-    if quality is Quality.OK and flow.classified < CLASSIFIED_MIN:
-        quality, reason = Quality.WARMUP, "FEW_TRADES"
-    report.number("ncp", flow.ncp if traded else None, as_of, quality, reason or "NO_TRADES")
-    report.number("npp", flow.npp if traded else None, as_of, quality, reason or "NO_TRADES")
-    few = reason or "FEW_TRADES"
-    report.number("fi", raw, as_of, quality, few if raw is None else reason)
-    report.number("fi_s", shrunk, as_of, quality, few if raw is None else reason)
-    level = flow.delta_slow.mean if flow.delta_slow.count else None
-    report.number("delta_flow", level, as_of, quality, reason or "NO_BARS")
-    add_score(report, "delta_flow_z", flow.delta_z, flow.delta_scores, as_of, quality, reason)
-    ratios = (
-        ("pcr_vol", flow.put_volume, flow.call_volume, flow.call_volume),
-        ("pcr_prem", flow.put_premium, flow.call_premium, flow.call_volume),
-        ("pcr_ask", flow.put_ask_volume, flow.call_ask_volume, flow.call_ask_volume),
-    )
-    for name, puts, calls, contracts in ratios:
-        report.number(name, ratio(puts, calls, contracts), as_of, quality, reason or few)
-
-
 def _tide(report: Report, state: AnalyticsState, now: datetime) -> None:
     tide, at = state.tide, now.timestamp()
     quality, reason = Quality.OK, ""
@@ -193,7 +150,7 @@ def _tide(report: Report, state: AnalyticsState, now: datetime) -> None:
         quality, reason = Quality.STALE, "OLD"
     elif tide.mode.is_contradicted:
         quality, reason = Quality.DEGRADED, "FLOW_MODE"
-    as_of = _at(tide.updated_at) if tide.updated_at is not None else now
+    as_of = moment(tide.updated_at) if tide.updated_at is not None else now
     report.number("tide", tide.value, as_of, quality, reason)
     known = quality in (Quality.OK, Quality.DEGRADED)
     if known and tide.slope is not None and at - tide.slope_at > STALE_SECONDS:
@@ -265,7 +222,7 @@ def _own_auction(
     quality, reason = (Quality.OK, "") if fresh else (Quality.STALE, "OLD")
     if not known:
         quality, reason = Quality.MISSING, "NO_AUCTION_DATA"
-    as_of = _at(ticks.at) if ticks is not None and ticks.at else now
+    as_of = moment(ticks.at) if ticks is not None and ticks.at else now
     q = own_imbalance(state, symbol) if fresh else None
     adv = symbol.past.adv20 if symbol.past is not None else None
     share = abs(q) / adv if q is not None and adv else None

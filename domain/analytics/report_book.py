@@ -5,19 +5,15 @@ Called by report.py with each bar, and by report_minute.py for what no rule read
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from domain.analytics.microstructure import CROSSED_SECONDS_MAX, Book
-from domain.analytics.reporting import Report
+from domain.analytics.reporting import Report, moment
 from domain.analytics.state import AnalyticsState, SymbolState
 from domain.events.analytics import Quality
 from domain.session import Session
 
 OFI_STALE_SECONDS = 12.0
-
-
-def _at(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _judged(state: AnalyticsState, symbol: SymbolState, at: float) -> tuple[Quality, str]:
@@ -46,12 +42,12 @@ def add_book(
     assert state.settings is not None
     book, at = symbol.book, now.timestamp()
     quality, reason = _judged(state, symbol, at)
-    as_of = _at(book.at) if book.at else now
+    as_of = moment(book.at) if book.at else now
     mid = book.good_mid or None
     mid_quality, mid_reason = quality, reason
     if quality is Quality.OK and at - book.good_at > state.settings.quote_age_max:
         mid_quality, mid_reason = Quality.STALE, "NO_GOOD_QUOTE"
-    report.number("spot_mid", mid, _at(book.good_at) if mid else now, mid_quality, mid_reason)
+    report.number("spot_mid", mid, moment(book.good_at) if mid else now, mid_quality, mid_reason)
     report.number("spot_bid", book.bid or None, as_of, quality, reason or "NO_BID")
     report.number("spot_ask", book.ask or None, as_of, quality, reason or "NO_ASK")
     report.number("quote_age_s", at - book.at if book.at else None, now, Quality.OK, "NO_QUOTE")
@@ -62,12 +58,12 @@ def add_book(
     closed = session.open_at.timestamp() + flow.closed_at
     quality = _flow_quality(symbol, flow.closed_at, closed, at)
     old = "HALTED" if symbol.halted else "OLD" if quality is Quality.STALE else ""
-    report.number("ofi_norm", flow.ofi_norm, _at(closed), quality, old or "NO_WINDOW")
+    report.number("ofi_norm", flow.ofi_norm, moment(closed), quality, old or "NO_WINDOW")
     score = flow.slow.mean_score(10.0) if flow.slow.is_warm else None
     reason = old if flow.slow.is_warm else "WARMUP"
     if score is None:
         quality = Quality.WARMUP
-    report.number("ofi_5m_z", score, _at(closed), quality, reason)
+    report.number("ofi_5m_z", score, moment(closed), quality, reason)
 
 
 def _micro_price(
@@ -97,7 +93,7 @@ def _depth_imbalance(
         quality, reason = Quality.STALE, "BOOK_OLD"
     elif not depth.book.is_right:
         quality, reason = Quality.MISSING, "BOOK_DAMAGED"
-    as_of = _at(depth.at) if depth.at else now
+    as_of = moment(depth.at) if depth.at else now
     report.number("depth_imb", depth.imbalance, as_of, quality, reason or "NO_DEPTH")
 
 
@@ -107,7 +103,7 @@ def add_book_minute(
     """Order flow in shares and over all levels, and the weighted mid."""
     book, at = symbol.book, now.timestamp()
     quality, reason = _judged(state, symbol, at)
-    as_of = _at(book.at) if book.at else now
+    as_of = moment(book.at) if book.at else now
     report.number("weighted_mid", book.weighted_mid, as_of, quality, reason or "NO_DEPTH")
     opened, flow, levels = session.open_at.timestamp(), symbol.order_flow, symbol.depth.flow
     slow = flow.slow.mean if flow.slow.count else None
@@ -119,4 +115,4 @@ def add_book_minute(
         quality = _flow_quality(symbol, since, opened + since, at)
         reason = "OLD" if quality is Quality.STALE else "NO_WINDOW"
         reason = "HALTED" if symbol.halted else reason
-        report.number(name, value, _at(opened + since), quality, reason)
+        report.number(name, value, moment(opened + since), quality, reason)

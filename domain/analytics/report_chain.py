@@ -5,12 +5,12 @@ Called by report.py; reads the newest chain evaluation and judges its age.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from domain.analytics.expiry_surface import ExpirySurface, constant_maturity
 from domain.analytics.gex import NEUTRAL, Exposure
 from domain.analytics.refresh import traded_expiry
-from domain.analytics.reporting import MINUTE_STALE_SECONDS, Report
+from domain.analytics.reporting import MINUTE_STALE_SECONDS, Report, moment
 from domain.analytics.state import AnalyticsState, ChainState, SymbolState
 from domain.analytics.traded import ExpiryRole
 from domain.events.analytics import Quality
@@ -123,9 +123,9 @@ def _vendor_gex(
     report: Report, state: AnalyticsState, chain: ChainState, total: float, now: datetime
 ) -> None:
     assert state.settings is not None
-    vendor, quality, as_of = chain.vendor, Quality.DEGRADED, _at(chain.vendor.at)
+    vendor, quality, as_of = chain.vendor, Quality.DEGRADED, moment(chain.vendor.at)
     levels = vendor.fresh_levels(now.timestamp(), state.settings.vendor_gex_age_max)
-    seen = _at(levels.at) if levels else now
+    seen = moment(levels.at) if levels else now
     missing = Quality.DEGRADED if levels else Quality.MISSING
     absent = SOURCE_VENDOR if levels else "NO_VENDOR_LEVELS"
     report.number("gex_total", total, as_of, quality, SOURCE_VENDOR)
@@ -140,10 +140,6 @@ def _vendor_gex(
     report.text("gex_regime", regime, as_of, quality, SOURCE_VENDOR)
     side = vendor.regime.flip_side or None
     report.text("flip_side", side if levels else None, seen, missing, absent)
-
-
-def _at(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
 
 
 def judged(

@@ -6,13 +6,13 @@ do not wait for them twelve times a minute.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import numpy as np
 
 from domain.analytics import ranges
 from domain.analytics.expiry_surface import constant_maturity
-from domain.analytics.flow import CLASSIFIED_MIN, WARM_BARS, Flow, ratio
+from domain.analytics.flow import ratio
 from domain.analytics.news import KEYWORDS_VERSION
 from domain.analytics.opening_range import OPENING_MINUTES, OpeningRange
 from domain.analytics.realised import JUMP_SCORE
@@ -24,7 +24,14 @@ from domain.analytics.report_chain import (
     role_surface,
     term_quality,
 )
-from domain.analytics.reporting import MINUTE_STALE_SECONDS, Report, add_score, of_bars
+from domain.analytics.report_flow import add_flow_minute
+from domain.analytics.reporting import (
+    MINUTE_STALE_SECONDS,
+    Report,
+    add_score,
+    moment,
+    of_bars,
+)
 from domain.analytics.state import AnalyticsState, SessionBars, SymbolState
 from domain.analytics.traded import ExpiryRole
 from domain.events.analytics import Quality
@@ -32,8 +39,6 @@ from domain.events.analytics import Quality
 BANDS = (1, 2, 3)
 VWAP_WARM_BARS = 60
 REALISED_WARM_MINUTES = 30
-TICKS_STALE_SECONDS = 150.0
-TICKS_WARM_MINUTES = 10
 
 
 def add_minute(report: Report, state: AnalyticsState, symbol: SymbolState, now: datetime) -> None:
@@ -42,7 +47,7 @@ def add_minute(report: Report, state: AnalyticsState, symbol: SymbolState, now: 
     stale = now.timestamp() - symbol.bars.arrived_at > state.settings.bar_age_max
     _bars(report, symbol, now, stale=stale)
     _ranges(report, state, symbol)
-    _flow(report, state, symbol, now)
+    add_flow_minute(report, state, symbol, now)
     _exposure(report, symbol, now)
     _vendor_scores(report, state, symbol, now)
     _surface(report, state, symbol, now)
@@ -127,59 +132,6 @@ def _ranges(report: Report, state: AnalyticsState, symbol: SymbolState) -> None:
         report.number(name, value, session.open_at, quality, reason)
 
 
-def _flow(report: Report, state: AnalyticsState, symbol: SymbolState, now: datetime) -> None:
-    assert state.settings is not None
-    flow, at = symbol.flow, now.timestamp()
-    market = state.symbols["SPY"].flow.last_trade_at
-    quality, reason = Quality.OK, ""
-    if market is None:
-        quality, reason = Quality.MISSING, "NO_TRADES"
-    elif at - market > state.settings.flow_age_max:
-        quality, reason = Quality.STALE, "NO_TRADES"
-    # Alerts are made of the same trades: none of them is no news while those are not heard.
-    counted = quality if quality is Quality.STALE else Quality.OK
-    heard, why = quality, reason
-    if quality is Quality.OK and flow.bars < WARM_BARS:
-        heard, why = Quality.WARMUP, "WARMUP"
-    for name, value in (("sweep_calls", flow.sweeps.calls), ("sweep_puts", flow.sweeps.puts)):
-        known = None if flow.last_trade_at is None else value
-        report.number(name, known, now, heard, why or "NO_TRADES")
-    if quality is Quality.OK and not flow.is_warm:
-        quality, reason = Quality.WARMUP, "WARMUP"
-    if quality is Quality.OK and flow.classified < CLASSIFIED_MIN:
-        quality, reason = Quality.WARMUP, "FEW_TRADES"
-    for name, moments in (
-        ("ncp_5m", flow.calls_fast),
-        ("ncp_30m", flow.calls_slow),
-        ("npp_5m", flow.puts_fast),
-        ("npp_30m", flow.puts_slow),
-        ("delta_flow_5m", flow.delta_fast),
-    ):
-        mean = moments.mean if moments.count else None
-        report.number(name, mean, now, quality, reason or "NO_BARS")
-    _ticks(report, flow, at, now)
-    bullish, bearish = symbol.alerts.counts(at)
-    told = symbol.alerts.at is not None
-    for name, count in (("alerts_bullish", bullish), ("alerts_bearish", bearish)):
-        why = "NO_TRADES" if counted is Quality.STALE and told else "NO_ALERTS"
-        report.number(name, float(count) if told else None, now, counted, why)
-
-
-def _ticks(report: Report, flow: Flow, at: float, now: datetime) -> None:
-    """The vendor's own sums since the open."""
-    quality, reason = Quality.OK, ""
-    if flow.ticks_at is None:
-        quality, reason = Quality.MISSING, "NO_TICKS"
-    elif at - flow.ticks_at > TICKS_STALE_SECONDS:
-        quality, reason = Quality.STALE, "OLD"
-    elif flow.ticks_until < TICKS_WARM_MINUTES:
-        quality, reason = Quality.WARMUP, "WARMUP"
-    as_of = now if flow.ticks_at is None else datetime.fromtimestamp(flow.ticks_at, UTC)
-    for name, value in (("vendor_ncp", flow.vendor_calls), ("vendor_npp", flow.vendor_puts)):
-        known = None if flow.ticks_at is None else value
-        report.number(name, known, as_of, quality, reason)
-
-
 def _exposure(report: Report, symbol: SymbolState, now: datetime) -> None:
     chain = symbol.chain
     exposure, as_of = chain.exposure, chain.refreshed or now
@@ -209,7 +161,7 @@ def _vendor_scores(
         ("vendor_charm_z", symbol.vendor_charm),
     ):
         quality, reason = Quality.OK, ""
-        as_of = now if found.value is None else datetime.fromtimestamp(found.at, UTC)
+        as_of = now if found.value is None else moment(found.at)
         if found.value is None:
             quality, reason = Quality.MISSING, "NO_VENDOR"
         elif at - found.at > state.settings.vendor_gex_age_max:

@@ -6,7 +6,7 @@ Called by the report modules only.
 from __future__ import annotations
 
 import math
-from datetime import datetime
+from datetime import UTC, datetime
 
 from domain.analytics.catalogue import UNITS
 from domain.analytics.ewma import EwMoments
@@ -18,6 +18,11 @@ MINUTE_STALE_SECONDS = 70.0
 """How old the last closed minute may be for what is computed with it."""
 IMPORTED = "IMPORTED"
 """Why a z-score is WARMUP_MODEL: what it is measured against is a vendor's history."""
+
+
+def moment(seconds: float) -> datetime:
+    """The time of an epoch second."""
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def of_bars(coverage: float) -> tuple[Quality, str]:

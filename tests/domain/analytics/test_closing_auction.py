@@ -181,6 +181,15 @@ def test_regulatory_imbalance_is_no_sample() -> None:
     assert state.symbols["IWM"].auction.samples == 0
 
 
+def test_regulatory_imbalance_makes_no_old_imbalance_fresh() -> None:
+    tape = closing_tape()
+    told = played(tape)[0].auction_ticks["IWM"].at
+    later = before(100)
+    tape.add(ticks("IWM", later, [(61, -1.0, 5_000.0)]), later)
+    state, _ = played(tape)
+    assert state.auction_ticks["IWM"].at == told < later.timestamp()
+
+
 def test_a_member_without_a_price_counts_against_the_share_that_is_known() -> None:
     """IWM alone is 2/3 of its basket's weight with one member of the same dollar volume, 1/2 with
     two: below 60 % there is no imbalance."""

@@ -166,6 +166,60 @@ def test_ticks_of_15_minutes_warm_flow_up_but_no_sweeps(
     assert [one.quality for one in found] == [flows, flows, flows, sweeps, sweeps]
 
 
+HEARD_WHOLE = {
+    **dict.fromkeys(("ncp", "npp", "delta_flow", "pcr_vol", "pcr_ask", "ncp_5m"), 0),
+    **dict.fromkeys(("sweep_net", "sweep_z", "sweep_calls", "sweep_puts"), 15),
+    **dict.fromkeys(("fi_n", "fi", "fi_s"), 30),
+    "pcr_prem": 390,
+}
+"""Closed minutes that must have been heard; those at 0 are the vendor's where we did not."""
+
+
+def after_a_hole(minutes_ago: int, *, is_repaired: bool) -> dict[str, Metric]:
+    """SPY 100 minutes after the open, warm, with a hole of one minute that ended so long ago."""
+    made = deepcopy(folded())
+    symbol, now = made.symbols["SPY"], at(100)
+    flow, hole = symbol.flow, 100 - minutes_ago
+    flow.bars, flow.ticks_until, flow.sweep_z = 180, 100, 1.0
+    for minute in range(100):
+        if is_repaired or minute != hole:
+            flow.add(make(size=200, side=1, is_call=minute % 2 == 0), now.timestamp(), minute)
+    if is_repaired:
+        flow.repaired.add(hole)
+    return {one.name: one for one in metrics_of(made, "SPY", now).metrics}
+
+
+@pytest.mark.parametrize("is_repaired", [True, False])
+@pytest.mark.parametrize("minutes_ago", [1, 15, 16, 30, 31, 97])
+def test_what_a_hole_weighs_in_is_degraded_while_it_does(
+    minutes_ago: int, is_repaired: bool
+) -> None:
+    """A minute that is the vendor's, or one of which nobody has told anything yet."""
+    found = after_a_hole(minutes_ago, is_repaired=is_repaired)
+    for name, minutes in HEARD_WHOLE.items():
+        quality, reason = Quality.OK, ""
+        if minutes_ago <= minutes:
+            quality, reason = Quality.DEGRADED, "MISSING_TRADES"
+        one = found[name]
+        assert (one.quality, one.reason) == (quality, reason) and one.value is not None, name
+
+
+def test_a_hole_in_one_symbol_marks_no_other() -> None:
+    made = deepcopy(folded())
+    now = at(100)
+    for name in ("SPY", "QQQ"):
+        flow = made.symbols[name].flow
+        flow.bars, flow.ticks_until, flow.sweep_z = 180, 100, 1.0
+        for minute in range(100):
+            flow.add(make(size=200, side=1), now.timestamp(), minute)
+    made.symbols["QQQ"].flow.repaired.add(99)
+    degraded = {}
+    for name in ("SPY", "QQQ"):
+        found = metrics_of(made, name, now).metrics
+        degraded[name] = {one.name for one in found if one.reason == "MISSING_TRADES"}
+    assert not degraded["SPY"] and {"fi_s", "sweep_z", "pcr_prem"} <= degraded["QQQ"]
+
+
 @pytest.mark.parametrize(
     ("minutes", "age", "quality"),
     [
