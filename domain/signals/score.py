@@ -17,7 +17,7 @@ from domain.numbers import significant
 from domain.parameter import ParameterState
 from domain.session import Session
 from domain.signals.bucket import Bucket
-from domain.signals.reading import Reading
+from domain.signals.reading import AVAILABLE, Reading
 
 SWITCHED_OFF = "OFF"
 
@@ -54,9 +54,10 @@ class Measured:
 
 
 def _of(reading: Reading, name: str, x: float | None, raw: float | None = None) -> Measured:
-    """`x` None with a metric that is there: another one that it needs is not."""
+    """`x` None under a quality that counts as available: there is no value all the same, or another
+    metric that it needs is not there."""
     metric, quality = reading.metrics.get(name), reading.quality(name)
-    if x is None and quality in (Quality.OK, Quality.WARMUP_MODEL):
+    if x is None and quality in AVAILABLE:
         quality = Quality.MISSING.value
     return Measured(
         raw if raw is not None else reading.number(name),

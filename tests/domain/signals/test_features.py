@@ -89,7 +89,8 @@ def test_an_expected_move_of_zero_is_what_the_pull_of_walls_waits_for() -> None:
         {**TREND, **WALLS, "em_1sd_0dte": 0.0}, qualities={"em_1sd_0dte": Quality.DEGRADED}
     )
     found = Reading("SPY", NOON, {metric.name: metric for metric in body.metrics})
-    assert measure(found, "walls").quality == "DEGRADED"
+    pull = measure(found, "walls")
+    assert (pull.raw, pull.quality) == (0.0, "MISSING")
 
 
 @pytest.mark.parametrize(
@@ -217,6 +218,14 @@ def test_a_metric_that_never_came_makes_its_feature_missing_without_a_time() -> 
     assert (found.x, found.raw, found.unit, found.as_of) == (None, None, "", None)
     assert found.quality == "MISSING"
     assert measure(reading(), "flow").as_of == NOON
+
+
+def test_a_degraded_metric_without_a_value_is_missing_in_the_table() -> None:
+    """DEGRADED counts as available; a feature that reads so must have counted."""
+    found = feature("skew_chg", {"skew_chg_z": None}, ONE_DTE, {"skew_chg_z": Quality.DEGRADED})
+    assert (found.x, found.quality) == (None, "MISSING")
+    some = feature("skew_chg", {"skew_chg_z": 1.0}, ONE_DTE, {"skew_chg_z": Quality.DEGRADED})
+    assert (some.x, some.quality) == (math.tanh(0.5), "DEGRADED")
 
 
 @pytest.mark.parametrize("name", ["gex_norm", "noise_x"])
