@@ -140,7 +140,7 @@ DENIALS: dict[DenialCode, Denial] = {
             _C.NO_EXPIRY: "The expiry that the bucket names must be listed and evaluated.",
             _C.NO_STRIKE: "Listed strikes must satisfy delta, width, distance and price limits.",
             _C.LIQUIDITY: "Every leg needs a live line, a tight usable quote, size and interest.",
-            _C.GREEKS_AGREE: "Our greeks must agree with the American check for every leg.",
+            _C.GREEKS_AGREE: "Our delta of every leg must agree with the broker's fresh one.",
             _C.EV_POSITIVE: "The expected value after costs must pass its minimum.",
             _C.NO_DUPLICATE: "No position may be open for this bucket, symbol and direction.",
             _C.COOLDOWN: "The waiting time after the last exit of this key must be over.",

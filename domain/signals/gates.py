@@ -12,6 +12,7 @@ from domain.parameter import ParameterState
 from domain.risk.codes import DenialCode
 from domain.signals.case import Case, gate, window
 from domain.signals.entry import entry_gate
+from domain.signals.leg_check import early_exercise
 from domain.signals.plan import Odds
 from domain.signals.reading import ChainRow
 from domain.signals.structure import (
@@ -225,19 +226,27 @@ def _structure_gates(case: Case, parameters: ParameterState) -> list[Gate]:
             f" {number('signals.liquidity.size_min'):g}, interest or volume >="
             f" {number('signals.liquidity.interest_min'):g}",
         ),
-        _greeks_gate(chosen, parameters),
+        _greeks_gate(case, chosen, parameters),
         _value_gate(case, parameters),
     ]
 
 
-def _greeks_gate(chosen: Choice, parameters: ParameterState) -> Gate:
+def _delta_to_trade_by(case: Case, row: ChainRow) -> float | None:
+    """With early exercise, as the broker's is: of a put in the money for weeks that alone is 0.02
+    to 0.04, and more where rates are high."""
+    if row.delta is None or row.volatility is None or case.chain is None:
+        return row.delta
+    return early_exercise(row, case.chain, case.session.session_date)[1]
+
+
+def _greeks_gate(case: Case, chosen: Choice, parameters: ParameterState) -> Gate:
     """Our delta against the broker's model delta, where it has a fresh one."""
     limit = parameters.number("signals.greeks_delta_max")
-    apart = [
-        abs(row.delta - row.broker_delta)
-        for row in chosen.rows
-        if row.delta is not None and row.broker_delta is not None
-    ]
+    apart = []
+    for row in chosen.rows:
+        ours = None if row.broker_delta is None else _delta_to_trade_by(case, row)
+        if ours is not None and row.broker_delta is not None:
+            apart.append(abs(ours - row.broker_delta))
     worst = max(apart, default=None)
     return gate(
         DenialCode.GREEKS_AGREE,

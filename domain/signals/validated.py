@@ -21,12 +21,11 @@ from domain.forecasts.prediction import P2, P5
 from domain.forecasts.scores import BINS, bin_of
 from domain.instruments import Direction, Right
 from domain.numbers import cents
-from domain.pricing.american import DELTA_DIFFERENCE_USED, american_check
 from domain.pricing.black_scholes import prices
-from domain.pricing.dividends import Dividend
 from domain.risk.blackout import size_factor
 from domain.signals.case import Case
 from domain.signals.evaluate import Evaluated
+from domain.signals.leg_check import early_exercise
 from domain.signals.plan import exit_plan
 from domain.signals.rationale import rationale
 from domain.signals.reading import Chain, ChainRow
@@ -97,35 +96,11 @@ def model_record(case: Case) -> ModelRecord:
     )
 
 
-def _early_exercise(row: ChainRow, chain: Chain, session_date: date) -> tuple[float, float]:
-    """What early exercise is worth, and the delta to go by. Nothing on the day of expiry.
-
-    QuantLib counts whole days: the volatility is scaled so that the total variance is right.
-    """
-    assert row.volatility is not None and row.delta is not None
-    days = (chain.expiry - session_date).days
-    if days <= 0:
-        return 0.0, row.delta
-    check = american_check(
-        chain.spot,
-        float(row.strike),
-        chain.rate,
-        row.volatility * math.sqrt(365 * chain.years / days),
-        session_date,
-        chain.expiry,
-        [Dividend(d.ex_date, d.amount, estimated=False) for d in chain.dividends],
-        is_call=row.right is Right.CALL,
-    )
-    apart = abs(check.delta_american - row.delta) > DELTA_DIFFERENCE_USED
-    delta = rounded(check.delta_american) if apart else row.delta
-    return rounded(check.early_exercise_premium), delta
-
-
 def _leg(row: ChainRow, age: float | None, chain: Chain, session_date: date) -> LegQuote:
     assert row.bid is not None and row.ask is not None, "LIQUIDITY passed"
     assert row.volatility is not None and row.delta is not None and row.gamma is not None
     assert row.vega is not None and row.theta is not None and age is not None
-    premium, delta = _early_exercise(row, chain, session_date)
+    premium, delta = early_exercise(row, chain, session_date)
     return LegQuote(
         con_id=row.con_id,
         bid=row.bid,

@@ -366,6 +366,21 @@ def test_each_leg_says_what_early_exercise_is_worth_and_its_american_delta() -> 
     assert sold.delta - (european[sold.con_id] or 0.0) > 0.05
 
 
+def test_deltas_are_compared_with_the_brokers_as_ones_of_early_exercise() -> None:
+    """On that eve the two differ by more than 0.05: the broker's tells which of them it is."""
+    body = with_dividend(1.85)
+    signal = one(evening(CHEAP).evaluate(body=body), SignalValidated)
+    american = {leg.con_id: leg.delta for leg in signal.risk_inputs.legs}
+    european = dict(zip(body.con_id, body.delta, strict=True))
+    for known, agree in ((american, True), (european, False)):
+        theirs = [known.get(con_id) for con_id in body.con_id]
+        told = evening(CHEAP).evaluate(body=replace(body, broker_delta=theirs))
+        assert any(isinstance(event, SignalValidated) for event in told) is agree
+        gates = {gate.code: gate for event in told for gate in getattr(event, "gates", ())}
+        result = gates["GREEKS_AGREE"].result
+        assert result is (Result.PASS if agree else Result.FAIL)
+
+
 def test_the_premium_of_a_leg_is_that_of_the_american_check() -> None:
     signal = one(evening(CHEAP).evaluate(body=with_dividend(1.85)), SignalValidated)
     years = (NEXT_CLOSE - EVENING).total_seconds() / (365 * 86_400)
