@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from adapters.claude.writer import DraftAnswer
+from adapters.claude.answers import DraftAnswer
 from adapters.outcome import CannotTell, FindOutcome, Found, NotFound, NotSent, SendOutcome, Sent
 from domain.commentary.prompt import RULES, SCHEMA, facts_block
 from domain.commentary.stage import ReportState

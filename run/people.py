@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from adapters.claude.writer import ClaudeWriter, DraftAnswer, DraftError
+from adapters.claude.answers import DraftAnswer, DraftError
+from adapters.claude.late_writer import LateWriter
 from adapters.discord.sender import DiscordSender
 from adapters.outcome import CannotTell, FindOutcome, NotSent, SendOutcome, Sent, delivery_marker
 from adapters.reddit.poster import RedditAccount, RedditPoster, with_marker
@@ -36,7 +37,7 @@ class Desks:
         telegram: TelegramBot,
         x: XPoster,
         reddit: RedditPoster,
-        claude: ClaudeWriter,
+        claude: LateWriter,
     ) -> None:
         self._secret = settings.publication_secret.get_secret_value().encode()
         self._chat_id = settings.telegram_chat_id
@@ -128,7 +129,7 @@ class Desks:
     async def draft(
         self, system: str, facts: str, schema: dict[str, object], tokens_max: int
     ) -> DraftAnswer | DraftError:
-        return await self._claude.draft(system, facts, schema, tokens_max, "low")
+        return await self._claude.draft(system, facts, schema, tokens_max)
 
 
 @asynccontextmanager
@@ -160,7 +161,7 @@ async def open_desks(settings: Settings) -> AsyncIterator[Desks]:
             password=settings.reddit_password.get_secret_value(),
         ),
     )
-    claude = ClaudeWriter(
+    claude = LateWriter(
         settings.claude_url, settings.claude_api_key.get_secret_value(), settings.claude_model
     )
     try:

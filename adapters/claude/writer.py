@@ -2,74 +2,22 @@
 
 Used by run/outbox for commentary. The model has no tools; its answer is only a draft that is
 checked and approved elsewhere. A repeated request costs money and nothing else, so the client may
-repeat once by itself.
+repeat once by itself. Loading the vendor's library takes a second: late_writer.py does it with the
+first draft.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 
 import anthropic
 from anthropic import AsyncAnthropic
 
-from adapters.claude.prices import cost_usd
+from adapters.claude.answers import DraftAnswer, DraftError, DraftErrorKind
 from adapters.redaction import hide_in_logs, redacted
 
 _SPEND_LIMIT = "enforced_spend_limit_reached"
-
-
-@dataclass(frozen=True, slots=True)
-class DraftAnswer:
-    """The model's answer. Use `text` only when `stop_reason` is end_turn.
-
-    `model` is what the answer reports. Token counts as billed; `input_tokens` leaves out what
-    was written to or read from the cache.
-    """
-
-    text: str
-    model: str
-    request_id: str
-    stop_reason: str
-    input_tokens: int
-    output_tokens: int
-    cache_write_tokens: int
-    cache_read_tokens: int
-
-    @property
-    def cost_usd(self) -> Decimal:
-        return cost_usd(
-            self.model,
-            self.input_tokens,
-            self.output_tokens,
-            self.cache_write_tokens,
-            self.cache_read_tokens,
-        )
-
-
-class DraftErrorKind(StrEnum):
-    """Only `busy`, `timeout` and `connection` are worth another try."""
-
-    BUSY = "busy"
-    TIMEOUT = "timeout"
-    CONNECTION = "connection"
-    SPEND_LIMIT = "spend_limit"
-    BILLING = "billing"
-    AUTHENTICATION = "authentication"
-    REFUSED = "refused"
-    UNREADABLE = "unreadable"
-
-
-@dataclass(frozen=True, slots=True)
-class DraftError:
-    """No draft. `retry_after_seconds` when the vendor stated a wait."""
-
-    kind: DraftErrorKind
-    text: str
-    retry_after_seconds: float | None = None
 
 
 class ClaudeWriter:

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from adapters.claude.answers import DraftAnswer, DraftError, DraftErrorKind
 from adapters.claude.prices import cost_usd
-from adapters.claude.writer import ClaudeWriter, DraftAnswer, DraftError, DraftErrorKind
+from adapters.claude.writer import ClaudeWriter
 from adapters.people_sandbox.process import PeopleSandbox
 
 FACTS = """Facts:

@@ -16,7 +16,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from adapters.claude.writer import ClaudeWriter, DraftAnswer
+from adapters.claude.answers import DraftAnswer
+from adapters.claude.writer import ClaudeWriter
 from adapters.discord.sender import DiscordSender
 from adapters.outcome import Found, NotSent, SendOutcome, Sent, Unknown
 from adapters.people_sandbox.faults import FaultError, FaultTable
