@@ -31,7 +31,7 @@ from run.embedded_binaries import (
     wheel_folder,
 )
 from run.embedded_server import HOST, POLL_SECONDS, STOP_SECONDS_MAX, Server, process_command
-from run.niceness import DERIVED, let_others_first
+from run.niceness import DERIVED, let_others_first, take_short_turns
 
 _PORTS = range(15_000, 32_000)
 _given_ports: set[int] = set()
@@ -97,6 +97,8 @@ class EmbeddedPostgres(Server):
         self._initialise()
         settings = [part for k, v in self._settings.items() for part in ("-c", f"{k}={v}")]
         self._spawn([str(self._bin / "postgres"), "-D", str(self.data), *settings], self._account)
+        assert self.process is not None
+        take_short_turns(self.process.pid)  # before it has begun those that serve connections
         self._await(self._is_ready)
 
     def _initialise(self) -> None:

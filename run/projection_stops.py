@@ -13,8 +13,8 @@ from domain.event import Recorded
 from domain.events.system import WorkerStopped
 from projections.projector import PoisonEvent, Standing
 from run import metrics
-from run.stopped import PoisonInput, decision, say
-from run.worker import Recorder, load_skips
+from run.stopped import PoisonInput, decision, load_skips, say
+from run.worker import Recorder
 from store.contract import Checkpoint, EventStore
 from store.errors import CheckpointConflict
 

@@ -21,10 +21,10 @@ from run.collector import collect_seldom
 from run.command_line import command_line
 from run.config import Settings, SettingsError, load_settings, require, shown
 from run.feeds.start import write_missing_parameters
-from run.niceness import let_others_first
+from run.niceness import let_others_first, take_short_turns
 from run.snapshots import StateCache, state_cache
-from run.stopped import StartAgain
-from run.worker import Recorder, innermost
+from run.stopped import StartAgain, innermost
+from run.worker import Recorder
 from run.workers import deciding_sha256
 from store.errors import StoreError
 from store.postgres import PostgresStore
@@ -158,6 +158,8 @@ def serve(
     """
     if niceness:
         let_others_first(niceness)
+    else:
+        take_short_turns()
     try:
         settings = load_settings()
         require(settings, needs)

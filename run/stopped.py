@@ -19,7 +19,7 @@ from domain.events.system import (
     WorkerRetryRequested,
     WorkerStopped,
 )
-from store.contract import Selection
+from store.contract import EventStore, Selection
 from store.errors import UnreadableEvent
 
 if TYPE_CHECKING:
@@ -118,3 +118,21 @@ async def decision(recorder: Recorder, poison: PoisonInput, after: int) -> str:
                 ):
                     return "retry" if isinstance(body, WorkerRetryRequested) else "skip"
     raise AssertionError("a subscription must not end")
+
+
+def innermost(error: BaseException) -> BaseException:
+    """The first cause inside groups of errors: what a person wants to read."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+async def load_skips(store: EventStore, worker: str) -> frozenset[int]:
+    """Positions that the operator lets this worker pass over."""
+    skipped: set[int] = set()
+    after = 0
+    while page := await store.read(after, Selection(types=frozenset({"InputSkipped"}))):
+        bodies = (event.body for event in page if isinstance(event.body, InputSkipped))
+        skipped.update(body.position for body in bodies if body.worker == worker)
+        after = page[-1].position
+    return frozenset(skipped)

@@ -21,7 +21,6 @@ from domain.event import Body, Proposed, Recorded, Retention, derived_id
 from domain.events.system import (
     ClockStarted,
     ClockTicked,
-    InputSkipped,
     ProcessFault,
     ProcessHeartbeat,
     WorkerStarted,
@@ -29,7 +28,7 @@ from domain.events.system import (
 from domain.stage import Consumer, Stage
 from run import later_parameters, metrics
 from run.snapshots import StateCache
-from run.stopped import PoisonInput, stand
+from run.stopped import PoisonInput, innermost, load_skips, stand
 from run.worker_commits import Commits, Committed
 from run.worker_snapshots import WorkerSnapshots
 from store.contract import Appended, EventStore, Selection
@@ -255,8 +254,9 @@ class Worker:
         try:
             pages = self.store.subscribe(self.position, self.selection, INPUTS_PER_PAGE_MAX)
             async for events, scanned in pages:
-                await self._take(events, scanned, self._leave)
-                if len(events) < INPUTS_PER_PAGE_MAX and self._snapshots.is_due:
+                is_current = len(events) < INPUTS_PER_PAGE_MAX
+                await self._take(events, scanned, self._leave, at_once=is_current)
+                if is_current and self._snapshots.is_due:
                     await self._commits.flush()
                     self._snapshots.offer(self.position, self.consumer.states, self._speed)
         except UnreadableEvent as error:
@@ -284,8 +284,11 @@ class Worker:
         events: Sequence[Recorded],
         scanned: int,
         leave: Callable[[], Awaitable[list[Recorded]]],
+        *,
+        at_once: bool = False,
     ) -> list[Recorded]:
-        """Consume a page; `leave` sees to it that a decision leaves. Returns what it committed."""
+        """Consume a page; `leave` sees to it that a decision leaves, and numbers too when they
+        shall be on the log `at_once`. Returns what it committed."""
         committed: list[Recorded] = []
         for event in events:
             if not self.is_input(event):
@@ -306,11 +309,13 @@ class Worker:
             self._commits.add(event, emitted)
             if emitted:
                 self._deciding.append(event)
-            # A decision leaves at once; numbers and silence may share a commit.
+            # A decision leaves at once, numbers when nothing else is leaving; silence may wait.
             if any(_is_desk(e) for e in emitted):
                 committed += await leave()
             elif self._commits.is_under_way:
                 await asyncio.sleep(0)  # its answer shall not wait for the end of the page
+            elif emitted and at_once:
+                committed += await leave()
             if self._commits.waiting >= INPUTS_PER_COMMIT_MAX:
                 committed += await self._commits.flush()
         self.position = max(self.position, scanned)
@@ -365,24 +370,6 @@ class Worker:
                 ),
             )
             await asyncio.sleep(HEARTBEAT_SECONDS)
-
-
-def innermost(error: BaseException) -> BaseException:
-    """The first cause inside groups of errors: what a person wants to read."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
-async def load_skips(store: EventStore, worker: str) -> frozenset[int]:
-    """Positions that the operator lets this worker pass over."""
-    skipped: set[int] = set()
-    after = 0
-    while page := await store.read(after, Selection(types=frozenset({"InputSkipped"}))):
-        bodies = (event.body for event in page if isinstance(event.body, InputSkipped))
-        skipped.update(body.position for body in bodies if body.worker == worker)
-        after = page[-1].position
-    return frozenset(skipped)
 
 
 async def inputs_with_emissions(

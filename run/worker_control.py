@@ -27,8 +27,8 @@ from run.build import build_id
 from run.config import load_settings
 from run.endings import ending
 from run.projection_stops import newest_stop, projection_standing
-from run.stopped import control_stream
-from run.worker import Recorder, load_skips
+from run.stopped import control_stream, load_skips
+from run.worker import Recorder
 from run.workers import PROJECTIONS, WORKERS
 from store.contract import Checkpoint, EventStore
 from store.errors import CheckpointConflict

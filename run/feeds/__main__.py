@@ -286,8 +286,7 @@ class Feeds:
     async def _fold_past(self) -> int:
         """Follow clock, lines and pauses up to the head of the log, and do what stands of them;
         the head."""
-        store = self._process.store
-        selection = Selection(types=OBEYED | GAP_TYPES | {"UnderlyingListed"})
+        store, selection = self._process.store, Selection(types=OBEYED | GAP_TYPES)
         head, after = await store.head(), 0
         while page := await store.read(after, selection, up_to=head):
             for event in page:

@@ -14,7 +14,8 @@ from domain.event import Recorded
 from run import later_parameters
 from run.build import build_id
 from run.config import Settings
-from run.worker import Worker, load_skips
+from run.stopped import load_skips
+from run.worker import Worker
 from run.workers import WORKERS
 from store.contract import PAGE_EVENTS_MAX, EventStore, Selection
 from store.errors import UnreadableEvent

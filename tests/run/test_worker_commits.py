@@ -87,6 +87,27 @@ async def test_what_is_decided_while_a_commit_is_under_way_leaves_in_one_more(
     commits.cancel()
 
 
+@pytest.mark.parametrize(("at_once", "together"), [(True, [1, 1]), (False, [2])])
+async def test_numbers_of_one_symbol_do_not_wait_for_those_of_the_next_unless_it_catches_up(
+    store: PostgresStore, database_url: str, at_once: bool, together: list[int]
+) -> None:
+    """A bar at which nothing is decided is a decision against a signal: it is looked for."""
+    for number in (0, 4):
+        await ask(store, number)
+    one = Worker("signals", [SeldomStage()], store, "build-1")
+    await one.recover()
+    commits = asyncio.create_task(one._commits.run())
+    async with held(database_url):
+        events = await store.read(0, one.selection, up_to=2)
+        await one._take(events, 2, one._leave, at_once=at_once)
+    await one._commits.flush()
+    owner = await asyncpg.connect(database_url)
+    sizes = "SELECT last_position - first_position + 1 FROM commits WHERE first_position > 2"
+    assert [row[0] for row in await owner.fetch(sizes)] == together
+    await owner.close()
+    commits.cancel()
+
+
 async def test_after_a_commit_that_failed_nothing_later_is_committed(
     store: PostgresStore, database_url: str
 ) -> None:

@@ -15,8 +15,8 @@ from domain.events.controls import HaltRequested
 from domain.events.system import InputSkipped, ProcessHeartbeat, WorkerStopped
 from domain.stage import Emission
 from run import worker_control
-from run.stopped import PoisonInput, StartAgain
-from run.worker import Recorder, Worker, inputs_with_emissions, load_skips
+from run.stopped import PoisonInput, StartAgain, load_skips
+from run.worker import Recorder, Worker, inputs_with_emissions
 from run.worker_control import Refused
 from store.contract import PAGE_EVENTS_MAX, Selection
 from store.errors import CheckpointConflict
