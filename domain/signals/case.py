@@ -40,7 +40,9 @@ class DeskFacts:
     broker_ready: bool
     reconciled: bool
     equity_age_seconds: float | None
-    """Real seconds."""
+    """Real seconds since net liquidation was read."""
+    stream_age_seconds: float | None
+    """Real seconds since the stream of the day's P&L, which carries it forward, was heard."""
     has_position: bool
     cooldown_until: datetime | None
     range_blocked_until: datetime | None

@@ -46,6 +46,8 @@ class Desk:
                 self.reconciled = body.clean
             case BrokerAccountSeen():
                 self._account_seen(body.values, seconds)
+                if body.daily_pnl is not None:
+                    self.age.stream_at = seconds
             case BrokerSnapshotReceived():
                 self._account_seen(body.account_values, seconds)
             case BrokerTimeSeen():

@@ -283,17 +283,12 @@ def _slippage(found: Odds) -> str:
 
 
 def _desk_gates(case: Case, parameters: ParameterState) -> list[Gate]:
-    facts, until = case.facts, case.facts.cooldown_until
-    limit = parameters.number("risk.equity_age_max_s")
-    age = facts.equity_age_seconds
-    ready: bool | None = facts.broker_ready and facts.reconciled
-    if ready:
-        ready = None if age is None else age <= limit
+    until = case.facts.cooldown_until
     return [
         gate(
             DenialCode.NO_DUPLICATE,
-            not facts.has_position,
-            "open" if facts.has_position else "none",
+            not case.facts.has_position,
+            "open" if case.facts.has_position else "none",
             "no open position of this key",
         ),
         gate(
@@ -302,21 +297,37 @@ def _desk_gates(case: Case, parameters: ParameterState) -> list[Gate]:
             case.now.isoformat(),
             "none" if until is None else until.isoformat(),
         ),
-        gate(
-            DenialCode.BROKER_READY,
-            ready,
-            f"ready {facts.broker_ready}, reconciled {facts.reconciled}, equity"
-            f" {'-' if age is None else f'{age:.0f}'} s",
-            f"ready, reconciled, equity {limit:g} s",
-            "missing: net liquidation" if ready is None else "",
-        ),
+        _broker_gate(case, parameters),
         gate(
             DenialCode.KILL_SWITCH_OFF,
-            not facts.halted,
-            "halted" if facts.halted else "none",
+            not case.facts.halted,
+            "halted" if case.facts.halted else "none",
             "not halted",
         ),
     ]
+
+
+def _broker_gate(case: Case, parameters: ParameterState) -> Gate:
+    """Connected, reconciled, and equity told lately: by its value and by the stream since then."""
+    facts, number = case.facts, parameters.number
+    ages = {
+        "net liquidation": (facts.equity_age_seconds, number("risk.equity_age_max_s")),
+        "daily-P&L stream": (facts.stream_age_seconds, number("risk.equity_stream_age_max_s")),
+    }
+    absent = [name for name, (age, _) in ages.items() if age is None]
+    ready: bool | None = facts.broker_ready and facts.reconciled
+    if ready:
+        young = [age <= limit for age, limit in ages.values() if age is not None]
+        ready = None if absent and all(young) else all(young)
+    told = [f"{name} {'-' if age is None else f'{age:.0f}'} s" for name, (age, _) in ages.items()]
+    limits = [f"{name} {limit:g} s" for name, (_, limit) in ages.items()]
+    return gate(
+        DenialCode.BROKER_READY,
+        ready,
+        f"ready {facts.broker_ready}, reconciled {facts.reconciled}, {', '.join(told)}",
+        f"ready, reconciled, {', '.join(limits)}",
+        f"missing: {', '.join(absent)}" if ready is None else "",
+    )
 
 
 def evaluate(case: Case, parameters: ParameterState) -> tuple[Gate, ...]:

@@ -109,15 +109,15 @@ class StrategyState:
     def facts(self, key: Key, now: datetime) -> DeskFacts:
         symbol, session, desk = key[0], self.session, self.desk
         assert session is not None, "facts are asked inside a session"
+        seconds, held = self.time.seconds, bool(self.positions)
         return DeskFacts(
             halted=desk.halted,
             market_halt=self.market_halts.told(symbol, now),
             entries_open=desk.entries_open,
             broker_ready=desk.broker_ready,
             reconciled=desk.reconciled,
-            equity_age_seconds=desk.age.value_age(
-                self.time.seconds, has_positions=bool(self.positions)
-            ),
+            equity_age_seconds=desk.age.value_age(seconds, has_positions=held),
+            stream_age_seconds=desk.age.stream_age(seconds, has_positions=held),
             has_position=(self.bucket.strategy, key) in self.positions.values(),
             cooldown_until=self._cooldown_until(key),
             range_blocked_until=range_blocked_until(session, self.calendar(symbol)),
