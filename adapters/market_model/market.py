@@ -9,14 +9,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-
-import numpy as np
 
 from adapters.market_model import book as books
 from adapters.market_model.auction import AuctionListing, auction_ticks
-from adapters.market_model.chain import PRIMARY_EXCHANGES, UNDERLYING_IDS
 from adapters.market_model.contract import (
     AuctionTicked,
     BarClosed,
@@ -27,7 +23,6 @@ from adapters.market_model.contract import (
     SimContract,
     SimGreeks,
     SimQuote,
-    UnderlyingQuoted,
 )
 from adapters.market_model.history import HistoricDay
 from adapters.market_model.news import headlines
@@ -38,27 +33,13 @@ from adapters.market_model.paths import (
     AFTER_CLOSE_SECONDS,
     BEFORE_OPEN_SECONDS,
 )
+from adapters.market_model.quote_line import QuoteLine, line_contract, quote_source
 from adapters.market_model.scenario import BASKET, BasketMember, Scenario
 from adapters.market_model.seconds import SecondTable, bars, part
 from adapters.market_model.session_plan import SessionPlan, SimSession
 from adapters.market_model.tape import FlowMinute
 from adapters.market_model.tide import tide_by_second
-from adapters.market_model.updates import option_updates, underlying_update
-
-QUOTES_PER_SECOND = 4.0
-BASKET_QUOTES_PER_SECOND = 0.5
-DEPTH_SHARES = {"SPY": 900.0, "QQQ": 700.0, "IWM": 1100.0}
-
-
-@dataclass(slots=True)
-class _Line:
-    """Quotes of one underlying as time passes."""
-
-    contract: SimContract
-    source: books.QuoteSource
-    chunk: books.QuoteChunk | None = None
-    minute: int = -1
-    row: int = -1
+from adapters.market_model.updates import option_updates
 
 
 class SimulatedMarket:
@@ -84,7 +65,6 @@ class SimulatedMarket:
         self.basket: Sequence[str] = tuple(member.symbol for member in basket)
         self.scenario = scenario
         self.plan = plan
-        self._seed = seed
         self._tables = dict(tables)
         self._history = {symbol: list(days) for symbol, days in history.items()}
         self._start = plan.day.open_at - timedelta(seconds=BEFORE_OPEN_SECONDS)
@@ -92,7 +72,18 @@ class SimulatedMarket:
         self._now = 0.0
         members = {member.symbol: member for member in basket}
         self._lines = {
-            symbol: self._line(symbol, members.get(symbol), (recorded_quotes or {}).get(symbol))
+            symbol: QuoteLine(
+                line_contract(symbol, members.get(symbol)),
+                quote_source(
+                    seed,
+                    symbol,
+                    self._tables[symbol],
+                    scenario.book_lead,
+                    (recorded_quotes or {}).get(symbol),
+                ),
+                self._start,
+                self._length,
+            )
             for symbol in (*self.symbols, *self.basket)
         }
         self._by_id = {line.contract.con_id: symbol for symbol, line in self._lines.items()}
@@ -126,33 +117,13 @@ class SimulatedMarket:
         lean = self.options["SPY"].lean[: plan.day.seconds]
         self._tide = tide_by_second(seed, "today", lean)
         self.past: Past = before.as_past() if before else SeededPast(seed, self._history)
-        self._set_lines(0.0)
+        self._move_lines(0.0)
 
     # -- set-up ------------------------------------------------------------------------------
 
     @property
     def _close_second(self) -> int:
         return BEFORE_OPEN_SECONDS + self.plan.day.seconds
-
-    def _line(
-        self, symbol: str, member: BasketMember | None, recorded: books.RecordedQuotes | None
-    ) -> _Line:
-        if member is None:
-            con_id, exchange = UNDERLYING_IDS[symbol], PRIMARY_EXCHANGES[symbol]
-            rate, depth = QUOTES_PER_SECOND, DEPTH_SHARES[symbol]
-        else:
-            con_id, exchange = member.con_id, member.primary_exchange
-            rate, depth = BASKET_QUOTES_PER_SECOND, 300.0
-        source = books.QuoteSource(
-            self._seed,
-            self._tables[symbol],
-            BEFORE_OPEN_SECONDS,
-            rate,
-            depth,
-            self.scenario.book_lead,
-            recorded,
-        )
-        return _Line(SimContract(con_id, symbol, None, 0.0, "", exchange), source)
 
     def _listings(self, members: Mapping[str, BasketMember]) -> list[AuctionListing]:
         share = self.scenario.closing_imbalance
@@ -196,7 +167,7 @@ class SimulatedMarket:
             )
         for rank, line in enumerate(self._lines.values()):
             found.extend(
-                (at, 10 + rank, quoted) for at, quoted in self._quoted(line, before, target, thin)
+                (at, 10 + rank, quoted) for at, quoted in line.between(before, target, thin)
             )
         for rank, symbol in enumerate(self.symbols):
             found.extend(
@@ -206,7 +177,7 @@ class SimulatedMarket:
         found.extend((self._fixed_at[k], 50, self._fixed[k]) for k in range(first, last))
         found.sort(key=lambda item: item[:2])
         self._now = target
-        self._set_lines(target)
+        self._move_lines(target)
         return [update for _, _, update in found]
 
     def is_out(self, vendor: str, symbol: str = "", at: datetime | None = None) -> bool:
@@ -228,36 +199,6 @@ class SimulatedMarket:
             end = bar.start + timedelta(seconds=5)
             yield (end - self._start).total_seconds(), end, bar
 
-    def _quoted(
-        self, line: _Line, before: float, until: float, thin: bool
-    ) -> Iterator[tuple[float, UnderlyingQuoted]]:
-        for minute in range(int(before // 60), int(until // 60) + 1):
-            if minute * 60 >= self._length:
-                return
-            if minute == line.minute and line.chunk is not None:
-                chunk = line.chunk
-            else:
-                chunk = line.source.draw(minute)
-                line.chunk, line.minute = chunk, minute
-            low = int(np.searchsorted(chunk.at, before, side="right"))
-            high = int(np.searchsorted(chunk.at, until, side="right"))
-            for row in range(low, min(high, 1) if thin else high):
-                yield (
-                    float(chunk.at[row]),
-                    underlying_update(line.contract, chunk, row, self._start),
-                )
-
-    def _set_lines(self, at: float) -> None:
-        """Point every line at its newest quote."""
-        minute = min(int(at // 60), (self._length - 1) // 60)
-        for line in self._lines.values():
-            if line.minute != minute or line.chunk is None:
-                line.chunk, line.minute = line.source.draw(minute), minute
-            # Before a minute's first quote the line shows that quote already: the minute before is
-            # gone, and a fraction of a second early does no harm to a state that is polled.
-            row = int(np.searchsorted(line.chunk.at, at, side="right")) - 1
-            line.row = max(row, 0)
-
     def _traded(
         self, symbol: str, until: float, thin: bool
     ) -> Iterator[tuple[float, OptionTraded]]:
@@ -266,6 +207,10 @@ class SimulatedMarket:
             if not thin:
                 yield from option_updates(options, chunk, first, last, self._start)
             options.tape.absorb(chunk, first, last)
+
+    def _move_lines(self, at: float) -> None:
+        for line in self._lines.values():
+            line.move_to(at)
 
     # -- contracts and quotes ------------------------------------------------------------------
 
@@ -291,17 +236,13 @@ class SimulatedMarket:
 
     def last(self, symbol: str) -> tuple[float, int]:
         """Last trade and session volume of an underlying or basket member."""
-        line = self._lines[symbol]
-        assert line.chunk is not None
-        return int(line.chunk.last[line.row]) / 100, int(line.chunk.session_volume[line.row])
+        return self._lines[symbol].last
 
     def quote(self, con_id: int) -> SimQuote | None:
         """Top of book now. Options have no quote before the open and 15 minutes after the close."""
         symbol = self._by_id.get(con_id)
         if symbol is not None:
-            line = self._lines[symbol]
-            assert line.chunk is not None
-            return underlying_update(line.contract, line.chunk, line.row, self._start).quote
+            return self._lines[symbol].quote
         symbol = self._option_symbol.get(con_id)
         if symbol is None:
             return None
@@ -318,14 +259,7 @@ class SimulatedMarket:
     def depth(
         self, symbol: str, rows: int
     ) -> tuple[list[tuple[float, int]], list[tuple[float, int]]]:
-        line = self._lines[symbol]
-        chunk, row = line.chunk, line.row
-        assert chunk is not None
-        salt = int(self._now * 2)
-        return (
-            books.depth_levels(int(chunk.bid[row]), int(chunk.bid_size[row]), -1, rows, salt),
-            books.depth_levels(int(chunk.ask[row]), int(chunk.ask_size[row]), 1, rows, salt),
-        )
+        return self._lines[symbol].depth(rows, salt=int(self._now * 2))
 
     def open_interest(self, con_id: int) -> int:
         symbol = self._option_symbol.get(con_id)
