@@ -237,6 +237,7 @@ async def measure(given: argparse.Namespace, server: Desk) -> list[Figure]:
             try:
                 await desk.trade(given.speed)
                 await _run(given, trials, chain)
+                trials.end()
                 await desk.director.set_clock(0.0, None)
                 return await _found(trials, chain)
             finally:

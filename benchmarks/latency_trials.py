@@ -75,6 +75,11 @@ class Trials:
         self.rates.clear()
         self.closed = 0
 
+    def end(self) -> None:
+        """Breach nothing more: the clock is about to stand."""
+        for task in self._tasks:
+            task.cancel()
+
     async def follow(self) -> None:
         store = self.desk.store
         async for events, _ in store.subscribe(await store.head(), Selection(types=FOLLOWED)):

@@ -1,10 +1,9 @@
-"""docs/observability.md and docs/prometheus say what the code does: names, ports, queries."""
+"""docs/observability.md and the configurations of Prometheus say what the code does: names, ports,
+queries. What alerts ask for is in test_alert_rules.py."""
 
 from __future__ import annotations
 
 import re
-
-import pytest
 
 from run.all import METRICS_PORT_FIRST, METRICS_PORT_STEP
 from run.build import ROOT
@@ -21,35 +20,11 @@ def test_the_page_has_every_name_and_no_other() -> None:
     assert shown == table(), "python -m run.metrics_page prints it"
 
 
-@pytest.mark.parametrize("text", [PAGE, (FOLDER / "rules.yml").read_text()], ids=["page", "rules"])
-def test_queries_and_rules_ask_for_names_that_there_are(text: str) -> None:
-    asked = set(re.findall(r"\bstriketape_(?!service|owner)\w+(?!\w)", text)) - {"striketape_feed"}
+def test_queries_ask_for_names_that_there_are() -> None:
+    asked = set(re.findall(r"\bstriketape_(?!service|owner)\w+(?!\w)", PAGE)) - {"striketape_feed"}
     assert len(asked) > 10
-    bases = {bare(name) for name in asked}
+    bases = {re.sub(r"_(bucket|sum|count)$", "", name) for name in asked}
     assert sorted(bases - set(names())) == []
-
-
-def test_what_an_alert_says_has_labels_of_what_it_asks_for() -> None:
-    """A summary with a label that is not there would be told with a hole."""
-    labels = {metric: of.replace("`", "").split(", ") for metric, of in rows()}
-    rules = (FOLDER / "rules.yml").read_text().split("- alert: ")[1:]
-    assert len(rules) > 20
-    for rule in rules:
-        expression, _, said = rule.partition("annotations:")
-        asked = re.findall(r"\bstriketape_\w+", expression)
-        there = {"instance"}.union(*(labels[bare(name)] for name in asked if bare(name) in labels))
-        if grouped := re.search(r"by \(([^)]*)\)", expression):
-            there &= {"instance", *grouped[1].split(", ")}
-        assert set(re.findall(r"\$labels\.(\w+)", said)) <= there, rule
-
-
-def rows() -> list[tuple[str, str]]:
-    """Names of the page with their labels."""
-    return re.findall(r"^\| `(striketape_\w+)` \| \w+ \| ([^|]*) \|", PAGE, re.MULTILINE)
-
-
-def bare(name: str) -> str:
-    return re.sub(r"_(bucket|sum|count)$", "", name)
 
 
 def test_the_page_names_every_alert() -> None:
