@@ -3,8 +3,9 @@
 run/projector.py runs one for each projection. A projection is a pure function from an event to
 effects; a target applies effects and its own position in one step (one Lua call of Redis, one
 transaction of Postgres), so that a crash can leave neither without the other. A target that was
-flushed, or was built by another version, is built anew from zero beside the old one and swapped
-in. Nothing else writes a view, and no decision reads one.
+flushed, was built by another version, or holds what this log does not (the log was put back from a
+backup), is built anew from zero beside the old one and swapped in. Nothing else writes a view, and
+no decision reads one.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
+from uuid import UUID
 
 import asyncpg
 import structlog
@@ -122,12 +124,14 @@ class Projection(Generic[Effect]):
 @dataclass(frozen=True, slots=True)
 class TargetState:
     """Where a target stands. `generation` is new with every rebuild; `built_at` is the position
-    that the rebuild went up to."""
+    that the rebuild went up to. `newest` names the last event that was applied, as `mark` does;
+    empty where the target does not keep it."""
 
     generation: str
     version: int
     position: int
     built_at: int
+    newest: str = ""
 
 
 class Target(Protocol[EffectIn]):
@@ -140,8 +144,8 @@ class Target(Protocol[EffectIn]):
     async def apply(
         self, effects: Sequence[EffectIn], state: TargetState, position: int
     ) -> TargetState | None:
-        """Apply and move the position in one step; None, and nothing done, when the target does
-        not stand at `state` any more."""
+        """Apply and move the position in one step, and keep `newest` of `state`; None, and nothing
+        done, when the target does not stand at the generation and position of `state` any more."""
         ...
 
     async def begin(self, version: int, position: int) -> TargetState:
@@ -201,7 +205,11 @@ class Projector(Generic[Effect]):
             stood_at = self.position
             try:
                 state = None if damaged else await self._target.state()
-                if state is None or state.version != self.projection.version:
+                if (
+                    state is None
+                    or state.version != self.projection.version
+                    or await self._is_of_another_log(state)
+                ):
                     state = await self.rebuild()
                     damaged = False
                 await self._follow(state)
@@ -242,7 +250,8 @@ class Projector(Generic[Effect]):
                 if not events and time.monotonic() - applied_at < IDLE_APPLY_SECONDS:
                     continue
                 began = time.monotonic()
-                moved = await self._target.apply(self._effects(events), state, scanned)
+                effects, marked = self._effects(events), _marked(state, events)
+                moved = await self._target.apply(effects, marked, scanned)
                 raise_if_cancelled()
                 if moved is None:
                     self._log.warning("target changed hands", projection=self.projection.name)
@@ -269,7 +278,7 @@ class Projector(Generic[Effect]):
         while (head := await self._store.head()) > state.position:
             page = await self._store.read(state.position, selection, REBUILD_PAGE, head)
             scanned = page[-1].position if len(page) == REBUILD_PAGE else head
-            moved = await beside.apply(self._effects(page), state, scanned)
+            moved = await beside.apply(self._effects(page), _marked(state, page), scanned)
             raise_if_cancelled()
             if moved is None:
                 raise RebuildLost(
@@ -281,6 +290,30 @@ class Projector(Generic[Effect]):
         self.position = state.position
         self._log.info("rebuilt", projection=self.projection.name, position=state.position)
         return state if await self._is_past_its_stop() else await self.rebuild()
+
+    async def _is_of_another_log(self, state: TargetState) -> bool:
+        """Whether the target has seen what is not on this log: it stands beyond its end, or where
+        its newest event stood there is another one by now."""
+        head = await self._store.head()
+        found = ""
+        if state.newest and state.position <= head:
+            position = int(state.newest.partition(" ")[0])
+            try:
+                page = await self._store.read(position - 1, limit=1, up_to=position)
+                found = mark(position, page[0].event_id) if page else ""
+            except UnreadableEvent as error:
+                found = mark(position, error.event_id)
+        if state.position <= head and found == state.newest:
+            return False
+        self._log.error(
+            "target is of another log",
+            projection=self.projection.name,
+            position=state.position,
+            newest=state.newest,
+            head=head,
+            on_the_log=found,
+        )
+        return True
 
     async def _selection(self) -> Selection:
         """What it reads: without what the operator lets it pass over, here and in any rebuild."""
@@ -317,6 +350,18 @@ class Projector(Generic[Effect]):
 
     def _wants_rebuild(self, event: Recorded, state: TargetState) -> bool:
         return event.position > state.built_at and self.projection.asks_for_rebuild(event)
+
+
+def mark(position: int, event_id: UUID) -> str:
+    """Names an event so that it cannot be taken for the one at its position of another log."""
+    return f"{position} {event_id}"
+
+
+def _marked(state: TargetState, events: Sequence[Recorded]) -> TargetState:
+    if not events:
+        return state
+    newest = events[-1]
+    return replace(state, newest=mark(newest.position, newest.event_id))
 
 
 def _is_defect(error: BaseException) -> bool:

@@ -139,7 +139,7 @@ for _, command in ipairs(cjson.decode(ARGV[5])) do
         redis.call(unpack(command))
     end
 end
-redis.call('HSET', KEYS[1], 'position', ARGV[3])
+redis.call('HSET', KEYS[1], 'position', ARGV[3], 'newest', ARGV[6])
 return 1
 """
 _BEGIN = """
@@ -182,6 +182,7 @@ class RedisTarget:
                 version=int(found["version"]),
                 position=int(found["position"]),
                 built_at=int(found["built_at"]),
+                newest=str(found.get("newest", "")),
             )
         except (KeyError, ValueError, ResponseError):
             return None  # never built, flushed, or overwritten by somebody else
@@ -196,6 +197,7 @@ class RedisTarget:
             str(position),
             self.prefix,
             msgspec.json.encode(merged(effects)),
+            state.newest,
         ]
         try:
             done = await self._apply(keys=[self._state_key], args=arguments)

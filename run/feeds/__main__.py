@@ -286,7 +286,8 @@ class Feeds:
     async def _fold_past(self) -> int:
         """Follow clock, lines and pauses up to the head of the log, and do what stands of them;
         the head."""
-        store, selection = self._process.store, Selection(types=OBEYED | GAP_TYPES)
+        store = self._process.store
+        selection = Selection(types=OBEYED | GAP_TYPES | {"UnderlyingListed"})
         head, after = await store.head(), 0
         while page := await store.read(after, selection, up_to=head):
             for event in page:

@@ -63,6 +63,8 @@ class BrokerFeed:
         self._units = {symbol: SizeUnit(symbol) for symbol in SYMBOLS}
         self._to_list = asyncio.Event()
         self._unlisted: set[str] = set()
+        self._known: dict[str, tuple[int, UnderlyingListed]] = {}
+        """The newest contract details on the log, with their position."""
         self._silent: set[str] = set()
         """Lines that should speak and do not."""
         self._log: structlog.stdlib.BoundLogger = structlog.get_logger("feeds")
@@ -229,8 +231,14 @@ class BrokerFeed:
         self.lines.listed(listed)
 
     async def _record_listed(self, listed: UnderlyingListed) -> None:
-        identity = derived_id("underlying", listed.model_dump_json())
-        await self._recorder.record(f"chain/{listed.symbol}", listed, event_id=identity)
+        """Each change once: also one that leads back to what was there before."""
+        position, known = self._known.get(listed.symbol, (0, None))
+        if known == listed:
+            return
+        identity = derived_id("underlying", position, listed.model_dump_json())
+        stream = f"chain/{listed.symbol}"
+        appended = await self._recorder.record(stream, listed, event_id=identity)
+        self._known[listed.symbol] = appended.positions[-1], listed
 
     async def list_chains(self, today: date) -> dict[str, list[date]]:
         """Record the chains; what cannot be read is tried again by `keep`."""
@@ -255,7 +263,9 @@ class BrokerFeed:
             self._forget_gaps()
 
     def note(self, event: Recorded) -> bool:
-        """Remember what a stage wants; whether the event was such a wish."""
+        """Remember what a stage wants and which contracts the log has; whether it was a wish."""
+        if isinstance(event.body, UnderlyingListed):
+            self._known[event.body.symbol] = event.position, event.body
         return self.lines.note(event)
 
     def open_wanted(self) -> None:
