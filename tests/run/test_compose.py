@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -126,3 +127,27 @@ def test_the_settings_of_a_container_are_settings(
     assert settings.database_url.startswith("postgresql://striketape_service:")
     assert (settings.mode, settings.metrics_port, settings.ib_port) == ("paper", 9400, 7497)
     assert settings.ib_host == "host.docker.internal"
+
+
+def commands() -> list[list[str]]:
+    """Arguments of each call of Compose that the pages tell, without files and options."""
+    found = []
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        text = page.read_text()
+        inline = (part for part in re.findall(r"`([^`]+)`", text) if "docker" in part)
+        lines = re.findall(r"^    (docker compose .*)$", text, re.MULTILINE)
+        for told in (*inline, *lines):
+            words = re.sub(r"-f \S+", "", " ".join(told.split())).split()
+            if words[:2] == ["docker", "compose"]:
+                found.append([word for word in words[2:] if not word.startswith("-")])
+    return found
+
+
+def test_the_pages_call_services_that_there_are(folder: Path) -> None:
+    known = services(folder).keys()
+    told = commands()
+    assert len(told) > 8
+    for verb, *rest in told:
+        assert verb in {"up", "exec", "run", "restart", "logs", "cp"}, verb
+        if verb != "up":
+            assert rest[0].partition(":")[0] in known, (verb, rest)
