@@ -68,7 +68,7 @@ _CALENDARS: Mapping[str, tuple[tuple[int, float, str, str, str, str, str], ...]]
 
 
 def economic_calendar(open_at: datetime, name: str = "light") -> list[CalendarEntry]:
-    """A light week: low-importance lines around the day, none that blocks entries; and the lines of
+    """A light week and the next: low-importance lines, none that blocks entries; and the lines of
     the calendar `name`."""
     lines = (
         *_CALENDARS[name],
@@ -77,6 +77,7 @@ def economic_calendar(open_at: datetime, name: str = "light") -> list[CalendarEn
         (0, 270, "fed-speaker", "Regional bank president gives welcome remarks", "", "", ""),
         (1, 60, "report", "Wholesale inventories", "August", "0.1%", "0.2%"),
         (1, 330, "report", "Weekly petroleum status", "", "", ""),
+        (7, 330, "report", "Weekly petroleum status", "", "", ""),
     )
     return [
         CalendarEntry(

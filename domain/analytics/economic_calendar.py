@@ -80,6 +80,11 @@ def reaches(events: Sequence[CalendarEvent], day: date) -> bool:
     return bool(events) and events[-1].at.astimezone(NEW_YORK).date() >= day
 
 
+def known_codes(events: Sequence[CalendarEvent], day: date) -> tuple[str, ...] | None:
+    """Codes of a day; None where the calendar does not reach it."""
+    return codes_on(events, day) if reaches(events, day) else None
+
+
 def blackouts(session: Session, codes: Sequence[str]) -> tuple[Window, ...]:
     """Windows without new entries of a session with these codes, the first minute included."""
     day = session.session_date

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from domain.analytics.auction import AUCTION_TICKS, AuctionTicks, usual_of
 from domain.analytics.chain import Source
 from domain.analytics.closing_auction import sample_at_ticks
-from domain.analytics.economic_calendar import codes_on, reaches
+from domain.analytics.economic_calendar import known_codes
 from domain.analytics.ewma import EwMoments
 from domain.analytics.flow import seed_delta_flow
 from domain.analytics.flow_alerts import direction_of
@@ -158,14 +158,15 @@ def _closing_tide_score(closings: list[float]) -> float | None:
 
 
 def read_calendar(state: AnalyticsState) -> None:
-    """Codes of today and of the next session from the newest calendar."""
-    session, events = state.session, state.calendar
-    if events is None or session is None or not reaches(events, session.session_date):
-        state.calendar_today = state.calendar_next = None
+    """Codes of today and of the next session from the newest calendar, each known for itself: a
+    calendar that ends on a Friday says nothing about Monday."""
+    session, events = state.session, state.calendar or ()
+    state.calendar_today = state.calendar_next = None
+    if session is None:
         return
-    state.calendar_today = codes_on(events, session.session_date)
-    later = session.plan.later
-    state.calendar_next = codes_on(events, later[0].session_date) if later else ()
+    state.calendar_today = known_codes(events, session.session_date)
+    for following in session.plan.later[:1]:
+        state.calendar_next = known_codes(events, following.session_date)
 
 
 def _seed_symbol(state: AnalyticsState, symbol: SymbolState, today: date) -> None:

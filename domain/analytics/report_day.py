@@ -172,4 +172,5 @@ def add_calendar(
         ("calendar_next", state.calendar_next),
     ):
         text = None if found is None else ",".join(found)
-        report.text(metric, text, session.open_at, Quality.OK, "" if known else MISSING_CALENDAR)
+        reason = MISSING_CALENDAR if found is None else ""
+        report.text(metric, text, session.open_at, Quality.OK, reason)

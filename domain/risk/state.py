@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from domain.analytics.economic_calendar import CalendarEvent, codes_on, reaches
+from domain.analytics.economic_calendar import CalendarEvent, known_codes
 from domain.analytics.history import calendar_events
 from domain.event import Recorded
 from domain.events.analytics import ChainEvaluated
@@ -149,8 +149,7 @@ class RiskState:
             return None
         day = self.session.session_date
         fresh = self.session.open_at - self.calendar_at <= CALENDAR_AGE_MAX
-        is_known = fresh and reaches(self.economic_events, day)
-        return codes_on(self.economic_events, day) if is_known else None
+        return known_codes(self.economic_events, day) if fresh else None
 
     @property
     def session_date(self) -> date | None:
