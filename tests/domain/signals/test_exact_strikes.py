@@ -185,6 +185,28 @@ def test_the_leg_that_is_most_apart_from_the_brokers_delta_decides_either_way(
     assert gate.result is result
 
 
+def test_a_leg_without_a_delta_of_ours_is_not_compared() -> None:
+    found = case().chosen
+    assert isinstance(found, Choice)
+    rows = (msgspec.structs.replace(found.rows[0], delta=None, broker_delta=0.5), found.rows[1])
+    gate = gate_of(case(chosen=replace(found, rows=rows)), DenialCode.GREEKS_AGREE)
+    assert (gate.result, gate.measured, gate.reason) == (Result.PASS, "-", "NOT_COMPARED")
+
+
+@pytest.mark.parametrize("lacks", ["volatility", "chain"])
+def test_a_delta_that_cannot_be_checked_for_early_exercise_is_compared_as_it_is(lacks: str) -> None:
+    found = case()
+    assert isinstance(found.chosen, Choice)
+    row = msgspec.structs.replace(found.chosen.rows[0], delta=0.40, broker_delta=0.50)
+    if lacks == "volatility":
+        row = msgspec.structs.replace(row, volatility=None)
+    else:
+        found = replace(found, chain=None)
+    chosen = replace(found.chosen, rows=(row, found.chosen.rows[1]))
+    gate = gate_of(replace(found, chosen=chosen), DenialCode.GREEKS_AGREE)
+    assert (gate.result, gate.measured) == (Result.FAIL, "0.1000")
+
+
 def test_a_quote_grows_older_from_its_refresh_on_and_never_younger() -> None:
     found = case()
     assert found.chain is not None and isinstance(found.chosen, Choice)
