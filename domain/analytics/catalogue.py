@@ -284,7 +284,7 @@ _GROUPS: tuple[Group, ...] = (
             ("news_state", "text", "NONE, NEWS_CAUTION or SHOCK"),
             ("calendar_state", "text", "CLEAR, BLACKOUT or CALENDAR_MISSING"),
             ("calendar_today", "text", "codes of today: FOMC, DATA_0830, DATA_1000, AUCTION_1300"),
-            ("calendar_next", "text", "codes of the next session"),
+            ("calendar_next", "text", "codes from tomorrow to the next session, both included"),
         ),
     ),
     (

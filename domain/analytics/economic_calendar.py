@@ -52,12 +52,15 @@ def _at(day: date, hour: int, minute: int) -> datetime:
     return datetime.combine(day, time(hour, minute), tzinfo=NEW_YORK)
 
 
-def codes_on(events: Sequence[CalendarEvent], day: date) -> tuple[str, ...]:
-    """FOMC, DATA_0830, DATA_1000 and AUCTION_1300 of a day, in that order."""
+def codes_on(
+    events: Sequence[CalendarEvent], day: date, last: date | None = None
+) -> tuple[str, ...]:
+    """FOMC, DATA_0830, DATA_1000 and AUCTION_1300 of a day, or of all days up to `last`, in that
+    order."""
     found = set()
     for event in events:
         local = event.at.astimezone(NEW_YORK)
-        if local.date() != day:
+        if not day <= local.date() <= (last or day):
             continue
         title = event.title.lower()
         clock = (local.hour, local.minute)
@@ -80,9 +83,11 @@ def reaches(events: Sequence[CalendarEvent], day: date) -> bool:
     return bool(events) and events[-1].at.astimezone(NEW_YORK).date() >= day
 
 
-def known_codes(events: Sequence[CalendarEvent], day: date) -> tuple[str, ...] | None:
-    """Codes of a day; None where the calendar does not reach it."""
-    return codes_on(events, day) if reaches(events, day) else None
+def known_codes(
+    events: Sequence[CalendarEvent], day: date, last: date | None = None
+) -> tuple[str, ...] | None:
+    """As `codes_on`; None where the calendar does not reach so far."""
+    return codes_on(events, day, last) if reaches(events, last or day) else None
 
 
 def blackouts(session: Session, codes: Sequence[str]) -> tuple[Window, ...]:

@@ -158,15 +158,18 @@ def _closing_tide_score(closings: list[float]) -> float | None:
 
 
 def read_calendar(state: AnalyticsState) -> None:
-    """Codes of today and of the next session from the newest calendar, each known for itself: a
-    calendar that ends on a Friday says nothing about Monday."""
+    """Codes of today and up to the next session from the newest calendar, each known for itself: a
+    calendar that ends on a Friday says nothing about Monday. A release on a day between them, as
+    the jobs report on Good Friday, comes in the night that ends with that session."""
     session, events = state.session, state.calendar or ()
     state.calendar_today = state.calendar_next = None
     if session is None:
         return
-    state.calendar_today = known_codes(events, session.session_date)
+    today = session.session_date
+    state.calendar_today = known_codes(events, today)
     for following in session.plan.later[:1]:
-        state.calendar_next = known_codes(events, following.session_date)
+        first = today + timedelta(days=1)
+        state.calendar_next = known_codes(events, first, following.session_date)
 
 
 def _seed_symbol(state: AnalyticsState, symbol: SymbolState, today: date) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 import pytest
 
+from domain.analytics.economic_calendar import CalendarEvent
+from domain.analytics.ingest import read_calendar
+from domain.analytics.state import AnalyticsState
 from domain.events.feeds import UwRestReceived
-from tests.domain.analytics.build import OPEN, SPOTS, Tape, bar
+from tests.domain.analytics.build import OPEN, SPOTS, Tape, bar, session
 from tests.domain.analytics.day_build import start
 from tests.domain.analytics.stage_runs import metric, reports, run
 
@@ -50,3 +53,23 @@ def test_a_calendar_that_ends_today_says_nothing_about_the_next_session(
     reason = "CALENDAR_MISSING" if following is None else ""
     assert (found.value, found.reason) == (following, reason)
     assert metric(report, "calendar_today").value == "DATA_1000"
+
+
+@pytest.mark.parametrize(
+    ("at", "codes"),
+    [
+        ("2026-11-26T13:30:00+00:00", ("DATA_0830",)),
+        ("2026-11-27T13:30:00+00:00", ("DATA_0830",)),
+        ("2026-11-25T13:30:00+00:00", ()),
+        ("2026-11-28T13:30:00+00:00", ()),
+    ],
+)
+def test_a_release_on_a_closed_day_comes_before_the_next_session(
+    at: str, codes: tuple[str, ...]
+) -> None:
+    """Thursday is a holiday; its release meets what was sold on Wednesday."""
+    state = AnalyticsState(session=session(date(2026, 11, 25)))
+    ends = CalendarEvent(datetime(2026, 11, 30, 15, tzinfo=UTC), "report", "Beige book")
+    state.calendar = [CalendarEvent(datetime.fromisoformat(at), "report", "Jobs report"), ends]
+    read_calendar(state)
+    assert state.calendar_next == codes
