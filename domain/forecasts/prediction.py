@@ -15,7 +15,7 @@ from decimal import Decimal
 from domain.events.analytics import PredictionMade
 from domain.instruments import MULTIPLIER, TICK, Direction, Strategy
 from domain.parameter import ParameterState
-from domain.session import SESSION_MINUTES, Session
+from domain.session import SESSION_MINUTES, Session, new_york
 from domain.signals.bucket import Bucket
 from domain.signals.plan import (
     DAILY_CLOSE_RULE,
@@ -72,6 +72,8 @@ def direction_outcome(made: PredictionMade, reading: Reading, close_at: datetime
 class Followed:
     """The rule on the underlying that ends a followed structure, if there is one."""
 
+    quote_ages_max: tuple[float, float, float]
+    """Seconds beyond which a quote marks nothing: on the last day, the day before, earlier."""
     near_strike_sd: float | None = None
     """So near to a short strike, in standard deviations of the remaining day."""
     by_noise_area: bool = False
@@ -126,7 +128,9 @@ class Tracked:
         """A chain refresh: the target, and the stop on two refreshes in a row."""
         if self.result is not None:
             return
-        found = self._mark([(chain.row(con_id), ratio) for con_id, ratio in self.legs])
+        days = (chain.expiry - new_york(chain.at).date()).days
+        age_max = self.rule.quote_ages_max[min(max(days, 0), 2)]
+        found = self._mark([(chain.row(con_id), ratio) for con_id, ratio in self.legs], age_max)
         if found is None:
             return
         mark, shows_gain = found
@@ -137,13 +141,17 @@ class Tracked:
         elif shows_gain and mark >= self.target:
             self.result = 1.0
 
-    def _mark(self, legs: Sequence[tuple[ChainRow | None, int]]) -> tuple[float, bool] | None:
+    def _mark(
+        self, legs: Sequence[tuple[ChainRow | None, int]], age_max: float
+    ) -> tuple[float, bool] | None:
         """As the desk marks what it holds (6.5), and whether a target may be reached by it: a leg
-        that nobody bids for is worth nothing, one without an ask or crossed tells nothing."""
+        that nobody bids for is worth nothing, one without an ask, old or crossed tells nothing."""
         bid = ask = Decimal(0)
         sound, worthless = True, False
         for row, ratio in legs:
-            if row is None or row.ask is None:
+            if row is None or row.ask is None or row.age_seconds is None:
+                return None
+            if row.age_seconds > age_max:
                 return None
             leg_bid = row.bid if row.bid is not None and row.bid >= TICK else Decimal(0)
             if leg_bid and not row.is_two_sided:
@@ -271,7 +279,10 @@ def followed_by(bucket: Bucket, parameters: ParameterState, body: PredictionMade
         lasts = number("stop.last_day_before_close_min")
         near_from = timedelta(minutes=lasts - number(f"{bucket.prefix}.forced_flat_min"))
     tightened = timedelta(minutes=number("stop.next_day_tighten_min"))
+    ages = (number(f"quote_age_max_option_metric_{days}") for days in ("0dte", "1dte", "later"))
+    last_day, day_before, earlier = ages
     return Followed(
+        quote_ages_max=(last_day, day_before, earlier),
         near_strike_sd=number("stop.near_strike_sd") if names & NEAR_RULES else None,
         by_noise_area=TREND_RULE in names,
         by_daily_close=DAILY_CLOSE_RULE in names,

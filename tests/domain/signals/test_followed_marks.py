@@ -63,6 +63,16 @@ def test_a_leg_without_an_ask_locked_or_crossed_marks_nothing(
     assert followed.marked_at is not None and followed.marked_at < strategy.at
 
 
+@pytest.mark.parametrize(("age", "expected"), [(15.0, 1.0), (15.1, None)])
+def test_a_quote_too_old_for_metrics_marks_nothing(age: float, expected: float | None) -> None:
+    """A chain whose feed is dead goes on being told: its prices are no outcome."""
+    strategy = condor()
+    body = quoted(chain_body(strategy.at, volatility=0.23), SHORTS, 0.01, 0.02)
+    won = quoted(body, WINGS, 0.01, 0.02)
+    ages = [age if con_id in WINGS else 0.5 for con_id in won.con_id]
+    assert outcome(strategy.evaluate(RANGE, body=replace(won, quote_age_seconds=ages))) == expected
+
+
 def test_a_debit_whose_long_leg_has_no_bid_is_worth_nothing() -> None:
     """And so at its stop, on the second refresh that says so."""
     strategy = Strategy()
