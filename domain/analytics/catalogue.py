@@ -339,7 +339,8 @@ never replaced by 0. Qualities: OK, WARMUP, WARMUP_MODEL (available, from the mo
 is there), STALE, DEGRADED, MISSING, EXPIRED. What a report was computed from is all inputs of its
 worker up to its input position, under the parameters of its version: `verify-decisions` makes it
 again. `ChainEvaluated`, on `chain-metrics/<symbol>`, has
-the contracts of today's expiry within 3 % of the spot at every bar.
+the contracts of today's expiry within 3 % of the spot, or two standard deviations where those are
+farther, at every bar.
 
 | metric | unit | module | each | warm-up | stale after | meaning |
 | --- | --- | --- | --- | --- | --- | --- |

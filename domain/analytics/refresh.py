@@ -8,6 +8,7 @@ lines that keep the nearest strikes fresh (LinesWanted).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -20,7 +21,7 @@ from domain.analytics.expiry_surface import ExpirySurface
 from domain.analytics.gex import exposure_of
 from domain.analytics.state import AnalyticsState, SymbolState
 from domain.analytics.surface import ChainClock, Surface, evaluate
-from domain.analytics.traded import REACH, ExpiryRole, swing_expiry
+from domain.analytics.traded import DEVIATIONS_TOLD, REACH, ExpiryRole, swing_expiry
 from domain.events.analytics import ChainEvaluated, ExDividend
 from domain.events.feeds import LinesWanted, WantedLine
 from domain.instruments import OptionContract, Right
@@ -255,6 +256,20 @@ def _on_line(symbol: SymbolState, layout: Layout, index: int) -> Bools:
     return found
 
 
+def _told_nodes(symbol: SymbolState, surface: Surface, expiry: date, reach: float) -> np.ndarray:
+    """Strikes within `reach` of the spot, a share of it, or two standard deviations to the expiry
+    where those are farther: a short is sold a deviation away, with its wing. And whatever has an
+    open line, however far it has come to be."""
+    layout, found = surface.layout, surface.of(expiry)
+    index = layout.expiries.index(expiry)
+    part = layout.slice_of(index)
+    if found.atm_iv is not None:
+        reach = max(reach, DEVIATIONS_TOLD * found.atm_iv * math.sqrt(max(0.0, found.years)))
+    near: Bools = np.abs(layout.strike[part] / surface.spot - 1) <= reach
+    nodes: np.ndarray = np.flatnonzero(near | _on_line(symbol, layout, index)) + part.start
+    return nodes
+
+
 def tell_chains(
     state: AnalyticsState, symbol: SymbolState, now: datetime, roles: Iterable[ExpiryRole]
 ) -> None:
@@ -267,10 +282,8 @@ def tell_chains(
             continue
         if not (_is_published(state, role, now) or _swing_has_lines(symbol, role, expiry)):
             continue
-        surface, layout = newest[0], newest[0].layout
-        part = layout.slice_of(layout.expiries.index(expiry))
-        near = np.abs(layout.strike[part] / surface.spot - 1) <= REACH[role]
-        nodes = np.flatnonzero(near) + part.start
+        surface = newest[0]
+        nodes = _told_nodes(symbol, surface, expiry, REACH[role])
         body = _columns(state, symbol, surface, surface.of(expiry), nodes, now)
         state.told.append(Emission(f"chain-metrics/{symbol.symbol}", body))
 
@@ -286,12 +299,9 @@ def tell_held_chains(state: AnalyticsState, symbol: SymbolState, now: datetime) 
         entered.discard(traded_expiry(state, symbol, ExpiryRole.NEXT_SESSION))
     surface, layout = chain.surface, chain.surface.layout
     for k, expiry in enumerate(layout.expiries):
-        held = _on_line(symbol, layout, k)
-        if expiry in entered or not held.any():
+        if expiry in entered or not _on_line(symbol, layout, k).any():
             continue
-        part = layout.slice_of(k)
-        near = np.abs(layout.strike[part] / surface.spot - 1) <= REACH[ExpiryRole.SWING]
-        nodes = np.flatnonzero(near | held) + part.start
+        nodes = _told_nodes(symbol, surface, expiry, REACH[ExpiryRole.SWING])
         found = _columns(state, symbol, surface, surface.of(expiry), nodes, now)
         body = msgspec.structs.replace(found, is_traded=False)
         state.told.append(Emission(f"chain-metrics/{symbol.symbol}", body))

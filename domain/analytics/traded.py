@@ -45,6 +45,8 @@ class ExpiryRole(StrEnum):
 
 REACH = {ExpiryRole.TODAY: 0.03, ExpiryRole.NEXT_SESSION: 0.04, ExpiryRole.SWING: 0.10}
 """Strikes so far from the spot are published, as a share of it."""
+DEVIATIONS_TOLD = 2.0
+"""Or so many standard deviations to the expiry, where that is farther."""
 
 
 def is_monthly(expiry: date) -> bool:

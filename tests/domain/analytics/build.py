@@ -156,12 +156,19 @@ def price_of(spot: float, strike: float, years: float, volatility: float, call: 
 
 
 def quote_of(
-    symbol: str, days: int, strike: float, call: bool, spot: float, at: datetime
+    symbol: str,
+    days: int,
+    strike: float,
+    call: bool,
+    spot: float,
+    at: datetime,
+    volatility: float | None = None,
 ) -> tuple[float, float]:
-    """Bid and ask around the model price, to the cent."""
+    """Bid and ask around the model price, to the cent; by the smile without a volatility."""
     years = years_to(days, at)
-    forward = spot * math.exp(RATE * years)
-    volatility = smile(math.log(strike / forward), years)
+    if volatility is None:
+        forward = spot * math.exp(RATE * years)
+        volatility = smile(math.log(strike / forward), years)
     price = price_of(spot, strike, years, volatility, call)
     bid = math.floor(price * 100) / 100
     return max(bid - 0.01, 0.0), bid + 0.02
@@ -243,11 +250,13 @@ def bar(symbol: str, begin: datetime, close: float, before: float | None = None)
     )
 
 
-def snapshot(symbol: str, at: datetime, spot: float, days: int) -> UwRestReceived:
+def snapshot(
+    symbol: str, at: datetime, spot: float, days: int, volatility: float | None = None
+) -> UwRestReceived:
     rows = []
     for strike in strikes_of(symbol):
         for call in (True, False):
-            bid, ask = quote_of(symbol, days, strike, call, spot, at)
+            bid, ask = quote_of(symbol, days, strike, call, spot, at, volatility)
             right = Right.CALL if call else Right.PUT
             rows.append(
                 {

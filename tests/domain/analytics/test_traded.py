@@ -9,7 +9,9 @@ import pytest
 
 from domain.analytics.traded import ExpiryRole, is_monthly, swing_expiry
 from domain.events.analytics import ChainEvaluated
-from tests.domain.analytics.stage_runs import day_emissions
+from domain.events.feeds import LineOpened
+from tests.domain.analytics.build import contract, snapshot
+from tests.domain.analytics.stage_runs import at, chain_tape, day_emissions, run
 from tests.domain.risk.build import DAY, session
 
 SESSION = session()
@@ -65,3 +67,25 @@ def test_in_the_morning_the_chain_held_for_weeks_is_published_at_every_third_ref
     assert by_days.pop(0) == 24
     ((days, count),) = by_days.items()
     assert 21 <= days <= 45 and count == 8
+
+
+def told_today(*extra: tuple[float, object]) -> tuple[float, ...]:
+    """Strikes of today's chain at the first bar, the spot at 660."""
+    found = [e.body for e in run(chain_tape(*extra).events) if isinstance(e.body, ChainEvaluated)]
+    (chain,) = (body for body in found if body.expiry == DAY)
+    return tuple(sorted(set(chain.strike)))
+
+
+def test_strikes_are_told_as_far_as_the_market_may_go() -> None:
+    """3 % on an ordinary day. At a volatility of 0.9 two deviations to the close are 4.9 %: a short
+    outside the expected move, with its wing, lies beyond 3 %."""
+    calm = told_today()
+    assert (calm[0], calm[-1]) == (642.0, 678.0)
+    wild = told_today((3.5, snapshot("SPY", at(3.5), 660.0, 0, volatility=0.9)))
+    assert (wild[0], wild[-1]) == (628.0, 692.0)
+
+
+def test_a_strike_with_an_open_line_is_told_however_far_it_is() -> None:
+    """What is held or being traded is valued, and followed, after the market has gone."""
+    held = told_today((3.5, LineOpened(contract=contract("SPY", 0, 690.0, True))))
+    assert held[-2:] == (678.0, 690.0)
