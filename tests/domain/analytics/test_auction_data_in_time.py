@@ -86,7 +86,7 @@ def test_indicative_prices_of_nasdaq_are_none_until_five_minutes_before_the_clos
     now = before(seconds).timestamp()
     state.member_books["M0"] = Book(good_mid=245.0)
     state.auction_ticks["M0"] = AuctionTicks(
-        paired=1.0, indicative=246.0, imbalance=40_000.0, ticks=2, at=now - 1
+        paired=1.0, indicative=246.0, imbalance=40_000.0, at=now - 1
     )
     found = auction_now(state, state.symbols["SPY"], now)
     assert found.q is not None
