@@ -82,8 +82,9 @@ def on_bar(state: AnalyticsState, event: Recorded) -> None:
     symbol.order_flow.roll(elapsed)
     symbol.depth.flow.roll(elapsed)
     if seconds < length:
+        missing = bars.closes.missing_before(int(seconds // BAR_SECONDS))
         _add(symbol, body, seconds)
-        symbol.flow.close_bar(now.timestamp(), BAR_SECONDS)
+        symbol.flow.close_bar(now.timestamp(), BAR_SECONDS, missing)
     ends_minute = (seconds + BAR_SECONDS) % 60 == 0
     if ends_minute and seconds < length:
         close_minute(state, symbol, session, now)

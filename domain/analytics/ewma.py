@@ -56,7 +56,10 @@ class EwMoments:
         if self.count == 0:
             return
         kept = 2.0 ** (-dt / self.half_life)
-        self.mean += change * kept**ago * (1.0 - kept**observations)
+        after = self.observed - ago * dt
+        # The first observation is the mean it starts with: what is before it has no other weight.
+        weight = 1.0 if 0 < after <= observations * dt + 1e-9 else 1.0 - kept**observations
+        self.mean += change * kept**ago * weight
 
     @property
     def is_warm(self) -> bool:

@@ -315,24 +315,28 @@ class Flow:
         """15 minutes of session, as we heard them or as the vendor's rows have told them."""
         return self.bars >= WARM_BARS or self.ticks_until >= WARM_BARS // _MINUTE_BARS
 
-    def close_bar(self, now: float, dt: float) -> None:
-        """One observation of each series: the sums of the bar, 0 without trades."""
+    def close_bar(self, now: float, dt: float, missing: int = 0) -> None:
+        """One observation of each series: the sums of the bar, 0 without trades. What was heard
+        while `missing` bars before it did not come counts as if it had come evenly in them all."""
         bucket, self.open = self.open, _Bucket()
+        self.window.extend(_Bucket() for _ in range(min(missing, WINDOW_BARS)))
         self.window.append(bucket)
-        self.bars += 1
-        self.calls_fast.update(bucket.calls, dt)
-        self.calls_slow.update(bucket.calls, dt)
-        self.puts_fast.update(bucket.puts, dt)
-        self.puts_slow.update(bucket.puts, dt)
-        self.delta_fast.update(bucket.delta, dt)
-        self.delta_slow.update(bucket.delta, dt)
+        bars = missing + 1
+        self.bars += bars
+        span = dt * bars
+        self.calls_fast.update(bucket.calls / bars, span)
+        self.calls_slow.update(bucket.calls / bars, span)
+        self.puts_fast.update(bucket.puts / bars, span)
+        self.puts_slow.update(bucket.puts / bars, span)
+        self.delta_fast.update(bucket.delta / bars, span)
+        self.delta_slow.update(bucket.delta / bars, span)
         level = self.delta_slow.mean
         self.delta_z = self.delta_scores.score(level) if self.delta_scores.is_warm else None
-        self.delta_scores.update(level, dt)
+        self.delta_scores.update(level, span)
         self.sweeps.decay(now)
         net = self.sweeps.net
         self.sweep_z = self.sweep_scores.score(net) if self.sweep_scores.is_warm else None
-        self.sweep_scores.update(net, dt)
+        self.sweep_scores.update(net, span)
 
     def imbalances(self) -> tuple[int, float | None, float | None]:
         """Of the trailing 30 minutes: the classified trades n, FI in [-1, 1], and

@@ -58,17 +58,23 @@ class Exposure:
     priced: float
     """Share of the same contracts whose volatility is known: without one they count 0."""
     contracts: int
+    lacks_today: str
+    """As `lacks`, of today's expiry alone; empty without one."""
 
     @property
     def lacks(self) -> str:
         """What there is too little of, named as a reason; empty when it is warm."""
-        if not self.contracts or self.coverage < COVERAGE_MIN:
-            return "OPEN_INTEREST"
-        return "VOLATILITIES" if self.priced < COVERAGE_MIN else ""
+        return _lacks(self.coverage, self.priced, self.contracts)
 
     @property
     def is_warm(self) -> bool:
         return not self.lacks
+
+
+def _lacks(coverage: float, priced: float, contracts: int) -> str:
+    if not contracts or coverage < COVERAGE_MIN:
+        return "OPEN_INTEREST"
+    return "VOLATILITIES" if priced < COVERAGE_MIN else ""
 
 
 def exposure_of(table: ChainTable, surface: Surface, dte_max: int) -> Exposure:
@@ -79,6 +85,9 @@ def exposure_of(table: ChainTable, surface: Surface, dte_max: int) -> Exposure:
     call_oi, put_oi = (column(table.open_interest, slots) for slots in (layout.call, layout.put))
     coverage, priced, contracts = _coverage(surface, call_oi, put_oi, node_days <= dte_max)
     expires = bool((node_days == 0).any()) if layout.nodes else False
+    lacks_today = ""
+    if expires:
+        lacks_today = _lacks(*_coverage(surface, call_oi, put_oi, node_days == 0))
     within = node_days <= dte_max
     calls, puts = np.nan_to_num(call_oi), np.nan_to_num(put_oi)
     live = (node_days <= dte_max) & np.isfinite(surface.iv) & (surface.years > 0)
@@ -104,6 +113,7 @@ def exposure_of(table: ChainTable, surface: Surface, dte_max: int) -> Exposure:
             coverage=coverage,
             priced=priced,
             contracts=contracts,
+            lacks_today=lacks_today,
         )
     spot, strike = surface.spot, layout.strike[nodes]
     gamma, vanna, charm = second_order(
@@ -141,6 +151,7 @@ def exposure_of(table: ChainTable, surface: Surface, dte_max: int) -> Exposure:
         coverage=coverage,
         priced=priced,
         contracts=contracts,
+        lacks_today=lacks_today,
     )
 
 
@@ -192,7 +203,7 @@ def _coverage(
     surface: Surface, call_oi: Floats, put_oi: Floats, within: Bools
 ) -> tuple[float, float, int]:
     """Of the contracts within +-5 % of the spot the share whose open interest is known, and the
-    share of those alive whose volatility is; how many there are."""
+    share of those alive whose volatility is, 1 when all have expired; how many there are."""
     layout = surface.layout
     near = within & (np.abs(layout.strike / surface.spot - 1) <= COVERAGE_REACH)
     alive, has_volatility = surface.years > 0, np.isfinite(surface.iv)
@@ -205,7 +216,7 @@ def _coverage(
         priced += int(np.count_nonzero(listed & alive & has_volatility))
     return (
         known / contracts if contracts else 0.0,
-        priced / living if living else 0.0,
+        priced / living if living else 1.0,
         contracts,
     )
 

@@ -79,7 +79,9 @@ def _rest_ticks(state: AnalyticsState, event: Recorded, body: UwRestReceived) ->
         return
     bars, last_bar = symbol.bars, None
     if bars.last_start is not None:
-        last_bar = int((bars.last_start - session.open_at).total_seconds() // BAR_SECONDS)
+        # Bars after the close are no observation of the flow.
+        last_start = min(bars.last_start, session.close_at - timedelta(seconds=BAR_SECONDS))
+        last_bar = int((last_start - session.open_at).total_seconds() // BAR_SECONDS)
     spot = symbol.book.good_mid or bars.close
     rows = TICKS.decode(body.payload).data
     take_ticks(symbol.flow, rows, session, event.market_time, spot, last_bar)

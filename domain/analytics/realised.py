@@ -135,9 +135,18 @@ class SessionCloses:
     covered: int = 0
     carried: int = 0
 
+    @property
+    def elapsed_seconds(self) -> int:
+        """From the open to the end of the last bar."""
+        return (self.last_index + 1) * BAR_SECONDS
+
+    def missing_before(self, index: int) -> int:
+        """Bars between the last one and this one that did not come; before the first one none."""
+        return index - self.last_index - 1 if self.runs else 0
+
     def add(self, index: int, close: float) -> None:
         """`index` counts bars since the open; older ones are the caller's to refuse."""
-        missing = index - self.last_index - 1
+        missing = self.missing_before(index)
         if not self.runs or missing > CARRY_BARS_MAX:
             self.runs.append([close])
         else:

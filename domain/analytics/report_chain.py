@@ -45,6 +45,15 @@ def exposure_quality(symbol: SymbolState, now: datetime) -> tuple[Quality, str]:
     return (Quality.DEGRADED, chain.spot_reason) if chain.spot_reason else (Quality.OK, "")
 
 
+def today_quality(exposure: Exposure | None, quality: Quality, reason: str) -> tuple[Quality, str]:
+    """Of the exposures of today's expiry alone, given that of all: few of its contracts known are
+    no exposure of 0."""
+    is_known = quality in (Quality.OK, Quality.DEGRADED)
+    if is_known and exposure is not None and exposure.lacks_today:
+        return Quality.WARMUP, exposure.lacks_today
+    return quality, reason
+
+
 def term_quality(state: AnalyticsState, symbol: SymbolState, now: datetime) -> tuple[Quality, str]:
     """Of what rests on several expiries of the newest whole evaluation."""
     chain = symbol.chain
@@ -81,8 +90,9 @@ def add_gex(report: Report, state: AnalyticsState, symbol: SymbolState, now: dat
         _vendor_gex(report, state, chain, vendor, now)
     else:
         _own_gex(report, chain, known, as_of, quality, reason, ratio)
-    today = known.total_0dte if known else None
-    report.number("gex_0dte", today, as_of, quality, reason or "NO_EXPIRY")
+    today = known.total_0dte if known and not known.lacks_today else None
+    told, why = today_quality(exposure, quality, reason)
+    report.number("gex_0dte", today, as_of, told, why or "NO_EXPIRY")
     for name, value in (
         ("vanna_exposure", known.vanna if known else None),
         ("charm_exposure", known.charm if known else None),

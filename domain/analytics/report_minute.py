@@ -23,6 +23,7 @@ from domain.analytics.report_chain import (
     judged,
     role_surface,
     term_quality,
+    today_quality,
 )
 from domain.analytics.report_flow import add_flow_minute
 from domain.analytics.reporting import (
@@ -88,6 +89,10 @@ def realised_quality(bars: SessionBars, fresh: Quality) -> tuple[Quality, str]:
         return fresh, "NO_BARS"
     if bars.closed_minute < REALISED_WARM_MINUTES - 1:
         return Quality.WARMUP, "WARMUP"
+    since = bars.closes.elapsed_seconds - 60 * (bars.closed_minute + 1)
+    if since > MINUTE_STALE_SECONDS:
+        # Bars have come again, but no minute has closed since.
+        return Quality.STALE, "OLD"
     if bars.realised is None:
         return Quality.MISSING, bars.realised_reason
     flaw = bars.closes.flaw
@@ -137,16 +142,21 @@ def _exposure(report: Report, symbol: SymbolState, now: datetime) -> None:
     exposure, as_of = chain.exposure, chain.refreshed or now
     quality, reason = exposure_quality(symbol, now)
     known = exposure if exposure is not None and exposure.is_warm else None
-    call_wall, put_wall = known.walls_0dte if known else (None, None)
     puts, calls = (known.put_interest, known.call_interest) if known else (0.0, 0.0)
     for name, value, missing in (
         ("gex_vol", known.by_volume if known else None, ""),
         ("gex_dir", known.directed if known else None, ""),
-        ("gex_flip_0dte", known.flip_0dte if known else None, "NO_ROOT"),
+        ("pcr_oi", ratio(puts, calls, calls), "FEW_CONTRACTS"),
+    ):
+        report.number(name, value, as_of, quality, reason or missing)
+    today = known if known and not known.lacks_today else None
+    quality, reason = today_quality(exposure, quality, reason)
+    call_wall, put_wall = today.walls_0dte if today else (None, None)
+    for name, value, missing in (
+        ("gex_flip_0dte", today.flip_0dte if today else None, "NO_ROOT"),
         ("call_wall_0dte", call_wall, "NO_WALL"),
         ("put_wall_0dte", put_wall, "NO_WALL"),
-        ("charm_to_close", known.charm_to_close if known else None, "NO_EXPIRY"),
-        ("pcr_oi", ratio(puts, calls, calls), "FEW_CONTRACTS"),
+        ("charm_to_close", today.charm_to_close if today else None, "NO_EXPIRY"),
     ):
         report.number(name, value, as_of, quality, reason or missing)
 

@@ -304,7 +304,8 @@ def _filled(
     log_moneyness: Floats,
     years: Floats,
 ) -> Floats:
-    """Own volatility, else the last own one within its age, else the smile's, else NaN."""
+    """Own volatility, else the last own one within its age, else the smile's, else NaN; none at or
+    after expiry."""
     slots = np.where(layout.call >= 0, layout.call, layout.put)
     recent = clock.now - table.iv_at[slots] <= clock.exposure_iv_age_max
     filled = np.where(valid, mid_iv, np.where(recent, table.iv[slots], np.nan))
@@ -320,7 +321,7 @@ def _filled(
         # np.interp holds the end values: flat volatility outside, as total variance is flat too.
         smile = np.sqrt(np.interp(x[missing], x[anchors], own[anchors] ** 2))
         filled[np.flatnonzero(missing) + part.start] = smile
-    return filled
+    return np.where(years > 0, filled, np.nan)
 
 
 def _summary(

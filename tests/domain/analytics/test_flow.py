@@ -144,6 +144,31 @@ def test_imbalance_forgets_after_thirty_minutes_of_bars() -> None:
     assert flow.imbalances() == (0, None, None)
 
 
+def test_the_thirty_minutes_of_an_imbalance_pass_while_bars_are_missing() -> None:
+    """The trades of bar 0 are in the 360 bars up to bar 359, however many of them came."""
+    flow = Flow()
+    for _ in range(60):
+        flow.add(make(), 0.0)
+    flow.close_bar(5.0, 5.0)
+    flow.close_bar(1_800.0, 5.0, missing=358)
+    assert flow.imbalances() == (60, 1.0, 0.3)
+    flow.close_bar(1_805.0, 5.0)
+    assert flow.imbalances() == (0, None, None)
+    assert flow.bars == 361
+
+
+def test_what_came_while_bars_were_missing_counts_as_if_it_had_come_evenly() -> None:
+    """Five minutes, which is a half-life, at 500 dollars a bar after a bar of 1,000: 750."""
+    flow = Flow()
+    flow.add(make(premium=1_000.0), 0.0)
+    flow.close_bar(5.0, 5.0)
+    flow.add(make(premium=500.0 * 60), 100.0)
+    flow.close_bar(305.0, 5.0, missing=59)
+    assert flow.calls_fast.mean == pytest.approx(750.0, rel=1e-12)
+    assert flow.calls_slow.mean == pytest.approx(500.0 + 500.0 * 2 ** (-1 / 6), rel=1e-12)
+    assert flow.delta_scores.observed == 305.0
+
+
 def test_delta_flow_counts_dollars_of_delta_a_bar() -> None:
     flow = Flow()
     flow.add(make(side=-1, delta=-0.4, size=5, is_call=False), 0.0)

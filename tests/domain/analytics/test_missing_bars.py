@@ -7,12 +7,13 @@ from datetime import timedelta
 
 import pytest
 
+from domain.analytics.bars import on_bar
 from domain.analytics.opening_range import OpeningRange
 from domain.analytics.realised import MinuteVolatility, SessionCloses
 from domain.analytics.report import metrics_of
 from domain.analytics.state import AnalyticsState
 from domain.events.analytics import Metric, Quality
-from tests.domain.analytics.build import OPEN
+from tests.domain.analytics.build import OPEN, bar, recorded
 from tests.domain.analytics.stage_runs import metric
 from tests.domain.analytics.test_quality_of_every_metric import folded
 
@@ -74,6 +75,34 @@ def test_realised_variance_is_stale_12_s_after_the_last_bar() -> None:
     assert {one.quality for one in reported(state, *names, seconds=12.0)} == {Quality.OK}
     late = reported(state, *names, seconds=12.5)
     assert {(one.quality, one.reason) for one in late} == {(Quality.STALE, "NO_BARS")}
+
+
+@pytest.mark.parametrize(
+    ("last_bar", "told"),
+    [(373, (Quality.DEGRADED, "GAPS_SCALED")), (374, (Quality.STALE, "OLD"))],
+)
+def test_after_a_gap_realised_variance_is_stale_until_a_minute_closes(
+    last_bar: int, told: tuple[Quality, str]
+) -> None:
+    """Thirty minutes are closed; 70 s of bars since are usual, more mean that a gap was in them."""
+    state = realised_for_half_an_hour()
+    closes = SessionCloses()
+    for index in (*range(350), last_bar):
+        closes.add(index, 600.0)
+    state.symbols["SPY"].bars.closes = closes
+    found = reported(state, *REALISED)
+    assert {(one.quality, one.reason) for one in found} == {told}
+    assert found[0].value == 2e-5
+
+
+def test_the_flow_is_told_which_bars_did_not_come() -> None:
+    """Two minutes of bars, and the next one five minutes later: 60 are missing, 85 have passed."""
+    state = deepcopy(folded())
+    assert state.symbols["SPY"].flow.bars == 24
+    begin = NOW + timedelta(minutes=5)
+    late = bar("SPY", begin, 660.0)
+    on_bar(state, recorded(late, begin + timedelta(seconds=5)))
+    assert state.symbols["SPY"].flow.bars == 85
 
 
 def test_the_range_is_complete_with_its_last_bar() -> None:

@@ -136,6 +136,33 @@ def test_means_are_as_if_the_minute_had_come_evenly_in_its_bars() -> None:
     assert flow.delta_slow.mean == pytest.approx(slow.mean, rel=1e-12), "6 shares at 600 dollars"
 
 
+def test_a_minute_with_the_first_bar_is_what_the_means_start_with() -> None:
+    """1,200 dollars in minute 0, five minutes of nothing: half of 100 dollars a bar is left."""
+    made = state()
+    symbol = made.symbols["SPY"]
+    flow = symbol.flow
+    for n in range(72):
+        flow.close_bar(n * 5.0, 5.0)
+    symbol.bars.last_start, symbol.bars.close = OPEN + timedelta(seconds=71 * 5), 600.0
+    answer(made, [row(0, 1_200.0, -2_400.0, delta=4.0)], at(6))
+    assert flow.calls_fast.mean == pytest.approx(50.0, rel=1e-12)
+    assert flow.puts_fast.mean == pytest.approx(-100.0, rel=1e-12)
+    assert flow.delta_fast.mean == pytest.approx(100.0, rel=1e-12), "4 shares at 600 dollars"
+    assert flow.calls_slow.mean == pytest.approx(100.0 * 2 ** (-1 / 6), rel=1e-12)
+
+
+def test_a_minute_repaired_after_the_close_has_not_decayed_since() -> None:
+    """The last minute, told ten minutes later: 1,200 dollars in the last 12 of 4,680 bars."""
+    made = state()
+    symbol = made.symbols["SPY"]
+    flow = symbol.flow
+    for n in range(4_680):
+        flow.close_bar(n * 5.0, 5.0)
+    symbol.bars.last_start, symbol.bars.close = OPEN + timedelta(minutes=400), 600.0
+    answer(made, [row(389, 1_200.0, 0.0)], at(400))
+    assert flow.calls_fast.mean == pytest.approx(100.0 * (1 - 2 ** (-1 / 5)), rel=1e-9)
+
+
 def test_a_trade_belongs_to_the_minute_in_which_it_was_executed() -> None:
     opened, now = OPEN.timestamp(), at(3.1).timestamp()
     for seconds, minute in ((0, 0), (59.9, 0), (60, 1), (179.9, 2), (-5, 3), (9_999, 3)):

@@ -19,7 +19,8 @@ from domain.analytics.report import metrics_of
 from domain.analytics.state import AnalyticsState
 from domain.events.analytics import Quality
 from domain.instruments import Right
-from tests.domain.analytics.build import DAY, OPEN, RATE, expiry_of, years_to
+from domain.pricing.dividends import forward_of
+from tests.domain.analytics.build import DAY, OPEN, RATE, expiry_of, opening, years_to
 from tests.domain.analytics.test_quality_of_every_metric import folded
 from tests.domain.analytics.test_surface_and_exposure import AT, SPOT, filled_table, surface_of
 
@@ -64,6 +65,65 @@ def test_contracts_without_a_volatility_are_no_exposure_of_zero(kept: int, lacks
     iv[near[kept:]] = np.nan
     found = exposure_of(table, replace(surface, iv=iv), 45)
     assert (found.lacks, found.is_warm, found.coverage) == (lacks, not lacks, 1.0)
+
+
+TODAY_ALONE = ("gex_0dte", "gex_flip_0dte", "call_wall_0dte", "put_wall_0dte", "charm_to_close")
+
+
+@pytest.mark.parametrize(
+    ("kept", "column", "lacks"),
+    [
+        (27, "iv", ""),
+        (26, "iv", "VOLATILITIES"),
+        (0, "iv", "VOLATILITIES"),
+        (26, "open_interest", "OPEN_INTEREST"),
+    ],
+)
+def test_too_few_of_todays_contracts_are_no_exposure_of_today(
+    kept: int, column: str, lacks: str
+) -> None:
+    """Of today's 33 strikes within 5 % so many are known, 80 % are 26.4; later ones all are."""
+    table = filled_table((0, 3, 10, 24, 31))
+    surface = surface_of(table)
+    near = np.flatnonzero(np.abs(surface.layout.strike / SPOT - 1) <= 0.05)
+    unknown = near[surface.layout.expiry_index[near] == 0][kept:]
+    assert unknown.size == 33 - kept
+    if column == "iv":
+        surface.iv[unknown] = np.nan
+    else:
+        for slots in (surface.layout.call, surface.layout.put):
+            table.open_interest[slots[unknown]] = np.nan
+    found = exposure_of(table, surface, 45)
+    assert (found.lacks, found.lacks_today) == ("", lacks)
+    state = deepcopy(folded())
+    state.symbols["SPY"].chain.exposure = found
+    told = {m.name: m for m in metrics_of(state, "SPY", NOW).metrics}
+    assert told["gex_total"].quality is told["vanna_exposure"].quality is Quality.OK
+    if lacks:
+        seen = {(told[n].value, told[n].quality, told[n].reason) for n in TODAY_ALONE}
+        assert seen == {(None, Quality.WARMUP, lacks)}
+    else:
+        assert told["gex_0dte"].quality is told["charm_to_close"].quality is Quality.OK
+
+
+def test_an_expired_chain_has_no_volatility_and_no_exposure_left() -> None:
+    """At the close the last volatilities are seconds old: they are not those of the contracts any
+    more, whose delta is a step and whose gamma is gone."""
+    table = filled_table((0, 10))
+    before = surface_of(table)
+    forwards = [
+        replace(f, years=f.years if f.years > 0.01 else 0.0)
+        for f in (
+            forward_of(SPOT, [], AT, opening(e) + timedelta(hours=6.5), RATE)
+            for e in before.layout.expiries
+        )
+    ]
+    closed = surface_of(table, forwards=forwards)
+    today = closed.layout.slice_of(0)
+    assert np.isfinite(before.iv[today]).all() and np.isnan(closed.iv[today]).all()
+    assert closed.of(expiry_of(0)).quality is Quality.EXPIRED
+    found = exposure_of(table, closed, 45)
+    assert (found.lacks, found.lacks_today, found.total_0dte) == ("", "", 0.0)
 
 
 def test_without_an_expiry_today_its_exposures_are_null() -> None:
