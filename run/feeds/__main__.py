@@ -60,6 +60,7 @@ OBEYED = frozenset(
     {
         "ClockStarted",
         "DepthWanted",
+        "ExpiryPassedOver",
         "LinesWanted",
         "FeedPauseRequested",
         "FeedResumeRequested",

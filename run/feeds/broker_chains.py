@@ -52,8 +52,17 @@ class BrokerChains:
         """Underlyings without a whole chain, with the reason."""
         self.expiries: dict[str, list[date]] = {}
         """Those of whole chains, as they were listed last."""
+        self._passed: dict[tuple[str, date], set[date]] = {}
+        """Expiries too thin to trade, by symbol and day."""
+        self._again: set[str] = set()
+        """Underlyings of which another expiry is wanted."""
         self.on_new: Callable[[], None] = lambda: None
         """Called when `keep` finds other expiries than were known."""
+
+    def pass_over(self, symbol: str, day: date, expiry: date) -> None:
+        """A strategy will not trade an expiry on this day: the next nearest is listed for it."""
+        self._passed.setdefault((symbol, day), set()).add(expiry)
+        self._again.add(symbol)
 
     async def list_all(self, today: date) -> dict[str, list[date]]:
         """Record the chains of the nearest expiries and of those around 30 and 60 days."""
@@ -73,7 +82,8 @@ class BrokerChains:
             known = [e for e in await self._data.expiries(symbol) if e >= today]
             if not known:
                 raise LookupError("TWS lists no expiry")
-            for expiry in chosen_expiries(known, today, self._listened(symbol)):
+            passed = self._passed.get((symbol, today), ())
+            for expiry in chosen_expiries(known, today, self._listened(symbol), passed):
                 chain = await self._data.chain(symbol, expiry)
                 if not chain.contracts:
                     raise LookupError(f"TWS lists no contract of {expiry}")
@@ -105,6 +115,11 @@ class BrokerChains:
                 await self._data.wait_connected()
                 await self._look_again(tuple(self.missing), today)
                 self._tell(tries)
+            elif self._again:
+                again = tuple(sorted(self._again))
+                self._again.clear()
+                await self._data.wait_connected()
+                await self._look_again(again, today)
             if not self.missing:
                 tries = 0
 
@@ -122,11 +137,15 @@ class BrokerChains:
 
 
 def chosen_expiries(
-    known: Sequence[date], today: date, listened: Collection[date] = ()
+    known: Sequence[date],
+    today: date,
+    listened: Collection[date] = (),
+    passed: Collection[date] = (),
 ) -> list[date]:
     """The nearest four, the listed ones nearest 9, 30 and 60 days, which the metrics read, and what
-    the 14D+ strategy trades: nearest 35 days, both where two are as near (one may be monthly). And
-    those of lines that are wanted: what was entered there weeks ago is valued on them."""
+    the 14D+ strategy trades: nearest 35 days, both where two are as near (one may be monthly), of
+    those that it has not passed over. And those of lines that are wanted: what was entered there
+    weeks ago is valued on them."""
     near = list(known[:EXPIRIES_NEAR])
     inside = [e for e in known if (e - today).days <= EXPIRY_DAYS_MAX]
     for days in (9, 30, 60):
@@ -134,6 +153,7 @@ def chosen_expiries(
         before = [e for e in inside if (e - today).days < days]
         near += after[:1] + before[-1:]
     swing = [e for e in known if SWING_DAYS[0] <= (e - today).days <= SWING_DAYS[1]]
+    swing = [expiry for expiry in swing if expiry not in passed]
     off = [abs((e - today).days - SWING_DAYS_TARGET) for e in swing]
     near += [e for e, days in zip(swing, off, strict=True) if days == min(off)]
     near += [e for e in known if e in listened]

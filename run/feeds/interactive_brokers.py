@@ -24,8 +24,10 @@ from domain.events.feeds import (
     IbTicksReceived,
     UnderlyingListed,
 )
+from domain.events.signals import ExpiryPassedOver
 from domain.events.system import SessionPlanned
 from domain.instruments import SYMBOLS
+from domain.session import new_york
 from run import metrics
 from run.config import Settings
 from run.feeds.broker_chains import BrokerChains
@@ -266,6 +268,9 @@ class BrokerFeed:
         """Remember what a stage wants and which contracts the log has; whether it was a wish."""
         if isinstance(event.body, UnderlyingListed):
             self._known[event.body.symbol] = event.position, event.body
+        if isinstance(event.body, ExpiryPassedOver):
+            day = new_york(event.market_time).date()
+            self.chains.pass_over(event.body.symbol, day, event.body.expiry)
         return self.lines.note(event)
 
     def open_wanted(self) -> None:

@@ -82,3 +82,32 @@ async def test_five_minutes_before_the_open_new_expiries_are_listed_once(
     assert told == [[SESSION, SESSION + timedelta(days=1)]], "who asks by expiry must be told"
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)
+
+
+async def test_after_an_expiry_is_passed_over_the_next_nearest_is_listed(
+    store: PostgresStore, recorder: Recorder
+) -> None:
+    """For that underlying and that day alone."""
+    plan, listing = plan_session(SESSION), Listing()
+    days = (0, 1, 2, 3, 29, 31, 35, 38, 59, 61)
+    listing.days = [SESSION + timedelta(days=n) for n in days]
+    nearest, following = (SESSION + timedelta(days=n) for n in (35, 38))
+    chains = BrokerChains(
+        listing,  # type: ignore[arg-type]
+        recorder,
+        lambda *alarm: None,
+        waits_seconds=(0.005,),
+    )
+    await chains.list_all(SESSION)
+    assert nearest in chains.expiries["SPY"] and following not in chains.expiries["SPY"]
+    chains.pass_over("QQQ", SESSION - timedelta(days=1), nearest)
+    chains.pass_over("SPY", SESSION, nearest)
+    told = asyncio.Event()
+    chains.on_new = told.set
+    keeping = asyncio.create_task(chains.keep(plan, lambda: plan.day.open_at))
+    async with asyncio.timeout(30.0):
+        await told.wait()
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+    assert following in chains.expiries["SPY"]
+    assert following not in chains.expiries["QQQ"]

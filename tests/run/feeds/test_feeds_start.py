@@ -209,6 +209,16 @@ def test_the_expiry_nearest_thirty_five_days_is_listed_too(
     assert {(e - today).days for e in found} == {0, 1, 2, 3, 8, 9, 59, 61} | around_thirty | swing
 
 
+def test_the_next_nearest_is_listed_once_the_nearest_are_passed_over() -> None:
+    """Monday's and Wednesday's are thin; without Friday's a nearer one would be traded instead."""
+    today = OPEN.date()
+    known = [today + timedelta(days=n) for n in (0, 1, 2, 3, 29, 31, 34, 36, 38, 59, 61)]
+    friday = today + timedelta(days=38)
+    thin = {today + timedelta(days=34), today + timedelta(days=36)}
+    assert friday not in chosen_expiries(known, today)
+    assert friday in chosen_expiries(known, today, passed=thin)
+
+
 def test_an_expiry_of_a_line_that_is_wanted_stays_listed() -> None:
     """What was entered at 35 days is held at 26, between those that the metrics read."""
     today = OPEN.date()
