@@ -53,6 +53,8 @@ class LevelFlow:
     totals: list[float] = field(default_factory=lambda: [0.0] * LEVELS)
     depths: list[float] = field(default_factory=lambda: [0.0] * LEVELS)
     counts: list[int] = field(default_factory=lambda: [0] * LEVELS)
+    heard: bool = False
+    """A state came in this window; without one the feed is silent and the window tells nothing."""
     value: float | None = None
     closed_at: float = 0.0
     """Seconds since T_open."""
@@ -64,7 +66,8 @@ class LevelFlow:
     def roll(self, seconds_since_open: float) -> None:
         """Close windows that ended; called before a state and with every bar."""
         number = int(seconds_since_open // OFI_SECONDS)
-        if self.window is not None and number > self.window:
+        told = self.heard or self.states[0] is None
+        if self.window is not None and number > self.window and told:
             shares = [
                 total / (depth / count)
                 for total, depth, count in zip(self.totals, self.depths, self.counts, strict=True)
@@ -77,6 +80,7 @@ class LevelFlow:
 
     def _begin(self, number: int) -> None:
         self.window = number
+        self.heard = False
         self.totals = [0.0] * LEVELS
         self.depths = [0.0 if s is None else (s[1] + s[3]) / 2 for s in self.states]
         self.counts = [0 if s is None else 1 for s in self.states]
@@ -88,6 +92,7 @@ class LevelFlow:
         if not bids or not asks or bids[0][0] >= asks[0][0]:
             self.reset()
             return
+        self.heard = True
         both = min(len(bids), len(asks))
         for m in range(LEVELS):
             if m >= both:

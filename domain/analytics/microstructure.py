@@ -102,6 +102,8 @@ class OrderFlow:
     total: float = 0.0
     depth_sum: float = 0.0
     states: int = 0
+    heard: bool = False
+    """A state came in this window; without one the feed is silent and the window tells nothing."""
     ofi: float | None = None
     ofi_norm: float | None = None
     closed_at: float = 0.0
@@ -119,6 +121,9 @@ class OrderFlow:
             return
         if number <= self.window:
             return
+        if self.state is not None and not self.heard:
+            self._begin(number)
+            return
         if self.states:
             depth = self.depth_sum / self.states
             self.ofi = self.total
@@ -135,6 +140,7 @@ class OrderFlow:
         self.total = 0.0
         self.depth_sum = 0.0
         self.states = 0
+        self.heard = False
         if self.state is not None:
             self.depth_sum = (self.state[1] + self.state[3]) / 2
             self.states = 1
@@ -148,5 +154,6 @@ class OrderFlow:
         if self.state is not None:
             self.total += flow_imbalance(self.state, now)
         self.state = now
+        self.heard = True
         self.depth_sum += (book.bid_size + book.ask_size) / 2
         self.states += 1

@@ -69,10 +69,11 @@ def refresh_chain(state: AnalyticsState, symbol: SymbolState, now: datetime) -> 
     chain.swing = swing_expiry(left, session, *settings.swing_days)
     adv = symbol.past.adv20 if symbol.past else None
     chain.gex_norm = None
+    if chain.exposure.is_warm:
+        chain.regime.update_side(spot, chain.exposure.flip, chain.exposure.total)
     if chain.exposure.is_warm and adv:
         chain.gex_norm = chain.exposure.total / (adv * spot)
         chain.regime.update(chain.gex_norm, settings.regime_enter, settings.regime_leave)
-        chain.regime.update_side(spot, chain.exposure.flip, chain.exposure.total)
     _want_lines(state, symbol, layout, spot)
 
 

@@ -43,6 +43,19 @@ def test_flow_imbalance_of_successive_states(after, change) -> None:
     assert flow_imbalance((10.0, 5.0, 10.1, 4.0), after) == change
 
 
+def test_a_window_in_which_no_quote_came_is_no_flow_of_zero() -> None:
+    """Quotes of 10 s, then silence for 20, then one more: two windows of four are told."""
+    flow = OrderFlow()
+    flow.add(quoted(10.0, 6.0, 10.1, 4.0), 1.0)
+    flow.add(quoted(10.0, 10.0, 10.1, 4.0), 9.0)
+    for seconds in (10.0, 15.0, 20.0, 25.0):
+        flow.roll(seconds)
+    assert (flow.ofi, flow.closed_at, flow.slow.count) == (4.0, 10.0, 1)
+    flow.add(quoted(10.0, 13.0, 10.1, 4.0), 32.0)
+    flow.roll(40.0)
+    assert (flow.ofi, flow.closed_at, flow.slow.count) == (3.0, 40.0, 2)
+
+
 def test_ofi_window_is_normalised_by_mean_depth_with_the_state_in_force() -> None:
     flow = OrderFlow()
     flow.add(quoted(10.0, 6.0, 10.1, 4.0), 1.0)

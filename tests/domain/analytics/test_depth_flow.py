@@ -62,6 +62,18 @@ def test_a_window_begins_with_the_state_in_force_and_a_level_that_was_away_adds_
     assert flow.value == pytest.approx((-100 / (650 / 3) + 0.0) / 2)
 
 
+def test_a_window_without_a_packet_of_depth_tells_nothing() -> None:
+    flow = LevelFlow()
+    flow.add([(660.00, 400.0)], [(660.01, 100.0)], 1.0)
+    flow.add([(660.00, 500.0)], [(660.01, 100.0)], 2.0)
+    for seconds in (10.0, 20.0, 30.0):
+        flow.roll(seconds)
+    assert flow.value == pytest.approx(100 / 275) and flow.closed_at == 10.0
+    flow.add([(660.00, 500.0)], [(660.01, 100.0)], 31.0)
+    flow.roll(40.0)
+    assert (flow.value, flow.closed_at) == (0.0, 40.0)
+
+
 def test_after_a_crossed_book_the_first_state_adds_nothing() -> None:
     flow = LevelFlow()
     flow.add([(660.00, 400.0)], [(660.01, 100.0)], 1.0)

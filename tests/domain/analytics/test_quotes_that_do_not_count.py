@@ -14,7 +14,8 @@ import QuantLib as ql
 
 from domain.analytics.bars import _sample_skew
 from domain.analytics.chain import layout_of
-from domain.analytics.gex import exposure_of
+from domain.analytics.gex import Regime, exposure_of
+from domain.analytics.refresh import refresh_chain
 from domain.analytics.report import metrics_of
 from domain.analytics.state import AnalyticsState
 from domain.events.analytics import Quality
@@ -65,6 +66,29 @@ def test_contracts_without_a_volatility_are_no_exposure_of_zero(kept: int, lacks
     iv[near[kept:]] = np.nan
     found = exposure_of(table, replace(surface, iv=iv), 45)
     assert (found.lacks, found.is_warm, found.coverage) == (lacks, not lacks, 1.0)
+
+
+def test_order_flow_is_stale_12_s_after_its_last_window_when_quotes_have_stopped() -> None:
+    state = deepcopy(folded())
+    symbol, names = state.symbols["SPY"], ("ofi_norm", "ofi", "ofi_5m", "ofi_levels")
+    for silent in range(10, 40, 5):
+        symbol.order_flow.roll(120.0 + silent)
+        symbol.depth.flow.roll(120.0 + silent)
+    assert symbol.order_flow.closed_at == symbol.depth.flow.closed_at == 120.0
+    for seconds, quality in ((12.0, Quality.OK), (12.5, Quality.STALE)):
+        told = metrics_of(state, "SPY", NOW + timedelta(seconds=seconds)).metrics
+        assert {m.quality for m in told if m.name in names} == {quality}
+
+
+def test_the_side_of_the_flip_needs_no_volume_of_earlier_sessions() -> None:
+    state = deepcopy(folded())
+    symbol = state.symbols["SPY"]
+    symbol.past, symbol.chain.regime = None, Regime()
+    refresh_chain(state, symbol, NOW)
+    found = {m.name: m for m in metrics_of(state, "SPY", NOW).metrics}
+    assert (found["gex_norm"].value, found["gex_norm"].reason) == (None, "NO_ADV20")
+    assert found["gex_flip"].reason == "NO_ROOT" and found["gex_total"].value > 0
+    assert (found["flip_side"].value, found["flip_side"].quality) == ("ABOVE", Quality.OK)
 
 
 TODAY_ALONE = ("gex_0dte", "gex_flip_0dte", "call_wall_0dte", "put_wall_0dte", "charm_to_close")
