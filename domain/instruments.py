@@ -63,6 +63,8 @@ class StructureKind(StrEnum):
     DEBIT_VERTICAL = "debit_vertical"
     CREDIT_VERTICAL = "credit_vertical"
     IRON_CONDOR = "iron_condor"
+    ROLL = "roll"
+    """One side of a condor closed and another one opened, in one order (domain/rolling.py)."""
 
 
 class OptionContract(Value):

@@ -38,12 +38,14 @@ _FAMILY = {
     StructureKind.DEBIT_VERTICAL: "debit spread",
     StructureKind.CREDIT_VERTICAL: "credit spread",
     StructureKind.IRON_CONDOR: "condor",
+    StructureKind.ROLL: "roll",
 }
 _EXACT = {
     StructureKind.LONG_OPTION: "single long option",
     StructureKind.DEBIT_VERTICAL: "debit vertical",
     StructureKind.CREDIT_VERTICAL: "credit vertical",
     StructureKind.IRON_CONDOR: "iron condor",
+    StructureKind.ROLL: "roll",
 }
 _REASON_FAMILY = {
     ExitReason.KILL: "risk",
@@ -207,6 +209,29 @@ def _stop_basic(trade: Trade) -> Message:
     )
 
 
+def _rolled_premium(trade: Trade) -> Message:
+    signal, plan = trade.signal, trade.signal.exit_plan
+    return Message(
+        title=f"{signal.symbol}: one side rolled",
+        body=f"The untested side came closer for a credit.\n{NOT_ADVICE}",
+        fields={
+            "Legs": _legs(signal),
+            "Credit in all": f"{-trade.entry_price:.2f}",
+            "Stop": f"{plan.stop_price:.2f}",
+            "Target": f"{plan.target_price:.2f}",
+            "Trade": trade.public_id,
+        },
+    )
+
+
+def _rolled_basic(trade: Trade) -> Message:
+    return Message(
+        title=f"{trade.signal.symbol}: one side rolled",
+        body=f"The untested side came closer for a credit.\n{NOT_ADVICE}",
+        fields={"Trade": trade.public_id},
+    )
+
+
 def _updated_free(trade: Trade) -> Message:
     return Message(
         title=f"{trade.signal.symbol}: updated",
@@ -283,6 +308,13 @@ def stop_moved(tier: Tier, trade: Trade, stop: Decimal) -> Message:
     if tier is Tier.PREMIUM:
         return _stop_premium(trade, stop)
     return _stop_basic(trade) if tier is Tier.BASIC else _updated_free(trade)
+
+
+def rolled(tier: Tier, trade: Trade) -> Message:
+    """The untested side of a condor was rolled; `trade` is as it is now."""
+    if tier is Tier.PREMIUM:
+        return _rolled_premium(trade)
+    return _rolled_basic(trade) if tier is Tier.BASIC else _updated_free(trade)
 
 
 def pnl(tier: Tier, trade: Trade, result: Decimal) -> Message:

@@ -24,6 +24,12 @@ class Purpose(StrEnum):
     EXIT = "exit"
     PROTECTIVE_STOP = "protective_stop"
     WHAT_IF = "what_if"
+    ROLL = "roll"
+
+    @property
+    def opens(self) -> bool:
+        """It opens contracts: what a halt holds back and withdraws."""
+        return self in (Purpose.ENTRY, Purpose.ROLL)
 
 
 class OrderState(StrEnum):
@@ -185,7 +191,7 @@ class OrderIntended(DeskEvent):
     that were made, those that hold back no exit included.
     """
 
-    schema_version = 2
+    schema_version = 3
 
     order_ref: str
     order_id: int
@@ -218,9 +224,18 @@ class OrderIntended(DeskEvent):
         """The first version kept no checks."""
         return state
 
+    @staticmethod
+    def upcast_v2_v3(state: dict[str, Any]) -> dict[str, Any]:
+        """Before the third version nothing was rolled."""
+        return state
+
     @property
     def is_entry(self) -> bool:
         return self.purpose is Purpose.ENTRY
+
+    @property
+    def opens(self) -> bool:
+        return self.purpose.opens
 
 
 class OrderModifyIntended(DeskEvent):

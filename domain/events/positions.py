@@ -37,6 +37,8 @@ class LegPosition(Value):
 class PositionOpened(DeskEvent):
     """The first fill of an entry. Stream `position/<position_id>`."""
 
+    schema_version = 2
+
     position_id: str
     signal_id: str
     decision_id: str
@@ -50,6 +52,11 @@ class PositionOpened(DeskEvent):
     risk_units: Decimal
     """R: max loss of the planned units over the bucket's share of equity, to the nearest 0.25."""
     opened_at: datetime
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> dict[str, Any]:
+        """In the first version a structure was no roll, and it still is none here."""
+        return state
 
 
 class PositionChanged(DeskEvent):
@@ -115,7 +122,7 @@ class StopMoved(DeskEvent):
     previous_stop_price: Decimal | None
     high_water_mark: Decimal
     kind: str
-    """initial, trail, tighten, operator."""
+    """initial, trail, tighten, operator, roll."""
 
 
 class PositionWatermark(DeskEvent):

@@ -102,14 +102,21 @@ class WhatIfWanted(DeskEvent):
     """Risk asks for the broker's margin change before it decides. Stream `decision/<decision_id>`.
 
     The order side asks the broker and answers with WhatIfAnswered whose order_ref is the
-    decision_id.
+    decision_id; of a roll that is its roll_id.
     """
+
+    schema_version = 2
 
     decision_id: str
     signal_id: str
     structure: Structure
     quantity: int
     limit_price: Decimal
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> dict[str, Any]:
+        """The first version knew no rolls."""
+        return state
 
 
 class CashFlowRecorded(DeskEvent):

@@ -178,7 +178,7 @@ class ExpiryPassedOver(DeskEvent):
 class SignalValidated(DeskEvent):
     """All gates pass at one evaluation point: risk is asked. Carries what it was decided on."""
 
-    schema_version = 3
+    schema_version = 4
 
     signal_id: str
     strategy: Strategy
@@ -218,6 +218,11 @@ class SignalValidated(DeskEvent):
     def upcast_v2_v3(state: dict[str, Any]) -> dict[str, Any]:
         """Before the third version neither the record of the model nor the feature table behind a
         premium-selling score was told."""
+        return state
+
+    @staticmethod
+    def upcast_v3_v4(state: dict[str, Any]) -> dict[str, Any]:
+        """In the third version a structure was no roll, and that of a signal still is none."""
         return state
 
 

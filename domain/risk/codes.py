@@ -16,6 +16,7 @@ class Part(StrEnum):
     SIGNAL = "Signal gates"
     DECISION = "Risk decision"
     ORDER = "Order checks"
+    ROLL = "Roll of a condor"
     APPROVAL = "Trade approval"
 
 
@@ -107,6 +108,11 @@ class DenialCode(StrEnum):
     OPTION_HOURS = "OPTION_HOURS"
     ORDER_TYPE = "ORDER_TYPE"
     ACCOUNT = "ACCOUNT"
+
+    MAX_LOSS_NOT_HIGHER = "MAX_LOSS_NOT_HIGHER"
+    POSITION_WHOLE = "POSITION_WHOLE"
+    ROLL_ONCE = "ROLL_ONCE"
+    ROLL_CREDIT = "ROLL_CREDIT"
 
     TRADE_APPROVED = "TRADE_APPROVED"
 
@@ -213,6 +219,15 @@ DENIALS: dict[DenialCode, Denial] = {
             _C.OPTION_HOURS: "The option session must be open.",
             _C.ORDER_TYPE: "Limit orders for the day only; a resting stop is stop-limit.",
             _C.ACCOUNT: "Order, session and account must agree on account and paper or live.",
+        },
+    ),
+    **_rows(
+        Part.ROLL,
+        {
+            _C.MAX_LOSS_NOT_HIGHER: "The maximum loss after a roll must not be above that before.",
+            _C.POSITION_WHOLE: "What is rolled must be held in whole condors that nobody leaves.",
+            _C.ROLL_ONCE: "A position is rolled once, by one order at a time and few in all.",
+            _C.ROLL_CREDIT: "A roll must bring more than it costs.",
         },
     ),
     **_rows(

@@ -69,6 +69,14 @@ EXITS = (
     number("14d.forced_flat_min", 15, "minutes before the last close", 5, 60),
 )
 
+ROLL = (
+    number("14d.roll.tested_delta", 0.35, "delta of the tested short", 0.25, 0.60),
+    number("14d.roll.short_delta", 0.16, "delta of the new short", 0.08, 0.30),
+    number("14d.roll.tries_max", 3, "orders a position", 1, 10),
+    number("14d.roll.wait_min", 15, "minutes after one that came to nothing", 1, 390),
+)
+"""The one adjustment: the untested side of a condor is rolled."""
+
 OTHER = (
     number("14d.start_min", 30, "minutes after the open", 0, 300),
     number("14d.end_min", 15, "minutes before the close", 1, 120),
@@ -76,4 +84,14 @@ OTHER = (
     number("14d.entries_max", 1, "a symbol, direction and day", 1, 4),
 )
 
-PARAMETERS = (switch("14d"), *WEIGHTS, *STANCE, *VARIANTS, *STRUCTURES, *EXITS, *OTHER)
+PARAMETERS = (
+    switch("14d"),
+    switch("14d.roll"),
+    *WEIGHTS,
+    *STANCE,
+    *VARIANTS,
+    *STRUCTURES,
+    *EXITS,
+    *ROLL,
+    *OTHER,
+)
