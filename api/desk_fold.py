@@ -27,6 +27,7 @@ from domain.events import (
     publication,
     reports,
     risk,
+    rolls,
 )
 from domain.events import signals as signal_events
 from domain.events.feeds import LineClosed
@@ -83,6 +84,7 @@ HANDLERS: Mapping[type[Any], Callable[[DeskFold, Recorded, Any], None]] = {
     positions.PositionOpened: trades.opened,
     positions.PositionChanged: trades.changed,
     positions.PositionReopened: trades.reopened,
+    rolls.PositionRolled: trades.rolled,
     positions.StopMoved: trades.stop_moved,
     positions.ExitPlanChanged: trades.plan_changed,
     positions.ExitDecided: trades.exit_decided,

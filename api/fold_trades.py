@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from api.fold_state import DeskFold, Row, at, legs_of, text
 from domain.event import Recorded
-from domain.events import orders, positions, risk
+from domain.events import orders, positions, risk, rolls
 from domain.events import signals as signal_events
 from domain.numbers import cents
 
@@ -184,6 +184,19 @@ def stop_moved(fold: DeskFold, event: Recorded, body: positions.StopMoved) -> No
 def plan_changed(fold: DeskFold, event: Recorded, body: positions.ExitPlanChanged) -> None:
     target = str(body.exit_plan.target_price)
     fold.change(fold.positions, body.position_id, event, target_price=target)
+
+
+def rolled(fold: DeskFold, event: Recorded, body: rolls.PositionRolled) -> None:
+    """Another structure with another plan. The loss is that of the units that were rolled."""
+    fold.change(
+        fold.positions,
+        body.position_id,
+        event,
+        structure=legs_of(body.structure),
+        stop_price=str(body.exit_plan.stop_price),
+        target_price=str(body.exit_plan.target_price),
+        max_loss_usd=str(body.max_loss_per_unit_usd * body.units),
+    )
 
 
 def exit_decided(fold: DeskFold, event: Recorded, body: positions.ExitDecided) -> None:

@@ -12,16 +12,17 @@ from domain.event import Recorded
 _SIGNALS = """
 AuctionSessionClosed BarIgnored CalibrationUpdated ChainEvaluated ClosingVolatility DriftPredicted
 DriftResolved ExpiryPassedOver FlowModeContradicted HaltEnded HaltStarted MetricComputed
-MicroPriceEstimated PredictionMade PredictionResolved PredictionVoided SignalExpired
+MicroPriceEstimated PredictionMade PredictionResolved PredictionVoided RollPassedOver RollProposed
+SignalExpired
 SignalGatesChanged SignalInvalidated SignalRaised SignalValidated VarianceRefitted
 """
 _TRADER = """
 BrokerReady BrokerSnapshotWanted CashFlowRecorded CommissionRecorded EntryRefused EntryWaited
 ExitDecided ExitPlanChanged FillInferred FillRecorded FlattenStarted MarginChecked
 OrderCancelIntended OrderChanged OrderIntended OrderModifyIntended PnlExplained PositionAdjusted
-PositionChanged PositionClosed PositionMarked PositionOpened PositionReopened PositionWatermark
-ReconciliationCompleted RiskDecided StopMoved TradeApproved TradingHalted TradingReleased
-TradingStateChanged WhatIfWanted
+PositionChanged PositionClosed PositionMarked PositionOpened PositionReopened PositionRolled
+PositionWatermark ReconciliationCompleted RiskDecided RollDecided RollRefused StopMoved
+TradeApproved TradingHalted TradingReleased TradingStateChanged WhatIfWanted
 """
 _OUTBOX = """
 ApprovalAnswered ApprovalDecided ApprovalExpired ApprovalPromptWanted DeliveryAttempted

@@ -140,7 +140,7 @@ class OrderEffect:
             case OrderModifyIntended() as body:
                 # One of an earlier run is not known here: what may be an exit is not held back.
                 original = self._intents.get(body.order_ref)
-                is_entry = original is not None and original.is_entry
+                is_entry = original is not None and original.opens
                 (self._work.put_entry if is_entry else self._work.put_change)(event)
             case OrderIntended(purpose=Purpose.WHAT_IF):
                 self._work.put_entry(event)
@@ -150,7 +150,7 @@ class OrderEffect:
                 if not body.transmit:
                     return  # its children follow, and leave with it
                 members, self._bracket = self._bracket, []
-                is_entry = _intended(members[0]).is_entry
+                is_entry = _intended(members[0]).opens
                 (self._work.put_entry if is_entry else self._work.put_exit)(*members)
             case _:
                 pass
@@ -215,7 +215,7 @@ class OrderEffect:
         self.looks.order_left()
         for member in members:
             intent = _intended(member)
-            if intent.is_entry:
+            if intent.opens:
                 self.live_entries[intent.order_ref] = intent.order_id
         await self._append([self._outcomes.sent(member, 0, self.connection) for member in members])
 
@@ -224,10 +224,10 @@ class OrderEffect:
         first = _intended(members[0])
         # It may wait for a read, so it comes first: between the other looks and the send nothing
         # does.
-        late = await self._is_late(members[0], first.leaves_before) if first.is_entry else ""
+        late = await self._is_late(members[0], first.leaves_before) if first.opens else ""
         if first.connection != self.connection or not self.broker.is_connected:
             return f"its connection {first.connection} is gone"
-        if first.is_entry and (halted := self.entries_stopped or self._halted_outside()):
+        if first.opens and (halted := self.entries_stopped or self._halted_outside()):
             return f"halt: {halted}"
         return late
 
@@ -268,7 +268,7 @@ class OrderEffect:
             refusal = "its intent is not on the log"
         elif body.connection != self.connection:
             refusal = f"its connection {body.connection} is gone"
-        elif original.is_entry and (halted := self.entries_stopped or self._halted_outside()):
+        elif original.opens and (halted := self.entries_stopped or self._halted_outside()):
             refusal = f"halt: {halted}"
         refusal = refusal or late
         if not refusal and original is not None:

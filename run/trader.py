@@ -20,7 +20,7 @@ from adapters.interactive_brokers.orders import SENDS_A_SECOND_MAX, IbOrders, No
 from adapters.interactive_brokers.session import SessionRule
 from domain.event import Recorded
 from domain.events.controls import TradingReleased
-from domain.events.orders import EmergencyCancelSent, Purpose
+from domain.events.orders import EmergencyCancelSent
 from domain.execution.desk import Desk
 from run import metrics
 from run.cancel_journal import CancelJournal
@@ -218,7 +218,7 @@ class Trader:
             if state.halted:
                 self.effect.stop_entries("halted on the log")
             for order in state.book.live():
-                if order.purpose is Purpose.ENTRY:
+                if order.purpose.opens:
                     self.effect.live_entries[order.ref] = order.order_id
 
     async def _look_at_old_files(self) -> None:

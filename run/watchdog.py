@@ -29,7 +29,7 @@ from domain.events.controls import (
     TradingReleased,
 )
 from domain.events.orders import EmergencyCancelSent
-from domain.execution.references import is_entry
+from domain.execution.references import opens
 from run.cancel_journal import CancelJournal
 from run.config import Settings
 from run.control_file import POLL_SECONDS, ControlFiles
@@ -76,9 +76,7 @@ async def cancel_entries(broker: IbOrders, journal: CancelJournal, client_id: in
     try:
         listed = await broker.snapshot()
         entries = [
-            row
-            for row in listed.open_orders
-            if row.client_id == client_id and is_entry(row.order_ref)
+            row for row in listed.open_orders if row.client_id == client_id and opens(row.order_ref)
         ][:CANCELS_MAX]
         for row in entries:
             journal.write(

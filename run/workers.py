@@ -17,16 +17,17 @@ from run.config import Settings
 
 
 def signal_stages(settings: Settings) -> Sequence[Stage[Any]]:
-    """Analytics, then the forecasts and the strategies that read them."""
+    """Analytics, then the forecasts, the strategies that read them, and rolls of what is held."""
     from domain.analytics.stage import AnalyticsStage
     from domain.forecasts.stage import ForecastStage
     from domain.signals.closing import ClosingStage
     from domain.signals.fourteen_dte import FourteenDteStage
     from domain.signals.one_dte import OneDteStage
+    from domain.signals.rolls import RollStage
     from domain.signals.zero_dte import ZeroDteStage
 
     strategies = (ZeroDteStage(), OneDteStage(), FourteenDteStage(), ClosingStage())
-    return (AnalyticsStage(), ForecastStage(), *strategies)
+    return (AnalyticsStage(), ForecastStage(), *strategies, RollStage())
 
 
 def trader_stages(settings: Settings) -> Sequence[Stage[Any]]:

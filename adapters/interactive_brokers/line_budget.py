@@ -16,7 +16,7 @@ from domain.instruments import OptionContract
 LINES_MAX = 100
 BOOKS_MAX = 3
 BASKET_LINES_MAX = 14
-_REASONS = {"held": 0, "entry": 1, "legs of a signal": 1, "surface": 3}
+_REASONS = {"held": 0, "entry": 1, "legs of a signal": 1, "legs of a roll": 1, "surface": 3}
 
 
 class Rank(IntEnum):

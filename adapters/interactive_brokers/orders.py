@@ -271,7 +271,7 @@ class IbOrders:
         """
         link = self._sending_link()
         check_members(self._own(link), intents, self._last_sent_id)
-        self._check_room(link, len(intents), is_exit=not any(i.is_entry for i in intents))
+        self._check_room(link, len(intents), is_exit=not any(i.opens for i in intents))
         ids = {intent.order_ref: intent.order_id for intent in intents}
         orders = []
         for intent in intents:
@@ -332,7 +332,7 @@ class IbOrders:
             NotSent: its openOrder was not seen on this connection, or nothing can be sent.
         """
         link = self._sending_link()
-        self._check_change(link, change, is_exit=not original.is_entry)
+        self._check_change(link, change, is_exit=not original.opens)
         seen = link.orders[(self._client_id, change.order_id)]
         order = translate.modified_order(original, change, seen)
         order.orderId = change.order_id

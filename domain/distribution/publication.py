@@ -11,7 +11,7 @@ from __future__ import annotations
 import hmac
 from base64 import b32encode
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
@@ -34,6 +34,7 @@ from domain.events.publication import (
     Tier,
     Vendor,
 )
+from domain.events.rolls import PositionRolled
 from domain.events.signals import SignalValidated
 from domain.events.system import ParametersChanged
 from domain.parameter import ParameterState
@@ -111,6 +112,7 @@ class PublicationStage:
             "PositionChanged",
             "PositionMarked",
             "PositionReopened",
+            "PositionRolled",
             "StopMoved",
             "PositionClosed",
             "ApprovalDecided",
@@ -146,6 +148,8 @@ class PublicationStage:
                 self._closed(state, event, body)
             case PositionReopened() as body:
                 self._reopened(state, event, body)
+            case PositionRolled() as body:
+                self._rolled(state, event, body)
             case ApprovalDecided() as body:
                 self._approved(state, event, body)
             case _:
@@ -183,7 +187,7 @@ class PublicationStage:
 
     def _stop(self, state: PublicationState, event: Recorded, body: StopMoved) -> None:
         held = state.open.get(body.position_id)
-        if held is None or body.kind == "initial":
+        if held is None or body.kind in ("initial", "roll"):
             return
         step = Decimal(repr(state.parameters.number("publication.stop_step")))
         gap = timedelta(seconds=state.parameters.number("publication.stop_gap_seconds"))
@@ -194,6 +198,22 @@ class PublicationStage:
             return
         held.stop_published, held.stop_published_at = body.stop_price, event.market_time
         messages = {t: content.stop_moved(t, held.trade, body.stop_price) for t in Tier}
+        self._plan(
+            state, event, body.position_id, held.trade, "adjustment", messages, held.entry_ids
+        )
+
+    def _rolled(self, state: PublicationState, event: Recorded, body: PositionRolled) -> None:
+        """An adjustment like a moved stop, told at any distance from the last one: what is told
+        from now on is of the new condor."""
+        held = state.open.get(body.position_id)
+        if held is None:
+            return
+        changes = {"structure": body.structure, "exit_plan": body.exit_plan}
+        signal = held.trade.signal.model_copy(update=changes)
+        held.trade = replace(held.trade, signal=signal, entry_price=body.basis_price)
+        held.stop_published = body.exit_plan.stop_price
+        held.stop_published_at = event.market_time
+        messages = {tier: content.rolled(tier, held.trade) for tier in Tier}
         self._plan(
             state, event, body.position_id, held.trade, "adjustment", messages, held.entry_ids
         )

@@ -107,7 +107,7 @@ def on_filled(desk: Desk, event: Recorded, body: FillRecorded) -> None:
             change += back.quantity
             desk.infer(back.position_id, back.con_id, back.quantity)
             desk.emit(f"adjustment/{back.position_id}", back, trade.correlation_id)
-        trade.held[con_id] = trade.held.get(con_id, 0) + change
+        trade.hold(con_id, change)
         shortage = desk.shortages.get(con_id)
         if shortage is not None and not shortage.confirmed:
             del desk.shortages[con_id]

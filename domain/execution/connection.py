@@ -215,7 +215,7 @@ def _deliveries(desk: Desk, result: Reconciliation) -> dict[str, int]:
     for adjusted in result.adjustments:
         if not isinstance(adjusted, PositionAdjusted) or adjusted.kind not in DELIVERIES:
             continue
-        for leg in desk.trades[adjusted.position_id].structure.legs:
+        for leg in desk.trades[adjusted.position_id].legs:
             if leg.contract.con_id == adjusted.con_id:
                 came = shares_delivered(leg.contract, adjusted.quantity)
                 symbol = leg.contract.symbol

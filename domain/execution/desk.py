@@ -25,13 +25,16 @@ from domain.events.orders import (
 )
 from domain.events.positions import ExitReason
 from domain.events.risk import RiskDecided
+from domain.events.rolls import RollDecided, RollProposed
 from domain.events.signals import ExitPlan, SignalValidated
 from domain.execution.fills import FillBook
 from domain.execution.ladder import Profile
 from domain.execution.order_book import Order, OrderBook
 from domain.execution.quotes import QuoteLimits, Quotes
-from domain.instruments import Direction, OptionContract, Side, Strategy, Structure
+from domain.execution.roll_order import RollOrder
+from domain.instruments import Direction, Leg, OptionContract, Side, Strategy, Structure
 from domain.parameter import ParameterState
+from domain.rolling import after_roll, all_legs, units_of
 from domain.session import Session
 from domain.stage import Emission
 
@@ -86,11 +89,43 @@ class Trade:
     last_mark: Decimal | None = None
     uncovered_told: tuple[tuple[OptionContract, int], ...] = ()
     """Shorts without cover that a human was told of."""
+    rolls: tuple[RollOrder, ...] = ()
+    """Of every order that was to roll it, the newest last."""
+    first: Structure = field(init=False)
+    """The structure as entered: `structure` is another one once it is rolled."""
+    legs: tuple[Leg, ...] = field(init=False)
+    """Every contract that it may hold, on the side on which it is opened."""
     con_ids: frozenset[int] = field(init=False)
     """Contracts of the legs: asked of every trade at every quote."""
 
     def __post_init__(self) -> None:
-        self.con_ids = frozenset(leg.contract.con_id for leg in self.structure.legs)
+        self.first = self.structure
+        self._know_legs()
+
+    def _know_legs(self) -> None:
+        rolls = (order.proposed.roll for order in self.rolls)
+        self.legs = all_legs(self.first, self.structure, rolls)
+        self.con_ids = frozenset(leg.contract.con_id for leg in self.legs)
+
+    def rolling(self, order: RollOrder) -> None:
+        """An order is to roll it: from now on it may hold that side too."""
+        self.rolls = (*self.rolls, order)
+        self._know_legs()
+
+    def hold(self, con_id: int, change: int) -> None:
+        """Count contracts. Which structure it is is told by what is held: while one unit is left of
+        the one entered it is that one, then the new condor."""
+        self.held[con_id] = self.held.get(con_id, 0) + change
+        for structure in self.wholes if self.rolls else ():
+            if units_of(structure, self.held):
+                self.structure = structure
+                return
+
+    @property
+    def wholes(self) -> tuple[Structure, ...]:
+        """The structure as entered, then what each roll of it makes."""
+        rolls = (after_roll(self.first, order.proposed.roll) for order in self.rolls)
+        return (self.first, *rolls)
 
     @property
     def symbol(self) -> str:
@@ -98,18 +133,12 @@ class Trade:
 
     def contract(self, con_id: int) -> OptionContract:
         """The leg's contract."""
-        return next(leg.contract for leg in self.structure.legs if leg.contract.con_id == con_id)
+        return next(leg.contract for leg in self.legs if leg.contract.con_id == con_id)
 
     @property
     def units(self) -> int:
         """Whole units held: the least held leg, on the side on which it was opened."""
-        return max(
-            0,
-            min(
-                self.held.get(leg.contract.con_id, 0) * (1 if leg.ratio > 0 else -1)
-                for leg in self.structure.legs
-            ),
-        )
+        return units_of(self.structure, self.held)
 
     @property
     def is_flat(self) -> bool:
@@ -181,6 +210,10 @@ class Desk:
     """The newest forecast of each underlying."""
     signals: dict[str, SignalValidated] = field(default_factory=dict)
     decisions: dict[str, RiskDecided] = field(default_factory=dict)
+    """Approved ones that have no order yet."""
+    rolls: dict[str, RollProposed] = field(default_factory=dict)
+    """Proposed ones that have no order yet, by roll id."""
+    roll_decisions: dict[str, RollDecided] = field(default_factory=dict)
     """Approved ones that have no order yet."""
     trades: dict[str, Trade] = field(default_factory=dict)
     account: str = ""

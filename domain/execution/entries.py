@@ -42,7 +42,7 @@ def open_entry(desk: Desk, event: Recorded, decision: RiskDecided) -> None:
     if not decision.approved or position in desk.trades:
         return
     signal = desk.signals.get(decision.signal_id)
-    checks = _open_checks(desk)
+    checks = open_checks(desk)
     if signal is None:
         ended = check_row(DenialCode.SIGNAL_LIVE, False, "live", "ended", "signal")
         refuse(desk, event, decision, (*checks, ended))
@@ -114,8 +114,8 @@ def refuse(
     desk.emit(f"decision-orders/{decision.decision_id}", body, event.correlation_id)
 
 
-def _open_checks(desk: Desk) -> tuple[Check, ...]:
-    """Whether an entry may be sent right now, whatever it is."""
+def open_checks(desk: Desk) -> tuple[Check, ...]:
+    """Whether what opens contracts may be sent right now, whatever it is."""
     ids = max(0, desk.ids_left)
     ready = desk.is_ready and ids > IDS_KEPT_FOR_EXITS
     what = f"ready, {ids} ids left" if desk.is_ready else "not ready"
@@ -166,7 +166,7 @@ def _send(
     if desk.connection is not None:
         profile = steps.profile.value
         wanted = proposal(desk, trade, Purpose.ENTRY, ref, decision.units, price, profile)
-        checks += _last_look(desk, trade, net, wanted)
+        checks += last_look(desk, trade, net, wanted)
     if net is None or refusals(checks):
         refuse(desk, event, decision, checks)
         return
@@ -203,7 +203,7 @@ def _send(
         _send_child(desk, trade, parent)
 
 
-def _last_look(
+def last_look(
     desk: Desk, trade: Trade, net: NetQuote | None, wanted: OrderProposal
 ) -> tuple[Check, ...]:
     """Every check of an order as it would leave now, new or re-priced."""
@@ -277,24 +277,28 @@ def open_what_if(desk: Desk, event: Recorded, wanted: WhatIfWanted) -> None:
 def work_entry(desk: Desk, trade: Trade) -> None:
     """Cancel a stale entry, otherwise move it up its ladder; at the end cancel the rest."""
     order = desk.entry_of(trade)
-    if order is None or not order.is_live:
-        return
+    if order is not None and order.is_live:
+        work_opening(desk, trade, order)
+
+
+def work_opening(desk: Desk, trade: Trade, order: Order) -> None:
+    """The same for any order that opens contracts; `trade` is what it is to make."""
     limits = desk.quote_limits
     net = desk.quotes.usable(trade.structure, desk.now, limits, limits.leg_age_seconds)
     reason = staleness.reason_to_withdraw(desk, trade, net)
     if order.was_abandoned:
-        reason = "abandoned entry turned up"
+        reason = f"abandoned {order.purpose.value} turned up"
     elif not desk.is_ready or (desk.connection and order.sent_on not in ("", desk.connection.name)):
         reason = "connection dropped"
     if not desk.is_ready:
         return
     if reason:
-        _withdraw(desk, order, reason)
+        withdraw(desk, order, reason)
     elif net is not None and desk.is_settled(order):
         _climb(desk, trade, order, net)
 
 
-def _withdraw(desk: Desk, order: Order, reason: str) -> None:
+def withdraw(desk: Desk, order: Order, reason: str) -> None:
     """A cancel need not wait for the acknowledgement of a modification."""
     if order.state is OrderState.UNKNOWN:
         desk.want_snapshot(f"{order.ref} is unknown")
@@ -311,7 +315,7 @@ def _climb(desk: Desk, trade: Trade, order: Order, net: NetQuote) -> None:
     if order.state is OrderState.CANCEL_REQUESTED:
         return
     if not desk.clean:
-        _withdraw(desk, order, "the broker's lists differ")
+        withdraw(desk, order, "the broker's lists differ")
         return
     steps = ladder.ladder(ladder.entry_profile(trade.strategy), is_exit=False)
     dwell = desk.seconds(steps.dwell_parameter)
@@ -330,16 +334,16 @@ def _climb(desk: Desk, trade: Trade, order: Order, net: NetQuote) -> None:
         wanted = proposal(
             desk,
             trade,
-            Purpose.ENTRY,
+            order.purpose,
             order.ref,
             order.quantity,
             moved,
             steps.profile.value,
             order.replaces,
         )
-        checks = _last_look(desk, trade, net, wanted)
+        checks = last_look(desk, trade, net, wanted)
         if refusals(checks):
-            _withdraw(desk, order, f"last look: {', '.join(refusals(checks))}")
+            withdraw(desk, order, f"last look: {', '.join(refusals(checks))}")
             return
         change = OrderModifyIntended(
             order_ref=order.ref,
@@ -356,4 +360,4 @@ def _climb(desk: Desk, trade: Trade, order: Order, net: NetQuote) -> None:
         )
         desk.modify(order, change)
         return
-    _withdraw(desk, order, "ladder ended")
+    withdraw(desk, order, "ladder ended")

@@ -186,7 +186,8 @@ def wanted_stop(
     watched: Watched, parameters: ParameterState, session: Session, now: datetime
 ) -> tuple[Decimal, str] | None:
     """A stop above the present one, and why; None when it stays. A stop never falls."""
-    if watched.entry_price is None:
+    entry = watched.result_price
+    if entry is None:
         return None
     number = parameters.number
     found: list[tuple[Decimal, str]] = []
@@ -198,14 +199,12 @@ def wanted_stop(
             Decimal(repr(number("stop.trail_spreads"))),
             Decimal(repr(number("stop.trail_floor"))),
         )
-        trail = trailing_stop(
-            watched.structure, watched.entry_price, watched.best, watched.spread, rule
-        )
+        trail = trailing_stop(watched.structure, entry, watched.best, watched.spread, rule)
         if trail is not None:
             found.append((trail, "trail"))
     late = session.after_open(minutes=number("stop.next_day_tighten_min"))
     if watched.is_expiry_day(session) and is_credit(watched.structure) and now >= late:
         multiple = Decimal(repr(number("stop.next_day_tighten_multiple")))
-        found.append((tightened(watched.entry_price, multiple), "tighten"))
+        found.append((tightened(entry, multiple), "tighten"))
     best = max(found, key=lambda pair: pair[0], default=None)
     return best if best is not None and best[0] > watched.stop else None

@@ -23,9 +23,10 @@ from domain.execution import ladder, references
 from domain.execution.desk import Desk, ExitWish, Trade
 from domain.execution.ladder import LAST_STEP_MAX, Profile
 from domain.execution.order_book import Order
-from domain.execution.parts import next_part, part_of, uncovered_shorts
+from domain.execution.parts import next_part, part_of, tested_side, uncovered_shorts
 from domain.execution.protection import group_of, is_accounted, may_resend
 from domain.execution.quotes import NetQuote
+from domain.execution.rolls import roll_that_may_fill
 from domain.execution.situation import market_view, proposal, situation
 from domain.instruments import TICK, Side
 from domain.risk.codes import DenialCode
@@ -62,7 +63,7 @@ def work_exit(desk: Desk, trade: Trade) -> None:
     if trade.exit is None:
         return
     if not live:
-        leaving = trade if trade.units > 0 else next_part(desk, trade)
+        leaving = _leaving(desk, trade, trade.exit)
         if leaving is not None:
             _send(desk, leaving, trade.exit, exits)
         return
@@ -78,6 +79,18 @@ def work_exit(desk: Desk, trade: Trade) -> None:
     wanted = max(0, desk.broker_units(leaving) - _outside(desk, leaving, newest.group))
     if desk.is_settled(newest) and newest.state is not OrderState.CANCEL_REQUESTED:
         _reprice(desk, leaving, trade.exit, newest, wanted)
+
+
+def _leaving(desk: Desk, trade: Trade, wish: ExitWish) -> Trade | None:
+    """What is sold first: whole units, then parts. A roll is on its way out (rolls.py cancels it):
+    its end is waited for as that of an entry, then the side that it does not touch is sold."""
+    rolling = roll_that_may_fill(desk, trade)
+    if rolling is None:
+        return trade if trade.units > 0 else next_part(desk, trade)
+    if desk.now - wish.since < desk.seconds("execution.crossing_wait_s"):
+        return None
+    tested = part_of(trade, tested_side(trade, rolling))
+    return None if tested.is_flat else tested
 
 
 def _cancel_found_again(desk: Desk, older: list[Order]) -> None:
@@ -104,7 +117,7 @@ def _outside(desk: Desk, trade: Trade, group: str) -> int:
     return sum(
         order.remaining
         for order in desk.book.of_position(trade.position_id)
-        if order.purpose is not Purpose.ENTRY and order.group != group and _may_sell(desk, order)
+        if not order.purpose.opens and order.group != group and _may_sell(desk, order)
     )
 
 

@@ -16,7 +16,7 @@ from domain.events.positions import LegPnl, PnlExplained
 from domain.events.signals import LegQuote
 from domain.execution.ledger import LegFill
 from domain.execution.quotes import Line, Quotes
-from domain.instruments import MULTIPLIER, Side, Structure
+from domain.instruments import MULTIPLIER, Leg, Side
 from domain.numbers import significant
 
 EVERY = timedelta(minutes=1)
@@ -113,6 +113,21 @@ def _moved(
     )
 
 
+def joined(so_far: Explanation, legs: Iterable[LegQuote]) -> Explanation:
+    """The same with legs that may be opened later. Deltas are told of the first fill, so theirs are
+    moved back to it by their gamma."""
+    greeks, shares = dict(so_far.greeks), dict(so_far.shares)
+    moved = 0.0
+    if so_far.underlying is not None and so_far.first_underlying is not None:
+        moved = so_far.underlying - so_far.first_underlying
+    for leg in legs:
+        if leg.con_id not in greeks:
+            back = {"delta": leg.delta - leg.gamma * moved}
+            greeks[leg.con_id] = leg.model_copy(update=back)
+            shares[leg.con_id] = LegShare(volatility=leg.implied_volatility)
+    return replace(so_far, greeks=greeks, shares=shares)
+
+
 def with_fill(so_far: Explanation, fill: LegFill, before: LegFill | None) -> Explanation:
     """The same with the slippage of a fill against the leg's mid; a correction moves it along."""
     share = so_far.shares.get(fill.con_id, LegShare())
@@ -145,7 +160,7 @@ def restored(so_far: Explanation, body: PnlExplained, at: datetime) -> Explanati
 
 
 def leg_results(
-    structure: Structure, fills: Iterable[LegFill], so_far: Explanation
+    legs: Iterable[Leg], fills: Iterable[LegFill], so_far: Explanation
 ) -> tuple[LegPnl, ...]:
     """Each leg's result before fees: cash of its fills, and what is held at its mid."""
     cash: dict[int, Decimal] = {}
@@ -157,7 +172,7 @@ def leg_results(
         held[fill.con_id] = held.get(fill.con_id, 0) + sign * fill.quantity
         last[fill.con_id] = fill.price
     found: list[LegPnl] = []
-    for leg in structure.legs:
+    for leg in legs:
         con_id = leg.contract.con_id
         share = so_far.shares.get(con_id, LegShare())
         value = share.mid if share.mid is not None else last.get(con_id, Decimal(0))

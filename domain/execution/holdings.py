@@ -43,7 +43,7 @@ def holders(desk: Desk, con_id: int) -> Iterator[tuple[Trade, OptionContract]]:
     """Positions that hold a contract, the earliest first."""
     for trade in desk.trades.values():
         if trade.held.get(con_id, 0):
-            for leg in trade.structure.legs:
+            for leg in trade.legs:
                 if leg.contract.con_id == con_id:
                     yield trade, leg.contract
 
@@ -236,7 +236,7 @@ def _assigned_beside_an_exit(
     sold = [
         (trade, leg.contract)
         for trade in desk.trades.values()
-        for leg in trade.structure.legs
+        for leg in trade.legs
         if leg.contract.con_id == con_id and leg.ratio < 0
     ]
     if not sold:

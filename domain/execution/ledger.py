@@ -68,28 +68,38 @@ def _sums(leg: Leg, fills: Iterable[LegFill]) -> _LegSums:
     return _LegSums(opened, opened_value, closed, closed_value)
 
 
-def account(structure: Structure, fills: Sequence[LegFill], fees: Decimal) -> Account:
-    """Realised profit is that of the closed quantity at average entry prices, less all fees."""
+def account(
+    structure: Structure, fills: Sequence[LegFill], fees: Decimal, beside: Sequence[Leg] = ()
+) -> Account:
+    """Realised profit is that of the closed quantity at average entry prices, less all fees.
+
+    Units and prices are those of the structure; legs and profit are those of `beside` too: what a
+    roll closed, or has opened so far.
+    """
     legs: list[LegPosition] = []
     entry = exit_ = realised = Decimal(0)
     any_closed = False
     entered: list[int] = []
-    for leg in structure.legs:
+    for place, leg in enumerate((*structure.legs, *beside)):
         sums = _sums(leg, fills)
         sign = 1 if leg.ratio > 0 else -1
         con_id = leg.contract.con_id
         legs.append(LegPosition(con_id=con_id, quantity=sign * (sums.opened - sums.closed)))
+        if sums.closed:
+            cost = sums.opened_value
+            if sums.closed != sums.opened and sums.opened:
+                cost = sums.opened_value * sums.closed / sums.opened
+            realised += sign * (sums.closed_value - cost) * MULTIPLIER
+        if place >= len(structure.legs):
+            continue
         entered.append(sums.opened)
         if sums.opened:
             entry += sign * sums.opened_value / sums.opened
         if sums.closed:
             any_closed = True
             exit_ += sign * sums.closed_value / sums.closed
-            cost = sums.opened_value
-            if sums.closed != sums.opened and sums.opened:
-                cost = sums.opened_value * sums.closed / sums.opened
-            realised += sign * (sums.closed_value - cost) * MULTIPLIER
-    held = [leg.quantity * (1 if part.ratio > 0 else -1) for leg, part in _pairs(legs, structure)]
+    own = zip(legs[: len(structure.legs)], structure.legs, strict=True)
+    held = [leg.quantity * (1 if part.ratio > 0 else -1) for leg, part in own]
     return Account(
         legs=tuple(legs),
         units=max(0, min(held)),
@@ -99,7 +109,3 @@ def account(structure: Structure, fills: Sequence[LegFill], fees: Decimal) -> Ac
         fees=cents(fees),
         entered_units=max(0, min(entered)),
     )
-
-
-def _pairs(legs: list[LegPosition], structure: Structure) -> Iterable[tuple[LegPosition, Leg]]:
-    return zip(legs, structure.legs, strict=True)

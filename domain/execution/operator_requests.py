@@ -109,7 +109,7 @@ def _position_refusal(desk: Desk, body: AdjustmentRequested) -> str:
             f"position {body.position_id[:80]} must be of this session or held, was not: ask"
             " without a position, and close the contracts at the broker"
         )
-    leg = next((leg for leg in trade.structure.legs if leg.contract.con_id == body.con_id), None)
+    leg = next((leg for leg in trade.legs if leg.contract.con_id == body.con_id), None)
     if leg is None:
         return (
             f"contract {body.con_id} must be a leg of {body.position_id}, was not: ask without a"

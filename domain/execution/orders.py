@@ -35,6 +35,7 @@ from domain.events.orders import (
     Purpose,
 )
 from domain.events.risk import CashFlowRecorded, RiskDecided, WhatIfWanted
+from domain.events.rolls import RollDecided, RollProposed, RollRefused
 from domain.events.signals import SignalExpired, SignalInvalidated, SignalValidated
 from domain.events.system import (
     ClockStarted,
@@ -43,7 +44,7 @@ from domain.events.system import (
     SessionPlanned,
 )
 from domain.events.timing import EntryWaited
-from domain.execution import callbacks, connection, entries, position_news
+from domain.execution import callbacks, connection, entries, position_news, rolls
 from domain.execution.desk import Desk
 from domain.execution.leg_watch import look_for_legs
 from domain.execution.operator_requests import on_adjustment_requested, on_cancel_requested
@@ -188,6 +189,23 @@ def _what_if(desk: Desk, event: Recorded, body: WhatIfWanted) -> None:
     entries.open_what_if(desk, event, body)
 
 
+def _roll_proposed(desk: Desk, event: Recorded, body: RollProposed) -> None:
+    desk.rolls[body.roll_id] = body
+
+
+def _roll_decided(desk: Desk, event: Recorded, body: RollDecided) -> None:
+    if body.approved:
+        desk.roll_decisions[body.roll_id] = body
+        rolls.open_roll(desk, event, body)
+    else:
+        desk.rolls.pop(body.roll_id, None)
+
+
+def _roll_refused(desk: Desk, event: Recorded, body: RollRefused) -> None:
+    desk.rolls.pop(body.roll_id, None)
+    desk.roll_decisions.pop(body.roll_id, None)
+
+
 def _halted(desk: Desk, event: Recorded, body: TradingHalted) -> None:
     desk.halted = True
     work_all(desk)
@@ -218,6 +236,8 @@ def _intended(desk: Desk, event: Recorded, body: OrderIntended) -> None:
         desk.trades[body.position_id] = trade
     desk.book.intend(event, body)
     trade = desk.trades[body.position_id]
+    if body.purpose is Purpose.ROLL:
+        rolls.begin(desk, trade, body)
     if body.purpose is not Purpose.PROTECTIVE_STOP:
         sides = leg_sides(body.structure, body.action)
         desk.new_orders.append((event.market_time, trade.strategy, sides, body.action))
@@ -227,7 +247,7 @@ def _modify_intended(desk: Desk, event: Recorded, body: OrderModifyIntended) -> 
     order = desk.book.orders[body.order_ref]
     net = desk.quotes.net(order.structure, desk.now, desk.quote_limits)
     desk.book.modify(event, body, net.mid if net is not None else None)
-    desk.replaces.append((event.market_time, order.purpose is not Purpose.ENTRY))
+    desk.replaces.append((event.market_time, not order.purpose.opens))
 
 
 def _cancel_intended(desk: Desk, event: Recorded, body: OrderCancelIntended) -> None:
@@ -289,6 +309,9 @@ _FOLDS: dict[str, _Fold] = {
     "RiskDecided": _decided,
     "EntryRefused": _refused,
     "WhatIfWanted": _what_if,
+    "RollProposed": _roll_proposed,
+    "RollDecided": _roll_decided,
+    "RollRefused": _roll_refused,
     "TradingHalted": _halted,
     "TradingReleased": _released,
     "TradingStateChanged": _trading_state,

@@ -11,14 +11,26 @@ from dataclasses import dataclass, replace
 from domain.execution.desk import Desk, Trade
 from domain.execution.holdings import is_over
 from domain.execution.leg_watch import are_legs_pending
+from domain.execution.roll_order import RollOrder
 from domain.instruments import Leg, OptionContract, Right, Structure, StructureKind
+from domain.rolling import kept_legs, units_of
 
 
 def part_of(trade: Trade, structure: Structure) -> Trade:
-    """The trade as if it held nothing but this part of what is left beside its whole units."""
+    """The trade as if it held nothing but this part of what is left beside its whole units, or but
+    its units as another condor before or after a roll, or but its tested side."""
     units = next((n for part, n in _rest(trade).parts if part == structure), 0)
+    others = (*trade.wholes, *(tested_side(trade, order) for order in trade.rolls))
+    if not units and structure in others:
+        units = units_of(structure, trade.held)
     held = {leg.contract.con_id: leg.ratio * units for leg in structure.legs}
-    return replace(trade, structure=structure, held=held, last_mark=None)
+    return replace(trade, structure=structure, held=held, last_mark=None, rolls=())
+
+
+def tested_side(trade: Trade, order: RollOrder) -> Structure:
+    """The vertical that a roll does not touch."""
+    short, long = sorted(kept_legs(trade.first, order.proposed.roll), key=lambda leg: leg.ratio)
+    return _vertical(long.contract, short.contract)
 
 
 def next_part(desk: Desk, trade: Trade) -> Trade | None:
@@ -38,8 +50,8 @@ def next_part(desk: Desk, trade: Trade) -> Trade | None:
 def uncovered_shorts(desk: Desk, trade: Trade) -> tuple[tuple[OptionContract, int], ...]:
     """Contracts sold that no long of the position covers, once nothing is in doubt."""
     units = trade.units
-    legs = trade.structure.legs
-    if all(trade.held.get(leg.contract.con_id, 0) == leg.ratio * units for leg in legs):
+    whole = {leg.contract.con_id: leg.ratio * units for leg in trade.structure.legs}
+    if all(trade.held.get(con_id, 0) == whole.get(con_id, 0) for con_id in trade.con_ids):
         return ()
     if _is_in_doubt(desk, trade):
         return ()
@@ -52,7 +64,7 @@ def _is_in_doubt(desk: Desk, trade: Trade) -> bool:
     orders = desk.book.of_position(trade.position_id)
     if any(are_legs_pending(order) for order in orders):
         return True
-    return any(leg.contract.con_id in desk.shortages for leg in trade.structure.legs)
+    return any(con_id in desk.shortages for con_id in trade.con_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +76,10 @@ class _Rest:
 
 def _rest(trade: Trade) -> _Rest:
     """What is held beside whole units."""
-    contracts = [leg.contract for leg in trade.structure.legs]
-    left = {
-        leg.contract.con_id: trade.held.get(leg.contract.con_id, 0) - leg.ratio * trade.units
-        for leg in trade.structure.legs
-    }
+    contracts = [leg.contract for leg in trade.legs]
+    left = {contract.con_id: trade.held.get(contract.con_id, 0) for contract in contracts}
+    for leg in trade.structure.legs:
+        left[leg.contract.con_id] -= leg.ratio * trade.units
     parts: list[tuple[Structure, int]] = []
     for short in contracts:
         for long in contracts:

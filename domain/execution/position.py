@@ -20,16 +20,27 @@ from domain.events.positions import (
     PositionReopened,
 )
 from domain.events.risk import RiskDecided
+from domain.events.rolls import RollProposed
 from domain.events.signals import ExitPlan, SignalValidated
 from domain.execution.explain import Explanation, leg_results
 from domain.execution.ledger import Account, LegFill, account
+from domain.instruments import Leg, Structure
 from domain.numbers import significant
+from domain.rolling import after_roll, all_legs
 from domain.stage import Emission
 
 ADJUSTMENT = "adjustment/"
 """Begins the id of what counts as a fill without being one."""
 _COUNTED_FROM_FILL = "TREND"
 """Variant of the signals whose time stop is so long after the first fill."""
+
+
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """An order that is to roll a position, and what it was decided on."""
+
+    order: OrderIntended
+    proposed: RollProposed
 
 
 @dataclass(slots=True)
@@ -55,14 +66,35 @@ class Position:
     """Result that its newest close stated."""
     exit_reason: ExitReason = ExitReason.OPERATOR
     last_order_ref: str = ""
+    rolls: dict[str, Roll] = field(default_factory=dict)
+    """By reference of its order."""
+    rolled_by: str = ""
+    """The order that made it another condor."""
+    plan: ExitPlan | None = None
+    """As it holds now; None before the first fill."""
     explanation: Explanation | None = None
     explained_at: datetime | None = None
     """When its explanation was begun or last written."""
 
     @property
+    def structure(self) -> Structure:
+        """As entered, or what a roll made of it."""
+        if not self.rolled_by:
+            return self.intent.structure
+        return after_roll(self.intent.structure, self.rolls[self.rolled_by].order.structure)
+
+    @property
+    def legs(self) -> tuple[Leg, ...]:
+        """Every contract that it may hold, those of its structure first."""
+        rolls = (roll.order.structure for roll in self.rolls.values())
+        return all_legs(self.intent.structure, self.structure, rolls)
+
+    @property
     def account(self) -> Account:
         total = sum(self.fees.values(), Decimal(0))
-        return account(self.intent.structure, list(self.fills.values()), total)
+        structure = self.structure
+        beside = self.legs[len(structure.legs) :]
+        return account(structure, list(self.fills.values()), total, beside)
 
     @property
     def has_all_fees(self) -> bool:
@@ -172,7 +204,7 @@ def closed(position: Position, reason: ExitReason) -> Emission:
 
 def explained(position: Position, so_far: Explanation, *, is_final: bool) -> Emission:
     """Its profit in parts: those of the legs add up to those of the position."""
-    legs = leg_results(position.intent.structure, position.fills.values(), so_far)
+    legs = leg_results(position.legs, position.fills.values(), so_far)
     fees = float(position.account.fees)
 
     def total(name: str) -> float:

@@ -64,7 +64,7 @@ def on_inferred(desk: Desk, event: Recorded, body: FillInferred) -> None:
 
 
 def _hold(desk: Desk, trade: Trade, con_id: int, change: int) -> None:
-    trade.held[con_id] = trade.held.get(con_id, 0) + change
+    trade.hold(con_id, change)
     desk.shortages.pop(con_id, None)
     work(desk, trade)
 

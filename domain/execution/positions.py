@@ -7,7 +7,7 @@ few seconds for the commissions of its last fills, and later ones still change i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -22,21 +22,33 @@ from domain.events.orders import (
 )
 from domain.events.positions import (
     ExitDecided,
+    ExitPlanChanged,
     ExitReason,
     FillInferred,
     PnlExplained,
     PositionAdjusted,
     PositionClosed,
+    PositionOpened,
 )
 from domain.events.risk import RiskDecided
+from domain.events.rolls import PositionRolled, RollDecided, RollProposed, RollRefused
 from domain.events.signals import SignalExpired, SignalInvalidated, SignalValidated
 from domain.events.system import ClockTicked, ParametersChanged, SessionPlanned
-from domain.execution.explain import EVERY, Explanation, advanced, restored, started, with_fill
+from domain.execution.explain import (
+    EVERY,
+    Explanation,
+    advanced,
+    joined,
+    restored,
+    started,
+    with_fill,
+)
 from domain.execution.holdings import INFERRED
 from domain.execution.ledger import LegFill
 from domain.execution.position import (
     ADJUSTMENT,
     Position,
+    Roll,
     changed,
     closed,
     explained,
@@ -44,6 +56,7 @@ from domain.execution.position import (
     reopened,
 )
 from domain.execution.quotes import Quotes
+from domain.execution.rolled import finished_roll, rolled
 from domain.instruments import Side
 from domain.parameter import MissingParameter, ParameterState
 from domain.stage import Emission
@@ -63,6 +76,8 @@ class PositionState:
     decisions: dict[str, RiskDecided] = field(default_factory=dict)
     positions: dict[str, Position] = field(default_factory=dict)
     purposes: dict[str, Purpose] = field(default_factory=dict)
+    rolls: dict[str, RollProposed] = field(default_factory=dict)
+    """Proposed ones without an order, by roll id."""
     quotes: Quotes = field(default_factory=Quotes)
 
 
@@ -83,8 +98,14 @@ class PositionStage:
             "ParametersChanged",
             "PnlExplained",
             "PositionAdjusted",
+            "ExitPlanChanged",
             "PositionClosed",
+            "PositionOpened",
+            "PositionRolled",
             "RiskDecided",
+            "RollDecided",
+            "RollProposed",
+            "RollRefused",
             "SessionPlanned",
             "SignalExpired",
             "SignalInvalidated",
@@ -128,6 +149,11 @@ class PositionStage:
                     state.positions[body.position_id].exit_reason = body.reason
             case PnlExplained() as body:
                 _explained(state, event, body)
+            case PositionOpened() | ExitPlanChanged() as body:
+                if body.position_id in state.positions:
+                    state.positions[body.position_id].plan = body.exit_plan
+            case RollProposed() | RollDecided() | RollRefused() | PositionRolled() as body:
+                _rolled(state, body)
             case PositionClosed() as body:
                 if body.position_id in state.positions:
                     state.positions[body.position_id].is_closed = True
@@ -147,6 +173,23 @@ class PositionStage:
                 return _close_waiting(state, now) + _explain_open(state, now)
             case _:
                 return ()
+
+
+def _rolled(
+    state: PositionState, body: RollProposed | RollDecided | RollRefused | PositionRolled
+) -> None:
+    match body:
+        case RollProposed():
+            state.rolls[body.roll_id] = body
+        case RollRefused() | RollDecided(approved=False):
+            state.rolls.pop(body.roll_id, None)
+        case PositionRolled():
+            position = state.positions[body.position_id]
+            orders = (roll.order for roll in position.rolls.values())
+            made = next(order for order in orders if order.decision_id == body.roll_id)
+            position.rolled_by, position.plan = made.order_ref, body.exit_plan
+        case _:
+            pass
 
 
 def _forget(state: PositionState, now: datetime) -> None:
@@ -169,6 +212,8 @@ def _intended(state: PositionState, event: Recorded, body: OrderIntended) -> Non
     if body.purpose is Purpose.WHAT_IF:
         return
     state.purposes[body.order_ref] = body.purpose
+    if body.purpose is Purpose.ROLL:
+        _rolling(state, event, body)
     if body.purpose is Purpose.ENTRY:
         signal, signalled_at = state.signals.pop(body.signal_id)
         state.positions[body.position_id] = Position(
@@ -179,6 +224,16 @@ def _intended(state: PositionState, event: Recorded, body: OrderIntended) -> Non
             correlation_id=event.correlation_id,
             signalled_at=signalled_at,
         )
+
+
+def _rolling(state: PositionState, event: Recorded, body: OrderIntended) -> None:
+    """An order is to roll a position: from now on it may hold that side too."""
+    position = state.positions[body.position_id]
+    proposed = state.rolls.pop(body.decision_id)
+    if position.explanation is not None:
+        so_far = _explained_until(state, position, event)
+        position.explanation = joined(so_far, proposed.legs)
+    position.rolls[body.order_ref] = Roll(body, proposed)
 
 
 def _filled(state: PositionState, event: Recorded, body: FillRecorded) -> None:
@@ -238,13 +293,14 @@ def _adjusted(state: PositionState, event: Recorded, body: PositionAdjusted | Fi
 
 def _entry_price(position: Position, con_id: int) -> Decimal:
     """Of one leg: what its contracts were opened for, else its mid when the signal was raised."""
-    leg = next(leg for leg in position.intent.structure.legs if leg.contract.con_id == con_id)
+    leg = next(leg for leg in position.legs if leg.contract.con_id == con_id)
     opening = Side.BUY if leg.ratio > 0 else Side.SELL
     opened = [f for f in position.fills.values() if f.con_id == con_id and f.side is opening]
     quantity = sum(fill.quantity for fill in opened)
     if quantity:
         return sum((fill.quantity * fill.price for fill in opened), Decimal(0)) / quantity
-    quotes = position.signal.risk_inputs.legs
+    rolls = [quote for roll in position.rolls.values() for quote in roll.proposed.legs]
+    quotes = (*position.signal.risk_inputs.legs, *rolls)
     return next(((q.bid + q.ask) / 2 for q in quotes if q.con_id == con_id), Decimal(0))
 
 
@@ -270,6 +326,10 @@ def _after_fill(
         emitted.append(opened(position, units, event.market_time))
     if position.is_reopened:
         emitted.append(reopened(position, fill_id, event.market_time))
+    roll = finished_roll(position)
+    if roll is not None:
+        emitted.append(rolled(position, roll, state.parameters, event.market_time))
+        position = replace(position, rolled_by=roll.order.order_ref)
     emitted += [changed(position, fill_id), *_told_again(position)]
     if position.flat_since is not None and position.has_all_fees and not position.is_closed:
         emitted += _close(state, position)

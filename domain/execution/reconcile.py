@@ -233,7 +233,10 @@ def _absent(
     if order.state is _S.INTENDED:
         return
     own_connection = snapshot.connection in (order.sent_on, order.seen_on)
-    combination_exit = order.purpose is Purpose.EXIT and not order.structure.is_single
+    # What closes a combination: another one sent in its place would close it twice.
+    combination_exit = order.purpose is Purpose.ROLL or (
+        order.purpose is Purpose.EXIT and not order.structure.is_single
+    )
     seen = _account(order, snapshot)
     # Only looks that agree on executions and holdings too say that it does not work unseen.
     same = order.missed_at is not None and order.missed_seen == seen
@@ -247,7 +250,7 @@ def _absent(
         return
     if order.state is not _S.UNKNOWN:
         _change(result, order, _S.UNKNOWN, "in no list of the broker", filled, 0)
-    reason = "not found: given up" if order.purpose is Purpose.ENTRY else "not found: tried anew"
+    reason = "not found: given up" if order.purpose.opens else "not found: tried anew"
     result.changes.append(changed(order, _S.ABANDONED, reason, filled=filled))
 
 

@@ -10,7 +10,7 @@ import re
 
 from domain.event import derived_id
 
-_REFERENCE = re.compile(r"^P[0-9a-f]{16}-(E|S|X)(\d+)(?:\.(\d+))?$")
+_REFERENCE = re.compile(r"^P[0-9a-f]{16}-(E|R|S|X)(\d+)(?:\.(\d+))?$")
 
 
 def position_id(decision_id: str) -> str:
@@ -20,6 +20,10 @@ def position_id(decision_id: str) -> str:
 
 def entry_ref(position: str) -> str:
     return f"{position}-E1"
+
+
+def roll_ref(position: str, number: int) -> str:
+    return f"{position}-R{number}"
 
 
 def stop_ref(position: str, number: int) -> str:
@@ -40,7 +44,7 @@ def is_ours(order_ref: str) -> bool:
     return _REFERENCE.match(order_ref) is not None
 
 
-def is_entry(order_ref: str) -> bool:
-    """True for an order that opens a position: what a halt cancels."""
+def opens(order_ref: str) -> bool:
+    """True for an order that opens contracts, an entry or a roll: what a halt cancels."""
     match = _REFERENCE.match(order_ref)
-    return match is not None and match.group(1) == "E"
+    return match is not None and match.group(1) in "ER"

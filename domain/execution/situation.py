@@ -45,7 +45,7 @@ def proposal(
         purpose=purpose,
         strategy=trade.strategy,
         structure=trade.structure,
-        action=Side.BUY if purpose is Purpose.ENTRY else Side.SELL,
+        action=Side.BUY if purpose.opens else Side.SELL,
         quantity=quantity,
         order_type=OrderType.LIMIT,
         limit_price=price,
@@ -80,12 +80,12 @@ def last_known_price(desk: Desk, trade: Trade) -> Decimal | None:
     net = desk.quotes.net(trade.structure, desk.now, desk.quote_limits)
     if net is not None and net.ask > net.bid:
         return net.mid
-    entry = desk.entry_of(trade)
-    fills = desk.fills.by_order.get(entry.ref, {}) if entry is not None else {}
+    orders = [order for order in desk.book.of_position(trade.position_id) if order.purpose.opens]
+    fills = [f for order in orders for f in desk.fills.by_order.get(order.ref, {}).values()]
     price = Decimal(0)
     for leg in trade.structure.legs:
-        con_id = leg.contract.con_id
-        bought = [f for f in fills.values() if f.contract and f.contract.con_id == con_id]
+        con_id, side = leg.contract.con_id, Side.BUY if leg.ratio > 0 else Side.SELL
+        bought = [f for f in fills if f.contract and f.contract.con_id == con_id and f.side is side]
         quantity = sum(fill.quantity for fill in bought)
         if not quantity:
             return None

@@ -44,6 +44,7 @@ from domain.events.positions import (
     StopMoved,
 )
 from domain.events.risk import RiskDecided
+from domain.events.rolls import PositionRolled
 from domain.events.signals import RiskInputs, SignalExpired, SignalInvalidated, SignalValidated
 from domain.events.system import ClockTicked, ParametersChanged, SessionPlanned
 from domain.execution.daily_close import Close, close_of_session, judge_close
@@ -145,11 +146,15 @@ def fold(state: StopState, event: Recorded) -> None:
         case SignalInvalidated():
             pass
         case OrderIntended() as body:
-            if body.purpose is Purpose.ENTRY:
+            if body.purpose.opens:
                 state.entries[body.order_ref] = body.structure
+            rolling = state.positions.get(body.position_id)
+            if rolling is not None and body.purpose is Purpose.ROLL:
+                rolling.rolls[body.order_ref] = body
         case OrderChanged() as body:
             if body.state.is_final:
                 state.ended.add(body.order_ref)
+            _roll_changed(state, body)
         case AlertRaised() as body:
             for watched in state.positions.values():
                 watched.is_paged = watched.is_paged or body.alert_id == held_alert_id(watched)
@@ -157,6 +162,18 @@ def fold(state: StopState, event: Recorded) -> None:
             _control(state, event.body)
         case _:
             _evolve_position(state, event)
+
+
+def _roll_changed(state: StopState, body: OrderChanged) -> None:
+    """A roll that ended and of which only some units were filled; a later fill may complete it."""
+    for watched in state.positions.values():
+        order = watched.rolls.get(body.order_ref)
+        if order is None or not body.state.is_final:
+            continue
+        is_part = 0 < body.filled < order.quantity
+        watched.rolled_in_part = (
+            f"{body.filled} of {order.quantity} units rolled by {body.order_ref}" if is_part else ""
+        )
 
 
 def _account(state: StopState, values: Mapping[str, str], now: datetime) -> None:
@@ -208,6 +225,10 @@ def _evolve_position(state: StopState, event: Recorded) -> None:
             assigned = state.positions.get(body.position_id)
             if assigned is not None and body.kind in DELIVERIES:
                 assigned.delivered = f"{body.kind}: {body.evidence}"
+        case PositionRolled() as body:
+            rolled = state.positions.get(body.position_id)
+            if rolled is not None:
+                rolled.rolled(body)
         case StopMoved() as body:
             moved = state.positions.get(body.position_id)
             if moved is not None:

@@ -27,6 +27,7 @@ from domain.events.feeds import (
 from domain.events.orders import (
     BrokerAccountSeen,
     BrokerSnapshotReceived,
+    OrderChanged,
     OrderIntended,
 )
 from domain.events.positions import (
@@ -39,6 +40,7 @@ from domain.events.positions import (
     PositionOpened,
     StopMoved,
 )
+from domain.events.rolls import PositionRolled
 from domain.events.system import ClockTicked
 from domain.execution.assignment_guard import assignment_cases
 from domain.execution.exit_cases import (
@@ -97,6 +99,7 @@ class StopStage:
             "PositionChanged",
             "PositionMarked",
             "PositionOpened",
+            "PositionRolled",
             "PositionWatermark",
             "RiskDecided",
             "RateUpdated",
@@ -161,6 +164,12 @@ def _react(state: StopState, event: Recorded) -> list[Emission]:
         case PositionOpened() as body:
             opened = state.positions[body.position_id]
             return [_stop_moved(opened, opened.stop, "initial")]
+        case PositionRolled() as body:
+            rolled = state.positions[body.position_id]
+            return [_stop_moved(rolled, rolled.stop, "roll")]
+        case OrderChanged():
+            # A roll that ended halfway is no position that anybody planned.
+            return [e for w in state.positions.values() if w.rolled_in_part for e in _kept_out(w)]
         case PositionChanged() as body:
             changed = state.positions.get(body.position_id)
             emitted = [] if changed is None else _kept_out(changed)
@@ -236,6 +245,8 @@ def _kept_out(watched: Watched) -> list[Emission]:
         return _simple(watched, ExitReason.KILL, "flatten", watched.killed)
     if watched.delivered:
         return _simple(watched, ExitReason.ASSIGNMENT_GUARD, "delivered", watched.delivered)
+    if watched.rolled_in_part and watched.left is None:
+        return _simple(watched, ExitReason.INVALIDATED, "rolled whole", watched.rolled_in_part)
     if watched.left is None or watched.exit is not None:
         return []
     evidence = ("filled after its end",)
@@ -337,7 +348,7 @@ def _lines(state: StopState, *, only_more: bool) -> list[Emission]:
         for leg in structure.legs:
             reasons[leg.contract.con_id] = (leg.contract, "entry")
     for watched in state.positions.values():
-        for leg in watched.structure.legs:
+        for leg in watched.all_legs:
             if watched.legs.get(leg.contract.con_id):
                 reasons[leg.contract.con_id] = (leg.contract, "held")
     wanted = frozenset(reasons)

@@ -12,13 +12,16 @@ from decimal import Decimal
 from uuid import UUID
 
 from domain.analytics.variance import share_to_come
+from domain.events.orders import OrderIntended
 from domain.events.positions import ExitReason, PositionOpened, PositionWatermark
+from domain.events.rolls import PositionRolled
 from domain.execution.ladder import Profile
 from domain.execution.marks import is_credit, mark, shows_gain, smoothed
 from domain.execution.quotes import NetQuote, QuoteLimits, Quotes
 from domain.execution.underlying import Minute, UnderlyingWatch
-from domain.instruments import Direction, Strategy, Structure
+from domain.instruments import Direction, Leg, Strategy, Structure
 from domain.parameter import ParameterState
+from domain.rolling import all_legs
 from domain.session import Session
 
 
@@ -67,6 +70,12 @@ class Watched:
     operator: str = ""
     delivered: str = ""
     """Its exercise or assignment: what is left of it is no longer what was planned."""
+    basis: Decimal | None = None
+    """Of a rolled position: the price at which the whole makes nothing."""
+    rolls: dict[str, OrderIntended] = field(default_factory=dict)
+    """Orders that are to roll it."""
+    rolled_in_part: str = ""
+    """A roll that ended with some units filled: two condors, and no plan for them."""
     closes_back: int = 0
     best_extreme: float | None = None
     chandelier: float | None = None
@@ -88,6 +97,31 @@ class Watched:
     @property
     def structure(self) -> Structure:
         return self.opened.structure
+
+    @property
+    def all_legs(self) -> tuple[Leg, ...]:
+        """Every contract that it may hold, once it has begun to be rolled."""
+        return all_legs(self.structure, self.structure, (o.structure for o in self.rolls.values()))
+
+    @property
+    def result_price(self) -> Decimal | None:
+        """What trailing counts its gain from."""
+        return self.entry_price if self.basis is None else self.basis
+
+    def rolled(self, body: PositionRolled) -> None:
+        """Another structure with another plan: marks and stop begin anew."""
+        changes = {
+            "structure": body.structure,
+            "exit_plan": body.exit_plan,
+            "max_loss_per_unit_usd": body.max_loss_per_unit_usd,
+        }
+        self.opened = self.opened.model_copy(update=changes)
+        self.basis, self.stop = body.basis_price, body.exit_plan.stop_price
+        self.volatilities |= {leg.con_id: leg.implied_volatility for leg in body.legs}
+        self.net = self.mark = self.best = self.spread = self.quoted_at = None
+        self.breached_at, self.is_breached_again = None, False
+        self.watermark = self.watermark_at = None
+        self.rolled_in_part = ""
 
     @property
     def is_held(self) -> bool:

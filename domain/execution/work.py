@@ -10,11 +10,13 @@ from domain.execution.entries import work_entry
 from domain.execution.exits import work_exit
 from domain.execution.order_book import Order, changed
 from domain.execution.protection import work_stop
+from domain.execution.rolls import work_roll
 
 
 def work(desk: Desk, trade: Trade) -> None:
-    """Bring a trade's orders in line with what is wanted: entry, then exit, then resting stop."""
+    """Bring a trade's orders in line with what is wanted: entry, roll, exit, resting stop."""
     work_entry(desk, trade)
+    work_roll(desk, trade)
     work_exit(desk, trade)
     work_stop(desk, trade)
 

@@ -20,73 +20,11 @@ from domain.events.positions import (
     PositionOpened,
 )
 from domain.events.risk import RiskDecided
-from domain.events.signals import RiskInputs, SignalValidated
-from domain.instruments import Direction, Right, Side, Strategy, Structure
+from domain.events.rolls import PositionRolled
+from domain.events.signals import SignalValidated
+from domain.instruments import Direction, Leg, Right, Side, Strategy, Structure
+from domain.risk.held import Entry, Held, OpenOrder, Story
 from domain.risk.limits import Exposure
-
-
-@dataclass(slots=True)
-class Entry:
-    """An approved decision. `working` has the units of each order that may still fill."""
-
-    decision: RiskDecided
-    signal: SignalValidated
-    intended: bool = False
-    lapsed: bool = False
-    awaits_position: bool = False
-    """An order of it filled and its position is not open yet: the order's end is told first."""
-    working: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def unfilled_units(self) -> int:
-        if self.intended:
-            return sum(self.working.values())
-        return 0 if self.lapsed else self.decision.units
-
-    @property
-    def max_loss_unit_usd(self) -> Decimal:
-        return self.decision.max_loss_usd / self.decision.units
-
-
-@dataclass(slots=True)
-class Held:
-    """A position with what its valuation needs; `inputs` None for an adopted one."""
-
-    opened: PositionOpened
-    units: int
-    inputs: RiskInputs | None
-    realised: Decimal = Decimal(0)
-    unrealised: Decimal = Decimal(0)
-    carried: Decimal = Decimal(0)
-    """Result at the start of the session: today's is what came since."""
-    is_reversed: bool = False
-    """A leg is held on the other side than its structure says: its loss has no bound."""
-    uncovered_since: float | None = None
-    """Real seconds since which more is sold of one right than its longs cover."""
-    was_closed: bool = False
-    is_of_earlier_session: bool = False
-    is_round_trip: bool = False
-    """Closed on the day it was opened: counted once, however often it closes."""
-
-    @property
-    def today(self) -> Decimal:
-        return self.realised + self.unrealised - self.carried
-
-
-@dataclass(slots=True)
-class OpenOrder:
-    intended: OrderIntended
-    remaining: int
-    most: int
-    """Largest quantity ever asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Story:
-    """One exposure with the values its greeks and scenarios rest on."""
-
-    exposure: Exposure
-    inputs: RiskInputs | None
 
 
 @dataclass(slots=True)
@@ -130,6 +68,9 @@ class Book:
         if body.purpose is Purpose.WHAT_IF:
             return
         self.orders[body.order_ref] = OpenOrder(body, body.quantity, body.quantity)
+        held = self._position(body.position_id)
+        if held is not None and body.purpose is Purpose.ROLL:
+            held.rolls.intended(body)
         entry = self.entries.get(body.decision_id)
         if body.is_entry and entry is not None:
             entry.intended = True
@@ -156,6 +97,34 @@ class Book:
         order.remaining = body.remaining
         (self.ended_orders if body.state.is_final else self.orders)[ref] = order
         self._entry_order_changed(order, body)
+
+        held = self._position(order.intended.position_id)
+        if held is not None and order.intended.purpose is Purpose.ROLL:
+            held.rolls.changed(body)
+
+    def exit_decided(self, position_id: str) -> None:
+        held = self._position(position_id)
+        if held is not None:
+            held.is_leaving = True
+
+    def rolled(self, body: PositionRolled) -> None:
+        """From now on it is the new condor, with its loss; the volatilities of its new legs are
+        those that it was decided on."""
+        held = self._position(body.position_id)
+        if held is None:
+            return
+        held.rolls.first, held.rolls.is_over = held.opened.structure, True
+        changes = {
+            "structure": body.structure,
+            "exit_plan": body.exit_plan,
+            "max_loss_per_unit_usd": body.max_loss_per_unit_usd,
+        }
+        held.opened = held.opened.model_copy(update=changes)
+        if held.inputs is not None:
+            known = {leg.con_id for leg in held.inputs.legs}
+            more = tuple(leg for leg in body.legs if leg.con_id not in known)
+            legs = {"legs": (*held.inputs.legs, *more)}
+            held.inputs = held.inputs.model_copy(update=legs)
 
     def _entry_order_changed(self, order: OpenOrder, body: OrderChanged) -> None:
         decision_id = order.intended.decision_id
@@ -214,10 +183,11 @@ class Book:
         # Legs may be held unevenly: the fullest one counts, so that none is outside the limits.
         legs = max((abs(leg.quantity) for leg in body.legs), default=0)
         held.units = max(body.units, legs)
-        held.realised = body.realised_pnl
-        sides = {leg.contract.con_id: leg.ratio for leg in held.opened.structure.legs}
+        held.realised, held.entry_price = body.realised_pnl, body.average_entry_price
+        held.legs = {leg.con_id: leg.quantity for leg in body.legs}
+        sides = {leg.contract.con_id: leg.ratio for leg in held.all_legs}
         held.is_reversed = any(leg.quantity * sides.get(leg.con_id, 0) < 0 for leg in body.legs)
-        if not _is_uncovered(held.opened.structure, body):
+        if not _is_uncovered(held.all_legs, body):
             held.uncovered_since = None
         elif held.uncovered_since is None:
             held.uncovered_since = at
@@ -311,9 +281,12 @@ class Book:
     def exposures(self) -> tuple[Exposure, ...]:
         return tuple(story.exposure for story in self.stories())
 
-    def sizes(self) -> tuple[tuple[str, int, bool], ...]:
+    def sizes(self) -> tuple[tuple[str, int, bool, bool], ...]:
         """All that changes of what is open while it is: equal ones are the same book."""
-        return tuple((key, held.units, held.is_reversed) for key, held in self.positions.items())
+        return tuple(
+            (key, held.units, held.is_reversed, held.rolls.is_over)
+            for key, held in self.positions.items()
+        )
 
     def reversed_positions(self) -> tuple[str, ...]:
         return tuple(key for key, held in self.positions.items() if held.is_reversed)
@@ -328,9 +301,9 @@ class Book:
 
     def contracts(self) -> frozenset[int]:
         """Contracts of everything open or about to be."""
-        structures = [held.opened.structure for held in self.positions.values()]
-        structures += [entry.signal.structure for entry in self.entries.values()]
-        return frozenset(leg.contract.con_id for shape in structures for leg in shape.legs)
+        legs = [leg for held in self.positions.values() for leg in held.all_legs]
+        legs += [leg for entry in self.entries.values() for leg in entry.signal.structure.legs]
+        return frozenset(leg.contract.con_id for leg in legs)
 
     def unfilled_usd(self) -> Decimal:
         """What entries decided or working may still cost."""
@@ -344,20 +317,23 @@ class Book:
             for e in self.exposures()
         )
 
-    def opposite_of(self, structure: Structure) -> tuple[str, ...]:
-        """Positions and working orders on the other side of a leg of `structure` bought."""
+    def opposite_of(self, structure: Structure, but: str = "") -> tuple[str, ...]:
+        """Positions and working orders on the other side of a leg of `structure` bought, `but` for
+        one position and its orders."""
         wanted = {leg.contract.con_id: leg.ratio > 0 for leg in structure.legs}
         found: list[str] = []
         for position_id, held in self.positions.items():
-            if held.units > 0 and _opposes(held.opened.structure, True, wanted):
+            if position_id != but and held.units > 0 and _opposes(held.all_legs, True, wanted):
                 found.append(position_id)
         for order_ref, order in self.orders.items():
             buying = order.intended.action is Side.BUY
-            if _opposes(order.intended.structure, buying, wanted):
+            if order.intended.position_id == but != "":
+                continue
+            if _opposes(order.intended.structure.legs, buying, wanted):
                 found.append(order_ref)
         for decision_id, entry in self.entries.items():
             pending = not entry.intended and not entry.lapsed
-            if pending and _opposes(entry.signal.structure, True, wanted):
+            if pending and _opposes(entry.signal.structure.legs, True, wanted):
                 found.append(decision_id)
         return tuple(found)
 
@@ -377,16 +353,16 @@ class Book:
         )
 
 
-def _is_uncovered(structure: Structure, body: PositionChanged) -> bool:
-    rights = {leg.contract.con_id: leg.contract.right for leg in structure.legs}
+def _is_uncovered(legs: tuple[Leg, ...], body: PositionChanged) -> bool:
+    rights = {leg.contract.con_id: leg.contract.right for leg in legs}
     return any(
         sum(leg.quantity for leg in body.legs if rights.get(leg.con_id) is right) < 0
         for right in Right
     )
 
 
-def _opposes(structure: Structure, buying: bool, wanted: dict[int, bool]) -> bool:
+def _opposes(legs: tuple[Leg, ...], buying: bool, wanted: dict[int, bool]) -> bool:
     return any(
         leg.contract.con_id in wanted and ((leg.ratio > 0) == buying) != wanted[leg.contract.con_id]
-        for leg in structure.legs
+        for leg in legs
     )

@@ -17,6 +17,7 @@ from domain.numbers import cents
 from domain.risk.check_row import check_row, missing_row
 from domain.risk.codes import DenialCode
 from domain.risk.desk_checks import (
+    asked_by,
     broker_checks,
     half_size_factor,
     loss_checks,
@@ -33,7 +34,7 @@ from domain.risk.margin import (
     margin_checks,
     needs_what_if,
 )
-from domain.risk.max_loss import Extremes, UnboundedLoss, extremes
+from domain.risk.max_loss import Extremes, UnboundedLoss, execution_fees_usd, extremes
 from domain.risk.scenario import revalue, scenario_checks
 from domain.risk.size import Room, size
 from domain.risk.state import RiskState
@@ -86,10 +87,7 @@ def decision_id(signal: SignalValidated) -> str:
 
 def fees_usd(legs: int, state: RiskState) -> Decimal:
     """Commission and fees of entry and exit, a unit."""
-    number = state.parameters.number
-    each = Decimal(repr(number("risk.fees.commission_usd")))
-    each += Decimal(repr(number("risk.fees.exchange_usd")))
-    return 2 * legs * each
+    return execution_fees_usd(2 * legs, state.parameters)
 
 
 def _proposal(state: RiskState, signal: SignalValidated, max_loss: Decimal) -> Exposure:
@@ -220,9 +218,9 @@ def decide(state: RiskState, signal: SignalValidated, answer: Answer | None) -> 
     book_checks, grid = _book_checks(state, signal, found, book)
     estimate = _estimate(signal, found, answer)
     checks = (
-        *trading_checks(state, signal),
+        *trading_checks(state, asked_by(state, signal)),
         *broker_checks(state),
-        *loss_checks(state, signal),
+        *loss_checks(state, signal.strategy),
         *waiting_checks(state, signal),
         *_amount_checks(found),
         *book_checks,

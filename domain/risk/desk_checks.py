@@ -5,28 +5,48 @@ Called by domain/risk/decide.py. Each returns rows in fixed order; none is left 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from domain.events.risk import Check
 from domain.events.signals import SignalValidated
+from domain.instruments import Strategy
 from domain.risk.blackout import blackout_at
 from domain.risk.check_row import check_row, missing_row
 from domain.risk.codes import DenialCode
 from domain.risk.state import RiskState
 
 
-def trading_checks(state: RiskState, signal: SignalValidated) -> list[Check]:
-    code, now = DenialCode, state.now
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Whom a decision is about: a signal, or the proposal of a roll."""
+
+    name: str
+    is_known: bool
+    """It waits for this decision."""
+    valid_until: datetime
+    build: str
+    """By which build it was made; empty when nobody knows."""
+
+
+def asked_by(state: RiskState, signal: SignalValidated) -> Asked:
     known = signal.signal_id in state.signals or any(
         wait.signal.signal_id == signal.signal_id for wait in state.pending.values()
     )
+    made = state.signal_builds.get(signal.signal_id, "")
+    return Asked(f"signal {signal.signal_id}", known, signal.valid_until, made)
+
+
+def trading_checks(state: RiskState, asked: Asked) -> list[Check]:
+    code, now = DenialCode, state.now
     rows = [
         check_row(
             code.SIGNAL_LIVE,
-            known and now <= signal.valid_until,
-            signal.valid_until.isoformat(),
-            now.isoformat() if known else "ended",
-            f"signal {signal.signal_id}",
+            asked.is_known and now <= asked.valid_until,
+            asked.valid_until.isoformat(),
+            now.isoformat() if asked.is_known else "ended",
+            asked.name,
         ),
         check_row(
             code.KILL_SWITCH_OFF,
@@ -50,14 +70,13 @@ def trading_checks(state: RiskState, signal: SignalValidated) -> list[Check]:
             "clock",
         ),
     ]
-    made = state.signal_builds.get(signal.signal_id, "")
-    known = bool(made and state.build)
+    known = bool(asked.build and state.build)
     rows.append(
         check_row(
             code.BUILD_AGREES,
-            made == state.build if known else None,
+            asked.build == state.build if known else None,
             state.build or "-",
-            made or "-",
+            asked.build or "-",
             "workers" if known else "missing: a build",
         )
     )
@@ -131,13 +150,13 @@ def _share(state: RiskState, name: str) -> Decimal:
     return Decimal(repr(state.parameters.number(f"risk.loss.{name}")))
 
 
-def loss_checks(state: RiskState, signal: SignalValidated) -> list[Check]:
+def loss_checks(state: RiskState, strategy: Strategy) -> list[Check]:
     code, losses, parameters = DenialCode, state.losses, state.parameters
     codes = (code.LOSS_SOFT, code.LOSS_HARD, code.LOSS_BUCKET, code.DRAWDOWN)
     reference, fall = losses.reference, losses.drawdown
     if reference is None or fall is None:
         return [missing_row(each, "account value of this session") for each in codes]
-    bucket_pnl = state.book.bucket_pnl(signal.strategy)
+    bucket_pnl = state.book.bucket_pnl(strategy)
     soft = losses.day_breached("soft_day", parameters)
     return [
         check_row(
@@ -158,7 +177,7 @@ def loss_checks(state: RiskState, signal: SignalValidated) -> list[Check]:
         check_row(
             code.LOSS_BUCKET,
             not losses.bucket_breached(bucket_pnl, parameters)
-            and signal.strategy not in losses.buckets_off,
+            and strategy not in losses.buckets_off,
             f"above {-reference * _share(state, 'bucket_day')} USD, not off today",
             f"{bucket_pnl} USD",
             "positions and marks",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from domain.instruments import MULTIPLIER, Right, Structure, StructureKind
+from domain.parameter import ParameterState
 
 
 class UnboundedLoss(ValueError):
@@ -51,6 +52,33 @@ def extremes(structure: Structure, price: Decimal, fees_usd: Decimal = Decimal(0
     loss = -min(values) * MULTIPLIER + fees_usd
     profit = None if slope > 0 else max(values) * MULTIPLIER - fees_usd
     return Extremes(loss, profit)
+
+
+def execution_fees_usd(executions: int, parameters: ParameterState) -> Decimal:
+    """Commission and fees of so many executions of one contract."""
+    each = Decimal(repr(parameters.number("risk.fees.commission_usd")))
+    each += Decimal(repr(parameters.number("risk.fees.exchange_usd")))
+    return executions * each
+
+
+def rolled_loss_usd(
+    before: Structure,
+    after: Structure,
+    entry_price: Decimal,
+    net_price: Decimal,
+    parameters: ParameterState,
+) -> tuple[Decimal, Decimal]:
+    """Maximum loss of a unit before and after a roll at `net_price`, with the fees of entry and
+    exit, after it with those of the roll too. `entry_price` is what the unit cost.
+
+    Raises:
+        UnboundedLoss: a structure that can lose without limit.
+    """
+    legs = len(before.legs)
+    first = extremes(before, entry_price, execution_fees_usd(2 * legs, parameters))
+    price = entry_price + net_price
+    second = extremes(after, price, execution_fees_usd(3 * legs, parameters))
+    return first.max_loss_usd, second.max_loss_usd
 
 
 def structure_width(structure: Structure) -> Decimal | None:

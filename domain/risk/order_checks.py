@@ -69,7 +69,7 @@ def _quote_checks(market: MarketView, limits: OrderLimits) -> list[Check]:
 
 def _rate_checks(order: OrderProposal, desk: DeskSituation, limits: OrderLimits) -> list[Check]:
     if order.is_replacement:
-        exit_order = order.purpose is not Purpose.ENTRY
+        exit_order = not order.purpose.opens
         # 60 in all: an entry waits for what exits took. Exits have a number of their own.
         done = desk.exit_replaces_minute + (0 if exit_order else desk.replaces_minute)
         most = limits.exit_replaces_minute if exit_order else limits.replaces_minute

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from domain.events.orders import Purpose
-from domain.instruments import TICK, Side, StructureKind
+from domain.instruments import TICK, Side, Structure, StructureKind
 from domain.numbers import ceil_tick, floor_tick
 from domain.risk.max_loss import structure_width
 from domain.risk.order_views import MarketView, OrderLimits, OrderProposal
@@ -64,8 +64,12 @@ def collar(order: OrderProposal, market: MarketView, limits: OrderLimits) -> Pri
 
 def sensible_value(order: OrderProposal, market: MarketView) -> PriceBound:
     """Debit: bought below width and below S, sold for 0.01 or more. Credit: opened for 0.05 or
-    more and below the width, closed for at most the width."""
+    more and below the width, closed for at most the width. Roll: for a credit below the width of
+    the new side."""
     structure = order.structure
+    if structure.kind is StructureKind.ROLL:
+        # Both sides are worth at least nothing and at most their width.
+        return PriceBound(low=-_opened_width(structure) + TICK, high=-TICK)
     width = structure_width(structure)
     if structure.kind in (StructureKind.CREDIT_VERTICAL, StructureKind.IRON_CONDOR):
         if width is None:
@@ -80,6 +84,12 @@ def sensible_value(order: OrderProposal, market: MarketView) -> PriceBound:
     below_underlying = ceil_tick(market.underlying_price) - TICK
     high = below_underlying if width is None else min(width - TICK, below_underlying)
     return PriceBound(high=high)
+
+
+def _opened_width(roll: Structure) -> Decimal:
+    """Of the side that a roll opens: its last two legs."""
+    short, long = roll.legs[-2:]
+    return abs(short.contract.strike - long.contract.strike)
 
 
 def fair_value(market: MarketView, limits: OrderLimits) -> PriceBound:

@@ -38,6 +38,7 @@ from domain.events.risk import (
     RiskDecided,
     WhatIfWanted,
 )
+from domain.events.rolls import RollProposed
 from domain.events.signals import SignalValidated
 from domain.events.system import PARAMETERS_STREAM, ClockTicked, ParametersChanged
 from domain.numbers import floor_tick
@@ -49,7 +50,9 @@ from domain.risk.decide import decide, wants_what_if
 from domain.risk.halts import due_halts, expiring_to_close
 from domain.risk.limit_changes import refusal_of
 from domain.risk.margin import Answer, is_mismatch, local_estimate
-from domain.risk.state import WHO, Pending, RiskState, fold
+from domain.risk.pending import Pending
+from domain.risk.roll_answers import on_roll_answer, on_roll_proposed, overdue_rolls
+from domain.risk.state import WHO, RiskState, fold
 from domain.risk.trade_approval import asks
 from domain.stage import Emission
 
@@ -70,6 +73,7 @@ TYPES = frozenset(
         "ClockStarted",
         "ClockTicked",
         "EntryRefused",
+        "ExitDecided",
         "FillRecorded",
         "FlattenRequested",
         "FlattenStarted",
@@ -86,10 +90,13 @@ TYPES = frozenset(
         "PositionMarked",
         "PositionOpened",
         "PositionReopened",
+        "PositionRolled",
         "RateUpdated",
         "ReconciliationCompleted",
         "ReleaseRequested",
         "RiskDecided",
+        "RollDecided",
+        "RollProposed",
         "SessionPlanned",
         "SignalExpired",
         "SignalInvalidated",
@@ -130,6 +137,10 @@ def _decisions(state: RiskState, event: Recorded) -> Sequence[Emission]:
         case TradeApproved():
             signal = state.signals.get(body.signal_id)
             return [] if signal is None else _on_signal(state, signal)
+        case RollProposed():
+            return on_roll_proposed(state, body)
+        case WhatIfAnswered() if body.order_ref in state.rolls:
+            return on_roll_answer(state, body)
         case WhatIfAnswered():
             return _on_answer(state, body)
         case HaltRequested():
@@ -146,6 +157,7 @@ def _decisions(state: RiskState, event: Recorded) -> Sequence[Emission]:
             return [
                 *_limits_over(state),
                 *_overdue_answers(state),
+                *overdue_rolls(state),
                 *_automatic(state, event),
             ]
         case ReconciliationCompleted() | BrokerReady():

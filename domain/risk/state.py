@@ -38,6 +38,7 @@ from domain.events.orders import (
     ReconciliationCompleted,
 )
 from domain.events.positions import (
+    ExitDecided,
     PositionChanged,
     PositionClosed,
     PositionMarked,
@@ -45,6 +46,7 @@ from domain.events.positions import (
     PositionReopened,
 )
 from domain.events.risk import CashFlowRecorded, RiskDecided, WhatIfWanted
+from domain.events.rolls import PositionRolled, RollDecided, RollProposed
 from domain.events.signals import SignalExpired, SignalInvalidated, SignalValidated
 from domain.events.system import (
     ClockStarted,
@@ -62,6 +64,7 @@ from domain.risk.cooldown import Cooldowns
 from domain.risk.limit_changes import LimitChanges
 from domain.risk.losses import Account, LossBook, Reading
 from domain.risk.market import Market
+from domain.risk.pending import Pending, PendingRoll
 from domain.risk.real_time import RealTime
 from domain.session import Session
 
@@ -77,15 +80,6 @@ CALENDAR_AGE_MAX = timedelta(days=4)
 
 
 @dataclass(slots=True)
-class Pending:
-    """A signal that waits for the broker's what-if answer."""
-
-    signal: SignalValidated
-    asked: WhatIfWanted
-    asked_at: float
-
-
-@dataclass(slots=True)
 class Breaches:
     """Limits that what is open breaches, as last evaluated. Times are real seconds."""
 
@@ -94,7 +88,7 @@ class Breaches:
     """When each of them was seen last."""
     booked: tuple[str, ...] = ()
     """Those of amounts and numbers, which time alone does not change."""
-    held: tuple[tuple[str, int, bool], ...] = ()
+    held: tuple[tuple[str, int, bool, bool], ...] = ()
     equity: Decimal | None = None
     """Of what, and at which equity, they were evaluated."""
     valued: tuple[str, ...] = ()
@@ -136,6 +130,8 @@ class RiskState:
     """By which build each of them was made."""
     pending: dict[str, Pending] = field(default_factory=dict)
     """By decision id."""
+    rolls: dict[str, PendingRoll] = field(default_factory=dict)
+    """By roll id."""
 
     @property
     def now(self) -> datetime:
@@ -193,9 +189,16 @@ def fold(state: RiskState, event: Recorded) -> None:
             _signal_ended(state, body.signal_id)
         case RiskDecided():
             _decided(state, body)
+        case WhatIfWanted() if body.decision_id in state.rolls:
+            roll = state.rolls[body.decision_id]
+            roll.asked, roll.asked_at = body, state.time.seconds
         case WhatIfWanted():
             signal = state.signals[body.signal_id]
             state.pending[body.decision_id] = Pending(signal, body, state.time.seconds)
+        case RollProposed():
+            state.rolls[body.roll_id] = PendingRoll(body, event.build)
+        case RollDecided():
+            state.rolls.pop(body.roll_id, None)
         case _:
             _fold_broker(state, event)
     state.book.time_passed(event.market_time)
@@ -366,6 +369,10 @@ def _fold_book(state: RiskState, event: Recorded) -> None:
         case PositionOpened():
             book.opened(body)
             state.cooldowns.opened(body)
+        case PositionRolled():
+            book.rolled(body)
+        case ExitDecided():
+            book.exit_decided(body.position_id)
         case PositionReopened():
             state.cooldowns.reopened(body)
         case PositionChanged():

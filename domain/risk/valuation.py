@@ -14,8 +14,8 @@ from domain.events.signals import SignalValidated
 from domain.instruments import Right, Strategy, Structure
 from domain.pricing.black_scholes import greeks
 from domain.pricing.rates import DEFAULT_RATE
-from domain.risk.book import Story
 from domain.risk.greeks import DollarGreeks, bounded_beta, unit_greeks
+from domain.risk.held import Story
 from domain.risk.market import Carry
 from domain.risk.scenario import ScenarioLeg
 from domain.risk.state import RiskState

@@ -38,6 +38,7 @@ from domain.signals.structure import (
     DebitLimits,
     Market,
     NoStructure,
+    at_distance,
     candidates,
     credit_vertical,
     debit_vertical,
@@ -208,6 +209,27 @@ def choose_condor(chain: Chain, market: Market, parameters: ParameterState) -> C
         return short_put
     limits = _credit_limits(market, parameters)
     return iron_condor(chain, puts, calls, short_put, short_call, limits)
+
+
+def choose_roll_side(
+    chain: Chain, right: Right, market: Market, parameters: ParameterState
+) -> tuple[ChainRow, ChainRow] | NoStructure:
+    """Short and wing of a condor's new side: as at its entry, but for the delta."""
+    rows = _rows(chain, right, parameters)
+    short = _row_at(rows.short, "roll.short_delta", market, parameters)
+    if isinstance(short, NoStructure):
+        return short
+    sign = 1 if right is Right.CALL else -1
+    limits = _credit_limits(market, parameters)
+    wing = at_distance(rows.long, short.strike, limits.wing, sign)
+    if wing is None:
+        return no_strike("no liquid wing beyond the short strike")
+    least = parameters.number(_name("interest_min"))
+    poor = [row for row in (short, wing) if _is_unknown(row) or _thin([row], least)]
+    if poor:
+        reason = f"open interest of {_told(poor)}, least {least:g}"
+        return NoStructure(DenialCode.OPEN_INTEREST, reason)
+    return short, wing
 
 
 def choose_debit(

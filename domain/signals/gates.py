@@ -6,6 +6,8 @@ what was measured against what; unevaluable never passes.
 
 from __future__ import annotations
 
+from datetime import date
+
 from domain.events.signals import Gate, Result
 from domain.instruments import Strategy
 from domain.parameter import ParameterState
@@ -14,7 +16,7 @@ from domain.signals.case import Case, gate, window
 from domain.signals.entry import entry_gate
 from domain.signals.leg_check import early_exercise
 from domain.signals.plan import Odds
-from domain.signals.reading import ChainRow
+from domain.signals.reading import Chain, ChainRow
 from domain.signals.structure import (
     Choice,
     bid_is_enough,
@@ -157,23 +159,27 @@ def _trust_gate(case: Case, parameters: ParameterState) -> Gate:
     )
 
 
-def _leg_liquidity(
-    row: ChainRow, ratio: int, case: Case, parameters: ParameterState
+def leg_liquidity(
+    row: ChainRow,
+    ratio: int,
+    age: float | None,
+    open_lines: frozenset[int],
+    parameters: ParameterState,
+    limits: str,
 ) -> tuple[bool | None, str]:
-    """One leg: None while its line or quote is awaited."""
+    """One leg, its quote `age` seconds old: None while its line or quote is awaited."""
     number = parameters.number
     name = f"{row.strike}{row.right.value}"
-    if row.con_id not in case.facts.open_lines or not row.on_line:
+    if row.con_id not in open_lines or not row.on_line:
         return None, f"{name}: awaiting a broker line"
     age_limit = number("signals.quote_age_option_s")
-    age = case.quote_age(row)
     if age is None or age > age_limit or not row.is_two_sided:
         return None, f"{name}: no usable quote within {age_limit:g} s"
     size = size_hit(row, ratio)
     if size is None:
         return None, f"{name}: size unknown"
     faults = []
-    if not spread_is_tight(row, parameters, case.bucket.liquidity):
+    if not spread_is_tight(row, parameters, limits):
         faults.append(f"spread {row.spread}")
     if ratio > 0 and not bid_is_enough(row, parameters):
         faults.append(f"bid {row.bid}")
@@ -205,7 +211,14 @@ def _structure_gates(case: Case, parameters: ParameterState) -> list[Gate]:
             *(gate(code, None, "-", "-", "missing: structure") for code in waiting),
         ]
     found = [
-        _leg_liquidity(row, leg.ratio, case, parameters)
+        leg_liquidity(
+            row,
+            leg.ratio,
+            case.quote_age(row),
+            case.facts.open_lines,
+            parameters,
+            case.bucket.liquidity,
+        )
         for row, leg in zip(chosen.rows, chosen.structure.legs, strict=True)
     ]
     liquid: bool | None = all(holds for holds, _ in found)
@@ -226,25 +239,27 @@ def _structure_gates(case: Case, parameters: ParameterState) -> list[Gate]:
             f" {number('signals.liquidity.size_min'):g}, interest or volume >="
             f" {number('signals.liquidity.interest_min'):g}",
         ),
-        _greeks_gate(case, chosen, parameters),
+        greeks_gate(chosen, case.chain, case.session.session_date, parameters),
         _value_gate(case, parameters),
     ]
 
 
-def _delta_to_trade_by(case: Case, row: ChainRow) -> float | None:
+def _delta_to_trade_by(row: ChainRow, chain: Chain | None, session_date: date) -> float | None:
     """With early exercise, as the broker's is: of a put in the money for weeks that alone is 0.02
     to 0.04, and more where rates are high."""
-    if row.delta is None or row.volatility is None or case.chain is None:
+    if row.delta is None or row.volatility is None or chain is None:
         return row.delta
-    return early_exercise(row, case.chain, case.session.session_date)[1]
+    return early_exercise(row, chain, session_date)[1]
 
 
-def _greeks_gate(case: Case, chosen: Choice, parameters: ParameterState) -> Gate:
+def greeks_gate(
+    chosen: Choice, chain: Chain | None, session_date: date, parameters: ParameterState
+) -> Gate:
     """Our delta against the broker's model delta, where it has a fresh one."""
     limit = parameters.number("signals.greeks_delta_max")
     apart = []
     for row in chosen.rows:
-        ours = None if row.broker_delta is None else _delta_to_trade_by(case, row)
+        ours = None if row.broker_delta is None else _delta_to_trade_by(row, chain, session_date)
         if ours is not None and row.broker_delta is not None:
             apart.append(abs(ours - row.broker_delta))
     worst = max(apart, default=None)

@@ -96,7 +96,7 @@ def model_record(case: Case) -> ModelRecord:
     )
 
 
-def _leg(row: ChainRow, age: float | None, chain: Chain, session_date: date) -> LegQuote:
+def leg_quote(row: ChainRow, age: float | None, chain: Chain, session_date: date) -> LegQuote:
     assert row.bid is not None and row.ask is not None, "LIQUIDITY passed"
     assert row.volatility is not None and row.delta is not None and row.gamma is not None
     assert row.vega is not None and row.theta is not None and age is not None
@@ -162,7 +162,7 @@ def risk_inputs(state: StrategyState, found: Evaluated, choice: Choice) -> RiskI
         net_mid=choice.net_mid,
         model_mid=cents(model_mid(case.chain, choice)),
         legs=tuple(
-            _leg(row, case.quote_age(row), case.chain, case.session.session_date)
+            leg_quote(row, case.quote_age(row), case.chain, case.session.session_date)
             for row in choice.rows
         ),
         target_usd=case.odds.target_usd,

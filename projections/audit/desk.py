@@ -33,6 +33,7 @@ from domain.events.positions import (
     StopMoved,
 )
 from domain.events.risk import MarginChecked, RiskDecided
+from domain.events.rolls import PositionRolled
 from domain.events.signals import (
     SignalExpired,
     SignalGatesChanged,
@@ -265,6 +266,12 @@ def plan_changed(event: Recorded, body: ExitPlanChanged) -> list[Change]:
     return [Update("positions", "position_id", where(event) | values)]
 
 
+def rolled(event: Recorded, body: PositionRolled) -> list[Change]:
+    values = where(event) | taken(body, ("position_id", "max_loss_per_unit_usd"))
+    values |= {"structure": json_text(body.structure), "exit_plan": json_text(body.exit_plan)}
+    return [Update("positions", "position_id", values)]
+
+
 def exit_decided(event: Recorded, body: ExitDecided) -> list[Change]:
     values = {"position_id": body.position_id, "state": "exiting", "exit_reason": body.reason}
     return [Update("positions", "position_id", where(event) | values)]
@@ -315,6 +322,7 @@ TABLES: Mapping[type[Any], Callable[[Recorded, Any], list[Change]]] = {
     PositionReopened: reopened,
     StopMoved: stop_moved,
     ExitPlanChanged: plan_changed,
+    PositionRolled: rolled,
     ExitDecided: exit_decided,
     PositionClosed: closed,
     PnlExplained: explained,

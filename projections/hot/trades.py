@@ -30,6 +30,7 @@ from domain.events.positions import (
     StopMoved,
 )
 from domain.events.risk import RiskDecided
+from domain.events.rolls import PositionRolled
 from domain.events.signals import (
     SignalExpired,
     SignalGatesChanged,
@@ -226,6 +227,20 @@ def plan_changed(event: Recorded, body: ExitPlanChanged) -> list[Command]:
     return [change(held, exit_plan=body.exit_plan, position=event.position)]
 
 
+def rolled(event: Recorded, body: PositionRolled) -> list[Command]:
+    held = f"position:{body.position_id}"
+    return [
+        change(
+            held,
+            structure=body.structure,
+            exit_plan=body.exit_plan,
+            max_loss_per_unit_usd=body.max_loss_per_unit_usd,
+            rolled_at=body.rolled_at,
+            position=event.position,
+        )
+    ]
+
+
 def exit_decided(event: Recorded, body: ExitDecided) -> list[Command]:
     return [
         change(
@@ -289,6 +304,7 @@ VIEWS: Mapping[type[Any], Callable[[Recorded, Any], list[Command]]] = {
     PositionMarked: marked,
     StopMoved: stop_moved,
     ExitPlanChanged: plan_changed,
+    PositionRolled: rolled,
     ExitDecided: exit_decided,
     PositionClosed: closed,
     PositionReopened: reopened,

@@ -22,6 +22,7 @@ from domain.events.positions import (
     PositionReopened,
 )
 from domain.events.publication import DeliveryConfirmed, DeliveryScheduled, Tier, Vendor
+from domain.events.rolls import PositionRolled
 from domain.events.system import (
     ClockStarted,
 )
@@ -140,6 +141,37 @@ async def test_a_late_fill_brings_a_closed_position_back_among_the_open(
     await api.append(reopened, "position/p-1", "reopened")
     (row,) = await _rows(api, "/positions", open="true")
     assert (row["state"], row["units"], row["closed_at"]) == ("open", 1, None)
+
+
+async def test_a_rolled_position_shows_its_new_legs_plan_and_loss(api: Any, trade: Any) -> None:
+    await api.login()
+    opened = await trade(api, "p-1")
+    new = opened.structure.legs[0].contract.model_copy(update={"strike": Decimal(777)})
+    legs = (opened.structure.legs[0].model_copy(update={"contract": new}),)
+    prices = {"stop_price": Decimal("-2.20"), "target_price": Decimal("-0.55")}
+    rolled = PositionRolled(
+        position_id="p-1",
+        roll_id="roll-p-1-1",
+        signal_id=opened.signal_id,
+        strategy=opened.strategy,
+        symbol=opened.symbol,
+        structure_before=opened.structure,
+        structure=opened.structure.model_copy(update={"legs": legs}),
+        units=3,
+        fill_ids=("f-2",),
+        net_price=Decimal("-0.10"),
+        basis_price=Decimal("-1.10"),
+        exit_plan=opened.exit_plan.model_copy(update=prices),
+        max_loss_per_unit_before_usd=Decimal("210.65"),
+        max_loss_per_unit_usd=Decimal("198.40"),
+        legs=(),
+        rolled_at=AT,
+    )
+    await api.append(rolled, "position/p-1", "rolled")
+    (row,) = await _rows(api, "/positions", open="true")
+    assert "777" in row["structure"][0]
+    assert (row["stop_price"], row["target_price"]) == ("-2.20", "-0.55")
+    assert row["max_loss_usd"] == "595.20"
 
 
 async def test_approvals_and_deliveries_show_what_became_of_them(api: Any) -> None:

@@ -5,7 +5,7 @@ and what is promised from the moment at which a halt is asked.
 from __future__ import annotations
 
 from domain.events.orders import IntentLapsed
-from domain.execution.references import is_entry
+from domain.execution.references import opens
 from tests.sim.clock import START
 from tests.sim.history import History
 from tests.sim.oracle import CHECKS, HALT_SECONDS, no_entry_after_a_halt
@@ -41,7 +41,7 @@ def no_entry_after_a_request(history: History) -> list[str]:
         for frame in history.wire
         if asked
         and frame.kind == PLACE
-        and is_entry(frame.order_ref)
+        and opens(frame.order_ref)
         and frame.at > asked[0] + HALT_SECONDS
     ]
 
@@ -53,5 +53,5 @@ def no_exit_refused(history: History) -> list[str]:
         for event in history.log
         if isinstance(event.body, IntentLapsed)
         and event.body.reason.startswith("halt")
-        and not is_entry(event.body.order_ref)
+        and not opens(event.body.order_ref)
     ]

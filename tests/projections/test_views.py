@@ -29,6 +29,7 @@ from domain.events.positions import (
     PositionReopened,
 )
 from domain.events.publication import DeliveryAttempted, DeliveryConfirmed, DeliveryScheduled
+from domain.events.rolls import PositionRolled
 from domain.events.signals import SignalRaised, SignalValidated
 from domain.events.system import ParametersChanged
 from domain.instruments import Side, Strategy
@@ -270,6 +271,21 @@ async def test_the_audit_row_of_a_position_has_its_changed_plan(
         with_fields(ExitPlanChanged, position_id="p", exit_plan=plan),
     )
     assert orjson.loads(row["exit_plan"])["target_price"] == "9.87"
+
+
+async def test_a_rolled_position_has_its_new_structure_plan_and_loss_everywhere(
+    store: PostgresStore, redis: Redis, database_url: str
+) -> None:
+    rolled = with_fields(PositionRolled, position_id="p", max_loss_per_unit_usd=Decimal("283.40"))
+    opened = with_fields(PositionOpened, position_id="p")
+    read = await _hot(store, redis, opened, rolled)
+    hot = await read("position:p")
+    wanted = orjson.loads(rolled.structure.model_dump_json())
+    assert orjson.loads(hot["structure"]) == wanted
+    assert hot["max_loss_per_unit_usd"] == "283.40"
+    [row] = await _audit(store, database_url, "SELECT * FROM audit.positions")
+    assert orjson.loads(row["structure"]) == wanted
+    assert row["max_loss_per_unit_usd"] == Decimal("283.40")
 
 
 async def test_a_reopened_position_is_an_open_row_again(

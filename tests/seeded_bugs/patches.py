@@ -118,7 +118,7 @@ FIXED = (
     Bug(
         "a halt is not looked at before a send",
         "run/order_effect.py",
-        "        if first.is_entry and (halted := self.entries_stopped or "
+        "        if first.opens and (halted := self.entries_stopped or "
         "self._halted_outside()):\n"
         '            return f"halt: {halted}"\n        return late',
         "        return late",
@@ -126,7 +126,7 @@ FIXED = (
     Bug(
         "a halt stops exits too",
         "run/order_effect.py",
-        "        if first.is_entry and (halted := self.entries_stopped",
+        "        if first.opens and (halted := self.entries_stopped",
         "        if (halted := self.entries_stopped",
     ),
     Bug(
@@ -146,7 +146,8 @@ FIXED = (
     Bug(
         "an abandoned entry that turns up goes on working",
         "domain/execution/entries.py",
-        '    if order.was_abandoned:\n        reason = "abandoned entry turned up"\n    elif',
+        "    if order.was_abandoned:\n"
+        '        reason = f"abandoned {order.purpose.value} turned up"\n    elif',
         "    if",
     ),
 )

@@ -22,6 +22,7 @@ from domain.events.publication import (
     Tier,
     Vendor,
 )
+from domain.events.rolls import PositionRolled
 from domain.stage import Consumer
 from tests.domain.distribution.story import (
     KEY,
@@ -127,6 +128,55 @@ def test_an_exit_replies_to_the_entry_of_its_own_tier(story: Story) -> None:
     entries = {d.tier: d.delivery_id for d in enter(story)}
     exits = story.bodies(DeliveryScheduled, story.tell(closed(), 360))
     assert {d.tier: d.reply_to for d in exits} == entries
+
+
+def rolled_told(story: Story) -> list[DeliveryScheduled]:
+    signal = validated()
+    body = PositionRolled(
+        position_id="pos-1",
+        roll_id="roll-pos-1-1",
+        signal_id="sig-1",
+        strategy=signal.strategy,
+        symbol=signal.symbol,
+        structure_before=signal.structure,
+        structure=validated("781", "785").structure,
+        units=2,
+        fill_ids=(),
+        net_price=Decimal("-0.2512"),
+        basis_price=Decimal("-1.4512"),
+        exit_plan=signal.exit_plan.model_copy(update={"target_price": Decimal("-0.7256")}),
+        max_loss_per_unit_before_usd=Decimal("310.60"),
+        max_loss_per_unit_usd=Decimal("283.40"),
+        legs=(),
+        rolled_at=START,
+    )
+    return story.bodies(DeliveryScheduled, story.tell(body, 60))
+
+
+def test_a_roll_is_an_adjustment_in_every_tier_in_reply_to_its_entry(story: Story) -> None:
+    entries = {d.tier: d.delivery_id for d in enter(story)}
+    told = rolled_told(story)
+    assert {d.kind for d in told} == {"adjustment"}
+    assert {d.tier: d.reply_to for d in told} == entries
+    premium = next(d for d in told if d.tier is Tier.PREMIUM)
+    assert premium.fields["Legs"].startswith("long 781 call")
+    assert (premium.fields["Credit in all"], premium.fields["Target"]) == ("1.45", "-0.73")
+    for delivery in told:
+        if delivery.tier is not Tier.PREMIUM:
+            assert not any(s in text_of(delivery) for s in ("781", "785", "1.45", "0.73", "283"))
+
+
+def test_the_stop_that_a_roll_sets_is_told_with_it_and_not_again(story: Story) -> None:
+    enter(story)
+    rolled_told(story)
+    moved = StopMoved(
+        position_id="pos-1",
+        stop_price=Decimal("-9"),
+        previous_stop_price=None,
+        high_water_mark=Decimal(0),
+        kind="roll",
+    )
+    assert story.bodies(DeliveryScheduled, story.tell(moved, 900)) == []
 
 
 def test_a_small_stop_change_is_not_worth_a_message(story: Story) -> None:

@@ -88,7 +88,7 @@ def test_each_minute_counts_what_was_held_in_it() -> None:
 def test_a_dear_fill_is_slippage_and_not_residual() -> None:
     """Bought two cents above the mid: four dollars of two contracts."""
     told = with_fill(begun(), bought(2, "2.02"), None)
-    (leg,) = leg_results(long_call(), [bought(2, "2.02")], told)
+    (leg,) = leg_results(long_call().legs, [bought(2, "2.02")], told)
     assert (leg.slippage, leg.residual, leg.total) == (-4.0, 0.0, -4.0)
 
 
@@ -102,7 +102,7 @@ def test_an_unknown_quote_leaves_what_it_cannot_tell_to_the_residual() -> None:
     first = advanced(started((), START), "SPY", {}, Quotes(), START)
     told = advanced(with_fill(first, bought(1, "2.00"), None), "SPY", {CALL: 1}, Quotes(), START)
     sold = LegFill("s", CALL, Side.SELL, 1, D("2.50"))
-    (leg,) = leg_results(long_call(), [bought(1, "2.00"), sold], told)
+    (leg,) = leg_results(long_call().legs, [bought(1, "2.00"), sold], told)
     assert (leg.total, leg.residual) == (50.0, 50.0)
 
 

@@ -17,7 +17,7 @@ from domain.execution.ledger import LegFill, account
 from domain.execution.marks import TrailRule, mark, smoothed, tightened, trailing_stop
 from domain.execution.positions import risk_units
 from domain.execution.quotes import NetQuote
-from domain.execution.references import entry_ref, exit_ref, is_entry, is_ours, stop_ref
+from domain.execution.references import entry_ref, exit_ref, is_ours, opens, roll_ref, stop_ref
 from domain.execution.underlying import UnderlyingWatch
 from domain.instruments import Side
 from domain.parameter import ParameterState
@@ -178,9 +178,10 @@ def test_risk_units_are_quarters_of_the_buckets_share() -> None:
 
 def test_references_tell_an_entry_without_the_log() -> None:
     position = "P0123456789abcdef"
-    assert is_entry(entry_ref(position))
-    assert not is_entry(stop_ref(position, 1))
-    assert not is_entry(exit_ref(position, 1, 2))
+    assert opens(entry_ref(position))
+    assert opens(roll_ref(position, 2))
+    assert not opens(stop_ref(position, 1))
+    assert not opens(exit_ref(position, 1, 2))
     assert is_ours(exit_ref(position, 1, 2))
     assert not is_ours("manual")
     assert all(len(ref) <= 40 for ref in (entry_ref(position), exit_ref(position, 99, 99)))

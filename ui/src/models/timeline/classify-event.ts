@@ -14,8 +14,8 @@ type Tone = "normal" | "good" | "warning" | "bad";
 // Order matters: the first pattern that fits decides.
 const LANE_OF: readonly [RegExp, Lane][] = [
   [/^(Uw|Ib|Metric|Prediction|Line|Chain|Underlying|History|Feed)/, "market"],
-  [/^(Signal|ExpiryPassedOver)/, "signal"],
-  [/^(Risk|Margin|WhatIf|CashFlow|EntryRefused)/, "risk"],
+  [/^(Signal|ExpiryPassedOver|RollProposed|RollPassedOver)/, "signal"],
+  [/^(Risk|Margin|WhatIf|CashFlow|EntryRefused|RollDecided|RollRefused)/, "risk"],
   [/^(Halt|Trading|Release|Flatten|Control|CacheFlush|TradeCancel|Adjustment|LimitsChange|Alert|Login)/, "control"],
   [/^(Position|Stop|Exit|Pnl|FillInferred)/, "position"],
   [/^(Order|Intent|Broker|Fill|Commission|Reconciliation|Emergency|EntryWaited)/, "order"],

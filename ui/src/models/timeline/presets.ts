@@ -13,6 +13,7 @@ export const PRESETS: readonly Preset[] = [
       "OrderIntended",
       "FillRecorded",
       "PositionOpened",
+      "PositionRolled",
       "StopMoved",
       "ExitDecided",
       "PositionClosed",
@@ -20,7 +21,17 @@ export const PRESETS: readonly Preset[] = [
   },
   {
     name: "Decisions",
-    types: ["SignalRaised", "SignalValidated", "SignalInvalidated", "RiskDecided", "EntryRefused"],
+    types: [
+      "SignalRaised",
+      "SignalValidated",
+      "SignalInvalidated",
+      "RiskDecided",
+      "EntryRefused",
+      "RollProposed",
+      "RollPassedOver",
+      "RollDecided",
+      "RollRefused",
+    ],
   },
   {
     name: "Orders",
