@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from adapters.interactive_brokers.sandbox.state import LedgerView
 from domain.event import Recorded
+from domain.events.orders import OrderIntended
+from domain.instruments import OptionContract
 from tests.sim.wire import Frame
 
 
@@ -42,3 +45,20 @@ def shares_held(ledger: LedgerView) -> dict[int, int]:
     delivered = shares_contracts(ledger)
     held = {con_id: p.quantity for con_id, p in ledger.positions.items() if con_id in delivered}
     return {con_id: quantity for con_id, quantity in held.items() if quantity}
+
+
+def bodies(history: History, kind: type) -> Iterator:  # type: ignore[type-arg]
+    """Those of one type on the log, in order."""
+    return (event.body for event in history.log if isinstance(event.body, kind))
+
+
+def contracts_of(history: History) -> dict[int, OptionContract]:
+    return {
+        leg.contract.con_id: leg.contract
+        for body in bodies(history, OrderIntended)
+        for leg in body.structure.legs
+    }
+
+
+def position_of(order_ref: str) -> str:
+    return order_ref.partition("-")[0]

@@ -24,10 +24,20 @@ from domain.events.orders import (
     ReconciliationCompleted,
 )
 from domain.events.positions import PositionAdjusted, PositionChanged
-from domain.execution.references import is_entry
+from domain.execution.references import opens
 from domain.instruments import OptionContract, Right
 from tests.sim.clock import START
-from tests.sim.history import History, options_held, shares_contracts, shares_held, working
+from tests.sim.history import (
+    History,
+    bodies,
+    contracts_of,
+    options_held,
+    position_of,
+    shares_contracts,
+    shares_held,
+    working,
+)
+from tests.sim.roll_oracle import always_covered, rolled_once_for_less, sides_of
 from tests.sim.wire import PLACE, Frame
 
 CLIENT_ID = 1
@@ -41,6 +51,7 @@ WEIGHED = frozenset(
         "CommissionRecorded",
         "PositionChanged",
         "PositionAdjusted",
+        "PositionRolled",
         "AlertRaised",
         "ReconciliationCompleted",
         "TradingHalted",
@@ -79,13 +90,13 @@ def one_entry_a_decision(history: History) -> list[str]:
     """A decision leads to one entry, and what is bought with it is at most what it allowed."""
     entries: Counter[str] = Counter()
     allowed: dict[str, int] = {}
-    for body in _bodies(history, OrderIntended):
-        if body.purpose is Purpose.ENTRY:
+    for body in bodies(history, OrderIntended):
+        if body.purpose.opens:
             entries[body.decision_id] += 1
             allowed[body.order_ref] = body.quantity
     wrongs = [f"{key} has {n} entries" for key, n in entries.items() if n > 1]
     for order in history.ledger.orders:
-        if is_entry(order.order_ref) and order.filled > allowed.get(order.order_ref, 0):
+        if opens(order.order_ref) and order.filled > allowed.get(order.order_ref, 0):
             wrongs.append(f"{order.order_ref} filled {order.filled} of {allowed}")
     return wrongs
 
@@ -102,7 +113,7 @@ def nothing_without_intent(history: History) -> list[str]:
         for ref, at in sent.items()
         if ref not in intended or at < intended[ref]
     ]
-    for body in _bodies(history, IntentLapsed):
+    for body in bodies(history, IntentLapsed):
         if body.request == "place" and body.order_ref in sent:
             wrongs.append(f"{body.order_ref} lapsed, and was sent at {sent[body.order_ref]:.3f}")
     return wrongs
@@ -110,7 +121,7 @@ def nothing_without_intent(history: History) -> list[str]:
 
 def no_fill_lost(history: History) -> list[str]:
     """Every execution of the ledger is recorded once, and nothing else is."""
-    ours = Counter(body.exec_id for body in _bodies(history, FillRecorded))
+    ours = Counter(body.exec_id for body in bodies(history, FillRecorded))
     shares = shares_contracts(history.ledger)
     theirs = Counter(e.exec_id for e in history.ledger.executions if e.con_id not in shares)
     lost = _newest(theirs - ours, set(theirs))
@@ -143,14 +154,14 @@ def same_positions(history: History) -> list[str]:
 def same_cash(history: History) -> list[str]:
     """Fills, commissions and what options were worth or delivered at their end add up to the
     broker's cash, and shares at the last price, to the cent."""
-    fills = {body.fill_id: body for body in _bodies(history, FillRecorded)}
-    fees = {body.fill_id: body.commission for body in _bodies(history, CommissionRecorded)}
+    fills = {body.fill_id: body for body in bodies(history, FillRecorded)}
+    fees = {body.fill_id: body.commission for body in bodies(history, CommissionRecorded)}
     cash, shares = OPENING_CASH - sum(fees.values(), Decimal(0)), 0
     for fill in fills.values():
         if fill.contract is not None:
             cash -= fill.side.sign * fill.quantity * fill.price * MULTIPLIER
-    contracts = _contracts(history)
-    for body in _bodies(history, PositionAdjusted):
+    contracts = contracts_of(history)
+    for body in bodies(history, PositionAdjusted):
         if body.kind == EXPIRY:
             cash -= body.quantity * (body.price or 0) * MULTIPLIER
         elif body.kind in DELIVERIES:
@@ -176,7 +187,7 @@ def same_profit(history: History) -> list[str]:
         if execution.moves_position and execution.con_id not in shares_contracts(history.ledger):
             theirs -= execution.signed_quantity * execution.price * MULTIPLIER
             theirs -= execution.commission
-    for body in _bodies(history, PositionAdjusted):
+    for body in bodies(history, PositionAdjusted):
         if body.kind in (EXPIRY, *DELIVERIES):
             theirs -= body.quantity * (body.price or 0) * MULTIPLIER
     return [] if ours == theirs else [f"profit ours {ours}, the broker's {theirs}"]
@@ -187,7 +198,7 @@ def every_end_is_told(history: History) -> list[str]:
     of each delivery of shares a human is told."""
     ours: Counter[int] = Counter()
     wrongs, delivered = [], 0
-    contracts = _contracts(history)
+    contracts = contracts_of(history)
     for event in history.log:
         body = event.body
         if isinstance(body, PositionAdjusted) and body.kind in (EXPIRY, *DELIVERIES):
@@ -200,7 +211,7 @@ def every_end_is_told(history: History) -> list[str]:
     for adjustment in history.ledger.adjustments:
         if adjustment.multiplier == MULTIPLIER:
             theirs[adjustment.con_id] += adjustment.quantity
-    told = [b for b in _bodies(history, AlertRaised) if b.code.lower() in DELIVERIES]
+    told = [b for b in bodies(history, AlertRaised) if b.code.lower() in DELIVERIES]
     if len({body.alert_id for body in told}) != delivered:
         wrongs.append(f"{delivered} deliveries, {len(told)} told")
     return wrongs + [
@@ -212,18 +223,13 @@ def every_end_is_told(history: History) -> list[str]:
 
 def never_reversed(history: History) -> list[str]:
     """At no execution is more sold than was bought, or bought back than was sold."""
-    legs: dict[str, dict[int, int]] = {}
-    for body in _bodies(history, OrderIntended):
-        legs.setdefault(
-            _position(body.order_ref),
-            {leg.contract.con_id: leg.ratio for leg in body.structure.legs},
-        )
+    legs = sides_of(history)
     held: Counter[tuple[str, int]] = Counter()
     wrongs = []
     for execution in history.ledger.counted_executions():
         if not execution.moves_position or not execution.order_ref:
             continue
-        position = _position(execution.order_ref)
+        position = position_of(execution.order_ref)
         key = (position, execution.con_id)
         held[key] += execution.signed_quantity
         if held[key] * legs.get(position, {}).get(execution.con_id, 0) < 0:
@@ -233,12 +239,8 @@ def never_reversed(history: History) -> list[str]:
 
 def nothing_closed_that_is_gone(history: History) -> list[str]:
     """A contract that was assigned is bought back by no order once the lists have shown it."""
-    sides = {
-        leg.contract.con_id: leg.ratio
-        for body in _bodies(history, OrderIntended)
-        if body.purpose is Purpose.ENTRY  # one bought back too often is sold as a long
-        for leg in body.structure.legs
-    }
+    # One bought back too often is sold as a long.
+    sides = {con_id: ratio for legs in sides_of(history).values() for con_id, ratio in legs.items()}
     gone = [(_stored(a.at), a) for a in history.ledger.adjustments if a.multiplier == MULTIPLIER]
     held: Counter[int] = Counter()
     wrongs = []
@@ -284,7 +286,7 @@ def no_entry_after_a_halt(history: History) -> list[str]:
     return [
         f"{frame.order_ref} left at {frame.at:.3f}, halted at {halts[0]:.3f}"
         for frame in history.wire
-        if frame.kind == PLACE and is_entry(frame.order_ref) and frame.at > halts[0] + HALT_SECONDS
+        if frame.kind == PLACE and opens(frame.order_ref) and frame.at > halts[0] + HALT_SECONDS
     ]
 
 
@@ -301,7 +303,7 @@ def no_entry_while_it_differs(history: History) -> list[str]:
         f"{frame.order_ref} left at {frame.at:.3f}, while it differed from {at:.3f} to {end:.3f}"
         for frame in history.wire
         for at, end in closed
-        if frame.kind == PLACE and is_entry(frame.order_ref)
+        if frame.kind == PLACE and opens(frame.order_ref)
         if at + DIFFERS_SECONDS < frame.at < end and not _was_sent(history, frame)
     ]
 
@@ -314,7 +316,7 @@ def _was_sent(history: History, frame: Frame) -> bool:
 def reconciled(history: History) -> list[str]:
     """The last look at the broker's lists found no difference but shares that were delivered: they
     are a human's to sell."""
-    looks = list(_bodies(history, ReconciliationCompleted))
+    looks = list(bodies(history, ReconciliationCompleted))
     shares = {f"SPY STK {n} is not ours" for n in shares_held(history.ledger).values()}
     if looks and set(looks[-1].differences) == shares and looks[-1].clean is (not shares):
         return []
@@ -325,7 +327,7 @@ def cash_agrees(history: History) -> list[str]:
     """No money comes or goes in a life but by trades, so no look may find a difference of cash."""
     return [
         f"a look found a difference of cash that was none: {body.cash_difference}"
-        for body in _bodies(history, ReconciliationCompleted)
+        for body in bodies(history, ReconciliationCompleted)
         if body.cash_difference is not None
     ]
 
@@ -342,6 +344,8 @@ CHECKS: tuple[Callable[[History], list[str]], ...] = (
     every_end_is_told,
     never_reversed,
     nothing_closed_that_is_gone,
+    rolled_once_for_less,
+    always_covered,
     nothing_in_doubt,
     nothing_held,
     no_entry_after_a_halt,
@@ -356,21 +360,9 @@ def verdict(history: History) -> list[str]:
     return [f"{check.__name__}: {wrong}" for check in CHECKS for wrong in check(history)]
 
 
-def _bodies(history: History, kind: type) -> Iterator:  # type: ignore[type-arg]
-    return (event.body for event in history.log if isinstance(event.body, kind))
-
-
 def _newest_positions(history: History) -> Iterator[PositionChanged]:
-    newest = {body.position_id: body for body in _bodies(history, PositionChanged)}
+    newest = {body.position_id: body for body in bodies(history, PositionChanged)}
     return iter(newest.values())
-
-
-def _contracts(history: History) -> dict[int, OptionContract]:
-    return {
-        leg.contract.con_id: leg.contract
-        for body in _bodies(history, OrderIntended)
-        for leg in body.structure.legs
-    }
 
 
 def _price_at(history: History, second: float) -> Decimal:
@@ -386,10 +378,6 @@ def _worths(history: History, contract: OptionContract, second: float) -> set[De
 
 def _stored(text: str) -> float:
     return (datetime.fromisoformat(text) - START).total_seconds()
-
-
-def _position(order_ref: str) -> str:
-    return order_ref.partition("-")[0]
 
 
 def _second(event: Recorded) -> float:

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from adapters.market_model.contract import SimContract, SimQuote
 from domain.instruments import Leg, OptionContract, Right, Structure, StructureKind
+from domain.rolling import roll_of
 from tests.adapters.interactive_brokers.still_market import (
     CALL_600,
     CALL_605,
@@ -16,13 +17,20 @@ from tests.adapters.interactive_brokers.still_market import (
 )
 
 CALL_610, PUT_590 = 700_005, 700_006
+PUT_598, PUT_593, CALL_602, CALL_607 = 700_007, 700_008, 700_009, 700_010
 LISTED: dict[int, tuple[Right, int]] = {
     CALL_600: (Right.CALL, 600),
     CALL_605: (Right.CALL, 605),
     CALL_610: (Right.CALL, 610),
     PUT_595: (Right.PUT, 595),
     PUT_590: (Right.PUT, 590),
+    PUT_598: (Right.PUT, 598),
+    PUT_593: (Right.PUT, 593),
+    CALL_602: (Right.CALL, 602),
+    CALL_607: (Right.CALL, 607),
 }
+NEW_SIDES = ((PUT_598, PUT_593), (CALL_602, CALL_607))
+"""Short and long of the sides that a condor of ours may be rolled to."""
 SIGNED_LEGS: dict[StructureKind, tuple[tuple[int, ...], ...]] = {
     StructureKind.LONG_OPTION: ((CALL_600,),),
     StructureKind.DEBIT_VERTICAL: ((CALL_600, -CALL_605),),
@@ -66,4 +74,18 @@ def first_quotes(of: Structure) -> dict[int, SimQuote]:
     if of.kind in (StructureKind.LONG_OPTION, StructureKind.DEBIT_VERTICAL):
         return {CALL_600: SimQuote(2.00, 2.03, 20, 20), CALL_605: SimQuote(0.60, 0.62, 20, 20)}
     sold, bought = SimQuote(1.60, 1.62, 20, 20), SimQuote(0.60, 0.62, 20, 20)
-    return {CALL_605: sold, PUT_595: sold, CALL_610: bought, PUT_590: bought}
+    nearer, wing = SimQuote(2.60, 2.62, 20, 20), SimQuote(1.10, 1.12, 20, 20)
+    return {
+        CALL_605: sold,
+        PUT_595: sold,
+        CALL_610: bought,
+        PUT_590: bought,
+        **dict.fromkeys((PUT_598, CALL_602), nearer),
+        **dict.fromkeys((PUT_593, CALL_607), wing),
+    }
+
+
+def rolled_to(condor: Structure, side: tuple[int, int]) -> Structure:
+    """The order that rolls a condor to one of NEW_SIDES."""
+    short, long = (_contract(con_id, condor.expiry) for con_id in side)
+    return roll_of(condor, short, long)

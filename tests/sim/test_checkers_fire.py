@@ -26,22 +26,27 @@ from domain.events.orders import (
     ReconciliationCompleted,
 )
 from domain.events.positions import PositionAdjusted, PositionChanged
+from domain.events.rolls import PositionRolled
 from tests.sim import oracle
 from tests.sim.conftest import SimLog
 from tests.sim.history import History, shares_held
 from tests.sim.oracle import CHECKS, verdict
 from tests.sim.stories import story_of
 from tests.sim.wire import PLACE
-from tests.sim.world import run_life
+from tests.sim.world import RollingWorld, run_life
 
 SEEDS_MAX = 120
-TRADED, DELIVERED = "traded", "delivered"
+TRADED, DELIVERED, ROLLED = "traded", "delivered", "rolled"
 _SOUND: dict[str, History] = {}
 
 
 def _sound_life(log: SimLog, folder: Path, kind: str) -> History:
-    """A life without a wrong: one that was traded in and out, or one in which shares were
-    delivered and are held."""
+    """A life without a wrong: one that was traded in and out, one in which shares were delivered
+    and are held, or one in which a condor was rolled."""
+    for seed in range(1, SEEDS_MAX) if kind == ROLLED else ():
+        history, _ = run_life(seed, log.store, log.loop, folder / str(seed), kind=RollingWorld)
+        if any(isinstance(e.body, PositionRolled) for e in history.log) and not verdict(history):
+            return history
     for seed in range(1, SEEDS_MAX):
         story = story_of(seed)
         if (story.assigned_at is not None) is not (kind == DELIVERED):
@@ -60,7 +65,7 @@ def sound(
     request: pytest.FixtureRequest, tmp_path: Path, corrupt: Callable[[History], History]
 ) -> History:
     """Lived once for all tests of its kind; the others need no database."""
-    kind = DELIVERED if corrupt in OF_DELIVERIES else TRADED
+    kind = DELIVERED if corrupt in OF_DELIVERIES else ROLLED if corrupt in OF_ROLLS else TRADED
     if kind not in _SOUND:
         _SOUND[kind] = _sound_life(request.getfixturevalue("sim_log"), tmp_path, kind)
     return deepcopy(_SOUND[kind])
@@ -271,6 +276,26 @@ def _never_looked(history: History) -> History:
     return replace(history, log=tuple(log))
 
 
+def _rolled_a_second_time(history: History) -> History:
+    order = next(o for o in history.ledger.orders if o.order_ref.endswith("-R1") and o.filled)
+    history.ledger.orders.append(replace(order, order_ref=order.order_ref[:-1] + "2"))
+    return history
+
+
+def _rolled_to_a_wider_side(history: History) -> History:
+    body = next(e.body for e in history.log if isinstance(e.body, PositionRolled))
+    long = body.structure.legs[0]
+    far = long.contract.model_copy(update={"strike": long.contract.strike - 40})
+    legs = (long.model_copy(update={"contract": far}), *body.structure.legs[1:])
+    return _changed(
+        history, PositionRolled, structure=body.structure.model_copy(update={"legs": legs})
+    )
+
+
+def _rolled_at_another_price(history: History) -> History:
+    return _changed(history, PositionRolled, basis_price=Decimal("-9"))
+
+
 CORRUPTIONS: tuple[tuple[Callable[[History], list[str]], Callable[[History], History]], ...] = (
     (oracle.no_order_twice, _sent_under_another_id),
     (oracle.no_order_twice, _booked_twice),
@@ -293,6 +318,10 @@ CORRUPTIONS: tuple[tuple[Callable[[History], list[str]], Callable[[History], His
     (oracle.every_end_is_told, _nobody_told),
     (oracle.never_reversed, _sold_too_much),
     (oracle.nothing_closed_that_is_gone, _bought_back_though_gone),
+    (oracle.rolled_once_for_less, _rolled_a_second_time),
+    (oracle.rolled_once_for_less, _rolled_to_a_wider_side),
+    (oracle.rolled_once_for_less, _rolled_at_another_price),
+    (oracle.always_covered, _sold_too_much),
     (oracle.nothing_in_doubt, _left_unknown),
     (oracle.nothing_in_doubt, _left_working),
     (oracle.nothing_held, _held_at_the_end),
@@ -313,6 +342,7 @@ OF_DELIVERIES = (
     _shares_not_seen,
 )
 """Corruptions of a life in which shares were delivered."""
+OF_ROLLS = (_rolled_a_second_time, _rolled_to_a_wider_side, _rolled_at_another_price)
 
 
 @pytest.mark.parametrize(

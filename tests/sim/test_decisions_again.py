@@ -13,17 +13,23 @@ from domain.stage import Consumer
 from run.workers import WORKERS
 from store.contract import Selection
 from tests.sim.conftest import SimLog
-from tests.sim.world import run_life
+from tests.sim.world import RollingWorld, World, run_life
 
 OWN_CLOCK = frozenset({"ClockTicked", "WorkerStarted"})
 SEEDS = (3, 7, 8, 22, 45, 54, 61)
+ROLLING_SEEDS = (2, 4, 13, 30)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    ("kind", "seed"),
+    [*((World, seed) for seed in SEEDS), *((RollingWorld, seed) for seed in ROLLING_SEEDS)],
+)
 def test_a_killed_trader_decides_as_one_that_never_died(
-    sim_log: SimLog, tmp_path: Path, seed: int
+    sim_log: SimLog, tmp_path: Path, kind: type[World], seed: int
 ) -> None:
-    history, life = run_life(seed, sim_log.store, sim_log.loop, tmp_path, kept=Selection())
+    history, life = run_life(
+        seed, sim_log.store, sim_log.loop, tmp_path, kept=Selection(), kind=kind
+    )
     assert life.kills
     name = f"trader-{seed}"
     consumed = sim_log.loop.run_until_complete(sim_log.store.checkpoint(name))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from domain.execution.references import is_entry
+from domain.execution.references import opens
 from domain.risk.parameters import PARAMETERS
 from tests.sim.conftest import SimLog
 from tests.sim.history import History
@@ -35,7 +35,7 @@ def test_a_runaway_strategy_never_passes_the_limit_of_orders(
 ) -> None:
     history, _ = run_life(1, sim_log.store, sim_log.loop, tmp_path, kind=Runaway)
     sent = {f.order_ref: f.at for f in reversed(history.wire) if f.kind == PLACE}
-    entries = sorted(at for ref, at in sent.items() if is_entry(ref))
+    entries = sorted(at for ref, at in sent.items() if opens(ref))
     assert entries, "some orders must leave"
     most = PARAMETERS["risk.order.new_bucket_minute"].default
     for at in entries:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -38,8 +38,15 @@ from tests.sim.loop import VirtualLoop
 from tests.sim.market import Walk, planned
 from tests.sim.oracle import WEIGHED
 from tests.sim.process import SimProcess, task_factory
+from tests.sim.roller import Roller
 from tests.sim.store import SimStore
-from tests.sim.stories import FLAT_BEFORE_CLOSE_MINUTES, OPTIONS_CLOSE_SECONDS, story_of
+from tests.sim.stories import (
+    FLAT_BEFORE_CLOSE_MINUTES,
+    OPTIONS_CLOSE_SECONDS,
+    Story,
+    rolling_story,
+    story_of,
+)
 from tests.sim.trader import sim_trader
 from tests.sim.troubles import Troubles
 from tests.sim.wire import frames_of
@@ -81,6 +88,8 @@ AIMS = (
     "PositionAdjusted",
 )
 """Events after which it is worst to die."""
+ROLL_AIMS = ("RollProposed", "RollDecided", "WhatIfAnswered", "OrderChanged", "PositionRolled")
+"""As often as all others in a life whose condor is to be rolled."""
 STEPS_AFTER_AIM_MAX = 14
 
 
@@ -98,6 +107,8 @@ class Life:
 class World:
     """Market, broker, feeds and operator, and the trader's process while it lives."""
 
+    draw: Callable[[int], Story] = staticmethod(story_of)
+
     def __init__(self, seed: int, store: SimStore, folder: Path, kept: Selection) -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
@@ -112,11 +123,12 @@ class World:
         store.on_appended = self._notice
         self._feeds = Recorder(store, "feeds", "sim", f"feeds-{self._name}")
         self._ticks = Recorder(store, self._name, "sim", f"ticks-{self._name}")
-        self.story = story_of(seed)
+        self.story = self.draw(seed)
         self._walk = Walk(seed, self.story)
         self.tws = SimTws(self._walk.market, SimClock(virtual_now), folder / "tws", seed)
         self._troubles = Troubles(seed, loop, self.tws, self._control, self.life.faults)
         self._human = Human(seed, loop, self.tws, self.life.faults)
+        self._roller = Roller(seed, self._walk, self.story.roll)
         self._signals = 0
         self._broker_is_ready = False
         self._process: SimProcess | None = None
@@ -140,6 +152,7 @@ class World:
                 self.signal()
             else:
                 self._quote()
+                self._roll()
         return await self.rest()
 
     async def begin(self) -> None:
@@ -257,7 +270,8 @@ class World:
             net_ask=ask,
         )
         # What is to be held at its end is left by time alone.
-        wide = Decimal(0) if self.story.ends_by_fills else Decimal(5)
+        is_left = self.story.ends_by_fills and not self.story.is_left_by_time
+        wide = Decimal(0) if is_left else Decimal(5)
         stop = mid - Decimal("0.20") - wide
         exits = plan(
             target=str(mid + Decimal("0.30") + wide),
@@ -272,6 +286,12 @@ class World:
             "underlying_move_max": 3.0,
         }
         self._quote(body.model_copy(update=update))
+
+    def _roll(self) -> None:
+        """The condor is to be rolled, as the signals worker would have it."""
+        found = self._roller.proposal(self.loop.time(), virtual_now())
+        if found is not None:
+            self._feed(f"roll/{found.position_id}", found)
 
     # The trader's process.
 
@@ -332,7 +352,8 @@ class World:
         if process is None or self._kills_left <= 0:
             return
         if self._random.random() < AIMED_SHARE:
-            self._aim, self._occurrence = self._random.choice(AIMS), self._random.choice((1, 1, 2))
+            aims = AIMS if self.story.roll is None else self._random.choice((AIMS, ROLL_AIMS))
+            self._aim, self._occurrence = self._random.choice(aims), self._random.choice((1, 1, 2))
             self.loop.call_later(AIM_SECONDS_MAX, self._give_up_aim, process)
         else:
             process.die_after(self._random.randint(1, self._random.choice((60, 400, 2_000))))
@@ -345,6 +366,7 @@ class World:
 
     def _notice(self, events: Sequence[Proposed]) -> None:
         self._human.read(events)
+        self._roller.read(events)
         for kind in map(event_type, (event.body for event in events)):
             if kind in ("BrokerReady", "BrokerDisconnected"):
                 self._broker_is_ready = kind == "BrokerReady"
@@ -359,6 +381,12 @@ class World:
         self._kills_left, self._aim = 0, ""
         if self._process is not None:
             self._process.live_on()
+
+
+class RollingWorld(World):
+    """A world of condors that are to be rolled."""
+
+    draw = staticmethod(rolling_story)
 
 
 def _told(error: BaseException) -> str:
