@@ -26,7 +26,7 @@ def changes(event: Recorded) -> list[Change]:
 
 PROJECTION: Projection[Change] = Projection(
     name="audit",
-    version=3,
+    version=4,
     types=frozenset(event_type(body) for body in TABLES),
     effects=changes,
 )

@@ -57,6 +57,16 @@ _SIGNAL = (
     "clip_adjust",
     "params_version",
 )
+_EXPLAINED = (
+    "features",
+    "directional",
+    "gates",
+    "structure",
+    "risk_inputs",
+    "exit_plan",
+    "record",
+)
+"""What a valid signal was decided on, as JSON."""
 _DECISION = (
     "decision_id",
     "signal_id",
@@ -128,7 +138,8 @@ def origin(event: Recorded) -> dict[str, Any]:
 
 def raised(event: Recorded, body: SignalRaised) -> list[Change]:
     values = origin(event) | taken(body, _SIGNAL)
-    values |= {"features": json_text(body.features), "gates": json_text(body.gates)}
+    for name in ("features", "directional", "gates"):
+        values[name] = json_text(getattr(body, name))
     values |= {"state": "raised", "raised_at": event.market_time}
     return [Upsert("signals", "signal_id", values)]
 
@@ -140,7 +151,7 @@ def gates_changed(event: Recorded, body: SignalGatesChanged) -> list[Change]:
 
 def validated(event: Recorded, body: SignalValidated) -> list[Change]:
     values = origin(event) | taken(body, (*_SIGNAL, "confidence", "rationale", "valid_until"))
-    for name in ("features", "gates", "structure", "risk_inputs", "exit_plan"):
+    for name in _EXPLAINED:
         values[name] = json_text(getattr(body, name))
     values |= {"state": "valid", "validated_at": event.market_time}
     return [Upsert("signals", "signal_id", values)]

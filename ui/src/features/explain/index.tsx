@@ -1,4 +1,4 @@
-// One story told as a trade runs: outcome, gates and checks with their limits, then every event.
+// One story told as a trade runs: outcome, gates, score, checks of risk, then every event.
 import type { ReactNode } from "react";
 import { usePositions, useStory } from "../../api/queries";
 import type { EventRow } from "../../api/types";
@@ -13,14 +13,17 @@ import { Link } from "../../routes/link";
 import { useDesk } from "../login/session";
 import { EventList } from "../timeline/event-list";
 import { Conditions } from "./conditions";
+import { Features } from "./features";
 
 const GATES_IN = ["SignalValidated", "SignalGatesChanged", "SignalRaised"];
+const FEATURES_IN = ["SignalValidated", "SignalRaised"];
 const CHECKS_IN = ["RiskDecided"];
 
 export function Explain({ story }: { story: string }) {
   const { data, error, isPending } = useStory(story);
   const events = data?.events ?? [];
   const signal = newest(events, GATES_IN);
+  const scored = newest(events, FEATURES_IN);
   const decision = newest(events, CHECKS_IN);
   return (
     <>
@@ -46,6 +49,11 @@ export function Explain({ story }: { story: string }) {
         {signal && (
           <ErrorBoundary name="Gates">
             <Conditions title="Gates of the signal" event={signal} list="gates" />
+          </ErrorBoundary>
+        )}
+        {scored && (
+          <ErrorBoundary name="Features">
+            <Features event={scored} />
           </ErrorBoundary>
         )}
         {decision && (
