@@ -25,7 +25,8 @@ from domain.events.orders import (
 )
 from domain.events.positions import PositionChanged
 from domain.execution.marks import is_credit
-from domain.instruments import Structure
+from domain.instruments import Leg, Structure
+from domain.rolling import opened_legs
 from tests.domain.execution.bench import Bench
 from tests.domain.execution.execution_build import (
     condor,
@@ -38,10 +39,13 @@ from tests.domain.execution.execution_build import (
     long_call,
     plan,
 )
+from tests.domain.execution.roll_build import ROLL, decided, proposed
 
 UNITS = 6
 MULTIPLIER = 100
 FEE = Decimal("0.65")
+ROLL_CHANCE = 0.6
+EXITS_MAX = 4
 WING = Decimal("0.40")
 """Price of the legs that a combination is not traded for: what is sold of a debit, bought of a
 credit."""
@@ -101,6 +105,10 @@ class Sequence:
         self.fills = 0
         self.left = False
         """True when the trade got as far as its exit."""
+        rolls = Random(f"rolls {seed}")
+        self.is_to_roll = self.structure == condor() and rolls.random() < ROLL_CHANCE
+        self.rolled = 0
+        """Units that a roll filled."""
 
     def play(self) -> list[str]:
         """The whole trade; what differs in the end."""
@@ -122,6 +130,9 @@ class Sequence:
             working = {"status": "PreSubmitted", "why_held": "trigger", "quantity": entered}
             self.orders[stop.order_ref] = working if entered else {"status": "Cancelled"}
         self.look()
+        if entered and self.is_to_roll:
+            self.roll(entered)
+            self.look()
         if entered:
             self.leave(entered)
             self.look()
@@ -129,26 +140,50 @@ class Sequence:
         self.look()
         return self.wrongs(before)
 
-    def leave(self, units: int) -> None:
-        """The stop is breached twice; the exit fills, and is told as badly."""
+    def roll(self, units: int) -> None:
+        """The put side is rolled, all of it or some units, and that is told as badly."""
         bench = self.bench
-        exits: list[OrderIntended] = []
+        for ticks in self.quotes("-1.00"):
+            bench.give(ticks)
+        body = proposed(bench, units)
+        emitted = bench.give(body) + bench.give(decided(bench, body))
+        for order in (b for b in emitted if isinstance(b, OrderIntended)):
+            bench.sent(order)
+            self.tell(order, self.fill(order, units, may_be_less=True))
+            self.rolled = self.filled(order)
+            full = self.rolled == units
+            self.orders[order.order_ref] = {"status": "Filled" if full else "Cancelled"}
+
+    def leave(self, units: int) -> None:
+        """The stop is breached twice, or a roll ended in part; each exit fills, and is told as
+        badly."""
+        bench = self.bench
+        for _ in range(EXITS_MAX if self.is_to_roll else 1):
+            leaving = self.next_exit()
+            if leaving is None:
+                return
+            self.left = True
+            bench.sent(leaving)
+            bench.seen(listed(leaving), "openOrder")
+            self.tell(leaving, self.fill(leaving, min(units, leaving.quantity), may_be_less=False))
+            self.orders[leaving.order_ref] = {"status": "Filled"}
+            for ref, state in self.orders.items():
+                if "-S" in ref:
+                    state["status"] = "Cancelled"
+            if self.is_to_roll:
+                self.look()
+
+    def next_exit(self) -> OrderIntended | None:
+        """One that is not filled yet, once the structure was worth so little for a while."""
+        bench = self.bench
         for _ in range(8):
-            bench.wait(1.2, self.quotes("-2.40" if self.is_credit else "0.60"))
+            bench.wait(1.2, self.quotes(self.last))
             exits = [b for b in bench.all(OrderIntended) if b.purpose is Purpose.EXIT]
-            if exits:
-                break
-        if not exits:
-            return
-        self.left = True
-        (leaving,) = exits
-        bench.sent(leaving)
-        bench.seen(listed(leaving), "openOrder")
-        self.tell(leaving, self.fill(leaving, min(units, leaving.quantity), may_be_less=False))
-        self.orders[leaving.order_ref] = {"status": "Filled"}
-        for ref, state in self.orders.items():
-            if "-S" in ref:
-                state["status"] = "Cancelled"
+            left = [b for b in exits if b.order_ref not in self.orders]
+            if left:
+                (leaving,) = left
+                return leaving
+        return None
 
     def fill(
         self, intent: OrderIntended, units: int, *, may_be_less: bool
@@ -168,10 +203,10 @@ class Sequence:
     def one_fill(self, intent: OrderIntended, quantity: int) -> list[BrokerExecution]:
         self.fills += 1
         stem, now = f"0000e{self.fills:04d}", self.bench.now
-        legs = self.structure.legs
-        worths = self.worths(Decimal(self.random.randint(150, 210)) / 100)
+        legs = intent.structure.legs
+        worths = self.worths(Decimal(self.random.randint(150, 210)) / 100, legs)
         made = []
-        if not self.structure.is_single:
+        if not intent.structure.is_single:
             net = sum(
                 (leg.ratio * worth for leg, worth in zip(legs, worths, strict=True)), Decimal(0)
             )
@@ -193,7 +228,7 @@ class Sequence:
         return made
 
     def filled(self, intent: OrderIntended) -> int:
-        first = self.structure.legs[0].contract.con_id
+        first = intent.structure.legs[0].contract.con_id
         return sum(
             int(e.quantity)
             for e in self.ledger.counted()
@@ -256,7 +291,7 @@ class Sequence:
                 opened.append(row.model_copy(update={"quantity": quantity, "remaining": quantity}))
             else:
                 completed.append(listed(intent, state["status"], filled, order_id=0))
-        contracts = {leg.contract.con_id: leg.contract for leg in self.structure.legs}
+        contracts = {leg.contract.con_id: leg.contract for leg in self.legs}
         return {
             "open_orders": opened,
             "completed_orders": completed,
@@ -264,20 +299,42 @@ class Sequence:
             "positions": [held(contracts[c], n) for c, n in self.ledger.positions().items() if n],
         }
 
-    def worths(self, net: Decimal) -> list[Decimal]:
-        """Prices of the legs at which the whole costs, or brings in, so much."""
+    @property
+    def last(self) -> str:
+        """The worth at which every stop is breached: that of a rolled one follows its credit."""
+        if self.is_to_roll:
+            return "-6.00"
+        return "-2.40" if self.is_credit else "0.60"
+
+    @property
+    def legs(self) -> tuple[Leg, ...]:
+        """All that may be held, as it is opened."""
+        if not self.is_to_roll:
+            return self.structure.legs
+        return (*self.structure.legs, *opened_legs(self.structure, ROLL))
+
+    def worths(self, net: Decimal, legs: tuple[Leg, ...]) -> list[Decimal]:
+        """Prices of legs at which the whole costs, or brings in, so much. The new side of a roll is
+        nearer to the money."""
         main = -1 if self.is_credit else 1
-        mains = sum(leg.ratio == main for leg in self.structure.legs)
+        opened = {leg.contract.con_id: leg.ratio for leg in self.legs}
+        own = [leg.contract.con_id for leg in self.structure.legs]
+        mains = sum(opened[con_id] == main for con_id in own)
         wing = Decimal(0) if self.structure.is_single else WING
-        return [
-            abs(net) / mains + wing if leg.ratio == main else wing for leg in self.structure.legs
-        ]
+        found = []
+        for leg in legs:
+            is_main = opened[leg.contract.con_id] == main
+            nearer = Decimal(0)
+            if leg.contract.con_id not in own:
+                nearer = Decimal("0.70") if is_main else Decimal("0.60")
+            found.append((abs(net) / mains + wing if is_main else wing) + nearer)
+        return found
 
     def quotes(self, net: str) -> list[Any]:
         half = 0.02 if self.structure.is_single else 0.01
         return [
             leg_ticks(leg.contract, float(worth) - half, float(worth) + half, self.bench.now)
-            for leg, worth in zip(self.structure.legs, self.worths(Decimal(net)), strict=True)
+            for leg, worth in zip(self.legs, self.worths(Decimal(net), self.legs), strict=True)
         ]
 
     # What differs.

@@ -108,6 +108,7 @@ class World:
     """Market, broker, feeds and operator, and the trader's process while it lives."""
 
     draw: Callable[[int], Story] = staticmethod(story_of)
+    last_seconds = LAST_SECONDS
 
     def __init__(self, seed: int, store: SimStore, folder: Path, kept: Selection) -> None:
         loop = asyncio.get_running_loop()
@@ -170,7 +171,7 @@ class World:
         if not self.story.expires:
             self.end_deaths()
         self._troubles.end()
-        last = LAST_SECONDS if self.story.ends_by_fills else STUCK_SECONDS
+        last = self.last_seconds if self.story.ends_by_fills else STUCK_SECONDS
         while self.loop.time() < last and not self._is_flat():
             await self._step()
             self._quote()
@@ -387,6 +388,8 @@ class RollingWorld(World):
     """A world of condors that are to be rolled."""
 
     draw = staticmethod(rolling_story)
+    last_seconds = 2 * LAST_SECONDS
+    """What is left in parts waits two minutes behind an exit of another part that was lost."""
 
 
 def _told(error: BaseException) -> str:
