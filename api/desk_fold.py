@@ -76,6 +76,8 @@ HANDLERS: Mapping[type[Any], Callable[[DeskFold, Recorded, Any], None]] = {
     orders.OrderIntended: trades.intended,
     orders.OrderModifyIntended: trades.modified,
     orders.OrderChanged: trades.order_changed,
+    orders.WhatIfAnswered: trades.what_if_answered,
+    orders.IntentLapsed: trades.lapsed,
     orders.BrokerConnected: plant.broker("connected"),
     orders.BrokerReady: plant.broker("ready"),
     orders.BrokerDisconnected: plant.broker("disconnected"),

@@ -19,15 +19,21 @@ def signal_raised(fold: DeskFold, event: Recorded, body: signal_events.SignalRai
         "variant": body.variant,
         "symbol": body.symbol,
         "direction": body.direction.value,
-        "score": f"{body.score:.3f}",
-        "probability": f"{body.probability:.3f}",
-        "coverage": f"{body.coverage:.2f}",
+        **_score(body),
         "gates": _gates(body.gates),
         "state": "candidate",
         "detail": "",
         "is_over": False,
     }
     fold.add(fold.signals, body.signal_id, event, row)
+
+
+def _score(body: signal_events.SignalRaised | signal_events.SignalValidated) -> Row:
+    return {
+        "score": f"{body.score:.3f}",
+        "probability": f"{body.probability:.3f}",
+        "coverage": f"{body.coverage:.2f}",
+    }
 
 
 def _gates(gates: tuple[signal_events.Gate, ...]) -> list[Row]:
@@ -44,6 +50,7 @@ def validated(fold: DeskFold, event: Recorded, body: signal_events.SignalValidat
         body.signal_id,
         event,
         state="valid",
+        **_score(body),
         gates=_gates(body.gates),
         structure=legs_of(body.structure),
         valid_until=at(body.valid_until),
@@ -125,6 +132,21 @@ def order_changed(fold: DeskFold, event: Recorded, body: orders.OrderChanged) ->
     )
 
 
+def what_if_answered(fold: DeskFold, event: Recorded, body: orders.WhatIfAnswered) -> None:
+    """Nothing was placed, and nothing is awaited any more."""
+    told = f"initial margin {body.initial_change} USD"
+    if body.initial_change is None:
+        told = body.warning or "no numbers"
+    fold.change(fold.orders, body.order_ref, event, state="answered", reason=told, is_over=True)
+
+
+def lapsed(fold: DeskFold, event: Recorded, body: orders.IntentLapsed) -> None:
+    """Of an order that is placed OrderChanged tells it."""
+    if body.request == "what_if":
+        values = {"state": "lapsed", "reason": body.reason, "is_over": True}
+        fold.change(fold.orders, body.order_ref, event, **values)
+
+
 # Positions
 
 
@@ -155,6 +177,7 @@ def opened(fold: DeskFold, event: Recorded, body: positions.PositionOpened) -> N
         "is_over": False,
     }
     fold.add(fold.positions, body.position_id, event, row)
+    fold.change(fold.signals, body.signal_id, event, state="traded", is_over=True)
 
 
 def changed(fold: DeskFold, event: Recorded, body: positions.PositionChanged) -> None:

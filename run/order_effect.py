@@ -190,7 +190,7 @@ class OrderEffect:
             case OrderIdBlockReserved() as body:
                 self._reserve(body)
             case OrderIntended(purpose=Purpose.WHAT_IF) as body:
-                self._ask_what_if(event, body)
+                await self._ask_what_if(event, body)
             case OrderIntended():
                 await self._place(members)
             case OrderModifyIntended() as body:
@@ -241,10 +241,13 @@ class OrderEffect:
             return f"it must leave before {leaves_before}, was {leaves}"
         return ""
 
-    def _ask_what_if(self, event: Recorded, body: OrderIntended) -> None:
+    async def _ask_what_if(self, event: Recorded, body: OrderIntended) -> None:
         """Asked beside the queue: an answer may take seconds, and exits do not wait for it."""
-        if len(self._what_ifs) >= WHAT_IFS_MAX or body.connection != self.connection:
-            self._log.warning("what-if not asked", order_ref=body.order_ref)
+        refusal = f"its connection {body.connection} is gone"
+        if body.connection == self.connection:
+            refusal = f"{WHAT_IFS_MAX} are asked already"
+        if body.connection != self.connection or len(self._what_ifs) >= WHAT_IFS_MAX:
+            await self._append([self._outcomes.lapsed(event, refusal)])
             return
         task = asyncio.create_task(self._what_if(event, body), name=f"what-if {body.order_ref}")
         self._what_ifs.add(task)

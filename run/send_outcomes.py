@@ -17,6 +17,7 @@ from domain.events.orders import (
     OrderCancelIntended,
     OrderIntended,
     OrderModifyIntended,
+    Purpose,
 )
 from run import metrics
 from run.worker import Recorder
@@ -83,6 +84,8 @@ def _intent(event: Recorded) -> Intent:
 
 def _request(body: Intent) -> str:
     match body:
+        case OrderIntended(purpose=Purpose.WHAT_IF):
+            return "what_if"
         case OrderIntended():
             return "place"
         case OrderModifyIntended():

@@ -331,6 +331,7 @@ class IntentLapsed(DeskEvent):
     order_id: int
     intent_id: str
     request: str
+    """place, modify, cancel, or what_if for an order that was never to be placed."""
     reason: str
 
 

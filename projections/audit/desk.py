@@ -19,6 +19,7 @@ from domain.events.orders import (
     OrderChanged,
     OrderIntended,
     OrderModifyIntended,
+    WhatIfAnswered,
 )
 from domain.events.positions import (
     ExitDecided,
@@ -215,8 +216,20 @@ def sent(event: Recorded, body: IntentSent) -> list[Change]:
 
 
 def lapsed(event: Recorded, body: IntentLapsed) -> list[Change]:
-    values = {"order_ref": body.order_ref, "reason": f"{body.request} lapsed: {body.reason}"}
+    values: dict[str, Any] = {"order_ref": body.order_ref}
+    values["reason"] = f"{body.request} lapsed: {body.reason}"
+    if body.request == "what_if":  # of others OrderChanged tells it
+        values |= {"state": "lapsed", "changed_at": event.market_time}
     return [Update("orders", "order_ref", where(event) | values)]
+
+
+def what_if_answered(event: Recorded, body: WhatIfAnswered) -> list[Change]:
+    """Nothing was placed, and nothing is awaited any more. The figures are in the decision's
+    margin."""
+    values = {"order_ref": body.order_ref, "state": "answered", "reason": body.warning}
+    return [
+        Update("orders", "order_ref", where(event) | values | {"changed_at": event.market_time})
+    ]
 
 
 def order_changed(event: Recorded, body: OrderChanged) -> list[Change]:
@@ -325,6 +338,7 @@ TABLES: Mapping[type[Any], Callable[[Recorded, Any], list[Change]]] = {
     OrderModifyIntended: modified,
     IntentSent: sent,
     IntentLapsed: lapsed,
+    WhatIfAnswered: what_if_answered,
     OrderChanged: order_changed,
     FillRecorded: filled,
     CommissionRecorded: commission,

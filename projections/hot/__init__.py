@@ -48,7 +48,7 @@ def asks_for_rebuild(event: Recorded) -> bool:
 
 PROJECTION: Projection[Command] = Projection(
     name="hot",
-    version=6,
+    version=7,
     types=frozenset(event_type(body) for body in VIEWS) | {event_type(CacheFlushRequested)},
     effects=commands,
     asks_for_rebuild=asks_for_rebuild,

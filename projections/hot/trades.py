@@ -14,9 +14,11 @@ from domain.events.orders import (
     CommissionRecorded,
     EntryRefused,
     FillRecorded,
+    IntentLapsed,
     OrderChanged,
     OrderIntended,
     OrderModifyIntended,
+    WhatIfAnswered,
 )
 from domain.events.positions import (
     ExitDecided,
@@ -134,6 +136,34 @@ def order_changed(event: Recorded, body: OrderChanged) -> list[Command]:
     )
     ended = _ended("order", body.order_ref, event.position) if body.state.is_final else []
     return [now, *ended]
+
+
+def what_if_answered(event: Recorded, body: WhatIfAnswered) -> list[Command]:
+    """Nothing was placed, and nothing is awaited any more."""
+    now = change(
+        f"order:{body.order_ref}",
+        state="answered",
+        initial_change=body.initial_change,
+        maintenance_change=body.maintenance_change,
+        reason=body.warning,
+        changed_at=event.market_time,
+        position=event.position,
+    )
+    return [now, *_ended("order", body.order_ref, event.position)]
+
+
+def lapsed(event: Recorded, body: IntentLapsed) -> list[Command]:
+    """Of an order that is placed OrderChanged tells it."""
+    if body.request != "what_if":
+        return []
+    now = change(
+        f"order:{body.order_ref}",
+        state="lapsed",
+        reason=body.reason,
+        changed_at=event.market_time,
+        position=event.position,
+    )
+    return [now, *_ended("order", body.order_ref, event.position)]
 
 
 def filled(event: Recorded, body: FillRecorded) -> list[Command]:
@@ -297,6 +327,8 @@ VIEWS: Mapping[type[Any], Callable[[Recorded, Any], list[Command]]] = {
     OrderIntended: intended,
     OrderModifyIntended: modified,
     OrderChanged: order_changed,
+    WhatIfAnswered: what_if_answered,
+    IntentLapsed: lapsed,
     FillRecorded: filled,
     CommissionRecorded: commission,
     PositionOpened: opened,

@@ -14,20 +14,24 @@ from api.archived_log import ArchivedLog
 from api.desk_tables import DeskTables
 from api.log_pages import LogPages
 from domain.events.approvals import ApprovalDecided, ApprovalRequested
+from domain.events.orders import IntentLapsed, OrderIntended, Purpose, WhatIfAnswered
 from domain.events.positions import (
     ExitReason,
     LegPosition,
     PnlExplained,
     PositionClosed,
+    PositionOpened,
     PositionReopened,
 )
 from domain.events.publication import DeliveryConfirmed, DeliveryScheduled, Tier, Vendor
 from domain.events.rolls import PositionRolled
+from domain.events.signals import SignalRaised, SignalValidated
 from domain.events.system import (
     ClockStarted,
 )
 from domain.instruments import Strategy
 from run.api import open_pool
+from tests.projections.story import with_fields
 
 AT = datetime(2026, 10, 6, 14, 0, tzinfo=UTC)
 
@@ -67,6 +71,46 @@ async def test_a_position_shows_fills_mark_and_result_as_text(api: Any, trade: A
     assert row["max_loss_usd"] == "631.95" and row["state"] == "open"
     total = (await api.get("/pnl")).json()["total"]
     assert (total["total"], total["open"], total["without_mark"]) == ("73.05", 1, 0)
+
+
+async def test_a_signal_shows_the_score_that_it_became_valid_with(api: Any) -> None:
+    await api.login()
+    about: dict[str, Any] = {"signal_id": "s-1", "coverage": 0.86}
+    raised = with_fields(SignalRaised, **about, score=0.619, probability=0.577)
+    await api.append(raised, "signal/s-1", 1)
+    (row,) = await _rows(api, "/signals")
+    assert (row["score"], row["probability"], row["coverage"]) == ("0.619", "0.577", "0.86")
+    valid = with_fields(SignalValidated, **about, score=0.6252846, probability=0.57753)
+    await api.append(valid, "signal/s-1", 2)
+    (row,) = await _rows(api, "/signals")
+    assert (row["score"], row["probability"], row["state"]) == ("0.625", "0.578", "valid")
+    await api.append(with_fields(PositionOpened, signal_id="s-1"), "position/p-1", 1)
+    (row,) = await _rows(api, "/signals")
+    assert (row["state"], row["is_over"]) == ("traded", True)
+
+
+async def test_a_question_about_margin_is_no_order_that_works(api: Any) -> None:
+    await api.login()
+    for ref in ("d-1", "d-2", "d-3"):
+        asked = with_fields(OrderIntended, order_ref=ref, purpose=Purpose.WHAT_IF)
+        await api.append(asked, f"order/{ref}", 1)
+    told = with_fields(
+        WhatIfAnswered, order_ref="d-1", initial_change=Decimal("380.00"), warning=""
+    )
+    await api.append(told, "broker", 1)
+    silent = with_fields(
+        WhatIfAnswered, order_ref="d-2", initial_change=None, warning="no answer within 2 s"
+    )
+    await api.append(silent, "broker", 2)
+    gone = with_fields(IntentLapsed, order_ref="d-3", request="what_if", reason="no connection")
+    await api.append(gone, "sent/d-3", 1)
+    rows = {row["order_ref"]: row for row in await _rows(api, "/orders")}
+    assert {ref: (row["state"], row["reason"]) for ref, row in rows.items()} == {
+        "d-1": ("answered", "initial margin 380.00 USD"),
+        "d-2": ("answered", "no answer within 2 s"),
+        "d-3": ("lapsed", "no connection"),
+    }
+    assert await _rows(api, "/orders", open="true") == []
 
 
 async def test_a_closed_position_goes_below_the_open_ones_and_counts_for_its_day(

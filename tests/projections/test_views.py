@@ -18,7 +18,15 @@ from domain.event import Body, event_type
 from domain.events.analytics import Metric, MetricComputed, Quality
 from domain.events.controls import TradingState, TradingStateChanged
 from domain.events.feeds import IbDepthReceived, IbTicksReceived
-from domain.events.orders import FillRecorded, OrderChanged, OrderIntended, OrderState
+from domain.events.orders import (
+    FillRecorded,
+    IntentLapsed,
+    OrderChanged,
+    OrderIntended,
+    OrderState,
+    Purpose,
+    WhatIfAnswered,
+)
 from domain.events.positions import (
     ExitPlanChanged,
     ExitReason,
@@ -372,6 +380,35 @@ async def test_an_orders_row_ends_as_the_order_did(store: PostgresStore, databas
     assert (row["state"], row["filled"], row["event_position"]) == ("filled", 3, 2)
     assert row["limit_price"] == with_fields(OrderIntended).limit_price
     assert row["intended_at"] == AT
+
+
+MARGIN_QUESTIONS = (
+    with_fields(OrderIntended, order_ref="d-1", purpose=Purpose.WHAT_IF),
+    with_fields(OrderIntended, order_ref="d-2", purpose=Purpose.WHAT_IF),
+    with_fields(WhatIfAnswered, order_ref="d-1", initial_change=Decimal("380.00"), warning=""),
+    with_fields(IntentLapsed, order_ref="d-2", request="what_if", reason="no connection"),
+)
+
+
+async def test_a_question_about_margin_ends_with_its_answer(
+    store: PostgresStore, redis: Redis, database_url: str
+) -> None:
+    read = await _hot(store, redis, *MARGIN_QUESTIONS)
+    answered, lapsed = await read("order:d-1"), await read("order:d-2")
+    assert (answered["state"], answered["initial_change"]) == ("answered", "380.00")
+    assert (lapsed["state"], lapsed["reason"]) == ("lapsed", "no connection")
+    assert await redis.smembers("striketape:hot:orders:live") == set()
+    assert await redis.zrange("striketape:hot:orders:ended", 0, -1) == ["d-1", "d-2"]
+    target = PostgresTarget(database_url)
+    await Projector(store, audit.PROJECTION, target).rebuild()
+    await target.close()
+    connection = await asyncpg.connect(database_url)
+    rows = await connection.fetch("SELECT state, reason FROM audit.orders ORDER BY order_ref")
+    await connection.close()
+    assert [tuple(row) for row in rows] == [
+        ("answered", ""),
+        ("lapsed", "what_if lapsed: no connection"),
+    ]
 
 
 async def test_a_delivery_goes_through_its_states(store: PostgresStore, database_url: str) -> None:

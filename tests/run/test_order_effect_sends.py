@@ -392,3 +392,13 @@ async def test_nothing_leaves_when_the_outcome_of_the_last_could_not_be_written(
         await bench.commit(order(100, connection), order(101, connection))
     bench.effect.recorder = real
     assert sent_ids(bench) == [100]
+
+
+async def test_a_question_about_margin_that_cannot_be_asked_lapses_as_one(store: Any) -> None:
+    bench = Bench(store)
+    await bench.connect()
+    asked = order(101, "gone", purpose=Purpose.WHAT_IF, order_ref="dec-1", position_id="")
+    await bench.commit(asked)
+    [lapsed] = await bodies(store, IntentLapsed)
+    assert (lapsed.request, lapsed.order_ref) == ("what_if", "dec-1")
+    assert lapsed.reason == "its connection gone is gone"
