@@ -4,7 +4,7 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 WORKERS ?= 2
 .DEFAULT_GOAL := help
-.PHONY: help venv sync lock ui ui-test demo demo-reset test check lint types imports bench verify migrate up down logs compose-config
+.PHONY: help venv sync lock ui ui-test demo demo-review demo-reset test check lint types imports bench verify migrate up down logs compose-config
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -32,6 +32,9 @@ ui-test: venv ## lint, type-check, test and build the page alone
 demo: venv ## a simulated trading day: DURATION=120 SEED=7 SPEED=10 SCENARIO=half_day RECORDING=folder DAY=2013-10-08
 	@$(PY) -m run.build_ui || echo "demo: going on without the page; the API works" >&2
 	@$(PY) -m run.demo
+
+demo-review: venv ## the page and the log of the last demo, when it has ended
+	@$(PY) -m run.demo --review
 
 demo-reset: venv ## forget the demo's log and ledgers
 	@$(PY) -m run.demo --reset

@@ -4,6 +4,7 @@
     python -m run.demo --duration 120                 a whole day in two minutes, then a summary
     python -m run.demo --duration 30                  the first half minute of it
     python -m run.demo --recording folder --day 2013-10-08
+    python -m run.demo --review                       the last run's page and log, without a day
     python -m run.demo --reset                        forget log and ledgers
 
 The same through make: DURATION, SEED, SPEED, RECORDING and DAY. Settings of the environment win:
@@ -35,7 +36,7 @@ from adapters.market_model.scenario import SCENARIOS
 from domain.events.system import ClockStarted, PlannedDay
 from run.build import build_id
 from run.config import FILE_VARIABLE, PREFIX
-from run.demo import plan, state
+from run.demo import plan, review, state
 from run.demo.director import Director
 from run.demo.operator import Operator
 from run.demo.options import arguments
@@ -91,23 +92,10 @@ class Demo:
     async def run(self) -> int:
         """The whole run; the exit code."""
         with ExitStack() as servers:
-            database_url, redis_url = self._servers(servers)
+            database_url, redis_url = review.servers(servers, self.folder, self.state.ports)
             await migrate(database_url)
             async with AsyncExitStack() as parts:
                 return await self._run(parts, database_url, redis_url)
-
-    def _servers(self, servers: ExitStack) -> tuple[str, str]:
-        database_url = os.environ.get("DATABASE_URL", "")
-        if not database_url:
-            postgres = EmbeddedPostgres(self.folder / "postgres", self.state.ports["postgres"])
-            servers.enter_context(postgres)
-            database_url = postgres.dsn()
-        redis_url = os.environ.get("REDIS_URL", "")
-        if not redis_url:
-            valkey = EmbeddedValkey(self.folder / "valkey", self.state.ports["valkey"])
-            servers.enter_context(valkey)
-            redis_url = valkey.url()
-        return database_url, redis_url
 
     async def _run(self, parts: AsyncExitStack, database_url: str, redis_url: str) -> int:
         store = await PostgresStore.open(
@@ -345,6 +333,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if options.reset:
             return reset(options.folder.absolute())
+        if options.review:
+            return asyncio.run(_reviewed(options.folder.absolute()))
         return asyncio.run(_interruptible(Demo(options)))
     except (
         DemoFailed,
@@ -352,10 +342,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         MigrationError,
         NoSession,
         OtherSession,
+        ServiceFailed,
         StoreError,
+        review.NoDay,
     ) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
+
+
+async def _reviewed(folder: Path) -> int:
+    """The last run's page and log until Ctrl-C."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return await review.review(folder, stop, say)
 
 
 async def _interruptible(demo: Demo) -> int:

@@ -39,6 +39,9 @@ def arguments(argv: Sequence[str] | None, description: str = "") -> argparse.Nam
     parser.add_argument(
         "--folder", type=Path, default=Path(given("DEMO_DIR") or FOLDER), help="ledgers and logs"
     )
+    parser.add_argument(
+        "--review", action="store_true", help="page and log of the last run, and no day"
+    )
     parser.add_argument("--reset", action="store_true", help="forget the demo's log and ledgers")
     options = parser.parse_args(argv)
     if isinstance(options.day, str):

@@ -20,6 +20,7 @@ from run.demo.recording import RESET, OtherSession, next_session, require_same
 from run.embedded import free_port
 from run.services import SERVICES
 
+FILE = "state.json"
 SESSION_OVER = "session-over"
 """A file beside the state: the next start goes on with the session after this one."""
 PORT_NAMES = (
@@ -88,7 +89,7 @@ def load(
     Raises:
         OtherSession: the kept log is of another market or day.
     """
-    path = folder / "state.json"
+    path = folder / FILE
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if path.exists():
         state = DemoState(**json.loads(path.read_text()))
@@ -112,7 +113,7 @@ def load(
 
 
 def save(folder: Path, state: DemoState) -> None:
-    path = folder / "state.json"
+    path = folder / FILE
     partial = path.with_suffix(".new")
     kept = asdict(state)
     del kept["is_new"]
