@@ -7,6 +7,7 @@ bounds given here. No rule reads a default from here at decision time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 
 import domain.analytics.parameters
 import domain.commentary.parameters
@@ -58,6 +59,12 @@ def refusals(values: Mapping[str, ParameterValue]) -> tuple[str, ...]:
         known = PARAMETERS.get(name)
         found.append(f"parameter must exist, was {name}" if known is None else known.check(value))
     return tuple(text for text in found if text)
+
+
+def similar(name: str) -> str:
+    """What to add to a complaint about a name that no parameter has; empty when none is like it."""
+    found = get_close_matches(name, PARAMETERS, n=3, cutoff=0.6)
+    return f"; there is {', '.join(found)}" if found else ""
 
 
 _HEAD = """# Parameters

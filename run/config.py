@@ -188,6 +188,13 @@ def settings_file() -> Path | None:
     return Path(named)
 
 
+def without_demo() -> str:
+    """What to add when the log cannot be reached: a demo's ends with the demo."""
+    if "DATABASE_URL" in os.environ or settings_file() != FILES[1]:
+        return ""
+    return "; the demo's log can be asked while `make demo` or `make demo-review` runs"
+
+
 def load_settings() -> Settings:
     """The settings of this process.
 

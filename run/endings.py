@@ -12,8 +12,8 @@ import traceback
 import asyncpg
 
 from domain.event import UnknownEventType
-from run.config import SettingsError
-from store.errors import StoreError
+from run.config import SettingsError, without_demo
+from store.errors import StoreError, StoreUnavailable
 from store.heads import ForeignKey
 from store.seal import KeyUnusable
 from store.verification import NothingSealed
@@ -43,6 +43,8 @@ _OTHER_SCHEMA = (
 def ending(error: Exception) -> tuple[int, str]:
     """The exit code of an error that ended a tool, and what to tell. One that nobody foresaw is
     shown on stderr with where it arose."""
+    if isinstance(error, StoreUnavailable):
+        return UNANSWERED, f"{error}{without_demo()}"
     if isinstance(error, _SAY_IT_THEMSELVES):
         return UNANSWERED, str(error)
     if isinstance(error, _OTHER_SCHEMA):

@@ -20,9 +20,9 @@ from uuid import uuid4
 from domain.events.parameters import ParametersChangeRequested
 from domain.events.system import ParametersChanged
 from domain.parameter import ParameterState, ParameterValue
-from domain.parameters import PARAMETERS
+from domain.parameters import PARAMETERS, similar
 from run.command_line import command_line
-from run.config import Settings, SettingsError, load_settings
+from run.config import Settings, SettingsError, load_settings, without_demo
 from run.halt import Outcome, add_arguments, ask, whoever
 from store.contract import EventStore, Selection
 from store.errors import StoreError
@@ -74,7 +74,8 @@ def assignment(text: str) -> tuple[str, ParameterValue]:
     name, sign, value = text.partition("=")
     known = PARAMETERS.get(name)
     if not sign or known is None:
-        raise argparse.ArgumentTypeError(f"must look like NAME=VALUE of a parameter, was {text!r}")
+        told = f"must look like NAME=VALUE of a parameter, was {text!r}"
+        raise argparse.ArgumentTypeError(told + similar(name))
     if isinstance(known.default, bool):
         if value.lower() not in ("true", "false"):
             raise argparse.ArgumentTypeError(f"{name} must be true or false, was {value!r}")
@@ -168,6 +169,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         print(f"parameters: {error}", file=sys.stderr)
         return 2
+    if given.command == "show" and not any(name.startswith(given.prefix) for name in PARAMETERS):
+        told = f"the name of a parameter must begin with {given.prefix}, none does"
+        print(f"parameters: {told}{similar(given.prefix)}", file=sys.stderr)
+        return 2
     if given.command == "show":
         return _show(settings, given.prefix, as_json=given.json)
     phrase = f"CHANGE {settings.mode.upper()}"
@@ -176,6 +181,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         outcome = Outcome("refused", uuid4(), reason=f'"{phrase}" must be typed, was not')
     else:
         outcome = change(settings, given)
+    if outcome.state == "requested" and not outcome.reason:
+        outcome.reason = "the trader decides about it once it runs; `show` tells"
     word = "asked, not answered yet" if outcome.state == "requested" else outcome.state
     outcome.print(f"{settings.mode}: change {word}", as_json=given.json)
     return {"accepted": 0, "failed": 1}.get(outcome.state, 3)
@@ -185,7 +192,7 @@ def _show(settings: Settings, prefix: str, *, as_json: bool) -> int:
     try:
         found = asyncio.run(_read(settings))
     except (StoreError, OSError) as error:
-        told = error or "no answer in time"
+        told = f"{error or 'no answer in time'}{without_demo()}"
         print(f"parameters: the log cannot be read: {told}", file=sys.stderr)
         return 1
     show(found, prefix, as_json=as_json)

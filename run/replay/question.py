@@ -41,7 +41,7 @@ def parse_time(text: str, session_date: date) -> datetime:
     zone = UTC if found and found[1].lower() in ("utc", "z") else NEW_YORK
     bare = text[: found.start()] if found else text
     try:
-        at = datetime.combine(session_date, time.fromisoformat(bare))
+        at = datetime.combine(session_date, time.fromisoformat(_two_digits(bare)))
     except ValueError:
         try:
             at = datetime.fromisoformat(bare)
@@ -51,6 +51,11 @@ def parse_time(text: str, session_date: date) -> datetime:
             ) from None
     _check_year(at)
     return at if at.tzinfo else at.replace(tzinfo=zone)
+
+
+def _two_digits(text: str) -> str:
+    """9:30 as the library reads it."""
+    return f"0{text}" if re.match(r"\d:", text) else text
 
 
 def parse_day(text: str) -> date:

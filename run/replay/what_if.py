@@ -12,7 +12,7 @@ from typing import Any
 
 from domain.events.orders import OrderIntended
 from domain.parameter import ParameterValue
-from domain.parameters import PARAMETERS, refusals
+from domain.parameters import PARAMETERS, refusals, similar
 from run.build import build_id
 from run.config import load_settings
 from run.replay import builds
@@ -66,7 +66,8 @@ def parse_values(texts: Sequence[str]) -> dict[str, ParameterValue]:
         known = PARAMETERS.get(name)
         values[name] = given if known is None else _typed(known.default, given)
     if found := refusals(values):
-        raise CannotAnswer("; ".join(found))
+        near = "".join(similar(name) for name in values if name not in PARAMETERS)
+        raise CannotAnswer("; ".join(found) + near)
     return values
 
 

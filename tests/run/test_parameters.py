@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 import pytest
 
 from domain.events.system import ParametersChanged
-from run.parameters import InForce, in_force, parser, request_of, show
+from run.parameters import InForce, in_force, main, parser, request_of, show
+from run.replay.question import CannotAnswer
+from run.replay.what_if import parse_values
 from store.postgres import PostgresStore
 from tests.store.propose import propose
 
@@ -51,6 +53,20 @@ def test_a_change_asks_with_values_of_their_own_kind_and_the_version_looked_at()
 def test_a_slip_of_the_pen_asks_for_nothing(words: tuple[str, ...]) -> None:
     with pytest.raises(SystemExit, match="2"):
         parser().parse_args(given(*words))
+
+
+def test_a_name_that_no_parameter_has_is_told_with_those_like_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        parser().parse_args(given("signals.0dte.trend.p_mni=0.6"))
+    assert f"there is {P_MIN}" in capsys.readouterr().err
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    assert main(["show", "signal.0dte"]) == 2
+    assert "must begin with signal.0dte, none does" in capsys.readouterr().err
+    with pytest.raises(CannotAnswer, match=r"there is risk\.limit\.position"):
+        parse_values(["risk.limit.positon=0.01"])
 
 
 def test_what_is_shown_can_be_read_by_a_program_and_names_the_version(
