@@ -37,6 +37,9 @@ class Holdings:
     shortages: dict[int, Shortage] = field(default_factory=dict)
     undelivered: dict[str, int] = field(default_factory=dict)
     """Shares that the broker shows and no adjustment explains yet, by symbol."""
+    netted: dict[str, int] = field(default_factory=dict)
+    """Shares of options that ended in the money and whose deliveries the broker set against each
+    other: what is left of them proves no delivery of an option that ended worthless."""
 
 
 def holders(desk: Desk, con_id: int) -> Iterator[tuple[Trade, OptionContract]]:
@@ -209,12 +212,18 @@ def _explained(
     if not gone:
         return False
     contract = found[0][1]
-    evidence = _delivered(snapshot, result, contract, difference)
+    worth = _intrinsic(desk, contract)
+    is_worthless = worth == 0 and is_over(desk, contract)
+    beside = result.netted.get(contract.symbol, 0) if is_worthless else 0
+    evidence = _delivered(snapshot, result, contract, difference, beside)
     kind = "assignment" if held < 0 else "exercise"
     if not evidence:
         if not is_over(desk, contract) or difference != -held:
             return False
         kind = "expiry"
+        if worth:
+            netted = result.netted.get(contract.symbol, 0)
+            result.netted[contract.symbol] = netted + shares_delivered(contract, difference)
         evidence = f"expired {contract.expiry}, the broker holds none at {snapshot.taken_at}"
     for trade, _ in found:
         part = _part(difference, trade.held[con_id])
@@ -254,14 +263,19 @@ def _assigned_beside_an_exit(
 
 
 def _delivered(
-    snapshot: BrokerSnapshotReceived, result: Holdings, contract: OptionContract, difference: int
+    snapshot: BrokerSnapshotReceived,
+    result: Holdings,
+    contract: OptionContract,
+    difference: int,
+    beside: int = 0,
 ) -> str:
-    """The shares that came for so many contracts, as evidence, and used up; empty if none did."""
+    """The shares that came for so many contracts, as evidence, and used up; empty if none did.
+    `beside`: shares that others brought."""
     shares = shares_delivered(contract, difference)
-    free = result.undelivered.get(contract.symbol, 0)
+    free = result.undelivered.get(contract.symbol, 0) - beside
     if abs(free) < abs(shares) or free * shares <= 0:
         return ""
-    result.undelivered[contract.symbol] = free - shares
+    result.undelivered[contract.symbol] = free + beside - shares
     return f"{shares} shares of {contract.symbol} came instead, at {snapshot.taken_at}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +18,7 @@ from domain.events.orders import (
 from domain.events.positions import (
     ExitDecided,
     ExitReason,
+    PositionAdjusted,
     PositionChanged,
     PositionClosed,
     StopMoved,
@@ -25,7 +27,7 @@ from domain.events.rolls import PositionRolled, RollRefused
 from domain.instruments import Side, StructureKind
 from domain.rolling import after_roll
 from tests.domain.execution.bench import Bench
-from tests.domain.execution.execution_build import condor, held, listed
+from tests.domain.execution.execution_build import CLOSE, condor, held, listed, underlying_ticks
 from tests.domain.execution.roll_build import (
     BIDS,
     CALL_LONG,
@@ -49,6 +51,7 @@ from tests.domain.execution.roll_build import (
     rolling,
 )
 from tests.domain.execution.stories import flatten, only
+from tests.domain.execution.test_holdings_harms import shares
 
 WHOLE = after_roll(condor(), ROLL)
 
@@ -404,3 +407,25 @@ def test_a_flatten_during_a_roll_names_its_reason_once() -> None:
     for _ in range(3):
         bench.give(FlattenStarted(who="x", reason="y", positions=(position,)))
     assert len(bench.all(ExitDecided)) == 1
+
+
+def test_what_ends_worthless_is_not_taken_for_delivered_when_others_leave_as_many_shares() -> None:
+    """Half rolled, half of the calls assigned and covered: on the last evening two short and four
+    long calls leave 200 shares, as many as the two old puts would that nobody exercised."""
+    bench, order = rolling(4)
+    fill_roll(bench, order, 2)
+    bench.seen(listed(order, "Cancelled", 2))
+    puts = [held(PUT_LONG, 2), held(PUT_SHORT, -2), held(NEW_LONG, 2), held(NEW_SHORT, -2)]
+    for came in (shares(-200), None, None):
+        bench.now += timedelta(seconds=11)
+        more = [] if came is None else [came]
+        bench.snapshot(positions=[*puts, held(CALL_LONG, 4), held(CALL_SHORT, -2), *more])
+    bench.now = CLOSE + timedelta(minutes=16)
+    bench.give(underlying_ticks(620.0, bench.now))
+    bench.snapshot(positions=[shares(200)])
+    ends = {b.con_id: (b.kind, b.price) for b in bench.all(PositionAdjusted)[1:]}
+    assert ends[PUT_SHORT.con_id] == ("expiry", Decimal(0))
+    assert ends[CALL_SHORT.con_id] == ("expiry", Decimal(10))
+    assert ends[CALL_LONG.con_id] == ("expiry", Decimal(7))
+    assert holdings(bench) == {}
+    assert "SPY STK 200 is not ours" in bench.consumer.states[0].differences
