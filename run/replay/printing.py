@@ -19,9 +19,11 @@ from run.replay.question import both_times
 from store.unreadable import Unreadable
 
 _SUMMARY = (
-    "symbol", "signal_id", "decision_id", "approved", "denials", "order_ref", "purpose", "action",
-    "quantity", "limit_price", "state", "price", "position_id", "reason", "realised_pnl", "tier",
-    "vendor", "channel", "verdict", "who", "close",
+    "symbol", "model", "bucket", "signal_id", "variant", "direction", "probability", "decision_id",
+    "approved", "denials", "initial_change", "order_ref", "purpose", "action", "quantity",
+    "limit_price", "state", "price", "position_id", "units", "stop_price", "entry_price",
+    "exit_price", "reason", "realised_pnl", "total", "tier", "vendor", "channel", "delivery_id",
+    "attempt", "remote_id", "via", "verdict", "who", "close",
 )  # fmt: skip
 _UTC_TEXT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 RAW_SHOWN_MAX = 400

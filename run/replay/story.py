@@ -18,6 +18,9 @@ from store.unreadable import retention_of
 
 EVENTS_MAX = 2_000
 """Events of one story; more are left out, and it is said."""
+RUNNING_NUMBERS = frozenset({"PositionWatermark", "PnlExplained"})
+"""Written each minute of a position's life, which would push the end of a trade of weeks out of its
+story. Those that led to something, or that something of the story led to, come in all the same."""
 
 
 @dataclass(slots=True)
@@ -44,7 +47,8 @@ class Story:
 @cache
 def _desk_types() -> frozenset[str]:
     types = body_types().items()
-    return frozenset(name for name, cls in types if cls.retention is Retention.DESK)
+    desk = frozenset(name for name, cls in types if cls.retention is Retention.DESK)
+    return desk - RUNNING_NUMBERS
 
 
 async def story_of(store: EventStore, name: str) -> Story:

@@ -116,7 +116,7 @@ def test_a_type_that_does_not_exist_is_refused(ask: Ask) -> None:
 
 def test_every_view_shows_the_past(ask: Ask) -> None:
     found = answered(ask, "state", "--at", "10:31:30")
-    assert [s["state"] for s in found["signals"]] == ["refused", "approved", "refused"]
+    assert [s["state"] for s in found["signals"]] == ["refused", "traded", "refused"]
     assert {d["state"] for d in found["deliveries"]} == {"confirmed", "sending", "scheduled"}
     assert found["positions"][0]["mark"] == "2.00"
     delays = {p["name"]: p["value"] for p in found["parameters"]}

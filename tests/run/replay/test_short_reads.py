@@ -7,12 +7,19 @@ from typing import Any
 import pytest
 
 from domain.event import Recorded
-from domain.events.positions import PositionMarked
+from domain.events.positions import (
+    PnlExplained,
+    PositionClosed,
+    PositionMarked,
+    PositionOpened,
+    PositionWatermark,
+)
 from run.replay.names import find
 from run.replay.past import Past, _mark_positions
 from run.replay.reading import newest_of_stream
 from run.replay.story import story_of
 from store.postgres import PostgresStore
+from tests.projections.story import with_fields
 from tests.store.propose import halt, propose
 
 MARKS = 60
@@ -69,6 +76,30 @@ async def test_the_last_mark_up_to_any_moment_is_found_by_a_few_reads(
         expected = [(up_to + 1) // 2, up_to // 2]
         assert marks == [str(number) if number else None for number in expected]
         assert len(read) <= 2 * 8
+
+
+async def test_the_end_of_a_trade_of_weeks_is_in_its_story(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A watermark and an explanation a minute are no part of it, but those that led to an end."""
+    monkeypatch.setattr("run.replay.story.EVENTS_MAX", 10)
+    opened = propose(with_fields(PositionOpened, position_id="p"), "position/p", "opened")
+    about: dict[str, Any] = {"correlation_id": opened.correlation_id}
+    minutes = [
+        propose(with_fields(cls, position_id="p"), f"{name}/p", (name, minute), **about)
+        for minute in range(MARKS)
+        for name, cls in (("watermark", PositionWatermark), ("explained", PnlExplained))
+    ]
+    closed = with_fields(PositionClosed, position_id="p")
+    cause = minutes[-2].event_id
+    left = propose(closed, "position/p", "closed", causation_id=cause, **about)
+    final = with_fields(PnlExplained, position_id="p", is_final=True)
+    told = propose(final, "explained/p", "final", causation_id=left.event_id, **about)
+    await store.append([opened, *minutes, left, told])
+    story = await story_of(store, "position/p")
+    types = [event.type for event in story.events]
+    assert types == ["PositionOpened", "PositionWatermark", "PositionClosed", "PnlExplained"]
+    assert not story.truncated
 
 
 async def test_a_stream_without_events_has_no_newest(store: PostgresStore) -> None:

@@ -175,7 +175,7 @@ export function useLatest() {
   });
 }
 
-/** All of a story but the marks of its position, which are many. */
+/** All of a story but the figures of its position that run on each second or minute. */
 export function useStory(correlation: string) {
   return useQuery({
     queryKey: ["story", correlation],
@@ -189,7 +189,7 @@ async function readStory(correlation: string, signal: AbortSignal): Promise<Time
   const query = new URLSearchParams({
     correlation,
     retention: "all",
-    without: "PositionMarked",
+    without: "PositionMarked,PositionWatermark,PnlExplained",
     order: "oldest",
     limit: `${STORY_PAGE}`,
   });
