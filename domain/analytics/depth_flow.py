@@ -54,7 +54,7 @@ class LevelFlow:
     depths: list[float] = field(default_factory=lambda: [0.0] * LEVELS)
     counts: list[int] = field(default_factory=lambda: [0] * LEVELS)
     heard: bool = False
-    """A state came in this window; without one the feed is silent and the window tells nothing."""
+    """A state came in this window; one without tells nothing and does not close."""
     value: float | None = None
     closed_at: float = 0.0
     """Seconds since T_open."""
@@ -66,8 +66,7 @@ class LevelFlow:
     def roll(self, seconds_since_open: float) -> None:
         """Close windows that ended; called before a state and with every bar."""
         number = int(seconds_since_open // OFI_SECONDS)
-        told = self.heard or self.states[0] is None
-        if self.window is not None and number > self.window and told:
+        if self.window is not None and number > self.window and self.heard:
             shares = [
                 total / (depth / count)
                 for total, depth, count in zip(self.totals, self.depths, self.counts, strict=True)

@@ -103,7 +103,7 @@ class OrderFlow:
     depth_sum: float = 0.0
     states: int = 0
     heard: bool = False
-    """A state came in this window; without one the feed is silent and the window tells nothing."""
+    """A state came in this window; one without tells nothing and does not close."""
     ofi: float | None = None
     ofi_norm: float | None = None
     closed_at: float = 0.0
@@ -121,18 +121,13 @@ class OrderFlow:
             return
         if number <= self.window:
             return
-        if self.state is not None and not self.heard:
-            self._begin(number)
-            return
-        if self.states:
+        if self.heard:
             depth = self.depth_sum / self.states
             self.ofi = self.total
             self.ofi_norm = self.total / depth if depth > 0 else None
             if self.ofi_norm is not None:
                 self.slow.update(self.ofi_norm, OFI_SECONDS)
-        else:
-            self.ofi = self.ofi_norm = None
-        self.closed_at = (self.window + 1) * OFI_SECONDS
+            self.closed_at = (self.window + 1) * OFI_SECONDS
         self._begin(number)
 
     def _begin(self, number: int) -> None:

@@ -31,9 +31,9 @@ def _judged(state: AnalyticsState, symbol: SymbolState, at: float) -> tuple[Qual
     return Quality.OK, ""
 
 
-def _flow_quality(symbol: SymbolState, closed_at: float, closed: float, at: float) -> Quality:
-    old = closed_at > 0 and at - closed > OFI_STALE_SECONDS
-    return Quality.STALE if old or symbol.halted else Quality.OK
+def _flow_quality(symbol: SymbolState, closed: float, at: float) -> Quality:
+    """`closed` is when the last window did, or the open before the first one of the session."""
+    return Quality.STALE if at - closed > OFI_STALE_SECONDS or symbol.halted else Quality.OK
 
 
 def add_book(
@@ -56,9 +56,11 @@ def add_book(
     _depth_imbalance(report, state, symbol, now)
     flow = symbol.order_flow
     closed = session.open_at.timestamp() + flow.closed_at
-    quality = _flow_quality(symbol, flow.closed_at, closed, at)
+    quality = _flow_quality(symbol, closed, at)
     old = "HALTED" if symbol.halted else "OLD" if quality is Quality.STALE else ""
-    report.number("ofi_norm", flow.ofi_norm, moment(closed), quality, old or "NO_WINDOW")
+    known = quality if flow.ofi_norm is not None else Quality.MISSING
+    reason = "NO_WINDOW" if known is Quality.MISSING else old
+    report.number("ofi_norm", flow.ofi_norm, moment(closed), known, reason)
     score = flow.slow.mean_score(10.0) if flow.slow.is_warm else None
     reason = old if flow.slow.is_warm else "WARMUP"
     if score is None:
@@ -112,7 +114,8 @@ def add_book_minute(
         ("ofi_5m", slow, flow.closed_at),
         ("ofi_levels", levels.value, levels.closed_at),
     ):
-        quality = _flow_quality(symbol, since, opened + since, at)
-        reason = "OLD" if quality is Quality.STALE else "NO_WINDOW"
-        reason = "HALTED" if symbol.halted else reason
+        quality = _flow_quality(symbol, opened + since, at)
+        reason = "HALTED" if symbol.halted else "OLD"
+        if value is None:
+            quality, reason = Quality.MISSING, "NO_WINDOW"
         report.number(name, value, moment(opened + since), quality, reason)

@@ -14,7 +14,9 @@ import QuantLib as ql
 
 from domain.analytics.bars import _sample_skew
 from domain.analytics.chain import layout_of
+from domain.analytics.depth_flow import LevelFlow
 from domain.analytics.gex import Regime, exposure_of
+from domain.analytics.microstructure import OrderFlow
 from domain.analytics.refresh import refresh_chain
 from domain.analytics.report import metrics_of
 from domain.analytics.state import AnalyticsState
@@ -78,6 +80,25 @@ def test_order_flow_is_stale_12_s_after_its_last_window_when_quotes_have_stopped
     for seconds, quality in ((12.0, Quality.OK), (12.5, Quality.STALE)):
         told = metrics_of(state, "SPY", NOW + timedelta(seconds=seconds)).metrics
         assert {m.quality for m in told if m.name in names} == {quality}
+
+
+@pytest.mark.parametrize(("seconds", "quality"), [(12, Quality.OK), (13, Quality.STALE)])
+def test_order_flow_of_the_session_before_is_stale_12_s_after_an_open_without_quotes(
+    seconds: int, quality: Quality
+) -> None:
+    """The mean of five minutes lives on over the night, but says nothing of a silent morning."""
+    state = deepcopy(folded())
+    symbol = state.symbols["SPY"]
+    slow = symbol.order_flow.slow
+    slow.observed = 1_500.0
+    symbol.order_flow, symbol.depth.flow = OrderFlow(slow=slow), LevelFlow()
+    for passed in range(5, 20, 5):
+        symbol.order_flow.roll(float(passed))
+    found = {m.name: m for m in metrics_of(state, "SPY", OPEN + timedelta(seconds=seconds)).metrics}
+    assert found["ofi_5m_z"].value is not None
+    assert found["ofi_5m_z"].quality is quality
+    assert (found["ofi_norm"].value, found["ofi_norm"].reason) == (None, "NO_WINDOW")
+    assert found["ofi_norm"].quality is Quality.MISSING
 
 
 def test_the_side_of_the_flip_needs_no_volume_of_earlier_sessions() -> None:
