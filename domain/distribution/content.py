@@ -8,14 +8,14 @@ contract counts, order ids, fill times) are in no tier.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 
 from domain.events.positions import ExitReason
 from domain.events.publication import Tier
 from domain.events.signals import SignalValidated
-from domain.instruments import Strategy, StructureKind
+from domain.instruments import Leg, Strategy, Structure, StructureKind
 
 POLICY_VERSION = 1
 NOT_ADVICE = "Educational information, not investment advice. Options involve risk."
@@ -95,9 +95,9 @@ def _percent(value: Decimal, step: Decimal) -> Decimal:
     return (value * 100 / step).to_integral_value(ROUND_HALF_UP) * step
 
 
-def _legs(signal: SignalValidated) -> str:
+def _legs(legs: Iterable[Leg]) -> str:
     words = []
-    for leg in signal.structure.legs:
+    for leg in legs:
         side = "long" if leg.ratio > 0 else "short"
         right = "call" if leg.contract.right.value == "C" else "put"
         words.append(f"{side} {leg.contract.strike.normalize():f} {right}")
@@ -154,7 +154,7 @@ def _entry_premium(trade: Trade) -> Message:
         fields={
             "Structure": _EXACT[signal.structure.kind],
             "Expiry": signal.structure.expiry.isoformat(),
-            "Legs": _legs(signal),
+            "Legs": _legs(signal.structure.legs),
             "Entry": f"{trade.entry_price:.2f}",
             "Size": f"{trade.risk_units:.2f} R",
             "Stop": f"{plan.stop_price:.2f}",
@@ -209,13 +209,17 @@ def _stop_basic(trade: Trade) -> Message:
     )
 
 
-def _rolled_premium(trade: Trade) -> Message:
+def _rolled_premium(trade: Trade, before: Structure, price: Decimal) -> Message:
     signal, plan = trade.signal, trade.signal.exit_plan
+    now = signal.structure
     return Message(
         title=f"{signal.symbol}: one side rolled",
         body=f"The untested side came closer for a credit.\n{NOT_ADVICE}",
         fields={
-            "Legs": _legs(signal),
+            "Closed": _legs(leg for leg in before.legs if leg not in now.legs),
+            "Opened": _legs(leg for leg in now.legs if leg not in before.legs),
+            "Credit": f"{-price:.2f}",
+            "Legs": _legs(now.legs),
             "Credit in all": f"{-trade.entry_price:.2f}",
             "Stop": f"{plan.stop_price:.2f}",
             "Target": f"{plan.target_price:.2f}",
@@ -310,10 +314,10 @@ def stop_moved(tier: Tier, trade: Trade, stop: Decimal) -> Message:
     return _stop_basic(trade) if tier is Tier.BASIC else _updated_free(trade)
 
 
-def rolled(tier: Tier, trade: Trade) -> Message:
-    """The untested side of a condor was rolled; `trade` is as it is now."""
+def rolled(tier: Tier, trade: Trade, before: Structure, price: Decimal) -> Message:
+    """The untested side of a condor was rolled at `price`; `trade` is as it is now."""
     if tier is Tier.PREMIUM:
-        return _rolled_premium(trade)
+        return _rolled_premium(trade, before, price)
     return _rolled_basic(trade) if tier is Tier.BASIC else _updated_free(trade)
 
 

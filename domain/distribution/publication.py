@@ -37,6 +37,7 @@ from domain.events.publication import (
 from domain.events.rolls import PositionRolled
 from domain.events.signals import SignalValidated
 from domain.events.system import ParametersChanged
+from domain.instruments import MULTIPLIER
 from domain.parameter import ParameterState
 from domain.stage import Emission
 
@@ -55,6 +56,14 @@ def _post_id(position_id: str) -> str:
     return derived_id("post", position_id).hex[:26]
 
 
+def _open_result(held: _Open, body: PositionMarked) -> Decimal:
+    """Marked dollars of a trade. What a roll realised belongs to them: subscribers were told one
+    credit for all."""
+    if not held.rolled_units:
+        return Decimal(body.unrealised_pnl)
+    return (Decimal(body.mark) - held.trade.entry_price) * held.rolled_units * MULTIPLIER
+
+
 def delivery_id(source_event_id: object, vendor: Vendor, channel: str) -> str:
     """Asking twice for the same thing is one delivery."""
     return str(derived_id("delivery", source_event_id, vendor.value, channel))
@@ -69,6 +78,8 @@ class _Open:
     pnl_multiple: int = 0
     pnl_published_at: datetime | None = None
     max_loss_usd: Decimal = Decimal(0)
+    rolled_units: int = 0
+    """Of a condor that was rolled: its entry price is the basis of the whole."""
     closes: int = 0
     posted: str = ""
     """The post that was approved last: X refuses the same words twice."""
@@ -213,7 +224,9 @@ class PublicationStage:
         held.trade = replace(held.trade, signal=signal, entry_price=body.basis_price)
         held.stop_published = body.exit_plan.stop_price
         held.stop_published_at = event.market_time
-        messages = {tier: content.rolled(tier, held.trade) for tier in Tier}
+        held.rolled_units = body.units
+        before, price = body.structure_before, body.net_price
+        messages = {tier: content.rolled(tier, held.trade, before, price) for tier in Tier}
         self._plan(
             state, event, body.position_id, held.trade, "adjustment", messages, held.entry_ids
         )
@@ -224,7 +237,7 @@ class PublicationStage:
             return
         step = Decimal(repr(state.parameters.number("publication.pnl_step")))
         gap = timedelta(seconds=state.parameters.number("publication.pnl_gap_seconds"))
-        result = Decimal(body.unrealised_pnl) / held.max_loss_usd
+        result = _open_result(held, body) / held.max_loss_usd
         multiple = int(result / step)
         if multiple in (0, held.pnl_multiple):
             return

@@ -13,7 +13,7 @@ from hypothesis import strategies as some
 from domain.distribution.deliveries import DeliveryStage
 from domain.distribution.publication import PublicationStage, public_id
 from domain.events.approvals import ApprovalDecided, ApprovalRequested
-from domain.events.positions import StopMoved
+from domain.events.positions import PositionMarked, StopMoved
 from domain.events.publication import (
     DeliveryAttempted,
     DeliveryExpired,
@@ -160,10 +160,36 @@ def test_a_roll_is_an_adjustment_in_every_tier_in_reply_to_its_entry(story: Stor
     assert {d.tier: d.reply_to for d in told} == entries
     premium = next(d for d in told if d.tier is Tier.PREMIUM)
     assert premium.fields["Legs"].startswith("long 781 call")
+    assert premium.fields["Closed"].startswith("long 771 call")
+    assert premium.fields["Opened"].startswith("long 781 call")
+    assert premium.fields["Credit"] == "0.25"
     assert (premium.fields["Credit in all"], premium.fields["Target"]) == ("1.45", "-0.73")
     for delivery in told:
         if delivery.tier is not Tier.PREMIUM:
-            assert not any(s in text_of(delivery) for s in ("781", "785", "1.45", "0.73", "283"))
+            secrets = ("771", "781", "785", "1.45", "0.25", "0.73", "283")
+            assert not any(s in text_of(delivery) for s in secrets)
+
+
+def test_the_open_result_of_a_rolled_trade_has_in_it_what_the_roll_realised(story: Story) -> None:
+    """Its unrealised profit is that of the legs held now: what the old side brought is booked."""
+    enter(story)
+    rolled_told(story)
+    marked = PositionMarked(
+        position_id="pos-1",
+        symbol="SPY",
+        mark="-6.8262",
+        bid="-6.90",
+        ask="-6.75",
+        unrealised_pnl="-1300.00",
+        underlying_price=775.0,
+        quote_age_seconds=0.2,
+        quality="OK",
+        underlying_quality="OK",
+    )
+    told = story.bodies(DeliveryScheduled, story.tell(marked, 900))
+    # Two units from -1.4512 to -6.8262 are 1075 dollars of the 1750 at risk.
+    premium = next(d for d in told if d.tier is Tier.PREMIUM)
+    assert premium.fields["Result"] == "-61.4 % of risk"
 
 
 def test_the_stop_that_a_roll_sets_is_told_with_it_and_not_again(story: Story) -> None:
