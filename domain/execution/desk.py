@@ -114,11 +114,12 @@ class Trade:
 
     def hold(self, con_id: int, change: int) -> None:
         """Count contracts. Which structure it is is told by what is held: while one unit is left of
-        the one entered it is that one, then the new condor."""
+        the one entered it is that one, then the new condor. A mark of another one says nothing."""
         self.held[con_id] = self.held.get(con_id, 0) + change
         for structure in self.wholes if self.rolls else ():
             if units_of(structure, self.held):
-                self.structure = structure
+                if structure != self.structure:
+                    self.structure, self.last_mark = structure, None
                 return
 
     @property

@@ -20,8 +20,9 @@ def part_of(trade: Trade, structure: Structure) -> Trade:
     """The trade as if it held nothing but this part of what is left beside its whole units, or but
     its units as another condor before or after a roll, or but its tested side."""
     units = next((n for part, n in _rest(trade).parts if part == structure), 0)
-    others = (*trade.wholes, *(tested_side(trade, order) for order in trade.rolls))
-    if not units and structure in others:
+    tested = [tested_side(trade, order) for order in trade.rolls]
+    # Of that side all is one part, however many units a roll has filled.
+    if structure in tested or (not units and structure in trade.wholes):
         units = units_of(structure, trade.held)
     held = {leg.contract.con_id: leg.ratio * units for leg in structure.legs}
     return replace(trade, structure=structure, held=held, last_mark=None, rolls=())

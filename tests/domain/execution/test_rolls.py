@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from domain.events.controls import AlertRaised, FlattenStarted, TradingHalted
+from domain.events.feeds import LineClosed
 from domain.events.orders import (
     OrderCancelIntended,
     OrderIntended,
@@ -315,6 +316,37 @@ def test_an_exit_does_not_wait_for_a_roll_that_nobody_ends_it_sells_the_tested_s
     second = orders(bench, Purpose.EXIT)[-1]
     assert {leg.contract for leg in second.structure.legs} == {PUT_SHORT, PUT_LONG}
     assert second.quantity == 3
+
+
+def test_the_whole_tested_side_is_sold_beside_a_roll_that_filled_in_part() -> None:
+    bench, _ = partly_rolled()
+    flatten(bench)
+    for _ in range(4):
+        bench.wait(1.2, quotes(bench.now))
+    (first,) = orders(bench, Purpose.EXIT)
+    assert {leg.contract for leg in first.structure.legs} == {CALL_SHORT, CALL_LONG}
+    assert first.quantity == 3
+
+
+def partly_rolled() -> tuple[Bench, OrderIntended]:
+    """One unit of three, and the rest still works."""
+    bench, order = rolling()
+    fill_roll(bench, order, 1)
+    return bench, order
+
+
+def test_a_new_condor_without_quotes_is_not_priced_on_the_mark_of_the_old_one() -> None:
+    """That is what the old one cost to close: the new one was sold for more, and costs more."""
+    bench, order = rolling()
+    bench.wait(1.2, quotes(bench.now))
+    fill_roll(bench, order, 3)
+    bench.seen(listed(order, "Filled", 3))
+    bench.give(LineClosed(contract=NEW_SHORT, reason="lost"))
+    flatten(bench)
+    bench.wait(1.2)
+    (leaving,) = orders(bench, Purpose.EXIT)
+    assert leaving.structure == WHOLE
+    assert leaving.limit_price <= Decimal("-1.10")
 
 
 def test_a_roll_that_fills_while_the_tested_side_is_sold_leaves_a_vertical_that_is_sold() -> None:
