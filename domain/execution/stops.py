@@ -166,7 +166,7 @@ def _react(state: StopState, event: Recorded) -> list[Emission]:
             return [_stop_moved(opened, opened.stop, "initial")]
         case PositionRolled() as body:
             rolled = state.positions[body.position_id]
-            return [_stop_moved(rolled, rolled.stop, "roll")]
+            return [_stop_moved(rolled, body.exit_plan.stop_price, "roll")]
         case OrderChanged():
             # A roll that ended halfway is no position that anybody planned.
             return [e for w in state.positions.values() if w.rolled_in_part for e in _kept_out(w)]

@@ -109,14 +109,14 @@ class Watched:
         return self.entry_price if self.basis is None else self.basis
 
     def rolled(self, body: PositionRolled) -> None:
-        """Another structure with another plan: marks and stop begin anew."""
+        """Another structure with another plan: marks begin anew, and its stop is told next."""
         changes = {
             "structure": body.structure,
             "exit_plan": body.exit_plan,
             "max_loss_per_unit_usd": body.max_loss_per_unit_usd,
         }
         self.opened = self.opened.model_copy(update=changes)
-        self.basis, self.stop = body.basis_price, body.exit_plan.stop_price
+        self.basis = body.basis_price
         self.volatilities |= {leg.con_id: leg.implied_volatility for leg in body.legs}
         self.net = self.mark = self.best = self.spread = self.quoted_at = None
         self.breached_at, self.is_breached_again = None, False
