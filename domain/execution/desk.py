@@ -89,6 +89,8 @@ class Trade:
     last_mark: Decimal | None = None
     uncovered_told: tuple[tuple[OptionContract, int], ...] = ()
     """Shorts without cover that a human was told of."""
+    roll_told: bool = False
+    """A human was told of a roll that does not end."""
     rolls: tuple[RollOrder, ...] = ()
     """Of every order that was to roll it, the newest last."""
     first: Structure = field(init=False)

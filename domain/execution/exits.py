@@ -26,7 +26,7 @@ from domain.execution.order_book import Order
 from domain.execution.parts import next_part, part_of, tested_side, uncovered_shorts
 from domain.execution.protection import group_of, is_accounted, may_resend
 from domain.execution.quotes import NetQuote
-from domain.execution.rolls import roll_that_may_fill
+from domain.execution.rolls import page_roll, roll_that_may_fill
 from domain.execution.situation import market_view, proposal, situation
 from domain.instruments import TICK, Side
 from domain.risk.codes import DenialCode
@@ -87,8 +87,11 @@ def _leaving(desk: Desk, trade: Trade, wish: ExitWish) -> Trade | None:
     rolling = roll_that_may_fill(desk, trade)
     if rolling is None:
         return trade if trade.units > 0 else next_part(desk, trade)
-    if desk.now - wish.since < desk.seconds("execution.crossing_wait_s"):
+    waited = desk.now - wish.since
+    if waited < desk.seconds("execution.crossing_wait_s"):
         return None
+    if waited >= desk.seconds("execution.lost_exit_s"):
+        page_roll(desk, trade)
     tested = part_of(trade, tested_side(trade, rolling))
     return None if tested.is_flat else tested
 

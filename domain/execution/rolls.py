@@ -50,6 +50,16 @@ def roll_that_may_fill(desk: Desk, trade: Trade) -> RollOrder | None:
     return None
 
 
+def page_roll(desk: Desk, trade: Trade) -> None:
+    """A roll whose end the broker does not tell holds an exit back: a human is told once."""
+    if trade.roll_told:
+        return
+    trade.roll_told = True
+    ref = next(order.ref for order in rolls_of(desk, trade) if order.is_live)
+    text = f"{ref} does not end, and its side is not left before: CANCEL it at the broker"
+    desk.page("ROLL_IN_THE_WAY", ref, text, trade.correlation_id)
+
+
 def _as_rolled(trade: Trade, rolling: RollOrder) -> Trade:
     """The trade as the order of a roll sees it: what it buys, and what its proposal rests on."""
     proposed = rolling.proposed

@@ -318,6 +318,21 @@ def test_an_exit_does_not_wait_for_a_roll_that_nobody_ends_it_sells_the_tested_s
     assert second.quantity == 3
 
 
+def test_a_human_is_told_once_of_a_roll_that_keeps_an_exit_waiting() -> None:
+    bench, order = rolling()
+    flatten(bench)
+    for number in range(12):
+        bench.wait(30, quotes(bench.now))
+        bench.seen(listed(order, "Inactive"))
+        if number == 0:
+            (first,) = orders(bench, Purpose.EXIT)
+            sold(bench, first, "x1")
+            assert "ROLL_IN_THE_WAY" not in pages(bench)
+    assert pages(bench).count("ROLL_IN_THE_WAY") == 1
+    (alert,) = (a for a in bench.all(AlertRaised) if a.code == "ROLL_IN_THE_WAY")
+    assert alert.severity == "critical" and order.order_ref in alert.text
+
+
 def test_the_whole_tested_side_is_sold_beside_a_roll_that_filled_in_part() -> None:
     bench, _ = partly_rolled()
     flatten(bench)
