@@ -24,6 +24,7 @@ from run.services import SERVICES
 from run.supervisor import Service, Supervisor
 from run.worker import Recorder
 from store.contract import Selection
+from store.migrate import migrate
 from store.postgres import PostgresStore
 
 SHOWN = ("projector", "api")
@@ -60,6 +61,7 @@ async def review(folder: Path, stop: asyncio.Event, say: Callable[[str], None]) 
     day = state.load(folder, 0, None, "")
     with ExitStack() as started:
         database_url, redis_url = servers(started, folder, day.ports)
+        await migrate(database_url)  # the log may be of an older build
         await _stand_still(database_url, folder)
         password = secrets.token_urlsafe(12)
         environment = state.environment(day, database_url, redis_url, folder / "run")

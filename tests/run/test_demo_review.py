@@ -39,6 +39,12 @@ async def test_the_last_run_is_shown_while_its_clock_stands_still(
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("REDIS_URL", redis_url)
+    migrated: list[str] = []
+
+    async def noted(address: str) -> None:
+        migrated.append(address)
+
+    monkeypatch.setattr("run.demo.review.migrate", noted)
     kept = state.load(tmp_path, 7, SESSION, "")
     clock = ClockStarted(base_market_time=OPENED_AT, speed=600.0, session_date=SESSION)
     await store.append([propose(clock, "clock")])
@@ -54,6 +60,7 @@ async def test_the_last_run_is_shown_while_its_clock_stands_still(
     stop.set()
     assert await looking == 0
     newest = (await bodies(store, ClockStarted))[-1]
+    assert migrated == [database_url]
     assert newest.speed == 0 and not newest.entries_open
     head = (await store.read(await store.head() - 1))[0]
     assert head.market_time == newest.base_market_time, "what was written came at that moment"
