@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from api import (
     access,
+    analytics,
     books,
     calibration,
     controls,
@@ -92,6 +93,7 @@ ROUTES: tuple[ApiRoute, ...] = (
     _table("/alerts", "Alerts; open ones first.", reads.alerts),
     _read("/limits", "Limits of risk: value, bounds, since when and by whom.", limits.limits),
     _read("/parameters", "Parameters of the rules: value, bounds, version.", limits.parameters),
+    _read("/analytics", "Metrics and newest forecasts by symbol.", analytics.analytics),
     ApiRoute(
         "GET", f"{PREFIX}/calibration", "How good each forecast is, by model, symbol and bucket.",
         Permission.SESSION, calibration.calibration, query=calibration.CalibrationQuery,

@@ -37,6 +37,7 @@ VIEWS = (
     "/controls",
     "/limits",
     "/parameters",
+    "/analytics",
     "/calibration",
 )
 expect.set_options(timeout=LIVE_MS_MAX)

@@ -5,6 +5,7 @@ import { reset, start, useLive } from "./api/live";
 import { followLive, queryClient } from "./api/queries";
 import type { SessionInfo } from "./api/types";
 import { ErrorBoundary } from "./components/ui/error-boundary";
+import { AnalyticsPage } from "./features/analytics";
 import { Calibration } from "./features/calibration";
 import { Controls } from "./features/controls";
 import { Explain } from "./features/explain";
@@ -100,6 +101,7 @@ function View({ path }: { path: string }) {
   if (path === "/controls") return <Controls />;
   if (path === "/limits") return <Limits />;
   if (path === "/parameters") return <Parameters />;
+  if (path === "/analytics") return <AnalyticsPage />;
   if (path === "/calibration") return <Calibration />;
   if (path === "/messages") return <Messages />;
   if (path.startsWith("/explain/")) return <Explain story={path.slice("/explain/".length)} />;

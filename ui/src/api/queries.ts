@@ -3,6 +3,7 @@ import { QueryCache, QueryClient, useQuery } from "@tanstack/react-query";
 import { HOUSEKEEPING } from "../models/timeline/housekeeping";
 import { PRESETS } from "../models/timeline/presets";
 import { ApiError, get } from "./client";
+import type { Analytics } from "./analytics-types";
 import type { CalibrationRow } from "./calibration-types";
 import type { LimitRow, ParameterRow } from "./limit-types";
 import { end, snapshot, subscribe } from "./live";
@@ -104,6 +105,15 @@ export const useApprovals = () => useTable<ApprovalRow>("approvals", 5_000);
 export const usePublications = () => useTable<PublicationRow>("publications", 5_000);
 export const useReports = () => useTable<ReportRow>("reports", 5_000);
 export const useAlerts = () => useTable<AlertRow>("alerts", 5_000);
+
+/** Every metric and the newest forecasts; a report comes with each bar of five seconds. */
+export function useAnalytics() {
+  return useQuery({
+    queryKey: ["analytics"],
+    queryFn: ({ signal }) => get<Analytics>("/analytics", signal),
+    refetchInterval: 5_000,
+  });
+}
 
 /** A few dozen rows in all: more than the longest page would be a defect. */
 export function useCalibration() {

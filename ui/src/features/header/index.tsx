@@ -15,6 +15,7 @@ export const VIEWS: readonly (readonly [string, string, string])[] = [
   ["/messages", "Messages", "m"],
   ["/limits", "Limits", "i"],
   ["/parameters", "Parameters", "p"],
+  ["/analytics", "Analytics", "a"],
   ["/calibration", "Calibration", "b"],
   ["/controls", "Controls", "c"],
 ];

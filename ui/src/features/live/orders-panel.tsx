@@ -9,7 +9,7 @@ import { EventLink } from "../../routes/link";
 const SHOWN_MAX = 15;
 
 const COLUMNS: Column<OrderRow>[] = [
-  { title: "Order", cell: (row) => <EventLink id={row.event_id}>{row.purpose}</EventLink> },
+  { title: "Order", cell: (row) => <EventLink id={row.event_id}>{row.purpose.replace("_", " ")}</EventLink> },
   { title: "What", cell: (row) => `${row.action} ${row.symbol} ${legsText(row.structure)}` },
   { title: "Filled", numeric: true, cell: (row) => `${row.filled} of ${row.quantity}` },
   {
