@@ -51,8 +51,15 @@ MODULES: tuple[str, ...] = (
     "gates", "entry", "structure", "life", "plan",
     "zero_dte", "score", "closing", "one_dte", "fourteen_dte",
     "case", "reading", "market_halts", "evaluate", "validated", "leg_check",
+    "rolls", "roll_state",
 )  # fmt: skip
-OWN = {"entry": "gates", "score": "features", "life": "zero_dte", "leg_check": "one_dte"}
+OWN = {
+    "entry": "gates",
+    "score": "features",
+    "life": "zero_dte",
+    "leg_check": "one_dte",
+    "roll_state": "rolls",
+}
 """How the files of the tests that are asked first of a module begin; else as its name does."""
 EXACT = "_boundaries"
 """In the names of files that are asked next."""

@@ -1,8 +1,9 @@
 """`make sim`: many lives of the trader in virtual time; stops at the first that did harm.
 
-    SEEDS=10000 python -m tests.sim.many_seeds    seeds 1 to 10,000 and as many callback sequences
-                                                  times ten; what passed is not run again
-    SEED=7 python -m tests.sim.many_seeds         this one again
+    SEEDS=10000 python -m tests.sim.many_seeds    seeds 1 to 10,000, a quarter as many whose condors
+                                                  are to be rolled, and ten times as many callback
+                                                  sequences; what passed is not run again
+    SEED=7 python -m tests.sim.many_seeds         this one again, of both kinds of lives
 
 WORKERS of them at once, as many as there are processors if nothing is said. What passed is kept in
 var/sim by build, so that a run that was stopped goes on.
@@ -22,7 +23,9 @@ from run.build import ROOT, build_id
 FOLDER = Path("var/sim")
 SEEDS_A_RUN = 100
 SEQUENCES_A_SEED = 10
+SEEDS_A_ROLLING = 4
 LIVES = "tests/sim/test_lives_one.py"
+ROLLING = "tests/sim/test_lives_rolling.py"
 CALLBACKS = "tests/sim/test_callbacks_one.py"
 FAILING = "tests/sim/test_failing_seeds.py"
 
@@ -42,9 +45,12 @@ def run(test: str, environment: dict[str, str], output: Path) -> bool:
 
 
 def lived(first: int, last: int) -> bool:
-    """Lives of these seeds, and their callback sequences."""
+    """Lives of these seeds of both kinds, and their callback sequences."""
     sequences = f"{SEQUENCES_A_SEED * (first - 1) + 1}-{SEQUENCES_A_SEED * last}"
-    parts = ((LIVES, f"{first}-{last}"), (CALLBACKS, sequences))
+    parts = [(LIVES, f"{first}-{last}"), (CALLBACKS, sequences)]
+    rolling = (first - 1) // SEEDS_A_ROLLING + 1, last // SEEDS_A_ROLLING
+    if rolling[0] <= rolling[1]:
+        parts.append((ROLLING, f"{rolling[0]}-{rolling[1]}"))
     for test, seeds in parts:
         output = FOLDER / f"{Path(test).stem}-{seeds}.txt"
         if not run(test, {"SIM_SEEDS": seeds}, output):
@@ -57,10 +63,12 @@ def main() -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     if os.environ.get("SEED"):
         seed = os.environ["SEED"]
-        output = FOLDER / f"seed-{seed}.txt"
-        passed = run(LIVES, {"SIM_SEEDS": seed}, output)
-        print(output.read_text()[-4_000:])
-        return 0 if passed else 1
+        passed = []
+        for test in (LIVES, ROLLING):
+            output = FOLDER / f"{Path(test).stem}-seed-{seed}.txt"
+            passed.append(run(test, {"SIM_SEEDS": seed}, output))
+            print(output.read_text()[-4_000:])
+        return 0 if all(passed) else 1
     if not run(FAILING, {}, FOLDER / "failing-seeds.txt"):
         print(f"a kept seed fails, see {FOLDER / 'failing-seeds.txt'}")
         return 1
