@@ -5,7 +5,9 @@ import { Panel } from "../../components/ui/panel";
 import { Table, type Column } from "../../components/ui/table";
 import {
   featuresOf,
+  rationaleOf,
   recordOf,
+  totalsOf,
   type FeatureLine,
   type FeatureList,
 } from "../../models/timeline/features";
@@ -35,22 +37,34 @@ export function Features({ event }: { event: EventRow }) {
       <p>
         As recorded by <EventLink id={event.event_id}>{event.type}</EventLink>
       </p>
+      {rationaleOf(payload) && <p>{rationaleOf(payload)}</p>}
       <FeatureTable list="features" rows={featuresOf(payload, "features")} />
+      <Pairs rows={totalsOf(payload)} />
+      <p className="faded">
+        Contributions, bias and clip add up to the log-odds; of a price that rises, or of sold
+        premium that reaches its target.
+      </p>
       {directional.length > 0 && <FeatureTable list="directional" rows={directional} />}
       {record.length > 0 && (
         <>
           <h3>Record of the model behind its confidence</h3>
-          <dl className="pairs columns">
-            {record.map(([name, value]) => (
-              <div key={name}>
-                <dt>{name}</dt>
-                <dd>{value}</dd>
-              </div>
-            ))}
-          </dl>
+          <Pairs rows={record} />
         </>
       )}
     </Panel>
+  );
+}
+
+function Pairs({ rows }: { rows: [string, string][] }) {
+  return (
+    <dl className="pairs columns">
+      {rows.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
   );
 }
 

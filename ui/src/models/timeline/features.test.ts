@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { featuresOf, recordOf } from "./features";
+import { featuresOf, rationaleOf, recordOf, totalsOf } from "./features";
 
 const FEATURE = {
   name: "vwap",
@@ -20,6 +20,20 @@ it("shows features in the order and with the figures of the event", () => {
   ]);
   expect(featuresOf(payload, "directional")).toHaveLength(1);
   expect(featuresOf("{}", "directional")).toEqual([]);
+});
+
+it("tells what the contributions add up with, and the reason in words", () => {
+  const scored = { score: 0.76, probability: 0.594, coverage: 0.84, bias: 0.1, clip_adjust: 0 };
+  const payload = JSON.stringify({ ...scored, rationale: "Bullish TREND on SPY." });
+  const told = Object.fromEntries(totalsOf(payload));
+  expect([told["Bias"], told["Taken off by the clip"], told["Probability"]]).toEqual([
+    "0.1",
+    "0",
+    "0.594",
+  ]);
+  expect(rationaleOf(payload)).toBe("Bullish TREND on SPY.");
+  expect(totalsOf("{}")).toEqual([]);
+  expect(rationaleOf("{}")).toBe("");
 });
 
 it("tells how the model behind the confidence has done, where the signal says it", () => {

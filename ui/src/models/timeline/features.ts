@@ -28,6 +28,24 @@ export function featuresOf(payload: string, list: FeatureList): FeatureLine[] {
   }));
 }
 
+/** What the contributions add up with, and what became of the sum; empty where nothing is scored. */
+export function totalsOf(payload: string): [string, string][] {
+  const body = JSON.parse(payload) as Fields;
+  if (body["score"] === undefined) return [];
+  return [
+    ["Bias", shown(body["bias"])],
+    ["Taken off by the clip", shown(body["clip_adjust"])],
+    ["Score", shown(body["score"])],
+    ["Probability", shown(body["probability"])],
+    ["Coverage", shown(body["coverage"])],
+  ];
+}
+
+/** The reason in words; empty before a signal is valid. */
+export function rationaleOf(payload: string): string {
+  return (JSON.parse(payload) as { rationale?: string }).rationale ?? "";
+}
+
 /** Names and values as pairs; empty where the signal tells of no record. */
 export function recordOf(payload: string): [string, string][] {
   const record = (JSON.parse(payload) as Record<string, Fields | null | undefined>)["record"];
