@@ -236,6 +236,8 @@ class Desk:
     shortages: dict[int, Shortage] = field(default_factory=dict)
     inferred: dict[tuple[str, int], int] = field(default_factory=dict)
     """Contracts inferred without executions, by position and contract, not taken back."""
+    inferred_at: dict[tuple[str, int], datetime] = field(default_factory=dict)
+    """Market time of the newest look that showed them: what is executed later is none of it."""
     delivered: dict[str, int] = field(default_factory=dict)
     """Shares that came by exercise or assignment and that the broker still shows, by symbol."""
     share_trades: dict[str, datetime] = field(default_factory=dict)
@@ -298,6 +300,7 @@ class Desk:
         self.inferred[key] = self.inferred.get(key, 0) + change
         if not self.inferred[key]:
             del self.inferred[key]
+            self.inferred_at.pop(key, None)
 
     def next_id(self) -> int | None:
         """The next id of this connection's block; None when there is none."""

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 
 from domain.events.orders import (
     BrokerExecution,
     BrokerSnapshotReceived,
     FillRecorded,
+    Purpose,
     SnapshotPosition,
 )
 from domain.events.positions import FillInferred, PositionAdjusted
 from domain.execution.desk import Desk, Shortage, Trade
 from domain.instruments import MULTIPLIER, SYMBOLS, OptionContract, Right
+from domain.rolling import opened_legs
 
 OPTION = "OPT"
 SHARES = "STK"
@@ -95,7 +98,10 @@ def shares_traded(desk: Desk, snapshot: BrokerSnapshotReceived) -> dict[str, int
 
 
 def came_after_all(desk: Desk, fills: Sequence[FillRecorded]) -> list[PositionAdjusted]:
-    """Executions of what was inferred: it is taken back, or it would count twice."""
+    """Executions of what was inferred: it is taken back, or it would count twice.
+
+    An exit that was sent since is none of them, nor is anything that was executed later.
+    """
     left = dict(desk.inferred)
     taken: list[PositionAdjusted] = []
     for fill, change in _changes(desk, fills):
@@ -103,7 +109,7 @@ def came_after_all(desk: Desk, fills: Sequence[FillRecorded]) -> list[PositionAd
             continue
         key = (fill.position_id, fill.contract.con_id)
         inferred = left.get(key, 0)
-        if inferred * change <= 0:
+        if inferred * change <= 0 or _is_of_later(desk, fill, desk.inferred_at[key]):
             continue
         back = -min(inferred, change) if change > 0 else -max(inferred, change)
         left[key] = inferred + back
@@ -116,6 +122,12 @@ def came_after_all(desk: Desk, fills: Sequence[FillRecorded]) -> list[PositionAd
         )
         taken.append(adjusted)
     return taken
+
+
+def _is_of_later(desk: Desk, fill: FillRecorded, inferred_at: datetime) -> bool:
+    order = desk.book.orders.get(fill.order_ref)
+    is_of_new_order = order is not None and order.intended_at >= inferred_at
+    return is_of_new_order or fill.executed_at > inferred_at
 
 
 def _changes(desk: Desk, fills: Sequence[FillRecorded]) -> Iterator[tuple[FillRecorded, int]]:
@@ -364,6 +376,22 @@ def _inferred(desk: Desk, con_id: int, have: int, shown: int) -> list[FillInferr
         change = _part(shown - have, trade.held[con_id])
         if change:
             infer(trade.position_id, change)
+    for trade, room in _rolled_into(desk, con_id):
+        if room * (shown - have) > 0:
+            infer(trade.position_id, min(room, shown - have, key=abs))
     if have != shown:
         infer("", shown - have)
     return inferred
+
+
+def _rolled_into(desk: Desk, con_id: int) -> Iterator[tuple[Trade, int]]:
+    """Positions of which an order that rolls them may have opened the contract, unseen, and how
+    many: a broker lists the executions of a day that is over no more."""
+    for trade in desk.trades.values():
+        orders = desk.orders_of(trade, Purpose.ROLL)
+        for order, rolling in zip(orders, trade.rolls, strict=True):
+            if not (order.is_live or order.filled or order.was_abandoned):
+                continue
+            for leg in opened_legs(trade.first, rolling.proposed.roll):
+                if leg.contract.con_id == con_id:
+                    yield trade, leg.ratio * order.quantity - trade.held.get(con_id, 0)

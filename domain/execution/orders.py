@@ -145,6 +145,7 @@ def _forget_ended(desk: Desk) -> None:
         del desk.trades[trade.position_id]
         for key in [key for key in desk.inferred if key[0] == trade.position_id]:
             del desk.inferred[key]
+            desk.inferred_at.pop(key, None)
         for order in orders:
             desk.book.forget(order)
             for fill_id in desk.fills.by_order.pop(order.ref, {}):

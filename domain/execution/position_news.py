@@ -59,6 +59,7 @@ def on_inferred(desk: Desk, event: Recorded, body: FillInferred) -> None:
     desk.page("FILL_INFERRED", str(event.event_id), text, trade.correlation_id if trade else None)
     if trade is not None:
         change = body.theirs - body.ours
+        desk.inferred_at[body.position_id, body.con_id] = event.market_time
         desk.infer(body.position_id, body.con_id, change)
         _hold(desk, trade, body.con_id, change)
 

@@ -36,6 +36,7 @@ from domain.events.positions import (
     ExitDecided,
     ExitPlanChanged,
     ExitReason,
+    FillInferred,
     PositionAdjusted,
     PositionChanged,
     PositionMarked,
@@ -225,6 +226,10 @@ def _evolve_position(state: StopState, event: Recorded) -> None:
             assigned = state.positions.get(body.position_id)
             if assigned is not None and body.kind in DELIVERIES:
                 assigned.delivered = f"{body.kind}: {body.evidence}"
+        case FillInferred() as body:
+            inferred = state.positions.get(body.position_id)
+            if inferred is not None:
+                inferred.is_inferred = True
         case PositionRolled() as body:
             rolled = state.positions.get(body.position_id)
             if rolled is not None:

@@ -86,6 +86,7 @@ class StopStage:
             "ExitDecided",
             "ExitPlanChangeRequested",
             "ExitPlanChanged",
+            "FillInferred",
             "FlattenStarted",
             "HistoryImported",
             "IbBarReceived",
@@ -139,7 +140,7 @@ def _react(state: StopState, event: Recorded) -> list[Emission]:
             emitted = []
             for watched in state.positions.values():
                 if watched.is_held:
-                    emitted += _judge(state, watched, now, timed=True)
+                    emitted += _judge(state, watched, now, timed=True) + _uneven(watched)
                     emitted += _marked(state, watched, now) + _watermark(watched, now)
                     emitted += _page(state, watched, now)
             return emitted + _lines(state, only_more=False)
@@ -251,6 +252,14 @@ def _kept_out(watched: Watched) -> list[Emission]:
         return []
     evidence = ("filled after its end",)
     return _exit(watched, ExitCase(watched.left, Profile.URGENT, "left", evidence, watched.mark))
+
+
+def _uneven(watched: Watched) -> list[Emission]:
+    """A roll whose executions were lost, and the broker's list shows that it was not whole."""
+    if not watched.rolls or not watched.is_inferred or watched.is_whole:
+        return []
+    legs = ", ".join(f"{con_id}: {n}" for con_id, n in watched.legs.items() if n)
+    return _simple(watched, ExitReason.INVALIDATED, "rolled whole", f"the broker shows {legs}")
 
 
 def _operator(state: StopState, body: TradeCancelRequested) -> list[Emission]:

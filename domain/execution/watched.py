@@ -76,6 +76,8 @@ class Watched:
     """Orders that are to roll it."""
     rolled_in_part: str = ""
     """A roll that ended with some units filled: two condors, and no plan for them."""
+    is_inferred: bool = False
+    """Holdings of it were taken over from the broker without executions."""
     closes_back: int = 0
     best_extreme: float | None = None
     chandelier: float | None = None
@@ -126,6 +128,12 @@ class Watched:
     @property
     def is_held(self) -> bool:
         return any(self.legs.values())
+
+    @property
+    def is_whole(self) -> bool:
+        """Every contract that is held belongs to a unit of its structure."""
+        whole = {leg.contract.con_id: leg.ratio * self.units for leg in self.structure.legs}
+        return all(self.legs.get(key, 0) == whole.get(key, 0) for key in {*self.legs, *whole})
 
     @property
     def bullish(self) -> bool:

@@ -448,6 +448,68 @@ def test_what_the_broker_shows_after_a_roll_is_no_difference() -> None:
     assert bench.consumer.states[0].differences == ()
 
 
+def night_between(bench: Bench, units: int) -> None:
+    """The roll filled while nobody listened, and the lists of the next run have no execution."""
+    shown = [
+        held(contract, quantity)
+        for contract, quantity in (
+            (NEW_LONG, units),
+            (NEW_SHORT, -units),
+            (PUT_LONG, 3 - units),
+            (PUT_SHORT, units - 3),
+            (CALL_LONG, 3),
+            (CALL_SHORT, -3),
+        )
+        if quantity
+    ]
+    bench.start_run("run2")
+    bench.connect("c2", next_valid_id=5_000, positions=shown)
+    for _ in range(3):
+        bench.wait(11, quotes(bench.now))
+        bench.snapshot(positions=shown)
+    bench.wait(1.2, quotes(bench.now))
+
+
+def test_a_roll_that_filled_unseen_makes_the_new_condor_of_what_the_broker_shows() -> None:
+    bench, _ = rolling()
+    night_between(bench, 3)
+    (told,) = bench.all(PositionRolled)
+    assert (told.structure, told.units) == (WHOLE, 3)
+    assert holdings(bench) == {leg.contract.con_id: 3 * leg.ratio for leg in WHOLE.legs}
+    assert not bench.all(ExitDecided)
+    assert bench.consumer.states[0].differences == ()
+
+
+def test_a_roll_that_filled_in_part_unseen_is_left_whole() -> None:
+    bench, _ = rolling()
+    night_between(bench, 1)
+    (decision,) = bench.all(ExitDecided)
+    assert decision.reason is ExitReason.INVALIDATED
+    everything = sell_all(bench)
+    assert [(i.structure, i.quantity) for i in everything] == [(condor(), 2), (WHOLE, 1)]
+
+
+def test_an_exit_after_a_holding_was_inferred_is_no_late_execution_of_it() -> None:
+    """It would give back what the broker does not hold, and sell it a second time."""
+    bench = holding_condor()
+    for _ in range(3):
+        bench.wait(11, quotes(bench.now))
+        bench.snapshot(positions=[held(c, n) for c, n in _condor(2)])
+    flatten(bench)
+    everything = sell_all(bench)
+    assert [(i.structure, i.quantity) for i in everything] == [(condor(), 2)]
+    assert holdings(bench) == {}
+
+
+def test_contracts_of_a_roll_that_ended_without_a_fill_are_nobody_s_when_they_appear() -> None:
+    bench, order = rolling()
+    bench.seen(listed(order, "Cancelled"))
+    for _ in range(3):
+        bench.wait(11, quotes(bench.now))
+        bench.snapshot(positions=[held(c, n) for c, n in (*_condor(3), (NEW_LONG, 3))])
+    assert holdings(bench) == {leg.contract.con_id: 3 * leg.ratio for leg in condor().legs}
+
+
 def test_a_flatten_during_a_roll_names_its_reason_once() -> None:
     bench, _ = rolling()
     position = bench.all(PositionChanged)[-1].position_id
