@@ -21,6 +21,7 @@ from domain.events.parameters import ParametersChangeRequested
 from domain.events.system import ParametersChanged
 from domain.parameter import ParameterState, ParameterValue
 from domain.parameters import PARAMETERS, similar
+from domain.risk.parameters import PARAMETERS as LIMITS
 from run.command_line import command_line
 from run.config import Settings, SettingsError, load_settings, without_demo
 from run.halt import Outcome, add_arguments, ask, whoever
@@ -76,6 +77,9 @@ def assignment(text: str) -> tuple[str, ParameterValue]:
     if not sign or known is None:
         told = f"must look like NAME=VALUE of a parameter, was {text!r}"
         raise argparse.ArgumentTypeError(told + similar(name))
+    if name in LIMITS:
+        told = "is a limit of risk: change it on the page Limits, with the password"
+        raise argparse.ArgumentTypeError(f"{name} {told}")
     if isinstance(known.default, bool):
         if value.lower() not in ("true", "false"):
             raise argparse.ArgumentTypeError(f"{name} must be true or false, was {value!r}")

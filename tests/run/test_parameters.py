@@ -61,6 +61,9 @@ def test_a_name_that_no_parameter_has_is_told_with_those_like_it(
     with pytest.raises(SystemExit, match="2"):
         parser().parse_args(given("signals.0dte.trend.p_mni=0.6"))
     assert f"there is {P_MIN}" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        parser().parse_args(given("risk.limit.position=0.01"))
+    assert "change it on the page Limits" in capsys.readouterr().err
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
     assert main(["show", "signal.0dte"]) == 2

@@ -1,11 +1,12 @@
 // What every metric says now, by symbol, with its quality; and the newest forecast of each model.
 import type { ForecastRow, MetricRow } from "../../api/analytics-types";
+import { useLive } from "../../api/live";
 import { useAnalytics } from "../../api/queries";
 import { Panel } from "../../components/ui/panel";
 import { Table, type Column } from "../../components/ui/table";
-import { doubt, matching, numbersText } from "../../models/analytics/listing";
+import { doubt, isOld, matching, numbersText } from "../../models/analytics/listing";
 import { bucketText, modelText } from "../../models/calibration/describe";
-import { clockText, type TimeMode } from "../../models/format/times";
+import { clockText, momentText, type TimeMode } from "../../models/format/times";
 import { navigate, usePlace, withParameter } from "../../routes/location";
 import { useDesk } from "../login/session";
 
@@ -58,6 +59,7 @@ function forecastColumns(timeMode: TimeMode): Column<ForecastRow>[] {
 export function AnalyticsPage() {
   const { data, error, dataUpdatedAt } = useAnalytics();
   const { timeMode } = useDesk();
+  const { desk } = useLive().health;
   const place = usePlace();
   const text = new URLSearchParams(place.search).get("find") ?? "";
   const known = { readAt: dataUpdatedAt, staleAfterSeconds: STALE_SECONDS };
@@ -77,6 +79,20 @@ export function AnalyticsPage() {
           autoComplete="off"
           spellCheck={false}
         />
+        {data && (
+          <span>
+            evaluated{" "}
+            {data.symbols.map((symbol) => {
+              const at = data.evaluated_at[symbol] ?? null;
+              const tone = isOld(at, desk?.market_time) ? "tone-warning" : "faded";
+              return (
+                <span key={symbol} className={tone}>
+                  {symbol} {at ? momentText(at, timeMode) : "never"}{" "}
+                </span>
+              );
+            })}
+          </span>
+        )}
       </search>
       <Panel title="Metrics" error={error} {...known}>
         <Table

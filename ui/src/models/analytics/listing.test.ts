@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { MetricRow } from "../../api/analytics-types";
-import { doubt, matching, numbersText } from "./listing";
+import { doubt, isOld, matching, numbersText } from "./listing";
 
 const GOOD = { value: "670.5", quality: "OK", reason: "", as_of: "2026-10-06T14:00:00Z" };
 const OLD = { ...GOOD, value: null, quality: "STALE", reason: "QUOTE_OLD" };
@@ -23,6 +23,13 @@ it("says nothing of a good value and why another is none", () => {
   expect(doubt(GOOD)).toBe("");
   expect(doubt(OLD)).toBe("STALE QUOTE_OLD");
   expect(doubt(null)).toBe("not reported yet");
+});
+
+it("calls a report old by the market's time, and one that never came", () => {
+  const at = "2026-10-06T14:00:00Z";
+  expect(isOld(at, "2026-10-06T14:01:30Z")).toBe(false);
+  expect(isOld(at, "2026-10-06T14:01:31Z")).toBe(true);
+  expect(isOld(null, at)).toBe(true);
 });
 
 it("tells a forecast by its numbers as they are recorded", () => {

@@ -17,6 +17,14 @@ export function doubt(value: MetricValue | null | undefined): string {
   return value.quality === "OK" ? "" : [value.quality, value.reason].filter(Boolean).join(" ");
 }
 
+const OLD_MS = 90_000;
+
+/** Whether a report is older than the thinnest stretch makes one, by the desk's own clock. */
+export function isOld(evaluatedAt: string | null, marketTime: string | undefined): boolean {
+  if (!evaluatedAt || !marketTime) return true;
+  return Date.parse(marketTime) - Date.parse(evaluatedAt) > OLD_MS;
+}
+
 /** The numbers of a forecast, those that say most first as they came. */
 export function numbersText(row: ForecastRow): string {
   return Object.entries(row.values)
