@@ -18,6 +18,7 @@ from tests.adapters.interactive_brokers.still_market import (
 
 CALL_610, PUT_590 = 700_005, 700_006
 PUT_598, PUT_593, CALL_602, CALL_607 = 700_007, 700_008, 700_009, 700_010
+PUT_585, CALL_615 = 700_011, 700_012
 LISTED: dict[int, tuple[Right, int]] = {
     CALL_600: (Right.CALL, 600),
     CALL_605: (Right.CALL, 605),
@@ -28,9 +29,13 @@ LISTED: dict[int, tuple[Right, int]] = {
     PUT_593: (Right.PUT, 593),
     CALL_602: (Right.CALL, 602),
     CALL_607: (Right.CALL, 607),
+    PUT_585: (Right.PUT, 585),
+    CALL_615: (Right.CALL, 615),
 }
 NEW_SIDES = ((PUT_598, PUT_593), (CALL_602, CALL_607))
 """Short and long of the sides that a condor of ours may be rolled to."""
+WIDER_SIDES = ((PUT_598, PUT_585), (CALL_602, CALL_615))
+"""Sides that would let it lose more: risk refuses them."""
 SIGNED_LEGS: dict[StructureKind, tuple[tuple[int, ...], ...]] = {
     StructureKind.LONG_OPTION: ((CALL_600,),),
     StructureKind.DEBIT_VERTICAL: ((CALL_600, -CALL_605),),
@@ -82,10 +87,11 @@ def first_quotes(of: Structure) -> dict[int, SimQuote]:
         PUT_590: bought,
         **dict.fromkeys((PUT_598, CALL_602), nearer),
         **dict.fromkeys((PUT_593, CALL_607), wing),
+        **dict.fromkeys((PUT_585, CALL_615), bought),
     }
 
 
 def rolled_to(condor: Structure, side: tuple[int, int]) -> Structure:
-    """The order that rolls a condor to one of NEW_SIDES."""
+    """The order that rolls a condor to one of NEW_SIDES or WIDER_SIDES."""
     short, long = (_contract(con_id, condor.expiry) for con_id in side)
     return roll_of(condor, short, long)

@@ -8,7 +8,15 @@ from random import Random
 from domain.instruments import Leg, Right, Structure, StructureKind
 from domain.rolling import opened_legs
 from tests.adapters.interactive_brokers.still_market import EXPIRY, SESSION
-from tests.sim.shapes import LONG, NEW_SIDES, SIGNED_LEGS, VERTICAL, rolled_to, structure
+from tests.sim.shapes import (
+    LONG,
+    NEW_SIDES,
+    SIGNED_LEGS,
+    VERTICAL,
+    WIDER_SIDES,
+    rolled_to,
+    structure,
+)
 
 KINDS = (
     StructureKind.LONG_OPTION,
@@ -19,6 +27,8 @@ KINDS = (
     StructureKind.IRON_CONDOR,
 )
 ROLL_CHANCE = 0.75
+WIDER_CHANCE = 0.1
+"""Of rolls that are proposed though they would add risk."""
 LAST_PRICES = (583.0, 592.5, 595.0, 597.5, 600.01, 603.0, 605.0, 607.5, 613.0)
 """Of the underlying when options settle: beyond all strikes, between them, on them, a cent in."""
 FLAT_BEFORE_CLOSE_MINUTES = 5.0
@@ -72,7 +82,10 @@ def rolling_story(seed: int) -> Story:
 
 
 def _to_be_rolled(story: Story, random: Random) -> Story:
-    return replace(story, roll=rolled_to(story.structure, random.choice(NEW_SIDES)))
+    side = random.choice(NEW_SIDES)
+    if random.random() < WIDER_CHANCE:
+        side = random.choice(WIDER_SIDES)
+    return replace(story, roll=rolled_to(story.structure, side))
 
 
 def story_of(seed: int) -> Story:
