@@ -178,6 +178,8 @@ class Projector(Generic[Effect]):
         self.stopped_at: int | None = None
         """The event before which it stands until the operator decides; None while it follows."""
         self.rebuilds = 0
+        self.rebuilding_since: float | None = None
+        """Monotonic seconds at which a rebuild began; the live target has stood still since."""
         self._store = store
         self._target = target
         self._on_applied = on_applied
@@ -233,7 +235,7 @@ class Projector(Generic[Effect]):
     async def _follow(self, state: TargetState) -> None:
         """Apply pages until the target is found flushed, replaced, or asked to be built anew."""
         raise_if_cancelled()
-        self.position = state.position
+        self.position, self.rebuilding_since = state.position, None
         applied_at = time.monotonic()
         selection = await self._selection()
         if not await self._is_past_its_stop():
@@ -270,6 +272,8 @@ class Projector(Generic[Effect]):
     async def rebuild(self) -> TargetState:
         """Build the target from the log beside the live one, and swap it in."""
         self._log.info("rebuild begins", projection=self.projection.name)
+        if self.rebuilding_since is None:
+            self.rebuilding_since = time.monotonic()
         window = self.projection.window_events
         start = max(0, await self._store.head() - window) if window else 0
         selection = await self._selection()
@@ -287,6 +291,7 @@ class Projector(Generic[Effect]):
             state = moved
         state = await self._target.swap_in(state)
         self.rebuilds += 1
+        self.rebuilding_since = None
         self.position = state.position
         self._log.info("rebuilt", projection=self.projection.name, position=state.position)
         return state if await self._is_past_its_stop() else await self.rebuild()

@@ -144,7 +144,11 @@ async def figures(running: Running, head: int) -> dict[str, float]:
         found |= lag.take_figures()
         metrics.PROJECTION_LAG_EVENTS.labels(name).set(behind)
         metrics.PROJECTION_REBUILDS.labels(name).set(projector.rebuilds)
-    worst = [seconds for name, seconds in found.items() if name.endswith(".lag_seconds_p99")]
+        if projector.rebuilding_since is not None:
+            # Nothing is applied to what readers see, so that no lag of an event tells it.
+            found[f"{name}.rebuilding_seconds"] = time.monotonic() - projector.rebuilding_since
+    behind_ends = (".lag_seconds_p99", ".rebuilding_seconds")
+    worst = [seconds for name, seconds in found.items() if name.endswith(behind_ends)]
     if running.stopped_at is not None:
         found["stopped_at"] = float(running.stopped_at)
     return found | ({"lag_seconds": max(worst)} if worst else {})
