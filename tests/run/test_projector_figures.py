@@ -13,14 +13,14 @@ from projections.projector import Projection
 from projections.redis_target import RedisTarget
 from run.projector import Running, figures
 from store.postgres import PostgresStore
-from tests.store.propose import halt
+from tests.projections.story import one_of_each
 
 
 async def test_a_view_that_is_built_anew_is_as_late_as_that_lasts(
     store: PostgresStore, redis: Redis
 ) -> None:
     """Readers see the old view meanwhile, and no lag of an event tells how old it is."""
-    await store.append([halt("a")])
+    await store.append(one_of_each(1))
     running = Running(redis)
     seen: list[float | None] = []
 
