@@ -236,7 +236,8 @@ class Projector(Generic[Effect]):
         """Apply pages until the target is found flushed, replaced, or asked to be built anew."""
         raise_if_cancelled()
         self.position, self.rebuilding_since = state.position, None
-        applied_at = time.monotonic()
+        # The first page moves the position though it be empty: a quiet log may bring no other.
+        applied_at = time.monotonic() - IDLE_APPLY_SECONDS
         selection = await self._selection()
         if not await self._is_past_its_stop():
             await self.rebuild()
