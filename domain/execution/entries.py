@@ -6,6 +6,7 @@ A single long option is sent with its protective stop as child, in one step.
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -156,8 +157,30 @@ def _send(
     net: NetQuote | None,
     before: tuple[Check, ...],
 ) -> None:
-    steps = ladder.ladder(ladder.entry_profile(trade.strategy), is_exit=False)
     ref = references.entry_ref(trade.position_id)
+    until = decision.send_before or trade.valid_until
+    intent, checks = opening(desk, trade, net, Purpose.ENTRY, ref, decision.units, until, before)
+    if intent is None:
+        refuse(desk, event, decision, checks)
+        return
+    desk.place(intent, trade)
+    if trade.structure.is_single:
+        _send_child(desk, trade, intent)
+
+
+def opening(
+    desk: Desk,
+    trade: Trade,
+    net: NetQuote | None,
+    purpose: Purpose,
+    ref: str,
+    units: int,
+    send_before: datetime,
+    before: tuple[Check, ...],
+) -> tuple[OrderIntended | None, tuple[Check, ...]]:
+    """The first order of what opens contracts, at the first step of the entries' ladder, with every
+    check of its last look behind those made `before`; None when one of them does not pass."""
+    steps = ladder.ladder(ladder.entry_profile(trade.strategy), is_exit=False)
     price = floor_tick(trade.signal_mid)
     if net is not None:
         price = ladder.step_price(Side.BUY, net.bid, net.ask, steps.first)
@@ -165,27 +188,26 @@ def _send(
     checks = before
     if desk.connection is not None:
         profile = steps.profile.value
-        wanted = proposal(desk, trade, Purpose.ENTRY, ref, decision.units, price, profile)
+        wanted = proposal(desk, trade, purpose, ref, units, price, profile)
         checks += last_look(desk, trade, net, wanted)
     if net is None or refusals(checks):
-        refuse(desk, event, decision, checks)
-        return
+        return None, checks
     order_id = desk.next_id()
     connection = desk.connection
     assert order_id is not None and connection is not None
-    parent = OrderIntended(
+    intent = OrderIntended(
         order_ref=ref,
         order_id=order_id,
         client_id=connection.client_id,
         connection=connection.name,
         broker_ready_id=connection.ready_id,
-        purpose=Purpose.ENTRY,
+        purpose=purpose,
         signal_id=trade.signal_id,
         decision_id=trade.decision_id,
         position_id=trade.position_id,
         structure=trade.structure,
         action=Side.BUY,
-        quantity=decision.units,
+        quantity=units,
         order_type=OrderType.LIMIT,
         limit_price=price,
         stop_price=None,
@@ -193,14 +215,10 @@ def _send(
         transmit=not trade.structure.is_single,
         ladder_step=steps.first,
         decision_mid=net.mid,
-        leaves_before=min(
-            staleness.leaves_before(desk, trade, net), decision.send_before or trade.valid_until
-        ),
+        leaves_before=min(staleness.leaves_before(desk, trade, net), send_before),
         checks=checks,
     )
-    desk.place(parent, trade)
-    if trade.structure.is_single:
-        _send_child(desk, trade, parent)
+    return intent, checks
 
 
 def last_look(

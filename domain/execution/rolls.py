@@ -10,18 +10,15 @@ from dataclasses import replace
 from decimal import Decimal
 
 from domain.event import Recorded
-from domain.events.orders import OrderIntended, OrderType, Purpose
+from domain.events.orders import OrderIntended, Purpose
 from domain.events.risk import Check
 from domain.events.rolls import RollDecided, RollProposed, RollRefused
-from domain.execution import ladder, references, staleness
+from domain.execution import references, staleness
 from domain.execution.desk import Desk, Trade
-from domain.execution.entries import cap_now, last_look, open_checks, work_opening
+from domain.execution.entries import cap_now, open_checks, opening, work_opening
 from domain.execution.order_book import Order
 from domain.execution.protection import is_accounted
-from domain.execution.quotes import NetQuote
 from domain.execution.roll_order import RollOrder
-from domain.execution.situation import proposal
-from domain.instruments import Side
 from domain.numbers import floor_tick
 from domain.risk.check_row import check_row, missing_row
 from domain.risk.codes import DenialCode
@@ -112,7 +109,14 @@ def open_roll(desk: Desk, event: Recorded, decision: RollDecided) -> None:
     view = _as_rolled(trade, RollOrder(proposed, decision.equity_usd, cap))
     died = staleness.condition_gone(desk, view, net)
     live = check_row(DenialCode.SIGNAL_LIVE, not died, "live", died or "live", "proposal, quotes")
-    _send(desk, event, decision, view, net, (*checks, live))
+    number = len(desk.orders_of(view, Purpose.ROLL)) + 1
+    ref = references.roll_ref(view.position_id, number)
+    until, before = decision.send_before, (*checks, live)
+    intent, made = opening(desk, view, net, Purpose.ROLL, ref, decision.units, until, before)
+    if intent is None:
+        _refuse(desk, event, decision, made)
+    else:
+        desk.place(intent, view)
 
 
 def _position_checks(desk: Desk, trade: Trade | None, decision: RollDecided) -> tuple[Check, Check]:
@@ -157,53 +161,3 @@ def _refuse(desk: Desk, event: Recorded, decision: RollDecided, checks: tuple[Ch
         checks=checks,
     )
     desk.emit(f"roll-decision/{decision.position_id}", body, event.correlation_id)
-
-
-def _send(
-    desk: Desk,
-    event: Recorded,
-    decision: RollDecided,
-    view: Trade,
-    net: NetQuote | None,
-    before: tuple[Check, ...],
-) -> None:
-    steps = ladder.ladder(ladder.entry_profile(view.strategy), is_exit=False)
-    number = len(desk.orders_of(view, Purpose.ROLL)) + 1
-    ref = references.roll_ref(view.position_id, number)
-    price = floor_tick(view.signal_mid)
-    if net is not None:
-        price = ladder.step_price(Side.BUY, net.bid, net.ask, steps.first)
-        price = ladder.capped(Side.BUY, price, view.cap)
-    checks = before
-    if desk.connection is not None:
-        profile = steps.profile.value
-        wanted = proposal(desk, view, Purpose.ROLL, ref, decision.units, price, profile)
-        checks += last_look(desk, view, net, wanted)
-    if net is None or refusals(checks):
-        _refuse(desk, event, decision, checks)
-        return
-    order_id, connection = desk.next_id(), desk.connection
-    assert order_id is not None and connection is not None
-    intent = OrderIntended(
-        order_ref=ref,
-        order_id=order_id,
-        client_id=connection.client_id,
-        connection=connection.name,
-        broker_ready_id=connection.ready_id,
-        purpose=Purpose.ROLL,
-        signal_id=view.signal_id,
-        decision_id=decision.roll_id,
-        position_id=view.position_id,
-        structure=view.structure,
-        action=Side.BUY,
-        quantity=decision.units,
-        order_type=OrderType.LIMIT,
-        limit_price=price,
-        stop_price=None,
-        account=connection.account,
-        ladder_step=steps.first,
-        decision_mid=net.mid,
-        leaves_before=min(staleness.leaves_before(desk, view, net), decision.send_before),
-        checks=checks,
-    )
-    desk.place(intent, view)
