@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from domain.instruments import Leg, OptionContract, Structure, StructureKind
 
 ROLL_LEGS = 4
+TRIES_MAX = "signals.14d.roll.tries_max"
+"""Name of the parameter: most orders that are sent to roll a position."""
 
 
 def roll_of(structure: Structure, new_short: OptionContract, new_long: OptionContract) -> Structure:

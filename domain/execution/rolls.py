@@ -23,8 +23,7 @@ from domain.numbers import floor_tick
 from domain.risk.check_row import check_row, missing_row
 from domain.risk.codes import DenialCode
 from domain.risk.order_checks import refusals
-
-TRIES_MAX = "signals.14d.roll.tries_max"
+from domain.rolling import TRIES_MAX
 
 
 def rolls_of(desk: Desk, trade: Trade) -> list[Order]:

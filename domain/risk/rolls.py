@@ -28,10 +28,9 @@ from domain.risk.pending import PendingRoll
 from domain.risk.scenario import revalue, scenario_checks
 from domain.risk.state import RiskState
 from domain.risk.valuation import value
-from domain.rolling import after_roll, fault_of, opened_legs
+from domain.rolling import TRIES_MAX, after_roll, fault_of, opened_legs
 
 _C = DenialCode
-TRIES_MAX = "signals.14d.roll.tries_max"
 
 
 @dataclass(frozen=True, slots=True)
